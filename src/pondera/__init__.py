@@ -1,0 +1,64 @@
+"""Pondera trains neural networks and says what their weights learned.
+
+Names load on first use: ``import pondera`` by itself loads neither JAX nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pondera.choice import Choice as Choice
+    from pondera.estimators.classifier import PonderaClassifier as PonderaClassifier
+    from pondera.estimators.file import load as load
+    from pondera.estimators.regressor import PonderaRegressor as PonderaRegressor
+    from pondera.network.architecture import Architecture as Architecture
+    from pondera.network.dense import Dense as Dense
+    from pondera.network.dropout import Dropout as Dropout
+    from pondera.network.embedding import Embedding as Embedding
+    from pondera.network.network import Network as Network
+    from pondera.network.neuron import Neuron as Neuron
+    from pondera.network.normalization import LayerNorm as LayerNorm
+    from pondera.network.residual import Residual as Residual
+    from pondera.network.scale import Scale as Scale
+    from pondera.tables.read import read_table as read_table
+    from pondera.training.fit import Fit as Fit
+    from pondera.training.fit import fit as fit
+    from pondera.training.plan import Plan as Plan
+    from pondera.training.population import fit_population as fit_population
+
+_HOMES = {
+    "Choice": "choice",
+    "PonderaClassifier": "estimators.classifier",
+    "PonderaRegressor": "estimators.regressor",
+    "load": "estimators.file",
+    "Architecture": "network.architecture",
+    "Dense": "network.dense",
+    "Dropout": "network.dropout",
+    "Embedding": "network.embedding",
+    "Network": "network.network",
+    "Neuron": "network.neuron",
+    "LayerNorm": "network.normalization",
+    "Residual": "network.residual",
+    "Scale": "network.scale",
+    "read_table": "tables.read",
+    "Fit": "training.fit",
+    "fit": "training.fit",
+    "Plan": "training.plan",
+    "fit_population": "training.population",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pondera' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pondera.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

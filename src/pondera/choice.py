@@ -1,0 +1,129 @@
+"""A choice by name, with options: how activations, initializers, losses, optimizers and schedules are asked for."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from pondera.errors import ArgumentError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Choice:
+    """A name out of a list, with the options that differ from their defaults.
+
+    Everywhere a choice is expected its plain name will do, and so will its JSON form.
+
+    Parameters
+    ----------
+    name
+        What is chosen, for example ``"huber"``.
+    **options
+        Numbers, texts or truth values that the chosen function takes, for example ``delta=0.5``.
+
+    Examples
+    --------
+    >>> Choice("huber", delta=0.5).to_json()
+    {'name': 'huber', 'delta': 0.5}
+    >>> Choice.of("relu") == Choice.of({"name": "relu"}) == Choice("relu")
+    True
+    """
+
+    __slots__ = ("_key",)
+    _key: tuple[str, tuple[tuple[str, Any], ...]]
+
+    def __init__(self, name: str, **options: Any) -> None:
+        object.__setattr__(self, "_key", (name, tuple(sorted(options.items()))))
+
+    @staticmethod
+    def of(value: str | Mapping[str, Any] | Choice) -> Choice:
+        """Return the choice that a name, a JSON form or a choice stands for."""
+        if isinstance(value, Choice):
+            return value
+        if isinstance(value, str):
+            return Choice(value)
+        if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+            return Choice(**value)
+        raise ArgumentError(
+            f"Expected a name or a Choice(name, option=value). Got {value!r} of type {type(value).__name__}."
+        )
+
+    @property
+    def name(self) -> str:
+        """What is chosen."""
+        return self._key[0]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options given, by name."""
+        return dict(self._key[1])
+
+    def to_json(self) -> str | dict[str, Any]:
+        """Return the plain name, or a dictionary of name and options where options were given."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("A Choice cannot be changed; make a new one.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Choice.of, ({"name": self.name, **self.options},))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choice) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self._key[1])])})"
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """Return the sentence for a name that is in no list, with the closest name that is.
+
+    >>> unknown("activation", "rleu", ["relu", "tanh"])
+    "Unknown activation 'rleu'. Did you mean 'relu'? Known: relu, tanh."
+    """
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"Unknown {what} {name!r}.{hint} Known: {', '.join(names)}."
+
+
+def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[str, F]) -> F:
+    """Return the function that a choice names, with its options filled in.
+
+    Parameters
+    ----------
+    what
+        What the table lists, for messages: ``"activation"``.
+    choice
+        The name, with or without options.
+    table
+        Name to function. Options are the function's keyword-only parameters.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is not in the table or the function takes no such option.
+    """
+    choice = Choice.of(choice)
+    if choice.name not in table:
+        raise ArgumentError(unknown(what, choice.name, table))
+    function = table[choice.name]
+    if not choice.options:
+        return function
+    accepted = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    for option in choice.options:
+        if option not in accepted:
+            takes = f"takes {', '.join(accepted)}" if accepted else "takes no options"
+            raise ArgumentError(f"The {what} {choice.name!r} {takes}. Got the option {option!r}.")
+    return cast("F", functools.partial(function, **choice.options))

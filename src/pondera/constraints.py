@@ -1,0 +1,79 @@
+"""Tables of what parameters may be; a table writes the error message itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pondera.errors import ArgumentError
+
+
+class Rule(NamedTuple):
+    """One thing that a parameter may be: in words, and as a test."""
+
+    words: str
+    allows: Callable[[Any], bool]
+
+
+def check(owner: str, values: Mapping[str, Any], constraints: Mapping[str, tuple[Rule, ...]]) -> None:
+    """Raise unless every parameter is one of the things that the table allows it to be.
+
+    Raises
+    ------
+    ArgumentError
+        "The 'epochs' parameter of PonderaClassifier must be an int in [1, inf) or None. Got 0 instead."
+
+    Examples
+    --------
+    >>> check("Thing", {"size": 3}, {"size": (whole(1), NOTHING)})
+    """
+    for name, rules in constraints.items():
+        if not any(rule.allows(values[name]) for rule in rules):
+            words = [rule.words for rule in rules]
+            allowed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+            raise ArgumentError(f"The {name!r} parameter of {owner} must be {allowed}. Got {values[name]!r} instead.")
+
+
+def whole(low: int) -> Rule:
+    """Return the rule for a whole number from ``low`` up."""
+    return Rule(f"an int in [{low}, inf)", lambda value: _is_whole(value) and value >= low)
+
+
+def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Rule:
+    """Return the rule for a number from ``low`` (left out if ``open_low``) up to, not including, ``high``."""
+    bracket = "(" if open_low else "["
+    return Rule(
+        f"a float in {bracket}{low:g}, {high:g})",
+        lambda value: _is_number(value) and low <= value < high and not (open_low and value == low),
+    )
+
+
+def one_of(names: tuple[str, ...]) -> Rule:
+    """Return the rule for one of these names."""
+    return Rule(f"one of {', '.join(map(repr, names))}", lambda value: isinstance(value, str) and value in names)
+
+
+def instance_of(words: str, *kinds: type) -> Rule:
+    """Return the rule for instances of classes."""
+    return Rule(words, lambda value: isinstance(value, kinds))
+
+
+def sequence_of_whole(low: int) -> Rule:
+    """Return the rule for a list or tuple of whole numbers from ``low`` up."""
+    return Rule(
+        f"a list or tuple of ints in [{low}, inf)",
+        lambda value: isinstance(value, list | tuple) and all(_is_whole(item) and item >= low for item in value),
+    )
+
+
+NOTHING = Rule("None", lambda value: value is None)
+TRUTH = Rule("a bool", lambda value: isinstance(value, bool))
+
+
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return (_is_whole(value) or hasattr(value, "__float__")) and not isinstance(value, bool | str)

@@ -1,0 +1,1 @@
+"""A trained model: networks together with the table they were trained on."""

@@ -1,0 +1,59 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.errors import ArgumentError
+from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """While training, set each value to zero with probability ``rate`` and divide the others by 1 − rate.
+
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting". Outside training
+    it does nothing.
+
+    Parameters
+    ----------
+    rate
+        Probability of zero, in [0, 1).
+
+    Examples
+    --------
+    >>> [float(v) for v in Dropout(0.5).apply({}, np.ones(2))]
+    [1.0, 1.0]
+    """
+
+    kind: ClassVar[str] = "dropout"
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ArgumentError(f"The rate of a dropout layer must lie in [0, 1). Got {self.rate!r}.")
+
+    def outputs(self, inputs: int) -> int:
+        """Return ``inputs``."""
+        return inputs
+
+    def weights(self, inputs: int) -> dict[str, WeightSpec]:
+        """Return nothing: there is nothing to learn."""
+        return {}
+
+    def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+        """Return x, or with a key x with values dropped: (..., inputs) -> (..., inputs)."""
+        if key is None or self.rate == 0:
+            return jnp.asarray(x)
+        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
+        return jnp.where(kept, x / (1 - self.rate), 0)
+
+    def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
+        """Return the identity: outside training every value passes as it is."""
+        return np.eye(inputs)

@@ -1,0 +1,94 @@
+"""Category embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.choice import Choice
+from pondera.errors import ArgumentError, ShapeError
+from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """Replace columns of category codes by learned vectors.
+
+    The inputs at ``columns`` hold whole numbers 0, 1, …, categories − 1. Each is looked up in a table of its own; the
+    other inputs pass as they are and come first. A code outside the table, such as −1 for an unknown category,
+    gives the zero vector. Guo & Berkhahn 2016, arXiv 1604.06737.
+
+    Parameters
+    ----------
+    columns
+        Positions of the code columns among the inputs.
+    categories
+        Number of categories of each of them.
+    size
+        Length of the vectors.
+    table
+        Name of the initializer.
+
+    Examples
+    --------
+    >>> layer = Embedding(columns=(1,), categories=(3,), size=2)
+    >>> layer.outputs(2), layer.weights(2)["table.1"].shape
+    (3, (3, 2))
+    """
+
+    kind: ClassVar[str] = "embedding"
+
+    columns: tuple[int, ...]
+    categories: tuple[int, ...]
+    size: int = 8
+    table: Choice | str = Choice("normal", std=1.0)  # noqa: RUF009 (a Choice is immutable)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "categories", tuple(self.categories))
+        object.__setattr__(self, "table", Choice.of(self.table))
+        if len(self.columns) != len(self.categories) or len(set(self.columns)) != len(self.columns):
+            raise ArgumentError(
+                "An embedding layer needs one number of categories for each of its columns, and each column once. "
+                f"Got columns {list(self.columns)} and categories {list(self.categories)}."
+            )
+        if self.size < 1 or any(count < 1 for count in self.categories) or any(column < 0 for column in self.columns):
+            raise ArgumentError(
+                "An embedding layer needs columns of at least 0 and a size and numbers of categories of at least 1. "
+                f"Got columns {list(self.columns)}, size {self.size} and categories {list(self.categories)}."
+            )
+
+    def outputs(self, inputs: int) -> int:
+        """Return the inputs that pass as they are plus ``size`` a column."""
+        if any(column >= inputs for column in self.columns):
+            raise ShapeError(
+                f"an embedding layer of columns {list(self.columns)} needs at least {max(self.columns) + 1} inputs, "
+                f"and {inputs} come in"
+            )
+        return inputs - len(self.columns) + self.size * len(self.columns)
+
+    def weights(self, inputs: int) -> dict[str, WeightSpec]:
+        """Return ``table.<column>`` (categories, size) for each column."""
+        return {
+            f"table.{column}": WeightSpec((count, self.size), Choice.of(self.table))
+            for column, count in zip(self.columns, self.categories, strict=True)
+        }
+
+    def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+        """Return the other inputs, then the vectors: (..., inputs) -> (..., outputs)."""
+        others = [i for i in range(x.shape[-1]) if i not in self.columns]
+        parts = [jnp.asarray(x)[..., jnp.array(others, dtype=jnp.int32)]]
+        for column, count in zip(self.columns, self.categories, strict=True):
+            code = x[..., column].astype(jnp.int32)
+            known = (code >= 0) & (code < count)
+            vectors = jnp.asarray(weights[f"table.{column}"])[jnp.where(known, code, 0)]
+            parts.append(jnp.where(known[..., None], vectors, 0))
+        return jnp.concatenate(parts, axis=-1)
+
+    def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
+        """Return None: a code is looked up, not multiplied."""
+        return None

@@ -1,0 +1,72 @@
+"""What every layer is: a frozen description that says which weights it needs and what it does with them."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from pondera.choice import Choice
+
+Array: TypeAlias = jax.Array | np.ndarray[Any, Any]
+LayerWeights: TypeAlias = Mapping[str, Array]
+
+
+class WeightSpec(NamedTuple):
+    """One weight array that a layer needs: its shape, and how it starts."""
+
+    shape: tuple[int, ...]
+    initializer: Choice
+
+
+class Layer(abc.ABC):
+    """A step of a network. It holds no weights; it is given them.
+
+    Every layer is a frozen dataclass whose fields are plain values, layers, or choices by name: that is its JSON form.
+    Arrays come in as ``(..., inputs)`` and leave as ``(..., outputs)``: a layer looks at the last axis only, and
+    rows never see each other.
+    """
+
+    kind: ClassVar[str]
+
+    @abc.abstractmethod
+    def outputs(self, inputs: int) -> int:
+        """Return how many values leave when ``inputs`` values enter.
+
+        Raises
+        ------
+        ShapeError
+            If the layer cannot take that many.
+        """
+
+    @abc.abstractmethod
+    def weights(self, inputs: int) -> dict[str, WeightSpec]:
+        """Return the weights that the layer needs for ``inputs`` values, by name."""
+
+    @abc.abstractmethod
+    def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+        """Return the layer's output: (..., inputs) -> (..., outputs).
+
+        ``key`` is given while training and drives what is random; without it the layer is a plain function.
+        """
+
+    @abc.abstractmethod
+    def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
+        """Return the factors by which inputs are multiplied, (inputs, outputs), or None where there are none such."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the layer as a dictionary of plain values."""
+        fields = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {"kind": self.kind, **fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Choice | Layer):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,150 @@
+"""A network: an architecture and its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pondera.errors import ArgumentError
+from pondera.network.architecture import PRECISIONS, Architecture
+from pondera.network.layer import Layer
+from pondera.network.rows import outputs
+from pondera.network.stack import weights_by_layer
+
+
+class Network:
+    """An architecture together with its weights: a pure function of its inputs.
+
+    Parameters
+    ----------
+    architecture
+        The layers.
+    weights
+        Path -> array, each of the shape that :attr:`Architecture.shapes` gives; all float32 or all float64. The
+        arrays are copied.
+
+    Raises
+    ------
+    ShapeError
+        If a weight is missing, unknown, or of another shape.
+    ArgumentError
+        If a weight does not hold numbers.
+
+    Examples
+    --------
+    >>> from pondera.network.dense import Dense
+    >>> network = Network.create(2, [Dense(1)])
+    >>> network = network.with_weights({"layers.0.weight": [[0.7], [0.3]], "layers.0.bias": [1.0]})
+    >>> print(network([[5.0, 2.0]]).round(4))
+    [[5.1]]
+    """
+
+    __slots__ = ("_architecture", "_weights")
+
+    def __init__(self, architecture: Architecture, weights: Mapping[str, npt.ArrayLike]) -> None:
+        architecture.check({name: np.asarray(value) for name, value in weights.items()})
+        dtype = _common_dtype(weights)
+        # A read-only copy: the network stays what it is whatever happens to the arrays that came in.
+        self._weights = {name: _frozen(weights[name], dtype, name) for name in architecture.shapes}
+        self._architecture = architecture
+
+    @classmethod
+    def create(cls, inputs: int, layers: Iterable[Layer], *, seed: int = 0, dtype: str = "float32") -> Network:
+        """Return a network at its random start.
+
+        Parameters
+        ----------
+        inputs
+            Number of values in a row.
+        layers
+            The layers in order.
+        seed
+            The start follows from it, whatever the device.
+        dtype
+            ``"float32"`` or ``"float64"``.
+        """
+        architecture = Architecture(inputs, tuple(layers))
+        return cls(architecture, architecture.initial(seed, dtype))
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers, without weights."""
+        return self._architecture
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Path -> array, in the order of the layers. The arrays are read-only; put others back with `with_weights`."""
+        return MappingProxyType(self._weights)
+
+    @property
+    def dtype(self) -> str:
+        """``"float32"`` or ``"float64"``."""
+        return next((value.dtype.name for value in self._weights.values()), "float32")
+
+    @property
+    def size(self) -> int:
+        """Number of single weights, biases included."""
+        return sum(value.size for value in self._weights.values())
+
+    def with_weights(self, weights: Mapping[str, npt.ArrayLike]) -> Network:
+        """Return the network with some or all of its weights replaced.
+
+        Values are rounded to this network's precision.
+
+        Raises
+        ------
+        ShapeError
+            If a name is unknown or an array is of another shape.
+        """
+        dtype = np.dtype(self.dtype)
+        replaced = {name: _frozen(value, dtype, name) for name, value in weights.items()}
+        return Network(self._architecture, {**self._weights, **replaced})
+
+    def __call__(self, x: npt.ArrayLike) -> np.ndarray[Any, Any]:
+        """Return the outputs for rows: (rows, inputs) -> (rows, outputs), in the network's precision.
+
+        Raises
+        ------
+        ShapeError
+            If the rows are not as wide as the first layer expects.
+        """
+        try:
+            rows = np.ascontiguousarray(x, dtype=self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"Expected rows of numbers, (rows, inputs). {str(error).rstrip('.')}.") from None
+        self._architecture.check_rows(rows.shape)
+        if len(rows) == 0:
+            return np.zeros((0, self._architecture.outputs), self.dtype)
+        return outputs(self._architecture.apply, self._weights, rows)
+
+    def connections(self) -> dict[str, np.ndarray[Any, Any] | None]:
+        """Return, layer by layer, the factors that the layer multiplies its inputs by: (inputs, outputs) or None."""
+        grouped = weights_by_layer(self._architecture.layers, self._weights)
+        widths = self._architecture.widths
+        return {
+            f"layers.{i}": layer.connections(own, width)
+            for i, (layer, own, width) in enumerate(zip(self._architecture.layers, grouped, widths, strict=False))
+        }
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(layer.kind for layer in self._architecture.layers)
+        widths = "-".join(str(width) for width in self._architecture.widths)
+        return f"<Network {widths} ({kinds}): {self.size:,} weights, {self.dtype}>"
+
+
+def _common_dtype(weights: Mapping[str, npt.ArrayLike]) -> np.dtype[Any]:
+    wide = any(np.asarray(value).dtype == np.float64 for value in weights.values())
+    return np.dtype("float64" if wide else "float32")
+
+
+def _frozen(value: npt.ArrayLike, dtype: np.dtype[Any], name: str) -> np.ndarray[Any, Any]:
+    try:
+        array = np.array(value, dtype=dtype)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: expected an array of numbers ({' or '.join(PRECISIONS)}).") from None
+    array.flags.writeable = False
+    return array

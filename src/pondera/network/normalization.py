@@ -1,0 +1,59 @@
+"""Layer normalization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.choice import Choice
+from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Give each row mean 0 and variance 1 over its values, then a learned gain and bias.
+
+    Ba, Kiros & Hinton 2016, arXiv 1607.06450. It makes the size of the weights before it meaningless by
+    themselves: doubling them changes nothing that leaves.
+
+    Parameters
+    ----------
+    epsilon
+        Added to the variance.
+
+    Examples
+    --------
+    >>> weights = {"gain": np.ones(2), "bias": np.zeros(2)}
+    >>> [round(float(v), 3) for v in LayerNorm().apply(weights, np.array([3.0, 5.0]))]
+    [-1.0, 1.0]
+    """
+
+    kind: ClassVar[str] = "layer_norm"
+
+    epsilon: float = 1e-5
+
+    def outputs(self, inputs: int) -> int:
+        """Return ``inputs``."""
+        return inputs
+
+    def weights(self, inputs: int) -> dict[str, WeightSpec]:
+        """Return ``gain`` (inputs,) and ``bias`` (inputs,)."""
+        return {
+            "gain": WeightSpec((inputs,), Choice("constant", value=1.0)),
+            "bias": WeightSpec((inputs,), Choice("zeros")),
+        }
+
+    def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+        """Return (x − mean)/√(variance + ε) · gain + bias over the last axis."""
+        centered = x - jnp.mean(x, axis=-1, keepdims=True)
+        variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
+        normal = centered * jax.lax.rsqrt(variance + self.epsilon)
+        return jnp.asarray(normal * weights["gain"] + weights["bias"])
+
+    def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
+        """Return None: what an input is multiplied by depends on the row."""
+        return None

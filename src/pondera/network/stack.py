@@ -1,0 +1,68 @@
+"""Layers in a row: names, widths and values passed from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from pondera.errors import ShapeError
+from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+
+
+def stack_widths(layers: Sequence[Layer], inputs: int) -> list[int]:
+    """Return how many values enter each layer, and at the end how many leave the last.
+
+    Raises
+    ------
+    ShapeError
+        Naming the layer that cannot take what comes in.
+    """
+    widths = [inputs]
+    for i, layer in enumerate(layers):
+        try:
+            widths.append(layer.outputs(widths[-1]))
+        except ShapeError as error:
+            raise ShapeError(f"layers.{i}: {error}") from None
+    return widths
+
+
+def stack_outputs(layers: Sequence[Layer], inputs: int) -> int:
+    """Return how many values leave the last layer."""
+    return stack_widths(layers, inputs)[-1]
+
+
+def stack_weights(layers: Sequence[Layer], inputs: int) -> dict[str, WeightSpec]:
+    """Return the weights of all layers under their paths, ``layers.0.weight``."""
+    return {
+        f"layers.{i}.{name}": spec
+        for i, (layer, width) in enumerate(zip(layers, stack_widths(layers, inputs), strict=False))
+        for name, spec in layer.weights(width).items()
+    }
+
+
+def weights_by_layer(layers: Sequence[Layer], weights: LayerWeights) -> list[dict[str, Array]]:
+    """Return each layer's own weights, under the names that the layer itself uses."""
+    grouped: list[dict[str, Array]] = [{} for _ in layers]
+    for path, value in weights.items():
+        _, index, name = path.split(".", 2)
+        grouped[int(index)][name] = value
+    return grouped
+
+
+def stack_steps(
+    layers: Sequence[Layer], weights: LayerWeights, x: Array, key: jax.Array | None = None
+) -> Iterator[jax.Array]:
+    """Yield the output of each layer in turn, each fed with the one before."""
+    for i, (layer, own) in enumerate(zip(layers, weights_by_layer(layers, weights), strict=True)):
+        x = layer.apply(own, x, None if key is None else jax.random.fold_in(key, i))
+        yield x
+
+
+def apply_stack(layers: Sequence[Layer], weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+    """Return what leaves the last layer: (..., inputs) -> (..., outputs)."""
+    out = jnp.asarray(x)
+    for out in stack_steps(layers, weights, x, key):  # noqa: B007 (the last one is the result)
+        pass
+    return out

@@ -1,0 +1,83 @@
+"""Predictions -> a file, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from pondera.errors import TableError
+
+
+def _write_text(separator: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
+    def write(frame: pl.DataFrame, file: IO[bytes]) -> None:
+        # A table of one column shows a missing value as NA: an empty line would be no row at all.
+        frame.write_csv(file, separator=separator, null_value="NA" if frame.width == 1 else "")
+
+    return write
+
+
+def _write_parquet(frame: pl.DataFrame, file: IO[bytes]) -> None:
+    frame.write_parquet(file)
+
+
+def _write_arrow(frame: pl.DataFrame, file: IO[bytes]) -> None:
+    frame.write_ipc(file)
+
+
+WRITERS: dict[str, Callable[[pl.DataFrame, IO[bytes]], None]] = {
+    ".csv": _write_text(","),
+    ".tsv": _write_text("\t"),
+    ".parquet": _write_parquet,
+    ".arrow": _write_arrow,
+    ".feather": _write_arrow,
+    ".ipc": _write_arrow,
+}
+"""What writes a file, by the end of its name."""
+
+
+def write_predictions(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a table as CSV, TSV, Parquet or Arrow, by the end of the file's name.
+
+    The file is written beside its place, flushed to disk and then renamed: what is at ``path`` is always a whole file.
+
+    Raises
+    ------
+    TableError
+        An unknown end of the name, a folder that is not there or cannot be written to, or a column that the
+        format cannot hold.
+    """
+    place = Path(path)
+    writer = WRITERS.get(place.suffix.lower())
+    if writer is None:
+        raise TableError(
+            f"{place}: the name must end in one of {', '.join(WRITERS)}, which says how to write the table; "
+            f"found {place.suffix or 'no ending'!r}."
+        )
+    if not place.parent.is_dir():
+        raise TableError(f"{place}: there is no folder '{place.parent}' to write to; make it first.")
+    if place.is_dir():
+        raise TableError(f"{place} is a folder; expected the name of a file.")
+    try:
+        _write_beside(frame, place, writer)
+    except OSError as error:
+        raise TableError(f"{place} cannot be written: {error.strerror or error}.") from error
+    except pl.exceptions.PolarsError as error:
+        raise TableError(f"{place} cannot be written: {error}.") from error
+
+
+def _write_beside(frame: pl.DataFrame, place: Path, writer: Callable[[pl.DataFrame, IO[bytes]], None]) -> None:
+    beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:
+            writer(frame, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

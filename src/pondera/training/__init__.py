@@ -1,0 +1,1 @@
+"""Errors into better weights."""

@@ -1,0 +1,148 @@
+"""Steps of training, compiled: (state, rows in order) -> (state, figures).
+
+This is the one seam between the training loop and what executes it. Nothing above knows how steps are run.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+import optax
+
+from pondera.choice import Choice
+from pondera.training.losses import loss_of
+from pondera.training.optimizers import transformation
+
+Weights = Any  # a pytree of arrays
+TrainingApply = Callable[[Any, Any, Any], Any]  # (weights, x, key) -> outputs
+
+
+class State(NamedTuple):
+    """What training carries from step to step."""
+
+    weights: Weights
+    optimizer: Any
+    step: jax.Array  # steps taken so far
+    key: jax.Array  # with the step, drives what is random in it
+
+
+class Rows(NamedTuple):
+    """The rows that are trained on."""
+
+    x: Any  # (rows, inputs)
+    targets: Any  # (rows, outputs), or class numbers (rows,)
+    weights: Any  # (rows,)
+
+
+class Order(NamedTuple):
+    """One epoch: which rows each step takes, and how fast it learns."""
+
+    rows: Any  # (steps, batch) row numbers; a short last batch is filled up with row 0
+    present: Any  # (steps, batch) 1 where there is a row, 0 where it was filled up
+    rates: Any  # (steps,) learning rates
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled. Equal programs on equal shapes share one compilation."""
+
+    apply: TrainingApply
+    loss: Choice
+    optimizer: Choice | optax.GradientTransformation
+    weight_decay: float
+    gradient_clip: float | None
+    rate_factors: tuple[tuple[str, float], ...]
+
+    def transformation(self) -> optax.GradientTransformation:
+        """Return the way from gradients to updates."""
+        return transformation(self.optimizer, self.weight_decay, self.gradient_clip)
+
+    def start(self, weights: Weights, seed: int) -> State:
+        """Return the state before the first step."""
+        weights = jax.tree.map(jnp.asarray, weights)
+        return State(weights, self.transformation().init(weights), jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
+
+
+def order_of(seed: int, epoch: int, rows: int, batch: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Return the order of rows in an epoch and which places hold one: two arrays (steps, batch).
+
+    It follows from (seed, epoch, rows) alone, so that every process can compute its own share.
+
+    Examples
+    --------
+    >>> order, present = order_of(seed=0, epoch=0, rows=5, batch=2)
+    >>> sorted(order[present].tolist()), order.shape
+    ([0, 1, 2, 3, 4], (3, 2))
+    """
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
+    missing = -rows % batch
+    order = np.concatenate([random.permutation(rows), np.zeros(missing, np.int64)]).astype(np.int32)
+    present = np.arange(rows + missing) < rows
+    return order.reshape(-1, batch), present.reshape(-1, batch)
+
+
+def weight_name(path: Any) -> str:
+    """Return a weight's name from its place in a pytree: ``layers.0.weight``."""
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def run_steps(
+    program: Program, state: State, rows: Rows, order: Order, first: int, last: int
+) -> tuple[State, jax.Array, jax.Array]:
+    """Take the steps first … last − 1 of an epoch.
+
+    Returns
+    -------
+    state
+        After the last of them.
+    losses
+        (steps,) the mean loss of each step's batch, before its update; 0 for steps not taken.
+    finite
+        Whether all weights are finite afterwards.
+    """
+    update = program.transformation().update
+    factors = _rate_factors(program, state.weights)
+
+    def step(i: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
+        state, losses = carry
+        loss, gradients = loss_and_gradients(program, state, rows, order, i)
+        updates, optimizer = update(gradients, state.optimizer, state.weights)
+        rate = order.rates[i]
+        weights = jax.tree.map(lambda w, u, f: w + (rate * f).astype(w.dtype) * u, state.weights, updates, factors)
+        return State(weights, optimizer, state.step + 1, state.key), losses.at[i].set(loss)
+
+    losses = jnp.zeros(order.rates.shape, order.rates.dtype)
+    state, losses = jax.lax.fori_loop(first, last, step, (state, losses))
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.weights)]).all()
+    return state, losses, finite
+
+
+def loss_and_gradients(
+    program: Program, state: State, rows: Rows, order: Order, i: jax.Array | int
+) -> tuple[jax.Array, Weights]:
+    """Return the mean loss of one step's batch and its gradient in every weight."""
+    picked = order.rows[i]  # (batch,)
+    row_weights = rows.weights[picked] * order.present[i]
+    key = jax.random.fold_in(state.key, state.step)
+    error = loss_of(program.loss).error
+
+    def mean_loss(weights: Weights) -> jax.Array:
+        errors = error(program.apply(weights, rows.x[picked], key), rows.targets[picked])  # (batch,)
+        return jnp.sum(errors * row_weights) / jnp.sum(row_weights)
+
+    return jax.value_and_grad(mean_loss)(state.weights)
+
+
+def _rate_factors(program: Program, weights: Weights) -> Weights:
+    factors = dict(program.rate_factors)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: factors.get(weight_name(path).rpartition(".")[2], 1.0), weights
+    )

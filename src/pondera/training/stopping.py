@@ -1,0 +1,68 @@
+"""When training ends, and which weights are kept."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+COMPLETED = "completed"
+PATIENCE = "patience"
+INTERRUPTED = "interrupted"
+DIVERGED = "diverged"
+
+
+class Best(Generic[T]):
+    """The best of the things offered so far; of equals, the later."""
+
+    def __init__(self) -> None:
+        self.thing: T | None = None
+        self.epoch = -1
+        self.cost = math.inf
+
+    def offer(self, thing: T, cost: float, epoch: int) -> None:
+        """Keep the thing if its cost is no higher than the lowest so far. A NaN is never kept."""
+        if cost <= self.cost:
+            self.thing, self.cost, self.epoch = thing, cost, epoch
+
+
+class Interruption:
+    """Ctrl-C as a wish that training looks at between steps, so that it stops clean.
+
+    Inside ``with`` the first Ctrl-C sets :attr:`requested`; a second one raises :class:`KeyboardInterrupt` at once.
+    Python delivers signals to its main thread only: elsewhere this listens to nothing, and a population's threads
+    share the one that was made in the main thread.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._before: Any = None
+        self._listening = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody wants training to stop."""
+        return self._event.is_set()
+
+    def request(self) -> None:
+        """Ask training to stop at the next step it looks."""
+        self._event.set()
+
+    def __enter__(self) -> Interruption:
+        self._listening = threading.current_thread() is threading.main_thread()
+        if self._listening:
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._listening:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._event.is_set():
+            raise KeyboardInterrupt
+        self._event.set()

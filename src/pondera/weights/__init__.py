@@ -1,0 +1,1 @@
+"""What weights are, and the files they live in."""

@@ -1,0 +1,61 @@
+"""The safetensors format: named arrays and a few texts (https://github.com/huggingface/safetensors)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pondera.errors import ModelFileError
+from pondera.weights.files import whole_file
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+
+def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, str]) -> None:
+    """Write arrays and texts to a safetensors file that is whole or not there.
+
+    Raises
+    ------
+    ModelFileError
+        If the place cannot be written to.
+    """
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    try:
+        with whole_file(path) as part:
+            save_file(contiguous, part, metadata=dict(metadata))
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{path}: cannot be written: {_reason(error)}.") from error
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+    """Return the arrays and the texts of a safetensors file.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, or it is not a whole safetensors file.
+    """
+    place = Path(path)
+    if not place.is_file():
+        what = "is a folder, not a file" if place.is_dir() else "there is no such file"
+        raise ModelFileError(f"{path}: {what}. Give the path of a model file.")
+    try:
+        with safe_open(place, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: expected a safetensors file, found something damaged, truncated or of another kind "
+            f"({_reason(error)}). Save the model again or restore the file from a copy."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).strip().rstrip(".") or type(error).__name__
