@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import numbers
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -25,6 +27,11 @@ class Choice:
     **options
         Numbers, texts or truth values that the chosen function takes, for example ``delta=0.5``.
 
+    Raises
+    ------
+    ArgumentError
+        If an option is none of these.
+
     Examples
     --------
     >>> Choice("huber", delta=0.5).to_json()
@@ -37,7 +44,8 @@ class Choice:
     _key: tuple[str, tuple[tuple[str, Any], ...]]
 
     def __init__(self, name: str, **options: Any) -> None:
-        object.__setattr__(self, "_key", (name, tuple(sorted(options.items()))))
+        pairs = ((option, _plain(name, option, options[option])) for option in sorted(options))
+        object.__setattr__(self, "_key", (name, tuple(pairs)))
 
     @staticmethod
     def of(value: str | Mapping[str, Any] | Choice) -> Choice:
@@ -46,7 +54,7 @@ class Choice:
             return value
         if isinstance(value, str):
             return Choice(value)
-        if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        if isinstance(value, Mapping) and isinstance(value.get("name"), str) and all(isinstance(k, str) for k in value):
             return Choice(**value)
         raise ArgumentError(
             f"Expected a name or a Choice(name, option=value). Got {value!r} of type {type(value).__name__}."
@@ -82,6 +90,14 @@ class Choice:
         return f"Choice({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self._key[1])])})"
 
 
+def _plain(name: str, option: str, value: Any) -> Any:
+    if isinstance(value, numbers.Real) and hasattr(value, "item"):
+        return value.item()  # NumPy's numbers have no JSON form
+    if isinstance(value, bool | int | float | str):
+        return value
+    raise ArgumentError(f"The option {option!r} of {name!r} must be a number, a text or a bool. Got {value!r:.80}.")
+
+
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """Return the sentence for a name that is in no list, with the closest name that is.
 
@@ -109,7 +125,7 @@ def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[
     Raises
     ------
     ArgumentError
-        If the name is not in the table or the function takes no such option.
+        If the name is not in the table, the function takes no such option, or takes a number there and got none.
     """
     choice = Choice.of(choice)
     if choice.name not in table:
@@ -117,13 +133,19 @@ def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[
     function = table[choice.name]
     if not choice.options:
         return function
-    accepted = [
-        parameter.name
+    accepted = {
+        parameter.name: parameter.default
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-    for option in choice.options:
+    }
+    for option, value in choice.options.items():
         if option not in accepted:
             takes = f"takes {', '.join(accepted)}" if accepted else "takes no options"
             raise ArgumentError(f"The {what} {choice.name!r} {takes}. Got the option {option!r}.")
+        if _is_finite(accepted[option]) and not _is_finite(value):
+            raise ArgumentError(f"The {what} {choice.name!r} takes a finite number as {option!r}. Got {value!r:.80}.")
     return cast("F", functools.partial(function, **choice.options))
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

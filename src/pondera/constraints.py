@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,8 +74,12 @@ TRUTH = Rule("a bool", lambda value: isinstance(value, bool))
 
 
 def _is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:
-    return (_is_whole(value) or hasattr(value, "__float__")) and not isinstance(value, bool | str)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

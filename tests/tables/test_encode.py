@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder
 
 from pondera.errors import TableError
-from pondera.tables import Column, Encoding, as_frame, infer_kind, load_example
+from pondera.tables import Column, Encoding, as_frame, distinct_rows, infer_kind, load_example
 
 NAN = float("nan")
 
@@ -294,3 +294,12 @@ def test_pandas_polars_and_numpy_encode_alike():
 
 def test_the_sign_of_zero_does_not_matter():
     assert np.signbit(encode({"a": [-0.0, 1.0]})).tolist() == [[False], [False]]
+
+
+@pytest.mark.parametrize("name", ["*", "^a", "a$", " a", "weight", "row", "0"])
+def test_any_text_can_be_a_column_name(name):
+    frame = as_frame({"a": [1.0, NAN, 3.0], name: ["x", "y", "x"], "b": [1, 2, 3]})
+    encoding = Encoding.fit(frame)
+    assert [column.name for column in encoding.columns] == ["a", name, "b"]
+    assert encoding.transform(frame)[0][:, 2].tolist() == [-1.0, 1.0, -1.0]
+    assert distinct_rows(frame)[0].tolist() == [1, 0, 2]

@@ -164,6 +164,7 @@ BAD = {
     "one column, Polars": (pl.Series([1]), "found a single column"),
     "one column, pandas": (pd.Series([1]), "found a single column"),
     "one column, Arrow": (pa.chunked_array([[1]]), "found a single Arrow column"),
+    "a pattern for a name": ({"a": [1.0], "^a$": [2.0]}, "The column name '^a$' would be taken for a pattern"),
     "something else": (object(), "found object"),
     "a text": ("t.csv", "found str"),
 }

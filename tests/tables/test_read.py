@@ -61,6 +61,7 @@ BAD = {
     "name twice": (b"a,b, a\n1,2,3\n", "the column name 'a' occurs twice, as column 1 and column 3"),
     "no name": (b"a,,c\n1,2,3\n", "t.csv, line 1: column 2 of 3 has no name"),
     "no last name": (b"a,b,\n1,2,\n", "column 3 of 3 has no name. Name it, or remove the comma too many"),
+    "a pattern for a name": (b"a,^.*$\nx,y\n", "The column name '^.*$' would be taken for a pattern"),
     "open quote": (b'a,b\n1,"x\n3,4\n', "t.csv, line 2: a quote is opened and not closed"),
     "open quote in names": (b'"a,b\n1,2\n', "t.csv, line 1: a quote is opened and not closed"),
     "text after a quote": (b'a,b\n1,2\n1,"x"y\n3,4\n', "t.csv, line 3: text follows right after a closing quote"),

@@ -64,7 +64,7 @@ def test_labels_of_text_objects():
         ((10, float("nan"), 0), ArgumentError, "Got nan instead"),
         ((10, 0.5, -1), ArgumentError, "The seed must be a whole number of at least 0. Got -1 instead."),
         ((10, 0.5, 0, np.zeros(3)), ArgumentError, "Expected one label for each of the 10 rows"),
-        ((1, 0.5, 0), TableError, "Holding out 0.5 of 1 row leaves 0 for training and 1 held out"),
+        ((1, 0.5, 0), TableError, "Holding out 0.5 of 1 row leaves 1 for training and 0 held out"),
         ((2, 0.1, 0), TableError, "leaves 2 for training and 0 held out"),
         ((0, 0.5, 0), TableError, "of 0 rows leaves 0 for training and 0 held out"),
         ((3, 0.5, 0, np.arange(3)), TableError, "leaves 3 for training and 0 held out"),

@@ -16,7 +16,7 @@ from pondera.network.dense import Dense
 from pondera.network.initializers import INITIALIZERS, generator
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 from pondera.network.layers import layer_from_json
-from pondera.network.stack import apply_stack, stack_steps, stack_weights, stack_widths
+from pondera.network.stack import apply_stack, checked_layers, stack_steps, stack_weights, stack_widths
 
 PRECISIONS = ("float32", "float64")
 
@@ -53,12 +53,9 @@ class Architecture:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if not isinstance(self.inputs, int) or self.inputs < 1:
+        object.__setattr__(self, "layers", checked_layers("An architecture", self.layers))
+        if type(self.inputs) is not int or self.inputs < 1:
             raise ArgumentError(f"An architecture needs a whole number of inputs of at least 1. Got {self.inputs!r}.")
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise ArgumentError(f"An architecture is made of layers such as Dense(8). Got {layer!r:.80}.")
         stack_widths(self.layers, self.inputs)
 
     @property
@@ -92,18 +89,14 @@ class Architecture:
         Raises
         ------
         ArgumentError
-            If ``dtype`` is neither float32 nor float64, or the seed is negative.
+            If ``dtype`` is neither float32 nor float64, the seed is negative, or an initializer draws numbers that are
+            too large.
         """
         if dtype not in PRECISIONS:
             raise ArgumentError(unknown("dtype", dtype, PRECISIONS))
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise ArgumentError(f"A seed is a whole number of at least 0. Got {seed!r}.")
-        return {
-            name: look_up("initializer", spec.initializer, INITIALIZERS)(generator(int(seed), name), spec.shape).astype(
-                dtype, copy=False
-            )
-            for name, spec in self.specs.items()
-        }
+        return {name: _drawn(spec, int(seed), name, dtype) for name, spec in self.specs.items()}
 
     def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
         """Return the network's outputs for rows: (rows, inputs) -> (rows, outputs).
@@ -167,9 +160,18 @@ class Architecture:
         ArgumentError
             If the value describes none.
         """
-        if not isinstance(value, Mapping) or not {"inputs", "layers"} <= set(value):
+        if not isinstance(value, Mapping) or "inputs" not in value or not isinstance(value.get("layers"), list | tuple):
             raise ArgumentError(f"Expected an architecture with 'inputs' and 'layers'. Got {value!r:.80}.")
         return Architecture(value["inputs"], tuple(layer_from_json(layer) for layer in value["layers"]))
+
+
+def _drawn(spec: WeightSpec, seed: int, name: str, dtype: str) -> np.ndarray[Any, Any]:
+    initializer = look_up("initializer", spec.initializer, INITIALIZERS)
+    with np.errstate(over="ignore"):
+        values = initializer(generator(seed, name), spec.shape).astype(dtype, copy=False)
+    if not np.isfinite(values).all():
+        raise ArgumentError(f"{name}: the initializer {spec.initializer!r} draws numbers that {dtype} cannot hold.")
+    return values
 
 
 def multilayer(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "relu") -> Architecture:

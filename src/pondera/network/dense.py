@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 import jax
 import numpy as np
 
-from pondera.choice import Choice, unknown
+from pondera.choice import Choice, look_up, unknown
 from pondera.errors import ArgumentError
 from pondera.network.activations import activation
+from pondera.network.initializers import INITIALIZERS
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 
 PARAMETRIZATIONS = ("standard", "ntk")
@@ -52,7 +53,7 @@ class Dense(Layer):
     parametrization: Literal["standard", "ntk"] = "standard"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.units, int) or self.units < 1:
+        if type(self.units) is not int or self.units < 1:
             raise ArgumentError(f"A dense layer needs a whole number of units of at least 1. Got {self.units!r}.")
         if self.parametrization not in PARAMETRIZATIONS:
             raise ArgumentError(unknown("parametrization", self.parametrization, PARAMETRIZATIONS))
@@ -60,6 +61,9 @@ class Dense(Layer):
         object.__setattr__(self, "weight", Choice.of(self.weight))
         object.__setattr__(self, "bias", None if self.bias is None else Choice.of(self.bias))
         activation(self.activation)
+        for initializer in (self.weight, self.bias):
+            if initializer is not None:
+                look_up("initializer", initializer, INITIALIZERS)
 
     def outputs(self, inputs: int) -> int:
         """Return the number of units."""

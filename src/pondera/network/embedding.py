@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import Choice
+from pondera.choice import Choice, look_up
 from pondera.errors import ArgumentError, ShapeError
+from pondera.network.initializers import INITIALIZERS
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 
 
@@ -48,15 +50,16 @@ class Embedding(Layer):
     table: Choice | str = Choice("normal", std=1.0)  # noqa: RUF009 (a Choice is immutable)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "columns", tuple(self.columns))
-        object.__setattr__(self, "categories", tuple(self.categories))
+        object.__setattr__(self, "columns", _whole_numbers(self.columns))
+        object.__setattr__(self, "categories", _whole_numbers(self.categories))
         object.__setattr__(self, "table", Choice.of(self.table))
+        look_up("initializer", self.table, INITIALIZERS)
         if len(self.columns) != len(self.categories) or len(set(self.columns)) != len(self.columns):
             raise ArgumentError(
                 "An embedding layer needs one number of categories for each of its columns, and each column once. "
                 f"Got columns {list(self.columns)} and categories {list(self.categories)}."
             )
-        if self.size < 1 or any(count < 1 for count in self.categories) or any(column < 0 for column in self.columns):
+        if type(self.size) is not int or self.size < 1 or any(count < 1 for count in self.categories) or any(column < 0 for column in self.columns):
             raise ArgumentError(
                 "An embedding layer needs columns of at least 0 and a size and numbers of categories of at least 1. "
                 f"Got columns {list(self.columns)}, size {self.size} and categories {list(self.categories)}."
@@ -83,12 +86,18 @@ class Embedding(Layer):
         others = [i for i in range(x.shape[-1]) if i not in self.columns]
         parts = [jnp.asarray(x)[..., jnp.array(others, dtype=jnp.int32)]]
         for column, count in zip(self.columns, self.categories, strict=True):
-            code = x[..., column].astype(jnp.int32)
-            known = (code >= 0) & (code < count)
-            vectors = jnp.asarray(weights[f"table.{column}"])[jnp.where(known, code, 0)]
+            code = x[..., column]
+            known = (code >= 0) & (code < count)  # false for NaN too
+            vectors = jnp.asarray(weights[f"table.{column}"])[jnp.where(known, code, 0).astype(jnp.int32)]
             parts.append(jnp.where(known[..., None], vectors, 0))
         return jnp.concatenate(parts, axis=-1)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
         """Return None: a code is looked up, not multiplied."""
         return None
+
+
+def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:
+    if not isinstance(values, Iterable) or any(type(value) is not int for value in (values := tuple(values))):
+        raise ArgumentError(f"An embedding layer needs whole numbers as columns and categories. Got {values!r:.80}.")
+    return values

@@ -56,7 +56,11 @@ class Layer(abc.ABC):
 
     @abc.abstractmethod
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
-        """Return the factors by which inputs are multiplied, (inputs, outputs), or None where there are none such."""
+        """Return the factors by which inputs are multiplied, or None where there are none such.
+
+        A matrix (inputs, outputs) where every input goes to every output, a vector (inputs,) where each goes to its
+        own.
+        """
 
     def to_json(self) -> dict[str, Any]:
         """Return the layer as a dictionary of plain values."""

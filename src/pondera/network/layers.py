@@ -27,7 +27,8 @@ def layer_from_json(value: Any) -> Layer:
     Raises
     ------
     ArgumentError
-        If the kind is unknown, or a field is unknown, missing or of a value the layer refuses.
+        If the kind is unknown, a field is unknown, missing or of a value the layer refuses, or layers are nested
+        hundreds deep.
 
     Examples
     --------
@@ -36,10 +37,13 @@ def layer_from_json(value: Any) -> Layer:
     """
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ArgumentError(f"Expected a layer as a dictionary with a 'kind'. Got {value!r:.80}.")
-    if value["kind"] not in LAYERS:
+    if not isinstance(value["kind"], str) or value["kind"] not in LAYERS:
         raise ArgumentError(unknown("layer", value["kind"], LAYERS))
     layer = LAYERS[value["kind"]]
-    fields = {name: _field(item) for name, item in value.items() if name != "kind"}
+    try:
+        fields = {name: _field(item) for name, item in value.items() if name != "kind"}
+    except RecursionError:
+        raise ArgumentError("The layers are nested too deep to be read.") from None
     known = [f.name for f in dataclasses.fields(layer)]  # type: ignore[arg-type]
     for name in fields:
         if name not in known:

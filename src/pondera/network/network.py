@@ -122,13 +122,33 @@ class Network:
         return outputs(self._architecture.apply, self._weights, rows)
 
     def connections(self) -> dict[str, np.ndarray[Any, Any] | None]:
-        """Return, layer by layer, the factors that the layer multiplies its inputs by: (inputs, outputs) or None."""
+        """Return, layer by layer, the factors that the layer multiplies its inputs by.
+
+        A matrix (inputs, outputs), a vector (inputs,) where each input goes to its own output, or None where what a
+        value is multiplied by depends on the row.
+        """
         grouped = weights_by_layer(self._architecture.layers, self._weights)
         widths = self._architecture.widths
         return {
             f"layers.{i}": layer.connections(own, width)
             for i, (layer, own, width) in enumerate(zip(self._architecture.layers, grouped, widths, strict=False))
         }
+
+    def first_connections(self) -> np.ndarray[Any, Any] | None:
+        """Return the factors between the network's inputs and the units of its first dense layer: (inputs, units).
+
+        Layers before it that multiply each input by a factor are multiplied in. None where there is no dense layer, or
+        something before it that does more than multiply.
+        """
+        factors: np.ndarray[Any, Any] = np.ones(self._architecture.inputs)
+        for connections in self.connections().values():
+            if connections is None:
+                return None
+            if connections.ndim == 2:
+                matrix: np.ndarray[Any, Any] = factors[:, None] * connections
+                return matrix
+            factors = factors * connections
+        return None
 
     def __repr__(self) -> str:
         kinds = ", ".join(layer.kind for layer in self._architecture.layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.choice import Choice
+from pondera.errors import ArgumentError
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 
 
@@ -23,7 +25,7 @@ class LayerNorm(Layer):
     Parameters
     ----------
     epsilon
-        Added to the variance.
+        Added to the variance; above 0.
 
     Examples
     --------
@@ -35,6 +37,10 @@ class LayerNorm(Layer):
     kind: ClassVar[str] = "layer_norm"
 
     epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if type(self.epsilon) not in (int, float) or not 0 < self.epsilon < math.inf:
+            raise ArgumentError(f"The epsilon of a layer normalization must be a number above 0. Got {self.epsilon!r}.")
 
     def outputs(self, inputs: int) -> int:
         """Return ``inputs``."""

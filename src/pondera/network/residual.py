@@ -11,7 +11,7 @@ import numpy as np
 
 from pondera.errors import ShapeError
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
-from pondera.network.stack import apply_stack, stack_outputs, stack_weights
+from pondera.network.stack import apply_stack, checked_layers, stack_outputs, stack_weights
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Residual(Layer):
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "layers", checked_layers("A residual block", self.layers))
 
     def outputs(self, inputs: int) -> int:
         """Return ``inputs``."""

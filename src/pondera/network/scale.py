@@ -41,5 +41,5 @@ class Scale(Layer):
         return jnp.asarray(x) * weights["scale"]
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
-        """Return diag(scale), (inputs, inputs)."""
-        return np.diag(np.asarray(weights["scale"]))
+        """Return the factor of each input, (inputs,)."""
+        return np.asarray(weights["scale"])

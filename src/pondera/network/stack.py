@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 
-from pondera.errors import ShapeError
+from pondera.errors import ArgumentError, ShapeError
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+
+
+def checked_layers(owner: str, layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Return the layers as a tuple.
+
+    Raises
+    ------
+    ArgumentError
+        If something among them is no layer.
+    """
+    if not isinstance(layers, Iterable):
+        raise ArgumentError(f"{owner} is made of a list of layers such as [Dense(8)]. Got {layers!r:.80}.")
+    checked = tuple(layers)
+    for layer in checked:
+        if not isinstance(layer, Layer):
+            raise ArgumentError(f"{owner} is made of layers such as Dense(8). Got {layer!r:.80}.")
+    return checked
 
 
 def stack_widths(layers: Sequence[Layer], inputs: int) -> list[int]:

@@ -66,7 +66,7 @@ class Column:
         if kind == "category":
             categories = tuple(sorted(series.cast(pl.String).drop_nulls().unique().to_list()))
             _require_few(series.name, len(categories), len(series))
-        return cls(series.name, kind, categories, bool(missing_in(series).any()), isinstance(series.dtype, pl.Datetime))
+        return cls(series.name, kind, categories, bool(missing_in(series).any()), series.dtype == pl.Datetime)
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as a dictionary of plain values."""
@@ -123,13 +123,13 @@ def infer_kind(series: pl.Series) -> Kind:
     'category'
     """
     dtype = series.dtype
-    if dtype.is_numeric() or dtype == pl.Null or isinstance(dtype, pl.Duration | pl.Time):
+    if dtype.is_numeric() or dtype == pl.Null or dtype in (pl.Duration, pl.Time):
         return "numeric"
     if dtype == pl.Boolean:
         return "boolean"
-    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
         return "category"
-    if isinstance(dtype, pl.Date | pl.Datetime):
+    if dtype in (pl.Date, pl.Datetime):
         return "date"
     raise TableError(
         f"Column '{series.name}' holds values of type {dtype}; expected numbers, texts, booleans or dates. "

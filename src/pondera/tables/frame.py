@@ -78,7 +78,7 @@ def checked_frame(frame: pl.DataFrame) -> pl.DataFrame:
     Raises
     ------
     TableError
-        No rows, no columns, or a column of lists, structures, bytes or objects.
+        No rows, no columns, a column of lists, structures, bytes or objects, or a name such as ``^a$``.
     """
     if frame.width == 0:
         raise TableError("The table has no columns.")
@@ -90,8 +90,9 @@ def checked_frame(frame: pl.DataFrame) -> pl.DataFrame:
                 f"Column '{name}' holds values of type {dtype}; expected numbers, texts, booleans or dates. "
                 "Spread it over several columns or drop it."
             )
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    return frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
+        if name.startswith("^") and name.endswith("$"):
+            raise TableError(f"The column name '{name}' would be taken for a pattern, as ^...$ is; rename the column.")
+    return frame.with_columns([series.fill_nan(None) for series in frame if series.dtype.is_float()])
 
 
 def _assemble(columns: Sequence[tuple[str, pl.Series]]) -> pl.DataFrame:

@@ -34,17 +34,17 @@ def numbers_into(out: Floats, series: pl.Series) -> int:
         A text that is no number, a date, or an infinite value; with its row.
     """
     values = series
-    if isinstance(series.dtype, pl.String | pl.Categorical | pl.Enum):
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = without_none(clean_text(series.cast(pl.String)))
         values = numbers_of(texts)
         _require_read(texts, values, "a number, as in training")
-    elif isinstance(series.dtype, pl.Duration):
+    elif series.dtype == pl.Duration:
         values = series.dt.total_microseconds() / 1e6
-    elif isinstance(series.dtype, pl.Time):
+    elif series.dtype == pl.Time:
         values = series.cast(pl.Int64) / 1e9
     elif not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
         raise _wrong_type(series, "numbers, as in training")
-    out[:] = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    out[:] = values.cast(pl.Float64).to_numpy()  # null becomes NaN
     out += 0.0  # -0.0 becomes 0.0
     infinite = np.isinf(out)
     if infinite.any():
@@ -65,7 +65,7 @@ def booleans_into(out: Floats, series: pl.Series) -> int:
         A value other than true, false, 1 or 0; with its row.
     """
     known: pl.Series
-    if isinstance(series.dtype, pl.String | pl.Categorical | pl.Enum):
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = without_none(clean_text(series.cast(pl.String)))
         known = booleans_of(texts)
         numbers = numbers_of(texts)
@@ -94,7 +94,7 @@ def codes_of(column: Column, series: pl.Series) -> tuple[NDArray[np.int64], int]
     if series.dtype.is_float():
         series = series.fill_nan(None)
     texts = series.cast(pl.String)
-    if isinstance(series.dtype, pl.String):
+    if series.dtype == pl.String:
         texts = _stripped_unless_known(column, texts)
     places: dict[str, int] = {category: at for at, category in enumerate(column.categories)}
     if series.dtype.is_float():
@@ -126,13 +126,13 @@ def dates_into(out: Floats, series: pl.Series, has_time: bool) -> int:
         A text that is no ISO date, or another type; with its row.
     """
     dates = series
-    if isinstance(series.dtype, pl.String | pl.Categorical | pl.Enum):
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = without_none(clean_text(series.cast(pl.String)))
         dates = dates_of(texts)
         _require_read(texts, dates, "a date such as 2024-01-31, as in training")
-    elif not (isinstance(series.dtype, pl.Date | pl.Datetime) or series.null_count() == len(series)):
+    elif not (series.dtype in (pl.Date, pl.Datetime) or series.null_count() == len(series)):
         raise _wrong_type(series, "dates, as in training")
-    if isinstance(dates.dtype, pl.Datetime):
+    if dates.dtype == pl.Datetime:
         dates = dates.dt.replace_time_zone(None)  # the hour on the wall
     moments = dates.cast(pl.Datetime("us"))
     clock = (moments.cast(pl.Int64) % _DAY) / _DAY  # share of the day that is over
@@ -148,7 +148,7 @@ def dates_into(out: Floats, series: pl.Series, has_time: bool) -> int:
 
 
 def _floats(series: pl.Series) -> Floats:
-    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return series.cast(pl.Float64).to_numpy()
 
 
 def _require_read(given: pl.Series, read: pl.Series, wanted: str) -> None:

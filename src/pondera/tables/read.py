@@ -176,17 +176,18 @@ def _line(data: bytes, at: int) -> int:
 def _read_text(data: bytes, file: str, as_text: Collection[str]) -> pl.DataFrame:
     texts, delimiter = read_delimited(data, file)
     columns = []
-    for column in texts:
-        if column.name in as_text:
-            columns.append(clean_text(column))
+    for name in texts.columns:
+        column = texts[name].alias("")  # Polars would take a name such as ^a$ for a pattern
+        if name in as_text:
+            columns.append(clean_text(column).alias(name))
             continue
         result = typed_text(column)
         if result.dtype == pl.String and delimiter == ";":
             result = _with_decimal_commas(result)
         if result.dtype == pl.String:
-            _refuse_stray(result, data, delimiter, file)
-        columns.append(result.alias(column.name))
-    return pl.DataFrame(columns)
+            _refuse_stray(result, f"column '{name}'", data, delimiter, file)
+        columns.append(result.alias(name))
+    return checked_frame(pl.DataFrame(columns))
 
 
 def _with_decimal_commas(texts: pl.Series) -> pl.Series:
@@ -195,7 +196,7 @@ def _with_decimal_commas(texts: pl.Series) -> pl.Series:
     return dotted if dotted.dtype.is_numeric() else texts
 
 
-def _refuse_stray(texts: pl.Series, data: bytes, delimiter: str, file: str) -> None:
+def _refuse_stray(texts: pl.Series, column: str, data: bytes, delimiter: str, file: str) -> None:
     stray = find_stray(texts)
     if stray is None and delimiter == ";":
         stray = find_stray(texts.str.replace(",", ".", literal=True))
@@ -205,7 +206,7 @@ def _refuse_stray(texts: pl.Series, data: bytes, delimiter: str, file: str) -> N
     shown = found if len(found) <= 40 else f"{found[:40]}..."
     percent = min(stray.share * 100, 99.99)
     raise TableError(
-        f"{file}, line {line_of_row(data, delimiter, stray.row)}, column '{texts.name}': expected a {stray.wanted} "
+        f"{file}, line {line_of_row(data, delimiter, stray.row)}, {column}: expected a {stray.wanted} "
         f"like the other {percent:.4g} % of the column, found '{shown}'. Correct it, or leave it empty if the value is "
         "not known."
     )

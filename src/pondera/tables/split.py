@@ -141,7 +141,7 @@ def _sort_key(series: pl.Series) -> pl.Series:
         # Negative floats order backwards as whole numbers: turn them round. This keeps -0.0 apart from 0.0.
         ordered = pl.Series(bits ^ ((bits >> 63) & np.int64(2**63 - 1)))
         return ordered.set(missing, None).rank("dense").cast(pl.Int64).fill_null(0)
-    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+    if series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     elif series.dtype == pl.Boolean:
         series = series.cast(pl.Int8)

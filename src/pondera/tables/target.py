@@ -193,7 +193,7 @@ class Classes:
 
 def _labels(series: pl.Series) -> pl.Series:
     """Bring a target to String, Boolean, Int64 or Float64."""
-    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+    if series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
     if series.dtype in (pl.String, pl.Boolean):
         return series

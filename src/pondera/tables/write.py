@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 
 from pondera.errors import TableError
+from pondera.files import whole_file
 
 
-def _write_text(separator: str) -> Callable[[pl.DataFrame, IO[bytes]], None]:
-    def write(frame: pl.DataFrame, file: IO[bytes]) -> None:
+def _write_text(separator: str) -> Callable[[pl.DataFrame, Path], None]:
+    def write(frame: pl.DataFrame, path: Path) -> None:
         # A table of one column shows a missing value as NA: an empty line would be no row at all.
-        frame.write_csv(file, separator=separator, null_value="NA" if frame.width == 1 else "")
+        frame.write_csv(path, separator=separator, null_value="NA" if frame.width == 1 else "")
 
     return write
 
 
-def _write_parquet(frame: pl.DataFrame, file: IO[bytes]) -> None:
-    frame.write_parquet(file)
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_parquet(path)
 
 
-def _write_arrow(frame: pl.DataFrame, file: IO[bytes]) -> None:
-    frame.write_ipc(file)
+def _write_arrow(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_ipc(path)
 
 
-WRITERS: dict[str, Callable[[pl.DataFrame, IO[bytes]], None]] = {
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": _write_text(","),
     ".tsv": _write_text("\t"),
     ".parquet": _write_parquet,
@@ -63,21 +62,9 @@ def write_predictions(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None
     if place.is_dir():
         raise TableError(f"{place} is a folder; expected the name of a file.")
     try:
-        _write_beside(frame, place, writer)
+        with whole_file(place) as part:
+            writer(frame, part)
     except OSError as error:
         raise TableError(f"{place} cannot be written: {error.strerror or error}.") from error
     except pl.exceptions.PolarsError as error:
         raise TableError(f"{place} cannot be written: {error}.") from error
-
-
-def _write_beside(frame: pl.DataFrame, place: Path, writer: Callable[[pl.DataFrame, IO[bytes]], None]) -> None:
-    beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("xb") as file:
-            writer(frame, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pondera.errors import ModelFileError
-from pondera.weights.files import whole_file
+from pondera.files import whole_file
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 

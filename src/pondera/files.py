@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,19 +19,27 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     OSError
         If the folder cannot be written to or the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(Path(folder, "note.txt")) as part:
+    ...         _ = part.write_text("whole")
+    ...     Path(folder, "note.txt").read_text(), len(os.listdir(folder))
+    ('whole', 1)
     """
     final = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent)
-    os.close(handle)
-    part = Path(name)
+    part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    part.open("xb").close()
     try:
         yield part
         _flush(part)
-        part.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         part.replace(final)
-        _flush(final.parent)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
+    _flush(final.parent)  # so that the new name survives a power cut too
 
 
 def _flush(path: Path) -> None:
@@ -40,9 +48,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

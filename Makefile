@@ -1,0 +1,70 @@
+# Everything below happens in .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+EXAMPLE ?= breast_cancer
+COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help demo test lint types unit bench docs pictures lock clean
+
+help:  ## Show what there is to make.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/run  ## Install, then train a network on real data and show what its weights learned.
+	@echo; echo '$$ pondera neuron --inputs 5,2 --weights 0.7,0.3 --bias 1'; echo
+	@$(BIN)/pondera neuron --inputs 5,2 --weights 0.7,0.3 --bias 1
+	@echo; echo '$$ pondera train --example $(EXAMPLE) --out demo'
+	@$(BIN)/pondera train --example $(EXAMPLE) --out demo
+	@echo; echo 'Look inside it:  $(BIN)/pondera show demo/model.safetensors'
+	@echo 'Your own table:  $(BIN)/pondera train TABLE.csv --target COLUMN'
+
+test: lint types unit  ## Install, then check style and types and run all tests.
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test
+	$(BIN)/mypy
+
+unit: .venv/test
+	$(BIN)/pytest -n 2
+
+bench: .venv-bench/ready  ## Install the peers in an environment of their own and measure against them (DATA=folder of tables).
+	.venv-bench/bin/python -m benchmarks $(if $(DATA),--data $(DATA))
+
+docs: .venv/docs  ## Build the documentation into docs/_build.
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build
+	@echo 'Open docs/_build/index.html'
+
+pictures: .venv/run  ## Draw the pictures of the README again.
+	$(BIN)/python docs/pictures.py
+
+lock: .venv/run  ## Resolve the dependencies again.
+	$(BIN)/pip install --quiet pip-tools
+	$(COMPILE) --output-file requirements/run.lock pyproject.toml requirements/build.in
+	$(COMPILE) --group test --output-file requirements/test.lock pyproject.toml requirements/build.in
+	$(COMPILE) --group docs --output-file requirements/docs.lock pyproject.toml requirements/build.in
+
+clean:  ## Remove what was installed and built.
+	rm -rf .venv .venv-bench build dist docs/_build demo
+
+.venv/run: requirements/run.lock pyproject.toml
+	$(call install,.venv,requirements/run.lock)
+
+.venv/test: requirements/test.lock pyproject.toml
+	$(call install,.venv,requirements/test.lock)
+
+.venv/docs: requirements/docs.lock pyproject.toml
+	$(call install,.venv,requirements/docs.lock)
+
+.venv-bench/ready: benchmarks/requirements.lock requirements/run.lock pyproject.toml
+	$(call install,.venv-bench,benchmarks/requirements.lock)
+
+define install
+	test -x $(dir $@)bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pondera needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
+	$(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
+	$(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+endef

@@ -1,0 +1,5 @@
+"""``python -m pondera``."""
+
+from pondera.commands import main
+
+main()

@@ -1,0 +1,60 @@
+"""``pondera predict``: a model's predictions for a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pondera.model.model import Model
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model.safetensors that pondera train wrote.")],
+    table: Annotated[Path, typer.Argument(help="A CSV, TSV, Parquet or Arrow file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, .tsv, .parquet or .arrow file. [default: standard output]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Predict every row of a table: a prediction column, and a probability a class."""
+    from pondera.model.file import load
+    from pondera.report.terminal import messages, print_json
+    from pondera.tables.read import read_table
+    from pondera.tables.write import write_predictions
+
+    loaded, _ = load(model)
+    x, unseen = loaded.inputs(read_table(table))
+    frame = predictions(loaded, x)
+    findings = unseen.findings()
+    for finding in findings:
+        messages().print(f"Note: {finding.statement} {finding.advice}", markup=False, soft_wrap=True)
+    if out is not None:
+        write_predictions(frame, out)
+    if json:
+        content: dict[str, Any] = {"rows": frame.height, "out": None if out is None else str(out)}
+        print_json(
+            content | {"findings": [each.to_json() for each in findings], "predictions": frame.to_dict(as_series=False)}
+        )
+    elif out is None:
+        typer.echo(frame.write_csv(), nl=False)
+    else:
+        messages().print(f"{frame.height:,} predictions written to {out}", markup=False)
+
+
+def predictions(model: Model, x: Any) -> pl.DataFrame:
+    """Return the columns ``prediction`` and, for classes, ``probability_<class>``."""
+    import polars as pl
+
+    from pondera.tables.target import Classes
+
+    predicted = model.predictions(x)
+    columns = {"prediction": pl.Series(model.labels(predicted))}
+    if isinstance(model.target, Classes):
+        for j, value in enumerate(model.target.values):
+            columns[f"probability_{value}"] = pl.Series(predicted[:, j])
+    return pl.DataFrame(columns)

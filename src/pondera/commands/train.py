@@ -1,0 +1,188 @@
+"""``pondera train``: from a table to a trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pondera.findings import Finding
+
+
+def train(
+    table: Annotated[Path | None, typer.Argument(help="A CSV, TSV, Parquet or Arrow file.", show_default=False)] = None,
+    example: Annotated[
+        str | None, typer.Option(help="Instead of a table: breast_cancer, digits, wine, iris or diabetes.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    test: Annotated[Path | None, typer.Option(help="A table of rows to test on.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="Share of rows to test on, without --test.")] = 0.2,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression.", show_default="the target decides")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="strong or plain.")] = "strong",
+    hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers, such as 128,128.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Activation of the hidden layers.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="How many times every row is seen.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The learning rate at its peak.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many networks to train and average.")] = 1,
+    seed: Annotated[int, typer.Option(help="Drives everything random.")] = 0,
+    drop: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors.", show_default="TABLE-model")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a network on a table and report how well it predicts rows it never saw."""
+    from pondera.estimators.classifier import PonderaClassifier
+    from pondera.estimators.regressor import PonderaRegressor
+    from pondera.model.evaluation import baselines, evaluate
+    from pondera.report.progress import training_progress
+    from pondera.report.terminal import print_json, results
+    from pondera.report.training import TrainingReport, show_training
+    from pondera.tables.target import decide_task
+
+    frame, column, source = _table(table, example, target)
+    frame = _without(frame, drop, column, source)
+    decided = _task(task) or decide_task(frame[column])
+    train_rows, test_rows = _parts(frame, test, test_fraction, column, decided, seed)
+    folder = _folder(out, Path(source).stem)
+    kind = PonderaClassifier if decided == "classification" else PonderaRegressor
+    from pondera.commands.options import whole_numbers
+
+    estimator = kind(
+        whole_numbers(hidden, "--hidden"),
+        activation,
+        recipe=recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seeds=seeds,
+        random_state=seed,
+    )
+    x, y = train_rows.drop(column), train_rows[column]
+    with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE (standardized)") as progress:
+        estimator.fit(x, y, progress=progress)
+    model = estimator.model_
+    figures, compared, findings = None, {}, _constant(model)
+    if test_rows is not None:
+        test_x, test_y = test_rows, test_rows[column]
+        figures = evaluate(model, test_x, test_y)
+        compared = baselines(model, x, y, test_x, test_y)
+        findings += model.inputs(test_x)[1].findings()
+    path = folder / "model.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {**model.record["rows"], "test": 0 if test_rows is None else test_rows.height}
+    estimator.save(path, metrics={"test": figures} if figures else {}, baselines=compared, source=source)
+    report = TrainingReport(source, model, str(path), rows, figures, compared, model.record["seconds"], tuple(findings))
+    if json:
+        print_json(report.to_json())
+    else:
+        show_training(results(), report)
+
+
+def _table(table: Path | None, example: str | None, target: str | None) -> tuple[pl.DataFrame, str, str]:
+    """Return the rows, the name of the target, and what they are called."""
+    from pondera.errors import ArgumentError
+    from pondera.tables.examples import load_example
+    from pondera.tables.read import read_table
+
+    if (table is None) == (example is None):
+        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
+    if example is not None:
+        frame, column, _ = load_example(example)
+        return frame, _known(target or column, frame.columns, "--target", example), example
+    assert table is not None
+    frame = read_table(table)
+    if target is None:
+        raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {', '.join(frame.columns)}.")
+    return frame, _known(target, frame.columns, "--target", str(table)), str(table)
+
+
+def _known(name: str, columns: list[str], option: str, source: str) -> str:
+    from pondera.choice import unknown
+    from pondera.errors import ArgumentError
+
+    if name not in columns:
+        raise ArgumentError(f"{option}: {unknown(f'column of {source}:', name, columns)}")
+    return name
+
+
+def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) -> pl.DataFrame:
+    from pondera.commands.options import names
+    from pondera.errors import ArgumentError
+
+    dropped = [_known(name, frame.columns, "--drop", source) for name in names(drop)]
+    if column in dropped:
+        raise ArgumentError(f"--drop leaves out the column {column!r}, which --target asks to predict. Name another.")
+    if len(set(dropped)) == frame.width - 1:
+        raise ArgumentError(f"Nothing is left to predict {column!r} from. Drop fewer columns.")
+    return frame.drop(dropped)
+
+
+def _task(task: str | None) -> Any:
+    from pondera.choice import unknown
+    from pondera.errors import ArgumentError
+
+    if task not in (None, "classification", "regression"):
+        raise ArgumentError(unknown("task", task, ("classification", "regression")))
+    return task
+
+
+def _parts(
+    frame: pl.DataFrame, test: Path | None, fraction: float, column: str, task: str, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return the rows to train on and the rows to test on, if there are any."""
+    from pondera.errors import ArgumentError
+    from pondera.tables.read import read_table
+    from pondera.tables.split import split
+    from pondera.tables.target import require_complete
+
+    require_complete(frame[column])
+    if test is not None:
+        rows = read_table(test)
+        for name in frame.columns:
+            _known(name, rows.columns, "--test", str(test))
+        return frame, rows
+    if fraction == 0:
+        return frame, None
+    if not 0 < fraction < 1:
+        raise ArgumentError(f"--test-fraction must lie in [0, 1). Got {fraction:g}.")
+    labels = frame[column].cast(str).to_numpy() if task == "classification" else None
+    train_rows, test_rows = split(frame.height, fraction, seed, labels)
+    return frame[train_rows], frame[test_rows]
+
+
+def _folder(out: Path | None, stem: str) -> Path:
+    """Return the folder that the model goes to, once it is sure that something can be written there."""
+    import os
+
+    from pondera.errors import ArgumentError
+
+    folder = Path(f"{stem}-model") if out is None else out
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise ArgumentError(f"--out {folder}: expected a folder, and {existing} is a file. Give another name.")
+    if not os.access(existing, os.W_OK):
+        raise ArgumentError(f"--out {folder}: {existing} cannot be written to. Give another folder.")
+    return folder
+
+
+def _constant(model: Any) -> list[Finding]:
+    from pondera.findings import Finding
+
+    names = list(model.encoding.constant_columns)
+    if not names:
+        return []
+    listed = ", ".join(repr(name) for name in names)
+    return [
+        Finding(
+            f"The same value in all training rows: {listed}. That cannot help to predict.",
+            {"columns": names},
+            "count of different values",
+            advice="Leave out with --drop.",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""What weights say by themselves."""

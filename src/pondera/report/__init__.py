@@ -1,0 +1,1 @@
+"""Findings and figures for people and for programs."""

@@ -1,0 +1,118 @@
+"""What is in a model: architecture, columns, training figures, weights by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pondera.model.model import Model
+from pondera.reading.statistics import Statistics
+from pondera.report.terminal import QUIET, figure
+from pondera.report.training import HEADINGS, describe
+from pondera.tables.target import Classes
+
+
+def model_json(model: Model, path: str) -> dict[str, Any]:
+    """Return what is in a model as one JSON object."""
+    return {
+        "model": path,
+        "task": model.task,
+        "target": model.target_name,
+        "classes": list(model.target.values) if isinstance(model.target, Classes) else None,
+        "columns": [column.to_json() for column in model.encoding.columns],
+        "inputs": [each.name for each in model.encoding.inputs],
+        "architecture": model.architecture.to_json(),
+        "networks": len(model.networks),
+        "loss": model.loss.to_json(),
+        "record": dict(model.record),
+        "weights": [_tensor_json(name, values) for name, values in model.weights.items()],
+    }
+
+
+def _tensor_json(name: str, values: Any) -> dict[str, Any]:
+    statistics = Statistics.of(values)
+    return {
+        "name": name,
+        "shape": list(values.shape),
+        "dtype": values.dtype.name,
+        "count": statistics.count,
+        "min": statistics.minimum,
+        "max": statistics.maximum,
+        "mean": statistics.mean,
+        "std": statistics.deviation,
+    }
+
+
+def show_model(console: Console, model: Model, path: str) -> None:
+    """Print what is in a model."""
+    console.print(Text.assemble((path, "bold"), f"  predicts {model.target_name} ", (f"({model.task})", QUIET)))
+    console.print()
+    console.print(_facts(model))
+    console.print()
+    console.print(_columns(model))
+    console.print()
+    console.print(_weights(model))
+
+
+def _facts(model: Model) -> Table:
+    record = model.record
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style=QUIET)
+    table.add_column()
+    count = f"{len(model.networks)} networks of " if len(model.networks) > 1 else ""
+    table.add_row("network", f"{describe(model.networks[0])}  ({count}{model.networks[0].size:,} weights)")
+    if isinstance(model.target, Classes):
+        shown = ", ".join(str(value) for value in model.target.values[:12])
+        table.add_row("classes", shown + (", …" if len(model.target.values) > 12 else ""))
+    else:
+        table.add_row(
+            "target", f"{figure(model.target.low)} to {figure(model.target.high)}, mean {figure(model.target.mean)}"
+        )
+    plan = record["plan"]
+    table.add_row(
+        "plan",
+        f"recipe {record['recipe']}, {plan['epochs']} epochs of batches of {plan['batch_size']}, seed {plan['seed']}",
+    )
+    rows = record["rows"]
+    table.add_row("rows", f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best epoch")
+    table.add_row("ended", record["fits"][0]["message"])
+    for role, metrics in (record.get("metrics") or {}).items():
+        listed = ", ".join(f"{HEADINGS[name][:-2]} {figure(value)}" for name, value in metrics.items())
+        table.add_row(f"on {role} rows", listed)
+    table.add_row("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items()))
+    return table
+
+
+def _columns(model: Model) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column("column")
+    table.add_column("kind")
+    table.add_column("values")
+    for column in model.encoding.columns:
+        values = ", ".join(str(value) for value in column.categories[:6])
+        values += f", … ({len(column.categories)})" if len(column.categories) > 6 else ""
+        missing = "some missing" if column.missing_seen else ""
+        table.add_row(column.name, column.kind, "; ".join(part for part in (values, missing) if part))
+    return table
+
+
+def _weights(model: Model) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column("weights")
+    for heading in ("shape", "count", "min", "max", "mean", "std"):
+        table.add_column(heading, justify="right")
+    for name, values in model.weights.items():
+        statistics = Statistics.of(values)
+        table.add_row(
+            name,
+            " × ".join(map(str, values.shape)),
+            f"{statistics.count:,}",
+            figure(statistics.minimum, 3),
+            figure(statistics.maximum, 3),
+            figure(statistics.mean, 2),
+            figure(statistics.deviation, 3),
+        )
+    return table

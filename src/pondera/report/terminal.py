@@ -1,0 +1,56 @@
+"""The terminal: one console for results, one for everything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+POSITIVE, NEGATIVE, QUIET = "cyan", "yellow", "bright_black"
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def results() -> Console:
+    """Return the console for results: standard output."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def messages() -> Console:
+    """Return the console for progress, notes and errors: standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print exactly one JSON object to standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def bar(value: float, largest: float, width: int = 24) -> Text:
+    """Return a bar as long as the value's size, in eighths of a character, coloured by its sign.
+
+    Examples
+    --------
+    >>> bar(1.0, 2.0, width=4).plain
+    '██'
+    """
+    eighths = round(8 * width * abs(value) / largest) if largest > 0 else 0
+    filled, rest = divmod(eighths, 8)
+    return Text("█" * filled + (_EIGHTHS[rest] if rest else ""), style=POSITIVE if value >= 0 else NEGATIVE)
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """Return a number as people read it; what is not known as a dash.
+
+    Examples
+    --------
+    >>> figure(0.85664), figure(1234567.8), figure(None)
+    ('0.8566', '1,234,568', '–')
+    """
+    if value is None:
+        return "–"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"

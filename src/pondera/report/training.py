@@ -1,0 +1,189 @@
+"""The report of a training: how good, how large, what the weights say by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pondera.choice import Choice
+from pondera.findings import Finding
+from pondera.model.model import Model
+from pondera.network.dense import Dense
+from pondera.network.network import Network
+from pondera.reading.strength import CAVEAT, Strength, strengths, strongest_finding
+from pondera.report.terminal import QUIET, bar, figure
+
+Metrics = Mapping[str, float | None]
+
+HEADINGS = {
+    "accuracy": "accuracy ↑",
+    "log_loss": "log loss ↓",
+    "roc_auc": "ROC AUC ↑",
+    "rmse": "RMSE ↓",
+    "mae": "MAE ↓",
+    "r2": "R² ↑",
+}
+SHOWN = 8  # inputs whose connections are listed
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """Everything that is said of a training, as data.
+
+    Attributes
+    ----------
+    source
+        What was trained on, for people.
+    model, path
+        The model, and where it was saved.
+    rows
+        How many rows trained, validated and tested.
+    test
+        The model's figures on the test rows; None without any.
+    baselines
+        The same figures of the trivial and the linear model.
+    seconds
+        How long training took, without reading the table and without the baselines.
+    findings
+        What else is worth knowing.
+    """
+
+    source: str
+    model: Model
+    path: str
+    rows: Mapping[str, int]
+    test: Metrics | None
+    baselines: Mapping[str, Metrics]
+    seconds: float
+    findings: Sequence[Finding] = field(default_factory=tuple)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
+        found = first_layer_strengths(self.model)
+        return {
+            "task": self.model.task,
+            "target": self.model.target_name,
+            "rows": dict(self.rows),
+            "metrics": {"test": None if self.test is None else dict(self.test)},
+            "baselines": {name: dict(metrics) for name, metrics in self.baselines.items()},
+            "network": describe(self.model.networks[0]),
+            "networks": len(self.model.networks),
+            "weights": self.model.networks[0].size,
+            "connection_strength": [each.to_json() for each in found],
+            "findings": [finding.to_json() for finding in self.all_findings()],
+            "recipe": self.model.record["recipe"],
+            "seed": self.model.record["plan"]["seed"],
+            "fits": list(self.model.record["fits"]),
+            "model": self.path,
+            "seconds": self.seconds,
+        }
+
+    def all_findings(self) -> list[Finding]:
+        """Return the findings, the one on connection strength last."""
+        found = first_layer_strengths(self.model)
+        return [*self.findings, *([strongest_finding(found)] if found else [])]
+
+
+def first_layer_strengths(model: Model) -> list[Strength]:
+    """Return the connection strength of every input of the network; empty where its first layer has none."""
+    matrices = [network.first_connections() for network in model.networks]
+    known = [matrix for matrix in matrices if matrix is not None]
+    return strengths(known, [each.name for each in model.encoding.inputs]) if known else []
+
+
+def describe(network: Network) -> str:
+    """Return a network's layers on one line: ``8 → scale → 256 mish → 256 mish → 1``."""
+    parts = [str(network.architecture.inputs)]
+    for layer, width in zip(network.architecture.layers, network.architecture.widths[1:], strict=True):
+        if isinstance(layer, Dense):
+            name = Choice.of(layer.activation).name
+            parts.append(str(width) if name == "identity" else f"{width} {name}")
+        else:
+            parts.append(layer.kind)
+    return " → ".join(parts)
+
+
+def show_training(console: Console, report: TrainingReport) -> None:
+    """Print the report."""
+    _heading(console, report)
+    if report.test is not None:
+        console.print(_scores(report))
+    _network(console, report)
+    _strengths(console, report)
+    for finding in report.findings:
+        console.print(f"Note  {finding.statement} {finding.advice}".rstrip())
+    console.print()
+    console.print(Text.assemble(("Saved", "bold"), f"  {report.path}"))
+
+
+def _heading(console: Console, report: TrainingReport) -> None:
+    console.print()
+    console.print(
+        Text.assemble((report.source, "bold"), f" → {report.model.target_name}  ", (f"({report.model.task})", QUIET))
+    )
+    counts = [f"{report.rows['train']:,} rows trained on"]
+    counts += [f"{report.rows[name]:,} {words}" for name, words in _ROLES.items() if report.rows[name]]
+    console.print(Text(", ".join(counts), style=QUIET))
+    console.print()
+
+
+_ROLES = {"validation": "to choose the best epoch", "test": "never seen, for the test"}
+
+
+def _scores(report: TrainingReport) -> Table:
+    assert report.test is not None
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style=QUIET)
+    table.add_column("on the test rows")
+    for name in report.test:
+        table.add_column(HEADINGS[name], justify="right")
+    rows = {"this network": report.test, "a linear model": report.baselines["linear"]}
+    rows["always the same guess"] = report.baselines["trivial"]
+    for label, metrics in rows.items():
+        style = "bold" if label == "this network" else ""
+        table.add_row(label, *(figure(metrics[name]) for name in report.test), style=style)
+    return table
+
+
+def _network(console: Console, report: TrainingReport) -> None:
+    model = report.model
+    fit = model.record["fits"][0]
+    networks = f"{len(model.networks)} networks, averaged, of " if len(model.networks) > 1 else ""
+    best = f", best epoch {fit['best_epoch'] + 1}" if report.rows["validation"] else ""
+    trained = len({entry["epoch"] for entry in model.record["history"] if entry["network"] == 0})
+    console.print()
+    console.print(Text.assemble(("Network", "bold"), f"  {describe(model.networks[0])}"))
+    console.print(
+        Text(
+            f"{networks}{model.networks[0].size:,} weights, recipe {model.record['recipe']}, {trained} epochs{best}, "
+            f"{report.seconds:.1f} s",
+            style=QUIET,
+        )
+    )
+
+
+def _strengths(console: Console, report: TrainingReport) -> None:
+    found = first_layer_strengths(report.model)
+    if not found:
+        return
+    console.print()
+    console.print(
+        Text.assemble(("Connection strength", "bold"), ("  of the first layer, from the weights alone", QUIET))
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(overflow="ellipsis", no_wrap=True, max_width=32)
+    table.add_column(justify="right")
+    table.add_column()
+    for each in found[:SHOWN]:
+        spread = "" if each.spread is None else f" ± {figure(each.spread, 2)}"
+        table.add_row(each.name, f"{figure(each.strength, 3)}{spread}", bar(each.strength, found[0].strength))
+    console.print(table)
+    if len(found) > SHOWN:
+        console.print(
+            Text(f"and {len(found) - SHOWN} more inputs, down to {figure(found[-1].strength, 3)}", style=QUIET)
+        )
+    console.print(Text(CAVEAT, style=QUIET))

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("patient")
+
+
+@pytest.fixture
+def x64():
+    """JAX keeps float64 during the test, and during no other."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def slopes():
+    """Give the function (f, x) -> df/dx by central differences, entry by entry, in float64."""
+
+    def central_differences(f, x, step=1e-6):
+        x = np.array(x, np.float64)
+        slope = np.empty(x.shape)
+        for place in np.ndindex(x.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = x.copy()
+                moved[place] += sign * step
+                ends.append((float(f(moved)), moved[place]))
+            slope[place] = (ends[0][0] - ends[1][0]) / (ends[0][1] - ends[1][1])
+        return slope
+
+    return central_differences
