@@ -43,8 +43,8 @@ pictures: .venv/run  ## Draw the pictures of the README again.
 lock: .venv/run  ## Resolve the dependencies again.
 	$(BIN)/pip install --quiet pip-tools
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml requirements/build.in
-	$(COMPILE) --group test --output-file requirements/test.lock pyproject.toml requirements/build.in
-	$(COMPILE) --group docs --output-file requirements/docs.lock pyproject.toml requirements/build.in
+	$(COMPILE) --output-file requirements/test.lock pyproject.toml requirements/build.in requirements/test.in
+	$(COMPILE) --output-file requirements/docs.lock pyproject.toml requirements/build.in requirements/docs.in
 
 clean:  ## Remove what was installed and built.
 	rm -rf .venv .venv-bench build dist docs/_build demo
