@@ -135,7 +135,7 @@ def test_published_values(x64):
 def test_unknown_names_and_options():
     with pytest.raises(ArgumentError, match=r"Unknown activation 'rleu'. Did you mean 'relu'\?"):
         activation("rleu")
-    with pytest.raises(ArgumentError, match="'relu' takes no options. Got the option 'slope'"):
+    with pytest.raises(ArgumentError, match=r"'relu' takes no options. Got the option 'slope'"):
         activation(Choice("relu", slope=0.1))
-    with pytest.raises(ArgumentError, match="'leaky_relu' takes slope. Got the option 'alpha'"):
+    with pytest.raises(ArgumentError, match=r"'leaky_relu' takes slope. Got the option 'alpha'"):
         activation(Choice("leaky_relu", alpha=0.1))

@@ -1,24 +1,26 @@
 import datetime
+import math
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from pondera.errors import ArgumentError, TableError
 from pondera.tables import as_frame, distinct_rows, split
 
 
-@given(st.integers(2, 300), st.floats(0.01, 0.99), st.integers(0, 2**64))
+@given(st.integers(2, 300), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
 def test_every_row_is_on_one_side(rows, fraction, seed):
     try:
         train, held_out = split(rows, fraction, seed)
     except TableError:
-        assert round(rows * fraction) in (0, rows)
+        assert math.ceil(rows * fraction) == rows
         return
     assert sorted([*train, *held_out]) == list(range(rows))
-    assert abs(len(held_out) - rows * fraction) <= 0.5
+    assert len(held_out) == math.ceil(rows * fraction)
     for side in (train, held_out):
         assert side.dtype == np.int64
         assert (np.diff(side) > 0).all()
@@ -45,6 +47,14 @@ def test_the_total_is_kept_when_classes_are_large():
     assert len(split(100, 0.25, 0, labels)[1]) == 25
 
 
+def test_the_rows_are_those_of_scikit_learn():
+    for rows, fraction, seed in [(100, 0.2, 0), (101, 0.33, 7), (20_640, 0.2, 0)]:
+        train, test = train_test_split(np.arange(rows), test_size=fraction, random_state=seed)
+        ours = split(rows, fraction, seed)
+        assert ours[0].tolist() == sorted(train)
+        assert ours[1].tolist() == sorted(test)
+
+
 def test_the_seed_decides():
     first, again, other = (split(1000, 0.2, seed)[1] for seed in (1, 1, 2))
     assert first.tolist() == again.tolist()
@@ -62,10 +72,10 @@ def test_labels_of_text_objects():
         ((10, 0.0, 0), ArgumentError, "between 0 and 1, both excluded. Got 0.0 instead."),
         ((10, 1.0, 0), ArgumentError, "Got 1.0 instead"),
         ((10, float("nan"), 0), ArgumentError, "Got nan instead"),
-        ((10, 0.5, -1), ArgumentError, "The seed must be a whole number of at least 0. Got -1 instead."),
+        ((10, 0.5, -1), ArgumentError, "The seed must be a whole number from 0 to 2**32 - 1. Got -1 instead."),
         ((10, 0.5, 0, np.zeros(3)), ArgumentError, "Expected one label for each of the 10 rows"),
-        ((1, 0.5, 0), TableError, "Holding out 0.5 of 1 row leaves 1 for training and 0 held out"),
-        ((2, 0.1, 0), TableError, "leaves 2 for training and 0 held out"),
+        ((1, 0.5, 0), TableError, "Holding out 0.5 of 1 row leaves 0 for training and 1 held out"),
+        ((2, 0.9, 0), TableError, "leaves 0 for training and 2 held out"),
         ((0, 0.5, 0), TableError, "of 0 rows leaves 0 for training and 0 held out"),
         ((3, 0.5, 0, np.arange(3)), TableError, "leaves 3 for training and 0 held out"),
     ],

@@ -37,9 +37,9 @@ def predict(
         write_predictions(frame, out)
     if json:
         content: dict[str, Any] = {"rows": frame.height, "out": None if out is None else str(out)}
-        print_json(
-            content | {"findings": [each.to_json() for each in findings], "predictions": frame.to_dict(as_series=False)}
-        )
+        content["findings"] = [each.to_json() for each in findings]
+        content["columns"] = frame.to_dict(as_series=False)
+        print_json(content)
     elif out is None:
         typer.echo(frame.write_csv(), nl=False)
     else:

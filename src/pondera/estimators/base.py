@@ -191,7 +191,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _keep(self, trained: Trained, settings: Settings) -> None:
         self.model_: Model = trained.model
         self.seed_ = settings.seed
-        self._fits = trained.fits
+        self._states = trained.states
         for fit in trained.fits:
             if fit.reason in (DIVERGED, INTERRUPTED):
                 warnings.warn(fit.message, PonderaWarning, stacklevel=3)
@@ -252,7 +252,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if first:
             trained = train(frame, target, self._task, settings, sample_weight=weights, classes=classes, one_epoch=True)
         else:
-            trained = train_on(Trained(self.model_, self._fits), frame, target, settings, sample_weight=weights)
+            states = getattr(self, "_states", None)
+            trained = train_on(self.model_, states, frame, target, settings, sample_weight=weights)
         self._keep(trained, settings)
         return self
 

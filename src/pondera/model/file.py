@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from pondera.choice import Choice
-from pondera.errors import ModelFileError, PonderaError
+from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.model.model import Model
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.tables.encode import Encoding
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, TargetScaling
+from pondera.training.losses import loss_of
 from pondera.weights.safetensors import read, write
 
 FORMAT = 1
@@ -62,8 +63,8 @@ def load(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
     description = _description(path, weights, metadata)
     try:
         content = json.loads(description)
-        return _model(content, weights), content["estimator"]
-    except (PonderaError, KeyError, TypeError, ValueError, AttributeError) as error:
+        return _model(content, weights), dict(content["estimator"])
+    except (PonderaError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ModelFileError(
             f"{path}: expected the description of a Pondera model, found one that cannot be used ({error}). "
             "Save the model again with this version of Pondera."
@@ -108,21 +109,32 @@ def _describe(model: Model) -> dict[str, Any]:
 
 def _model(content: Mapping[str, Any], weights: Mapping[str, Any]) -> Model:
     architecture = Architecture.from_json(content["architecture"])
-    count = int(content["networks"])
+    encoding = Encoding.from_json(content["encoding"])
+    scaling = Scaling.from_json(content["scaling"])
+    count = content["networks"]
+    if type(count) is not int or not 1 <= count <= max(len(weights), 1):
+        raise ArgumentError(f"{count!r} networks in {len(weights)} weights")
+    if architecture.inputs != len(encoding.inputs):
+        raise ArgumentError(f"{len(encoding.inputs)} inputs for a network of {architecture.inputs}")
     prefixes = [""] if count == 1 else [f"networks.{k}." for k in range(count)]
     kind = Classes if content["task"] == "classification" else TargetScaling
     return Model(
-        target_name=content["target_name"],
-        encoding=Encoding.from_json(content["encoding"]),
-        scaling=Scaling.from_json(content["scaling"]),
+        target_name=str(content["target_name"]),
+        encoding=encoding,
+        scaling=scaling,
         target=kind.from_json(content["target"]),
         networks=tuple(
             Network(architecture, {name: weights[prefix + name] for name in architecture.shapes}) for prefix in prefixes
         ),
-        loss=Choice.of(content["loss"]),
+        loss=_known_loss(content["loss"]),
         clamp=bool(content["clamp"]),
-        record=content["record"],
+        record=dict(content["record"]),
     )
+
+
+def _known_loss(value: Any) -> Choice:
+    loss_of(Choice.of(value))
+    return Choice.of(value)
 
 
 def _digest(description: str, weights: Mapping[str, np.ndarray[Any, Any]]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import jax
 import numpy as np
 import polars as pl
 
@@ -23,6 +24,7 @@ from pondera.tables.encode import Encoding
 from pondera.tables.scale import Scaling
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
+from pondera.training.epoch import State
 from pondera.training.fit import EpochFigures, Fit, Progress
 from pondera.training.plan import Plan
 from pondera.training.population import fit_population
@@ -35,10 +37,15 @@ FEWEST_TO_SPLIT = 10  # with fewer different rows nothing is held out for valida
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, and what going on with its training would need."""
+    """A model, how its trainings ended, and what going on with them needs."""
 
     model: Model
     fits: tuple[Fit, ...]
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The kept weights of each network with the optimizer's last state, as NumPy arrays."""
+        return tuple(jax.tree.map(np.asarray, fit.state._replace(weights=fit.weights)) for fit in self.fits)
 
 
 def train(
@@ -85,26 +92,21 @@ def train(
     started = time.perf_counter()
     require_complete(target)
     weights = np.ones(frame.height) if sample_weight is None else sample_weight
-    plan = settings.plan(task, 2)
-    rows, weights = _rows_that_count(frame, target, weights, plan.batch_size)
-    if len(rows) < 2:
-        raise TableError("Expected at least 2 different rows to learn from, found n_samples = 1. Give more rows.")
+    rows, weights, copies = _rows_that_count(frame, target, weights, settings.plan(task, 2).batch_size)
     frame, target = frame[rows], target[rows]
-    if task == "classification":
-        classes = Classes.fit(target) if classes is None else classes
-        answers: Array = classes.encode(target)
-        weights = weights * _class_factors(settings.class_weight, classes, answers, weights)
-    else:
-        answers = regression_values(target)
+    if task == "classification" and classes is None:
+        classes = Classes.fit(target)
     fraction = 0.0 if one_epoch else settings.validation_fraction
-    kept, held = _split(len(rows), fraction, settings.seed, answers if task == "classification" else None)
+    kept, held = _split(len(rows), fraction, settings.seed, None if classes is None else classes.encode(target))
+    scale = classes or TargetScaling.fit(regression_values(target[kept]), weights[kept], target.name)
     encoding = Encoding.fit(frame[kept])
     scaling, x = _scaled(encoding, frame, kept, weights, settings)
-    scale = classes or TargetScaling.fit(answers[kept], weights[kept], target.name)
-    answers, plan, architecture = _prepared(scale, answers, task, settings, len(encoding.inputs))
+    answers, weights = _answers(scale, target, weights, settings)
+    count = len(scale.values) if isinstance(scale, Classes) else 0
+    plan = settings.plan(task, count)
     plan = single_epoch(plan) if one_epoch else plan
     population = fit_population(
-        architecture,
+        settings.architecture(task, x.shape[1], count),
         x[kept],
         answers[kept],
         plan,
@@ -122,13 +124,14 @@ def train(
         networks=population.networks,
         loss=Choice.of(plan.loss),
         clamp=recipe_of(settings.recipe).clamp,
-        record=_record(settings, plan, population.fits, len(kept), len(held), time.perf_counter() - started),
+        record=_record(settings, plan, population.fits, (copies[kept].sum(), copies[held].sum()), started),
     )
     return Trained(model, population.fits)
 
 
 def train_on(
-    trained: Trained,
+    model: Model,
+    states: Sequence[State] | None,
     frame: pl.DataFrame,
     target: pl.Series,
     settings: Settings,
@@ -139,6 +142,15 @@ def train_on(
 
     Columns, scaling and classes stay what the first rows made them.
 
+    Parameters
+    ----------
+    model
+        The model to go on from.
+    states
+        ``Trained.states`` of what came before; without them the optimizer starts afresh.
+    frame, target, settings, sample_weight
+        As for :func:`train`.
+
     Raises
     ------
     TableError
@@ -146,31 +158,24 @@ def train_on(
     """
     started = time.perf_counter()
     require_complete(target)
-    model = trained.model
-    plan = single_epoch(settings.plan(model.task, len(model.target.values) if isinstance(model.target, Classes) else 0))
-    x, _ = model.inputs(frame)
     weights = np.ones(frame.height) if sample_weight is None else sample_weight
-    if isinstance(model.target, Classes):
-        answers: Array = model.target.encode(target)
-        weights = weights * _class_factors(settings.class_weight, model.target, answers, weights)
-    else:
-        answers = model.target.standardize(regression_values(target))
+    answers, weights = _answers(model.target, target, weights, settings)
+    count = len(model.target.values) if isinstance(model.target, Classes) else 0
+    plan = single_epoch(settings.plan(model.task, count))
     population = fit_population(
         model.architecture,
-        x,
+        model.inputs(frame)[0],
         answers,
         plan,
         seeds=len(model.networks),
         dtype=model.networks[0].dtype,
+        networks=model.networks,
+        starts=states,
         sample_weight=weights,
-        starts=[fit.state for fit in trained.fits],
     )
-    fits = tuple(
-        dataclasses.replace(fit, history=(*before.history, *fit.history))
-        for before, fit in zip(trained.fits, population.fits, strict=True)
-    )
-    record = _record(settings, plan, fits, frame.height, 0, time.perf_counter() - started)
-    return Trained(dataclasses.replace(model, networks=population.networks, record=record), fits)
+    record = _record(settings, plan, population.fits, (frame.height, 0), started)
+    record["history"] = [*model.record["history"], *record["history"]]
+    return Trained(dataclasses.replace(model, networks=population.networks, record=record), population.fits)
 
 
 def single_epoch(plan: Plan) -> Plan:
@@ -178,20 +183,26 @@ def single_epoch(plan: Plan) -> Plan:
     return plan.replace(epochs=1, schedule="constant", patience=None, keep="last")
 
 
-def _rows_that_count(frame: pl.DataFrame, target: pl.Series, weights: Array, batch: int) -> tuple[Array, Array]:
-    """Return the numbers of the rows to use and their weights; those of one batch in an order of their own."""
+def _rows_that_count(frame: pl.DataFrame, target: pl.Series, weights: Array, batch: int) -> tuple[Array, Array, Array]:
+    """Return the numbers of the rows to use, their weights, and how many rows of the table each stands for.
+
+    Rows that fit into one batch come in an order of their own and without copies.
+    """
     used = np.flatnonzero(weights > 0)
     if len(used) == 0:
         raise TableError("Expected at least one row of a weight above 0, found none. Give rows, or larger weights.")
     if len(used) > batch:
-        return used, weights[used]
+        return used, weights[used], np.ones(len(used), np.int64)
     whole = frame.with_columns(target.alias(f"{''.join(frame.columns)}="))  # a name that no column has
-    return distinct_rows(whole, weights)
+    rows, summed = distinct_rows(whole, weights)
+    _, copies = distinct_rows(whole, weights > 0)
+    return rows, summed, copies.astype(np.int64)
 
 
 def _split(rows: int, fraction: float, seed: int, labels: Array | None) -> tuple[Array, Array]:
     """Return the numbers of the rows to train on and of those held out for validation."""
-    if rows < FEWEST_TO_SPLIT or fraction == 0:
+    alone = labels is not None and np.bincount(labels).max() == 1  # every class would lose its only row
+    if rows < FEWEST_TO_SPLIT or fraction == 0 or alone:
         return np.arange(rows), np.arange(0)
     return split(rows, fraction, seed, labels)
 
@@ -222,27 +233,26 @@ def _class_factors(wish: Any, classes: Classes, codes: Array, weights: Array) ->
     return by_class[codes]
 
 
-def _prepared(
-    scale: Classes | TargetScaling, answers: Array, task: Task, settings: Settings, inputs: int
-) -> tuple[Array, Plan, Any]:
-    """Return the targets as the loss wants them, the plan, and the architecture."""
-    classes = len(scale.values) if isinstance(scale, Classes) else 0
-    plan = settings.plan(task, classes)
+def _answers(
+    scale: Classes | TargetScaling, target: pl.Series, weights: Array, settings: Settings
+) -> tuple[Array, Array]:
+    """Return the targets as the loss wants them, and the weights of rows with those of their classes in them."""
     if isinstance(scale, TargetScaling):
-        answers = scale.standardize(answers)
-    return answers, plan, settings.architecture(task, inputs, classes)
+        return scale.standardize(regression_values(target)), weights
+    codes = scale.encode(target)
+    return codes, weights * _class_factors(settings.class_weight, scale, codes, weights)
 
 
 def _record(
-    settings: Settings, plan: Plan, fits: Sequence[Fit], kept: int, held: int, seconds: float
+    settings: Settings, plan: Plan, fits: Sequence[Fit], rows: tuple[int, int], started: float
 ) -> dict[str, Any]:
     """Return what is known of the training, as plain values."""
     return {
         "recipe": settings.recipe,
         "plan": plan.to_json(),
         "seeds": settings.seeds,
-        "rows": {"train": kept, "validation": held},
-        "seconds": seconds,
+        "rows": {"train": int(rows[0]), "validation": int(rows[1])},
+        "seconds": time.perf_counter() - started,
         "fits": [
             {"reason": fit.reason, "message": fit.message, "best_epoch": fit.best_epoch, "metric": fit.metric}
             for fit in fits

@@ -106,6 +106,13 @@ class Architecture:
         """
         return apply_stack(self.layers, weights, x, key)
 
+    def __call__(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
+        """Return what :meth:`apply` does.
+
+        Equal architectures are equal functions, and so share one compiled program; their bound methods are not equal.
+        """
+        return self.apply(weights, x, key)
+
     def trace(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> Iterator[tuple[str, jax.Array]]:
         """Yield the name of each layer and what leaves it: ``("layers.0", (rows, outputs))``."""
         for i, out in enumerate(stack_steps(self.layers, weights, x, key)):

@@ -59,7 +59,12 @@ class Embedding(Layer):
                 "An embedding layer needs one number of categories for each of its columns, and each column once. "
                 f"Got columns {list(self.columns)} and categories {list(self.categories)}."
             )
-        if type(self.size) is not int or self.size < 1 or any(count < 1 for count in self.categories) or any(column < 0 for column in self.columns):
+        if (
+            type(self.size) is not int
+            or self.size < 1
+            or any(count < 1 for count in self.categories)
+            or any(column < 0 for column in self.columns)
+        ):
             raise ArgumentError(
                 "An embedding layer needs columns of at least 0 and a size and numbers of categories of at least 1. "
                 f"Got columns {list(self.columns)}, size {self.size} and categories {list(self.categories)}."
@@ -98,6 +103,7 @@ class Embedding(Layer):
 
 
 def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:
-    if not isinstance(values, Iterable) or any(type(value) is not int for value in (values := tuple(values))):
-        raise ArgumentError(f"An embedding layer needs whole numbers as columns and categories. Got {values!r:.80}.")
-    return values
+    numbers = tuple(values) if isinstance(values, Iterable) else (values,)
+    if not isinstance(values, Iterable) or any(type(number) is not int for number in numbers):
+        raise ArgumentError(f"An embedding layer needs lists of columns and categories, whole numbers. Got {values!r}.")
+    return numbers

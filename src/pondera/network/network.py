@@ -46,10 +46,11 @@ class Network:
     __slots__ = ("_architecture", "_weights")
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, npt.ArrayLike]) -> None:
-        architecture.check({name: np.asarray(value) for name, value in weights.items()})
-        dtype = _common_dtype(weights)
+        given = {name: _array(value, name) for name, value in weights.items()}
+        architecture.check(given)
+        dtype = np.dtype("float64" if any(array.dtype == np.float64 for array in given.values()) else "float32")
         # A read-only copy: the network stays what it is whatever happens to the arrays that came in.
-        self._weights = {name: _frozen(weights[name], dtype, name) for name in architecture.shapes}
+        self._weights = {name: _frozen(given[name], dtype, name) for name in architecture.shapes}
         self._architecture = architecture
 
     @classmethod
@@ -119,7 +120,7 @@ class Network:
         self._architecture.check_rows(rows.shape)
         if len(rows) == 0:
             return np.zeros((0, self._architecture.outputs), self.dtype)
-        return outputs(self._architecture.apply, self._weights, rows)
+        return outputs(self._architecture, self._weights, rows)
 
     def connections(self) -> dict[str, np.ndarray[Any, Any] | None]:
         """Return, layer by layer, the factors that the layer multiplies its inputs by.
@@ -150,21 +151,23 @@ class Network:
             factors = factors * connections
         return None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Network, (self._architecture, self._weights))  # through the constructor, which makes arrays read-only
+
     def __repr__(self) -> str:
         kinds = ", ".join(layer.kind for layer in self._architecture.layers)
         widths = "-".join(str(width) for width in self._architecture.widths)
         return f"<Network {widths} ({kinds}): {self.size:,} weights, {self.dtype}>"
 
 
-def _common_dtype(weights: Mapping[str, npt.ArrayLike]) -> np.dtype[Any]:
-    wide = any(np.asarray(value).dtype == np.float64 for value in weights.values())
-    return np.dtype("float64" if wide else "float32")
-
-
 def _frozen(value: npt.ArrayLike, dtype: np.dtype[Any], name: str) -> np.ndarray[Any, Any]:
-    try:
-        array = np.array(value, dtype=dtype)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name}: expected an array of numbers ({' or '.join(PRECISIONS)}).") from None
+    array = _array(value, name, dtype).copy()
     array.flags.writeable = False
     return array
+
+
+def _array(value: npt.ArrayLike, name: str, dtype: np.dtype[Any] | None = None) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(value, dtype)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: expected an array of numbers ({' or '.join(PRECISIONS)}).") from None

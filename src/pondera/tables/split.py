@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ def split(rows: int, fraction: float, seed: int, labels: NDArray[Any] | None = N
     fraction
         Which part of them to hold out, between 0 and 1.
     seed
-        The same seed gives the same rows (NumPy's Philox generator).
+        The same seed gives the same rows, on every machine; without labels they are those of scikit-learn's
+        ``train_test_split(numpy.arange(rows), test_size=fraction, random_state=seed)``.
     labels
         (rows,) classes. If given, each class is held out in the same proportion (largest remainders), and keeps at
         least one row for training.
@@ -50,10 +52,10 @@ def split(rows: int, fraction: float, seed: int, labels: NDArray[Any] | None = N
     """
     if not 0 < fraction < 1:
         raise ArgumentError(f"The fraction to hold out must be between 0 and 1, both excluded. Got {fraction} instead.")
-    if not 0 <= seed < 2**128:
-        raise ArgumentError(f"The seed must be a whole number of at least 0. Got {seed} instead.")
-    order = np.random.Generator(np.random.Philox(key=int(seed))).permutation(rows)
-    wanted = round(rows * fraction)
+    if not 0 <= seed < 2**32:
+        raise ArgumentError(f"The seed must be a whole number from 0 to 2**32 - 1. Got {seed} instead.")
+    order = np.random.RandomState(seed).permutation(rows)  # the generator whose numbers NumPy promises never to change
+    wanted = math.ceil(rows * fraction)
     if labels is None:
         chosen = order[:wanted]
     else:

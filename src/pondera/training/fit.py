@@ -19,7 +19,7 @@ from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.network.rows import Apply
 from pondera.training.divergence import ADVICE, Trace, locate
-from pondera.training.epoch import Order, Program, Rows, State, TrainingApply, order_of, run_steps
+from pondera.training.epoch import Order, Program, Rows, State, TrainingApply, order_of, run_steps, weight_name
 from pondera.training.losses import loss_of
 from pondera.training.plan import Plan
 from pondera.training.rows import Held, rows_of
@@ -165,8 +165,6 @@ def fit(
     with precision(jax.tree.leaves(weights)):
         seed = plan.seed if split_seed is None else split_seed
         rows, held = rows_of(plain, x, targets, sample_weight, validation, Choice.of(plan.loss), seed, weights)
-        if isinstance(model, Network):
-            model.architecture.check_rows(rows.x.shape)
         with nullcontext(interruption) if interruption else Interruption() as asked:
             training = _Training(apply, plain, trace, rows, held, plan, asked, progress)
             state = training.program.start(weights, plan.seed) if start is None else start
@@ -177,11 +175,14 @@ def _parts(model: Network | Apply, weights: Any) -> tuple[TrainingApply, Apply, 
     if isinstance(model, Network):
         architecture = model.architecture
         start = dict(model.weights if weights is None else model.with_weights(weights).weights)
-        return architecture.apply, architecture.apply, architecture.trace, start
+        return architecture, architecture, architecture.trace, start
     if not callable(model):
         raise ArgumentError(f"Expected a Network or a function apply(weights, x). Got {type(model).__name__}.")
     if weights is None or not jax.tree.leaves(weights):
         raise ArgumentError("A function apply(weights, x) is trained from weights=, a pytree of arrays. Got none.")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
+        if not (hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)):
+            raise ArgumentError(f"weights=: expected arrays of floats, found {leaf!r:.80} as {weight_name(path)!r}.")
     return _WithoutKey(model), model, None, weights
 
 
@@ -222,7 +223,7 @@ class _Training:
             if trouble is not None:
                 reason, message = trouble
                 break
-            self._note(state, epoch, losses, time.perf_counter() - begun)
+            self._note(state, epoch, started, losses, time.perf_counter() - begun)
             self._show(state, epoch, started, len(losses), time.perf_counter() - begun)
             if self.plan.patience is not None and epoch - self.best.epoch >= self.plan.patience:
                 reason = PATIENCE
@@ -274,17 +275,22 @@ class _Training:
         dtype = self.rows.weights.dtype
         return Order(jnp.asarray(picked), jnp.asarray(present, dtype), jnp.asarray(learning, dtype))
 
-    def _note(self, state: State, epoch: int, losses: npt.NDArray[np.float64], seconds: float) -> None:
+    def _note(self, state: State, epoch: int, started: int, losses: npt.NDArray[np.float64], seconds: float) -> None:
         """Write down the epoch's figures and keep its weights if they are the best so far."""
         loss, miss = (None, None) if self.held is None else self.held.score(self.plain, state.weights)
-        learning = rates(
-            self.schedule, self.plan.peak, range(state.step - 1, state.step), self.plan.epochs * self.steps
-        )
-        training = float(losses.mean())
+        end = (epoch - started + 1) * self.steps
+        learning = rates(self.schedule, self.plan.peak, range(end - 1, end), self.plan.epochs * self.steps)
+        training = float(np.average(losses, weights=self._shares(epoch)))
         shown = None if miss is None else (1 - miss if self._metric() == "accuracy" else miss**0.5)
         self.history.append(EpochFigures(epoch, float(learning[0]), training, loss, shown, seconds))
         cost = miss if self.plan.keep == "metric" else loss
         self.best.offer(state.weights, training if cost is None else cost, epoch)
+
+    def _shares(self, epoch: int) -> npt.NDArray[np.float64]:
+        """Return the total weight of each step's rows: (steps,)."""
+        picked, present = order_of(self.plan.seed, epoch, self.count, self.batch)
+        shares: npt.NDArray[np.float64] = (np.asarray(self.rows.weights, np.float64)[picked] * present).sum(axis=1)
+        return shares
 
     def _metric(self) -> str:
         return loss_of(self.program.loss).metric

@@ -25,12 +25,12 @@ def squared_error(outputs: Array, targets: Array) -> Array:
 
 
 def absolute_error(outputs: Array, targets: Array) -> Array:
-    """|ŷ − y|, averaged over the outputs of a row; its optimum is the median."""
+    """``|ŷ − y|``, averaged over the outputs of a row; its optimum is the median."""
     return jnp.mean(jnp.abs(outputs - targets), axis=-1)
 
 
 def huber(outputs: Array, targets: Array, *, delta: float = 1.0) -> Array:
-    """½e² where |e| ≤ δ, else δ(|e| − ½δ). Huber 1964, "Robust estimation of a location parameter"."""
+    """``½e²`` where ``|e| ≤ δ``, else ``δ(|e| − ½δ)``. Huber 1964, "Robust estimation of a location parameter"."""
     error = jnp.abs(outputs - targets)
     near = jnp.minimum(error, delta)
     return jnp.mean(near * (error - 0.5 * near), axis=-1)

@@ -80,14 +80,15 @@ class Plan:
         if not isinstance(self.optimizer, optax.GradientTransformation):
             object.__setattr__(self, "optimizer", Choice.of(self.optimizer))
             optimizer_of(self.optimizer).direction()
-        pairs = self.rate_factors.items() if isinstance(self.rate_factors, Mapping) else self.rate_factors
-        object.__setattr__(self, "rate_factors", tuple((str(name), float(factor)) for name, factor in pairs))
+        object.__setattr__(self, "rate_factors", _pairs(self.rate_factors))
         loss_of(self.loss)
         look_up("schedule", self.schedule, SCHEDULES)
         if self.keep not in ("loss", "metric", "last"):
             raise ArgumentError(unknown("value of keep:", self.keep, ("loss", "metric", "last")))
         for name, low in (("epochs", 0), ("batch_size", 1), ("patience", 1), ("seed", 0)):
             self._check(name, int, low)
+        if self.seed >= 2**32:
+            raise ArgumentError(f"The plan's seed must be below 2**32. Got {self.seed!r}.")
         for name, low in (("learning_rate", 0), ("weight_decay", 0), ("gradient_clip", 0)):
             self._check(name, float, low)
 
@@ -147,6 +148,18 @@ class Plan:
         ArgumentError
             If a value is unknown, or the plan was made with an Optax object of its own.
         """
+        if not isinstance(value, Mapping):
+            raise ArgumentError(f"Expected a plan as a dictionary. Got {value!r:.80}.")
         if value.get("optimizer") == "custom":
             raise ArgumentError("This plan was made with an Optax object, which has no JSON form. Make the plan again.")
         return Plan().replace(**value)
+
+
+def _pairs(factors: Any) -> tuple[tuple[str, float], ...]:
+    try:
+        pairs = tuple((str(name), float(factor)) for name, factor in dict(factors).items())
+    except (TypeError, ValueError, OverflowError):
+        pairs = (("", math.nan),)
+    if not all(math.isfinite(factor) for _, factor in pairs):
+        raise ArgumentError(f"The plan's rate_factors must be a dictionary of name to finite number. Got {factors!r}.")
+    return pairs

@@ -51,7 +51,8 @@ def fit_population(
     *,
     seeds: int,
     dtype: str = "float32",
-    starts: Sequence[State | None] | None = None,
+    networks: Sequence[Network] | None = None,
+    starts: Sequence[State] | None = None,
     progress: Callable[[int, Progress], None] | None = None,
     **data: Any,
 ) -> Population:
@@ -70,8 +71,10 @@ def fit_population(
         How many networks.
     dtype
         ``"float32"`` or ``"float64"``.
+    networks
+        The networks to start from; by default each starts at random from its seed.
     starts
-        A state to go on from for each network.
+        A state to go on from for each network, ``Fit.state`` of an earlier call.
     progress
         Called with the network's number and where it stands; from several threads.
     **data
@@ -90,7 +93,7 @@ def fit_population(
     def one(k: int) -> Fit:
         seed = plan.seed + k
         return fit(
-            Network(architecture, architecture.initial(seed, dtype)),
+            networks[k] if networks else Network(architecture, architecture.initial(seed, dtype)),
             x,
             targets,
             plan.replace(seed=seed),

@@ -77,7 +77,7 @@ def _plain_network(inputs: int, hidden: Sequence[int], activation: str, outputs:
 
 def _plain_plan(task: Task, classes: int) -> Plan:
     loss = "squared_error" if task == "regression" else _cross_entropy(classes)
-    return Plan(loss=loss, optimizer="adam", learning_rate=1e-3, epochs=200, batch_size=128, keep="loss", patience=20)
+    return Plan(loss=loss, optimizer="adam", learning_rate=1e-3, epochs=200, batch_size=32, keep="loss", patience=20)
 
 
 def _cross_entropy(classes: int) -> str:

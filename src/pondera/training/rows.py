@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pondera.choice import Choice
 from pondera.errors import ArgumentError, ShapeError
+from pondera.network.architecture import Architecture
 from pondera.network.rows import Apply, blocks_of, outputs_in_blocks
 from pondera.tables.split import split
 from pondera.training.epoch import Rows
@@ -76,22 +77,29 @@ def rows_of(
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise ArgumentError("validation= is a share of the rows, (x, targets) or (x, targets, sample_weight).")
         held = _checked((*validation, None)[:3], loss, dtype, "the validation rows")
-    _check_outputs(apply, weights, rows)
+    _check_outputs(apply, weights, rows, "the rows")
+    if held is not None:
+        if held.x.shape[1:] != rows.x.shape[1:]:
+            raise ShapeError(
+                f"the validation rows: expected rows of the shape {rows.x.shape[1:]}, as those to train on; "
+                f"found {held.x.shape[1:]}."
+            )
+        _check_outputs(apply, weights, held, "the validation rows")
     return Rows(*(jnp.asarray(part) for part in rows)), None if held is None else Held.of(held, loss)
 
 
 def _checked(given: tuple[Any, ...], loss: Choice, dtype: Any, what: str) -> Rows:
     """Return (x, targets, sample weights) as arrays that fit together, without the rows of weight 0."""
     x, targets, sample_weight = given
-    rows = np.asarray(x, dtype)
-    answers = np.asarray(targets)
+    rows = _numbers(x, dtype, what)
+    answers = _numbers(targets, None, f"the targets of {what}")
     if rows.ndim < 2 or len(rows) == 0:
         raise ShapeError(
             f"{what}: expected an array (rows, inputs) with at least one row, found the shape {rows.shape}."
         )
-    if len(answers) != len(rows):
-        raise ShapeError(f"{what}: expected one target a row, found {len(rows)} rows and {len(answers)} targets.")
-    weights = np.ones(len(rows), dtype) if sample_weight is None else np.asarray(sample_weight, dtype)
+    if answers.shape[:1] != (len(rows),):
+        raise ShapeError(f"{what}: expected one target a row, found {len(rows)} rows and targets {answers.shape}.")
+    weights = np.ones(len(rows), dtype) if sample_weight is None else _numbers(sample_weight, dtype, "sample weights")
     if weights.shape != (len(rows),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise ArgumentError(
             f"{what}: expected one sample weight a row, finite, at least 0 and not all 0; "
@@ -111,17 +119,31 @@ def _checked(given: tuple[Any, ...], loss: Choice, dtype: Any, what: str) -> Row
     return Rows(rows, answers, weights) if used.all() else Rows(rows[used], answers[used], weights[used])
 
 
-def _check_outputs(apply: Apply, weights: Any, rows: Rows) -> None:
+def _numbers(values: Any, dtype: Any, what: str) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(values, dtype)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{what}: expected an array of numbers. Got {values!r:.80}.") from None
+    if array.dtype.kind in "OSUMmc":
+        raise ArgumentError(f"{what}: expected an array of numbers. Got values of type {array.dtype}.")
+    return array
+
+
+def _check_outputs(apply: Apply, weights: Any, rows: Rows, what: str) -> None:
+    if isinstance(apply, Architecture):
+        apply.check_rows(rows.x.shape)
     targets = rows.targets
     out = jax.eval_shape(apply, weights, rows.x[:1])
+    if len(getattr(out, "shape", ())) != 2:
+        raise ShapeError(f"The model must return an array (rows, outputs). For one row it returned {out}.")
     if targets.ndim == 1:
         if (targets < 0).any() or targets.max() >= out.shape[-1]:
             raise ShapeError(
-                f"The network has {out.shape[-1]} outputs, one a class; found the class numbers "
+                f"{what}: the network has {out.shape[-1]} outputs, one a class; found the class numbers "
                 f"{targets.min()} to {targets.max()}."
             )
     elif out.shape[1:] != targets.shape[1:]:
         raise ShapeError(
-            f"The network returns {out.shape[1:]} values a row and the targets have {targets.shape[1:]}. "
+            f"{what}: the network returns {out.shape[1:]} values a row and the targets have {targets.shape[1:]}. "
             "Make the last layer as wide as the targets."
         )

@@ -53,7 +53,8 @@ class Interruption:
         self._event.set()
 
     def __enter__(self) -> Interruption:
-        self._listening = threading.current_thread() is threading.main_thread()
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as for a job in the background
+        self._listening = threading.current_thread() is threading.main_thread() and not ignored
         if self._listening:
             self._before = signal.signal(signal.SIGINT, self._on_signal)
         return self

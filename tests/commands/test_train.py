@@ -1,0 +1,212 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import load_file
+from sklearn.model_selection import train_test_split
+
+import pondera
+
+
+def test_json_of_a_classification(run, flowers, tmp_path):
+    done = run("train", flowers, "--target", "kind", "--epochs", 20, "--out", tmp_path, "--json")
+    assert done.code == 0
+    report = done.json
+    assert report["task"] == "classification"
+    assert report["rows"] == {"train": 153, "validation": 39, "test": 48}
+    assert set(report["metrics"]["test"]) == {"accuracy", "log_loss", "roc_auc"}
+    assert report["metrics"]["test"]["accuracy"] > 0.85
+    assert set(report["baselines"]) == {"trivial", "linear"}
+    assert report["baselines"]["trivial"].keys() == report["metrics"]["test"].keys()
+    weights = load_file(report["model"])
+    assert report["weights"] == sum(array.size for array in weights.values())
+    assert report["seconds"] > 0
+    assert report["model"] == str(tmp_path / "model.safetensors")
+    assert {each["input"] for each in report["connection_strength"]} >= {"size", "colour=red", "wild"}
+    assert done.err == ""
+
+
+def test_json_of_a_regression(run, tmp_path):
+    done = run("train", "--example", "diabetes", "--recipe", "plain", "--epochs", 5, "--out", tmp_path, "--json")
+    report = done.json
+    assert report["task"] == "regression"
+    assert set(report["metrics"]["test"]) == {"rmse", "mae", "r2"}
+    assert report["rows"]["test"] == 89
+
+
+def test_the_test_rows_of_numbers_are_those_of_scikit_learn(run, tmp_path):
+    random = np.random.default_rng(1)
+    x = random.normal(size=(300, 2))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -2.0] + random.normal(size=300)})
+    frame.write_parquet(tmp_path / "t.parquet")
+    done = run(
+        "train", tmp_path / "t.parquet", "--target", "y", "--recipe", "plain", "--epochs", 30, "--seed", 3,
+        "--out", tmp_path, "--json",
+    )  # fmt: skip
+    _, test = train_test_split(np.arange(300), test_size=0.2, random_state=3)
+    predicted = pondera.load(tmp_path / "model.safetensors").predict(frame[test].drop("y"))
+    rmse = float(np.sqrt(np.mean((predicted - frame["y"].to_numpy()[test]) ** 2)))
+    assert done.json["metrics"]["test"]["rmse"] == pytest.approx(rmse, rel=1e-12)
+
+
+def test_a_test_table_and_dropped_columns(run, flowers, tmp_path):
+    frame = pl.read_csv(flowers)
+    frame[:180].write_csv(tmp_path / "train.csv")
+    frame[180:].with_columns(pl.lit("green").alias("colour")).write_csv(tmp_path / "test.tsv", separator="\t")
+    done = run(
+        "train", tmp_path / "train.csv", "--target", "kind", "--test", tmp_path / "test.tsv", "--drop", "wild, seen",
+        "--epochs", 10, "--hidden", "16,8", "--seeds", 2, "--out", tmp_path / "a" / "b", "--json",
+    )  # fmt: skip
+    report = done.json
+    assert report["rows"]["train"] + report["rows"]["validation"] == 180
+    assert report["rows"]["test"] == 60
+    assert report["networks"] == 2
+    assert {each["input"].split("=")[0] for each in report["connection_strength"]} == {
+        "size", "size is missing", "colour",
+    }  # fmt: skip
+    assert any("60 rows have a category of 'colour'" in finding["statement"] for finding in report["findings"])
+    assert "networks.1.layers.1.weight" in load_file(report["model"])
+
+
+def test_no_test_rows(run, flowers, tmp_path):
+    done = run("train", flowers, "--target", "kind", "--epochs", 2, "--test-fraction", 0, "--out", tmp_path, "--json")
+    assert done.json["metrics"]["test"] is None
+    assert done.json["baselines"] == {}
+
+
+def test_the_task_can_be_overridden(run, tmp_path):
+    pl.DataFrame({"a": range(100), "y": [i % 3 for i in range(100)]}).write_csv(tmp_path / "t.csv")
+    arguments = ("train", tmp_path / "t.csv", "--target", "y", "--epochs", 2, "--out", tmp_path, "--json")
+    assert run(*arguments).json["task"] == "classification"
+    assert run(*arguments, "--task", "regression").json["task"] == "regression"
+
+
+def test_the_report_for_people(run, flowers, tmp_path):
+    done = run("train", flowers, "--target", "kind", "--epochs", 10, "--out", tmp_path)
+    assert "accuracy" in done.out
+    assert "a linear model" in done.out
+    assert "always the same guess" in done.out
+    assert "Connection strength" in done.out
+    assert "It is not importance" in " ".join(done.out.split())
+    assert "importance of" not in done.out
+    assert done.err == ""
+
+
+def test_constant_columns_are_said(run, flowers, tmp_path):
+    pl.read_csv(flowers).with_columns(pl.lit(1).alias("one")).write_csv(tmp_path / "t.csv")
+    done = run("train", tmp_path / "t.csv", "--target", "kind", "--epochs", 2, "--out", tmp_path)
+    assert "'one'" in done.out
+
+
+def test_the_same_seed_gives_the_same_weights(run, flowers, tmp_path):
+    for name in ("a", "b"):
+        run("train", flowers, "--target", "kind", "--epochs", 5, "--seed", 7, "--out", tmp_path / name)
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("a", "b"))
+    assert first.keys() == second.keys()
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+BAD = {
+    "no table": (["--target", "kind"], "Give one of both: a TABLE, or --example"),
+    "table and example": (["TABLE", "--example", "iris", "--target", "kind"], "Give one of both"),
+    "unknown example": (["--example", "iriss"], "Did you mean 'iris'?"),
+    "no target": (["TABLE"], "Give --target with one of: size, colour, wild, seen, kind."),
+    "unknown target": (["TABLE", "--target", "kinds"], "Did you mean 'kind'?"),
+    "unknown column to drop": (["TABLE", "--target", "kind", "--drop", "sise"], "Did you mean 'size'?"),
+    "dropped target": (["TABLE", "--target", "kind", "--drop", "kind"], "which --target asks to predict"),
+    "everything dropped": (["TABLE", "--target", "kind", "--drop", "size,colour,wild,seen"], "Nothing is left"),
+    "unknown task": (["TABLE", "--target", "kind", "--task", "clasification"], "Did you mean 'classification'?"),
+    "regression of texts": (["TABLE", "--target", "kind", "--task", "regression"], "kind"),
+    "unknown recipe": (["TABLE", "--target", "kind", "--recipe", "best"], "'recipe' parameter"),
+    "hidden of words": (["TABLE", "--target", "kind", "--hidden", "wide"], "--hidden takes whole numbers"),
+    "hidden of zero": (["TABLE", "--target", "kind", "--hidden", "0"], "--hidden takes whole numbers"),
+    "unknown activation": (["TABLE", "--target", "kind", "--activation", "rel"], "'activation' parameter"),
+    "no epochs": (["TABLE", "--target", "kind", "--epochs", "0"], "'epochs' parameter"),
+    "no networks": (["TABLE", "--target", "kind", "--seeds", "0"], "'seeds' parameter"),
+    "negative seed": (["TABLE", "--target", "kind", "--seed", "-1"], "seed"),
+    "test fraction": (["TABLE", "--target", "kind", "--test-fraction", "1"], "must lie in [0, 1)"),
+    "learning rate": (["TABLE", "--target", "kind", "--learning-rate", "0"], "'learning_rate' parameter"),
+    "missing file": (["nowhere.csv", "--target", "kind"], "nowhere.csv"),
+    "missing test file": (["TABLE", "--target", "kind", "--test", "nowhere.csv"], "nowhere.csv"),
+    "out is a file": (["TABLE", "--target", "kind", "--out", "TABLE"], "is a file"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_wishes(run, flowers, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, sentence = BAD[name]
+    done = run("train", *(flowers if argument == "TABLE" else argument for argument in arguments))
+    assert done.code == 2
+    assert sentence in done.err
+    assert done.err.startswith("Error: ")
+    assert done.err.count("\n") == 1
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_TABLES = {
+    "empty file": ("", "empty"),
+    "only a heading": ("a,kind\n", "row"),
+    "ragged rows": ("a,kind\n1,x\n2,y,3\n", "line 3"),
+    "duplicate columns": ("a,a,kind\n1,2,x\n3,4,y\n", "'a'"),
+    "one class": ("a,kind\n" + "1,x\n2,x\n" * 10, "x"),
+    "missing targets": ("a,kind\n1,x\n2,\n3,y\n" * 10, "kind"),
+    "rubbish in numbers": ("a,kind\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(60)) + "oops,x\n", "line 62"),
+    "identifiers": ("a,kind\n" + "".join(f"name{i}x,{'xy'[i % 2]}\n" for i in range(80)), "--drop"),
+    "one row": ("a,kind\n1,x\n", "row"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_tables(run, name, tmp_path):
+    content, sentence = BAD_TABLES[name]
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    done = run("train", path, "--target", "kind", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert sentence in done.err
+    assert done.err.startswith("Error: ")
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_debug_shows_where_an_error_came_from(run, tmp_path):
+    with pytest.raises(pondera.errors.TableError):
+        run("train", tmp_path / "nowhere.csv", "--target", "kind", "--debug")
+
+
+def start(*arguments, **options):
+    line = [sys.executable, "-m", "pondera", *(str(argument) for argument in arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_kill_leaves_no_damaged_model(flowers, tmp_path):
+    """Kill at moments spread over the whole training and the save: the model is whole or not there."""
+    for moment in (0.5, 1.5, 2.0, 2.5, 3.0, 3.5):
+        process = start("train", flowers, "--target", "kind", "--epochs", 4, "--seeds", 4, "--out", tmp_path)
+        time.sleep(moment)
+        process.kill()
+        process.communicate()
+        if (tmp_path / "model.safetensors").exists():
+            pondera.load(tmp_path / "model.safetensors")
+
+
+def test_ctrl_c_keeps_the_best_weights(tmp_path):
+    """The first Ctrl-C ends training, and what was learned so far is reported and saved."""
+    process = start(
+        "train", "--example", "digits", "--epochs", 100_000, "--out", tmp_path, "--json", start_new_session=True
+    )
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["fits"][0]["reason"] == "interrupted"
+    assert "interrupted" in err
+    assert pondera.load(tmp_path / "model.safetensors").model_.record["fits"][0]["reason"] == "interrupted"

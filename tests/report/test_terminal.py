@@ -1,0 +1,39 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pondera.network.dense import Dense
+from pondera.network.network import Network
+from pondera.network.scale import Scale
+from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, print_json
+from pondera.report.training import describe
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(1, 60))
+def test_bars_are_as_long_as_their_share(value, more, width):
+    largest = abs(value) + more
+    drawn = bar(value, largest, width)
+    assert len(drawn.plain) <= width
+    if largest > 0:
+        eighths = sum(8 if c == "█" else " ▏▎▍▌▋▊▉".index(c) for c in drawn.plain)
+        assert eighths == pytest.approx(8 * width * abs(value) / largest, abs=0.51)
+    assert drawn.style == (POSITIVE if value >= 0 else NEGATIVE)
+
+
+def test_figures_as_people_read_them():
+    shown = {0.123456: "0.1235", 12.3456: "12.35", 1234.5: "1,234", -98765.4: "-98,765", 0.5: "0.5", None: "–"}
+    assert {value: figure(value) for value in shown} == shown
+
+
+def test_json_is_one_object(capsys):
+    print_json({"a": [1.5, None], "é": "ü"})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None], "é": "ü"}
+    with pytest.raises(ValueError):
+        print_json({"a": float("nan")})
+
+
+def test_a_network_on_one_line():
+    network = Network.create(8, [Scale(), Dense(16, "mish"), Dense(1)])
+    assert describe(network) == "8 → scale → 16 mish → 1"

@@ -1,0 +1,100 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from pondera.errors import ArgumentError, ShapeError
+from pondera.network.architecture import Architecture
+from pondera.network.dense import Dense
+from pondera.network.dropout import Dropout
+from pondera.network.network import Network
+from pondera.training.fit import fit
+from pondera.training.plan import Plan
+from pondera.training.population import fit_population
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(60, 3))
+Y = np.sin(X[:, 0]) + X[:, 1]
+ARCHITECTURE = Architecture(3, (Dense(8, "tanh"), Dropout(0.1), Dense(1)))
+PLAN = Plan(epochs=5, batch_size=16, seed=7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_member_is_the_network_of_its_seed(dtype):
+    population = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=3, dtype=dtype, validation=0.2)
+    assert len(population.fits) == len(population.networks) == 3
+    for k, member in enumerate(population.networks):
+        alone = fit(
+            Network(ARCHITECTURE, ARCHITECTURE.initial(7 + k, dtype)),
+            X,
+            Y,
+            PLAN.replace(seed=7 + k),
+            validation=0.2,
+            split_seed=7,
+        )
+        for name, value in alone.network.weights.items():
+            np.testing.assert_array_equal(member.weights[name], value)
+        assert member.dtype == dtype
+        assert [f.validation_loss for f in population.fits[k].history] == [f.validation_loss for f in alone.history]
+    first, second, _ = population.networks
+    assert not np.array_equal(first.weights["layers.0.weight"], second.weights["layers.0.weight"])
+
+
+def test_all_members_hold_out_the_same_rows():
+    # with a rate of 0 two networks of equal weights have equal validation losses if, and only if, their rows are equal
+    still = Architecture(3, (Dense(1, weight="zeros"),))
+    plan = Plan(optimizer="sgd", learning_rate=0.0, epochs=1)
+    population = fit_population(still, X, Y, plan, seeds=4, validation=0.3)
+    assert len({member.history[0].validation_loss for member in population.fits}) == 1
+    other = fit_population(still, X, Y, plan.replace(seed=1), seeds=1, validation=0.3)
+    assert other.fits[0].history[0].validation_loss != population.fits[0].history[0].validation_loss
+
+
+def test_outputs_are_averaged():
+    population = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=3)
+    np.testing.assert_allclose(
+        population(X), sum(network(X).astype(float) for network in population.networks) / 3, rtol=1e-6
+    )
+
+
+def test_going_on():
+    first = fit_population(ARCHITECTURE, X, Y, PLAN.replace(epochs=2), seeds=2)
+    second = fit_population(
+        ARCHITECTURE, X, Y, PLAN.replace(epochs=3), seeds=2, starts=[member.state for member in first.fits]
+    )
+    whole = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=2)
+    for one, other in zip(second.networks, whole.networks, strict=True):
+        for name, value in other.weights.items():
+            np.testing.assert_array_equal(one.weights[name], value)
+
+
+def test_progress_tells_the_networks_apart():
+    seen = []
+    fit_population(ARCHITECTURE, X, Y, PLAN, seeds=2, progress=lambda k, where: seen.append((k, where.epoch)))
+    assert {(k, epoch) for k in range(2) for epoch in range(5)} <= set(seen)
+
+
+def test_one_control_c_stops_them_all():
+    before = signal.getsignal(signal.SIGINT)
+
+    def progress(k, where):
+        if where.epoch == 2 and k == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    population = fit_population(
+        ARCHITECTURE, X, Y, PLAN.replace(epochs=10_000_000), seeds=2, validation=0.2, progress=progress
+    )
+    assert [member.reason for member in population.fits] == ["interrupted", "interrupted"]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 1.5, True, None, "2"])
+def test_how_many(seeds):
+    with pytest.raises(ArgumentError, match=r"seeds= is the number of networks, a whole number of at least 1"):
+        fit_population(ARCHITECTURE, X, Y, PLAN, seeds=seeds)
+
+
+def test_errors_come_out_of_the_threads():
+    with pytest.raises(ShapeError, match=r"expected one target a row"):
+        fit_population(ARCHITECTURE, X, Y[:5], PLAN, seeds=3)
