@@ -111,7 +111,7 @@ def test_show_as_json(run, model):
     values = pondera.load(model).weights_["layers.1.weight"]
     assert weights["layers.1.weight"]["shape"] == list(values.shape)
     assert weights["layers.1.weight"]["max"] == float(values.max())
-    assert found["record"]["metrics"]["test"]["accuracy"] > 0.5
+    assert found["record"]["test"]["accuracy"] > 0.5
     assert pondera.Architecture.from_json(found["architecture"]) == pondera.load(model).model_.architecture
 
 

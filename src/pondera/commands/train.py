@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pondera.findings import Finding
+    from pondera.model.evaluation import Evaluation
+    from pondera.model.model import Model
 
 
 def train(
@@ -37,9 +39,7 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
-    from pondera.estimators.classifier import PonderaClassifier
-    from pondera.estimators.regressor import PonderaRegressor
-    from pondera.model.evaluation import baselines, evaluate
+    from pondera.commands.options import whole_numbers
     from pondera.report.progress import training_progress
     from pondera.report.terminal import print_json, results
     from pondera.report.training import TrainingReport, show_training
@@ -48,14 +48,12 @@ def train(
     frame, column, source = _table(table, example, target)
     frame = _without(frame, drop, column, source)
     decided = _task(task) or decide_task(frame[column])
-    train_rows, test_rows = _parts(frame, test, test_fraction, column, decided, seed)
-    folder = _folder(out, Path(source).stem)
-    kind = PonderaClassifier if decided == "classification" else PonderaRegressor
-    from pondera.commands.options import whole_numbers
-
-    estimator = kind(
-        whole_numbers(hidden, "--hidden"),
-        activation,
+    rows, test_rows = _parts(frame, test, test_fraction, column, decided, seed)
+    path = _folder(out, Path(source).stem) / "model.safetensors"
+    estimator = _estimator(
+        decided,
+        hidden_layer_sizes=whole_numbers(hidden, "--hidden"),
+        activation=activation,
         recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,
@@ -63,25 +61,37 @@ def train(
         seeds=seeds,
         random_state=seed,
     )
-    x, y = train_rows.drop(column), train_rows[column]
-    with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE (standardized)") as progress:
-        estimator.fit(x, y, progress=progress)
-    model = estimator.model_
-    figures, compared, findings = None, {}, _constant(model)
-    if test_rows is not None:
-        test_x, test_y = test_rows, test_rows[column]
-        figures = evaluate(model, test_x, test_y)
-        compared = baselines(model, x, y, test_x, test_y)
-        findings += model.inputs(test_x)[1].findings()
-    path = folder / "model.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = {**model.record["rows"], "test": 0 if test_rows is None else test_rows.height}
-    estimator.save(path, metrics={"test": figures} if figures else {}, baselines=compared, source=source)
-    report = TrainingReport(source, model, str(path), rows, figures, compared, model.record["seconds"], tuple(findings))
+    with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE/std") as progress:
+        estimator.fit(rows.drop(column), rows[column], progress=progress)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    estimator.save(path, source=source)  # before anything else can go wrong
+    report = TrainingReport(source, estimator.model_, str(path), *_judged(estimator.model_, rows, test_rows, column))
+    if report.evaluation is not None:
+        estimator.save(path, source=source, test=report.evaluation.test, baselines=report.evaluation.baselines)
     if json:
         print_json(report.to_json())
     else:
         show_training(results(), report)
+
+
+def _estimator(task: str, **parameters: Any) -> Any:
+    from pondera.estimators.classifier import PonderaClassifier
+    from pondera.estimators.regressor import PonderaRegressor
+
+    return (PonderaClassifier if task == "classification" else PonderaRegressor)(**parameters)
+
+
+def _judged(
+    model: Model, rows: pl.DataFrame, test_rows: pl.DataFrame | None, column: str
+) -> tuple[int, Evaluation | None, list[Finding]]:
+    """Return how many test rows there are, how the model does on them, and what else is worth knowing."""
+    from pondera.model.evaluation import evaluate
+
+    if test_rows is None:
+        return 0, None, _constant(model)
+    evaluation = evaluate(model, rows.drop(column), rows[column], test_rows, test_rows[column])
+    unseen = model.inputs(test_rows)[1]
+    return test_rows.height, evaluation, [*_constant(model), *unseen.findings()]
 
 
 def _table(table: Path | None, example: str | None, target: str | None) -> tuple[pl.DataFrame, str, str]:
@@ -171,7 +181,7 @@ def _folder(out: Path | None, stem: str) -> Path:
     return folder
 
 
-def _constant(model: Any) -> list[Finding]:
+def _constant(model: Model) -> list[Finding]:
     from pondera.findings import Finding
 
     names = list(model.encoding.constant_columns)

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from pondera.errors import ArgumentError, ModelFileError
 from pondera.estimators.classifier import PonderaClassifier
 from pondera.estimators.regressor import PonderaRegressor
 from pondera.model.file import load as load_model
@@ -21,10 +22,17 @@ def load(path: str | os.PathLike[str]) -> PonderaClassifier | PonderaRegressor:
     """
     model, estimator = load_model(path)
     kind = PonderaClassifier if model.task == "classification" else PonderaRegressor
+    parameters = estimator.get("parameters", {})
     known = kind().get_params(deep=False)
-    loaded = kind(**{name: value for name, value in estimator.get("parameters", {}).items() if name in known})
+    try:
+        loaded = kind(**{name: parameters[name] for name in parameters if name in known})
+        loaded._check_parameters()
+        loaded.seed_ = int(loaded.random_state or 0)
+    except (ArgumentError, TypeError) as error:
+        raise ModelFileError(
+            f"{path}: the estimator's parameters cannot be used: {error} Save the model again."
+        ) from error
     loaded.model_ = model
-    loaded.seed_ = int(estimator.get("parameters", {}).get("random_state") or 0)
     loaded.n_features_in_ = len(model.encoding.columns)
     if estimator.get("named"):
         loaded.feature_names_in_ = np.array([column.name for column in model.encoding.columns], dtype=object)

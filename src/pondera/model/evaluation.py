@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pondera.findings import Finding
 from pondera.model.model import Model
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, regression_values
@@ -18,32 +20,93 @@ Array = np.ndarray[Any, Any]
 Metrics = dict[str, float | None]
 
 
-def evaluate(model: Model, frame: pl.DataFrame, target: pl.Series) -> Metrics:
-    """Return the model's figures on rows it never saw.
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on rows it never saw, beside simpler ones.
 
-    For classes ``accuracy``, ``log_loss`` and, with two classes, ``roc_auc``; for numbers ``rmse``, ``mae`` and ``r2``.
-    A figure that these rows do not define, such as the AUC of rows of one class, is None.
+    Attributes
+    ----------
+    test
+        For classes ``accuracy``, ``log_loss`` and, with two classes, ``roc_auc``; for numbers ``rmse``, ``mae`` and
+        ``r2``. A figure that these rows do not define, such as the AUC of rows of one class, is None.
+    baselines
+        The same figures for ``trivial``, which always makes the same guess (the class shares, the mean), and
+        ``linear``, a logistic or least-squares regression on the network's own inputs, standardized.
+    verdict
+        Whether the network and the linear model can be told apart on these rows.
     """
-    return _metrics(model.target, model.predictions(model.inputs(frame)[0]), target)
+
+    test: Metrics
+    baselines: dict[str, Metrics]
+    verdict: Finding
 
 
-def baselines(
+def evaluate(
     model: Model, frame: pl.DataFrame, target: pl.Series, test: pl.DataFrame, test_target: pl.Series
-) -> dict[str, Metrics]:
-    """Return the same figures for what is always the same guess and for a linear model.
+) -> Evaluation:
+    """Evaluate a model on rows it never saw.
 
-    Both are fitted on ``frame``, all the rows that the network was given (its validation rows included). ``trivial``
-    predicts the class shares or the mean; ``linear`` is a logistic or least-squares regression on the network's own
-    columns, standardized.
+    Parameters
+    ----------
+    model
+        The model.
+    frame, target
+        All the rows that the network was given, its validation rows included: the simpler ones are fitted on them.
+    test, test_target
+        The rows to evaluate on.
+
+    Raises
+    ------
+    TableError
+        If the test rows do not fit the model's columns or classes.
     """
     matrix, test_matrix = model.encoding.transform(frame)[0], model.encoding.transform(test)[0]
     scaling = Scaling.fit(matrix, "standard")
     x, test_x = scaling.transform(matrix, np.float64), scaling.transform(test_matrix, np.float64)
     if isinstance(model.target, Classes):
+        truth: Array = model.target.encode(test_target)
         predictors = _classifiers(x, model.target.encode(target), len(model.target.values))
+        metrics: Callable[[Array, Array], Metrics] = _class_metrics
     else:
+        truth = regression_values(test_target)
         predictors = _regressors(x, regression_values(target))
-    return {name: _metrics(model.target, predict(test_x), test_target) for name, predict in predictors.items()}
+        metrics = _number_metrics
+    own = model.predictions(model.inputs(test)[0])
+    others = {name: predict(test_x) for name, predict in predictors.items()}
+    return Evaluation(
+        test=metrics(own, truth),
+        baselines={name: metrics(predictions, truth) for name, predictions in others.items()},
+        verdict=_verdict(_misses(others["linear"], truth) - _misses(own, truth), isinstance(model.target, Classes)),
+    )
+
+
+def _misses(predictions: Array, truth: Array) -> Array:
+    """Return what each row adds to the error: 1 for a wrong class, the squared difference for a number."""
+    missed = predictions.argmax(axis=1) != truth if predictions.ndim == 2 else (predictions - truth) ** 2
+    return missed.astype(np.float64)
+
+
+def _verdict(saved: Array, classes: bool) -> Finding:
+    """Return whether the network is better, from how much less it misses each test row than the linear model does."""
+    mean, error = float(saved.mean()), float(saved.std(ddof=1) / math.sqrt(len(saved))) if len(saved) > 1 else math.inf
+    unit = "wrong rows in 100" if classes else "of squared error a row"
+    factor = 100 if classes else 1
+    by = f"{factor * abs(mean):.3g} ± {factor * error:.2g} {unit}"
+    if abs(mean) <= 2 * error:
+        statement = f"These {len(saved):,} test rows cannot tell the network and the linear model apart ({by})."
+        advice = "More test rows would; without them the linear model is the simpler choice."
+    elif mean > 0:
+        statement, advice = f"The network is better than the linear model on the test rows, by {by}.", ""
+    else:
+        statement = f"The linear model is better than the network on the test rows, by {by}."
+        advice = "Use it, or try --seeds 5, more rows or another recipe."
+    return Finding(
+        statement,
+        {"mean": mean, "standard_error": error if math.isfinite(error) else None, "rows": len(saved)},
+        "mean over test rows of the linear model's miss less the network's, with its standard error",
+        certainty="two standard errors, about 95 %; it holds for rows like these test rows and for this one training",
+        advice=advice,
+    )
 
 
 def _classifiers(x: Array, codes: Array, classes: int) -> dict[str, Callable[[Array], Array]]:
@@ -70,15 +133,10 @@ def _regressors(x: Array, values: Array) -> dict[str, Callable[[Array], Array]]:
     return {"trivial": lambda rows: np.full(len(rows), mean), "linear": LinearRegression().fit(x, values).predict}
 
 
-def _metrics(target: Any, predictions: Array, truth: pl.Series) -> Metrics:
-    if isinstance(target, Classes):
-        return _class_metrics(predictions, target.encode(truth), len(target.values))
-    return _number_metrics(predictions, regression_values(truth))
-
-
-def _class_metrics(probabilities: Array, codes: Array, classes: int) -> Metrics:
+def _class_metrics(probabilities: Array, codes: Array) -> Metrics:
     from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
+    classes = probabilities.shape[1]
     figures: Metrics = {
         "accuracy": float(accuracy_score(codes, probabilities.argmax(axis=1))),
         "log_loss": float(log_loss(codes, probabilities, labels=np.arange(classes))),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pondera.model.model import Model
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import QUIET, figure
+from pondera.report.terminal import QUIET, figure, score
 from pondera.report.training import HEADINGS, describe
 from pondera.tables.target import Classes
 
@@ -79,9 +79,9 @@ def _facts(model: Model) -> Table:
     rows = record["rows"]
     table.add_row("rows", f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best epoch")
     table.add_row("ended", record["fits"][0]["message"])
-    for role, metrics in (record.get("metrics") or {}).items():
-        listed = ", ".join(f"{HEADINGS[name][:-2]} {figure(value)}" for name, value in metrics.items())
-        table.add_row(f"on {role} rows", listed)
+    if record.get("test"):
+        listed = ", ".join(f"{HEADINGS[name][:-2]} {score(value)}" for name, value in record["test"].items())
+        table.add_row("on test rows", listed)
     table.add_row("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items()))
     return table
 

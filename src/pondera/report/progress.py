@@ -28,7 +28,7 @@ def training_progress(networks: int, metric: str) -> Iterator[Callable[[int, Whe
     console = messages()
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TaskProgressColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
@@ -57,7 +57,7 @@ def _figures(where: Where, metric: str) -> str:
     if where.figures is not None:
         parts.append(f"loss {where.figures.training_loss:.4f}")
         if where.figures.validation_loss is not None and where.figures.validation_metric is not None:
-            parts.append(f"validation {where.figures.validation_loss:.4f}")
+            parts.append(f"held out {where.figures.validation_loss:.4f}")
             parts.append(f"{metric} {where.figures.validation_metric:.4f}")
     parts.append(f"{where.rows_per_second:,.0f} rows/s")
     return "  ".join(parts)

@@ -41,6 +41,20 @@ def bar(value: float, largest: float, width: int = 24) -> Text:
     return Text("█" * filled + (_EIGHTHS[rest] if rest else ""), style=POSITIVE if value >= 0 else NEGATIVE)
 
 
+def score(value: float | None) -> str:
+    """Return a held-out figure, with as many decimals as its neighbours in a column; what is not known as a dash.
+
+    Examples
+    --------
+    >>> score(0.85664), score(567.4), score(1234567.8), score(-1e-9), score(None)
+    ('0.8566', '567.40', '1,234,568', '0.0000', '–')
+    """
+    if value is None:
+        return "–"
+    decimals = 0 if abs(value) >= 1000 else 2 if abs(value) >= 10 else 4
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0 turns -0.0 into 0.0
+
+
 def figure(value: float | None, digits: int = 4) -> str:
     """Return a number as people read it; what is not known as a dash.
 

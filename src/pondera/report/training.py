@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -12,13 +12,12 @@ from rich.text import Text
 
 from pondera.choice import Choice
 from pondera.findings import Finding
+from pondera.model.evaluation import Evaluation
 from pondera.model.model import Model
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 from pondera.reading.strength import CAVEAT, Strength, strengths, strongest_finding
-from pondera.report.terminal import QUIET, bar, figure
-
-Metrics = Mapping[str, float | None]
+from pondera.report.terminal import QUIET, bar, score
 
 HEADINGS = {
     "accuracy": "accuracy ↑",
@@ -41,14 +40,10 @@ class TrainingReport:
         What was trained on, for people.
     model, path
         The model, and where it was saved.
-    rows
-        How many rows trained, validated and tested.
-    test
-        The model's figures on the test rows; None without any.
-    baselines
-        The same figures of the trivial and the linear model.
-    seconds
-        How long training took, without reading the table and without the baselines.
+    test_rows
+        How many rows it was tested on.
+    evaluation
+        How it did on them; None without any.
     findings
         What else is worth knowing.
     """
@@ -56,11 +51,14 @@ class TrainingReport:
     source: str
     model: Model
     path: str
-    rows: Mapping[str, int]
-    test: Metrics | None
-    baselines: Mapping[str, Metrics]
-    seconds: float
-    findings: Sequence[Finding] = field(default_factory=tuple)
+    test_rows: int
+    evaluation: Evaluation | None
+    findings: Sequence[Finding] = ()
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows trained, chose the best epoch, and tested."""
+        return {**self.model.record["rows"], "test": self.test_rows}
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as one JSON object."""
@@ -68,9 +66,9 @@ class TrainingReport:
         return {
             "task": self.model.task,
             "target": self.model.target_name,
-            "rows": dict(self.rows),
-            "metrics": {"test": None if self.test is None else dict(self.test)},
-            "baselines": {name: dict(metrics) for name, metrics in self.baselines.items()},
+            "rows": self.rows,
+            "metrics": {"test": self.evaluation.test if self.evaluation else None},
+            "baselines": self.evaluation.baselines if self.evaluation else {},
             "network": describe(self.model.networks[0]),
             "networks": len(self.model.networks),
             "weights": self.model.networks[0].size,
@@ -80,13 +78,14 @@ class TrainingReport:
             "seed": self.model.record["plan"]["seed"],
             "fits": list(self.model.record["fits"]),
             "model": self.path,
-            "seconds": self.seconds,
+            "seconds": self.model.record["seconds"],
         }
 
     def all_findings(self) -> list[Finding]:
-        """Return the findings, the one on connection strength last."""
+        """Return the verdict of the test, the findings, and last the one on connection strength."""
         found = first_layer_strengths(self.model)
-        return [*self.findings, *([strongest_finding(found)] if found else [])]
+        verdict = [self.evaluation.verdict] if self.evaluation else []
+        return [*verdict, *self.findings, *([strongest_finding(found)] if found else [])]
 
 
 def first_layer_strengths(model: Model) -> list[Strength]:
@@ -111,8 +110,9 @@ def describe(network: Network) -> str:
 def show_training(console: Console, report: TrainingReport) -> None:
     """Print the report."""
     _heading(console, report)
-    if report.test is not None:
-        console.print(_scores(report))
+    if report.evaluation is not None:
+        console.print(_scores(report.evaluation))
+        console.print(Text(f"{report.evaluation.verdict.statement} {report.evaluation.verdict.advice}", style=QUIET))
     _network(console, report)
     _strengths(console, report)
     for finding in report.findings:
@@ -132,20 +132,22 @@ def _heading(console: Console, report: TrainingReport) -> None:
     console.print()
 
 
-_ROLES = {"validation": "to choose the best epoch", "test": "never seen, for the test"}
+_ROLES = {"validation": "to choose the best epoch", "test": "to test on"}
 
 
-def _scores(report: TrainingReport) -> Table:
-    assert report.test is not None
+def _scores(evaluation: Evaluation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style=QUIET)
     table.add_column("on the test rows")
-    for name in report.test:
+    for name in evaluation.test:
         table.add_column(HEADINGS[name], justify="right")
-    rows = {"this network": report.test, "a linear model": report.baselines["linear"]}
-    rows["always the same guess"] = report.baselines["trivial"]
+    rows = {
+        "this network": evaluation.test,
+        "a linear model": evaluation.baselines["linear"],
+        "always the same guess": evaluation.baselines["trivial"],
+    }
     for label, metrics in rows.items():
         style = "bold" if label == "this network" else ""
-        table.add_row(label, *(figure(metrics[name]) for name in report.test), style=style)
+        table.add_row(label, *(score(metrics[name]) for name in evaluation.test), style=style)
     return table
 
 
@@ -160,7 +162,7 @@ def _network(console: Console, report: TrainingReport) -> None:
     console.print(
         Text(
             f"{networks}{model.networks[0].size:,} weights, recipe {model.record['recipe']}, {trained} epochs{best}, "
-            f"{report.seconds:.1f} s",
+            f"{model.record['seconds']:.1f} s",
             style=QUIET,
         )
     )
@@ -178,12 +180,13 @@ def _strengths(console: Console, report: TrainingReport) -> None:
     table.add_column(overflow="ellipsis", no_wrap=True, max_width=32)
     table.add_column(justify="right")
     table.add_column()
+    decimals = 1 if found[0].strength >= 10 else 2
     for each in found[:SHOWN]:
-        spread = "" if each.spread is None else f" ± {figure(each.spread, 2)}"
-        table.add_row(each.name, f"{figure(each.strength, 3)}{spread}", bar(each.strength, found[0].strength))
+        spread = "" if each.spread is None else f" ± {each.spread:.{decimals}f}"
+        table.add_row(each.name, f"{each.strength:.{decimals}f}{spread}", bar(each.strength, found[0].strength))
     console.print(table)
     if len(found) > SHOWN:
         console.print(
-            Text(f"and {len(found) - SHOWN} more inputs, down to {figure(found[-1].strength, 3)}", style=QUIET)
+            Text(f"and {len(found) - SHOWN} more inputs, down to {found[-1].strength:.{decimals}f}", style=QUIET)
         )
     console.print(Text(CAVEAT, style=QUIET))

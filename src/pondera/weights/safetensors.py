@@ -25,10 +25,12 @@ def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, s
     ModelFileError
         If the place cannot be written to.
     """
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
         with whole_file(path) as part:
-            save_file(contiguous, part, metadata=dict(metadata))
+            mode = part.stat().st_mode
+            save_file(contiguous, part, metadata=dict(metadata) or None)  # it writes {} as a damaged header
+            part.chmod(mode)  # it makes a new file that only its owner can read
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{path}: cannot be written: {_reason(error)}.") from error
 
