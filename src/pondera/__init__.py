@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pondera.network.residual import Residual as Residual
     from pondera.network.scale import Scale as Scale
     from pondera.tables.read import read_table as read_table
-    from pondera.training.fit import Fit as Fit
+    from pondera.training.figures import Fit as Fit
     from pondera.training.fit import fit as fit
     from pondera.training.plan import Plan as Plan
     from pondera.training.population import fit_population as fit_population
@@ -45,7 +45,7 @@ _HOMES = {
     "Residual": "network.residual",
     "Scale": "network.scale",
     "read_table": "tables.read",
-    "Fit": "training.fit",
+    "Fit": "training.figures",
     "fit": "training.fit",
     "Plan": "training.plan",
     "fit_population": "training.population",

@@ -12,8 +12,8 @@ ARRAY_API = "check_array_api"  # scikit-learn itself skips it where no array lib
 
 @parametrize_with_checks(
     [
-        PonderaClassifier(recipe="plain", hidden_layer_sizes=[16], epochs=30, random_state=0),
-        PonderaRegressor(recipe="plain", hidden_layer_sizes=[16], epochs=30, random_state=0),
+        PonderaClassifier(recipe="plain", hidden_layer_sizes=[16], epochs=60, learning_rate=0.01, random_state=0),
+        PonderaRegressor(recipe="plain", hidden_layer_sizes=[16], epochs=60, learning_rate=0.01, random_state=0),
     ]
 )
 @pytest.mark.filterwarnings("ignore::pondera.errors.PonderaWarning")

@@ -22,7 +22,15 @@ HIDDEN = (7, 5)
 
 def theirs(kind, activation, x, y, weights, sample_weight):
     """Give scikit-learn's loss and gradients on these weights."""
-    model = kind(hidden_layer_sizes=HIDDEN, activation=activation, alpha=0.0, max_iter=1, solver="sgd", batch_size=len(x), random_state=0)
+    model = kind(
+        hidden_layer_sizes=HIDDEN,
+        activation=activation,
+        alpha=0.0,
+        max_iter=1,
+        solver="sgd",
+        batch_size=len(x),
+        random_state=0,
+    )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(x, y)
     layers = range(len(HIDDEN) + 1)

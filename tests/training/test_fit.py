@@ -18,9 +18,10 @@ from pondera.network.network import Network
 from pondera.network.normalization import LayerNorm
 from pondera.network.residual import Residual
 from pondera.network.scale import Scale
-from pondera.training import fit as fit_module
+from pondera.training import loop as loop_module
 from pondera.training.epoch import order_of, run_steps
-from pondera.training.fit import _Training, fit
+from pondera.training.fit import fit
+from pondera.training.loop import Training
 from pondera.training.plan import Plan
 from pondera.training.stopping import Best, Interruption
 
@@ -66,10 +67,10 @@ def test_results_do_not_depend_on_how_often_somebody_looks(monkeypatch):
     network = Network.create(3, [Dense(8, "tanh"), Dropout(0.2), Dense(1)])
     results = []
     for glance in (0.0, 1e9):
-        monkeypatch.setattr(fit_module, "GLANCE", glance)
+        monkeypatch.setattr(loop_module, "GLANCE", glance)
         results.append(fit(network, X, Y, plan, validation=0.2))
     for steps in (2, 3, 7):
-        monkeypatch.setattr(_Training, "_pace", lambda self, *_, steps=steps: setattr(self, "glance", steps))
+        monkeypatch.setattr(Training, "_pace", lambda self, *_, steps=steps: setattr(self, "glance", steps))
         results.append(fit(network, X, Y, plan, validation=0.2, progress=lambda where: None))
     for other in results[1:]:
         assert_bitwise(results[0].weights, other.weights)
@@ -454,18 +455,19 @@ def test_targets_that_are_not_finite_name_the_loss():
 
 @pytest.mark.parametrize("glance", [1, 3, 100])
 def test_an_exploding_rate_is_found_to_the_step(glance, monkeypatch):
-    monkeypatch.setattr(_Training, "_pace", lambda self, *_: setattr(self, "glance", glance))
+    monkeypatch.setattr(Training, "_pace", lambda self, *_: setattr(self, "glance", glance))
     plan = Plan(optimizer="sgd", learning_rate=1e4, epochs=20, batch_size=10)
     network = Network.create(3, [Dense(8, "relu"), Dense(1)])
     fitted = fit(network, X, Y, plan)
     assert fitted.reason == "diverged"
     assert finite(fitted)
     step = int(fitted.message.split("at step ")[1].split(" ")[0])
-    assert int(fitted.state.step) == step - 1
+    assert int(fitted.state.step) == step - 2  # the step that led to weights without a finite loss is undone
+    assert np.isfinite(fitted.network(X)).all()
     assert f"(epoch {(step - 1) // 5 + 1})" in fitted.message
     assert any(word in fitted.message for word in ("output of layers.", "loss (", "gradient of", "update of"))
     assert "Try a smaller learning rate" in fitted.message
-    monkeypatch.setattr(_Training, "_pace", lambda self, *_: setattr(self, "glance", 2))
+    monkeypatch.setattr(Training, "_pace", lambda self, *_: setattr(self, "glance", 2))
     again = fit(network, X, Y, plan)
     assert again.message == fitted.message
     assert_bitwise(again.weights, fitted.weights)

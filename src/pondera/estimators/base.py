@@ -41,7 +41,7 @@ from pondera.network.activations import ACTIVATIONS
 from pondera.network.architecture import PRECISIONS
 from pondera.tables.frame import as_frame, from_objects
 from pondera.tables.target import Classes
-from pondera.training.fit import Progress
+from pondera.training.figures import Progress
 from pondera.training.recipes import RECIPES, Task
 from pondera.training.stopping import DIVERGED, INTERRUPTED
 
@@ -119,7 +119,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         sample_weight
             (rows,) how often each row counts; None for once each.
         progress
-            Called with the network's number and a :class:`~pondera.training.fit.Progress`.
+            Called with the network's number and a :class:`~pondera.training.figures.Progress`.
 
         Raises
         ------
@@ -158,13 +158,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def weights_(self) -> dict[str, Array]:
-        """The trained weights: path -> array; ``networks.K.…`` first where ``seeds`` is more than 1."""
+        """The trained weights, path to array; the paths begin with ``networks.K`` where ``seeds`` is more than 1."""
         check_is_fitted(self)
         return self.model_.weights
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """One dictionary an epoch: its number, losses, metric, learning rate, seconds, and the network's number."""
+        """One dictionary an epoch: number, losses, metric, learning rate, seconds, and which network."""
         check_is_fitted(self)
         return list(self.model_.record["history"])
 
@@ -200,6 +200,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[pl.DataFrame, pl.Series, Array | None]:
         """Return rows to train on as a frame, their target, and their weights."""
+        X = as_frame(X) if isinstance(X, Mapping) else X
         if _is_frame(X):
             if y is None:
                 raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
@@ -224,6 +225,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> pl.DataFrame:
         """Return rows to predict for as a frame with the columns of training."""
         check_is_fitted(self)
+        X = as_frame(X) if isinstance(X, Mapping) else X
         if _is_frame(X):
             validate_data(self, X, skip_check_array=True, reset=False)
             frame = as_frame(X)
@@ -266,7 +268,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 
 def _is_frame(X: Any) -> bool:
-    return hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__") or isinstance(X, Mapping)
+    return hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
 
 
 def as_series(name: str, values: Array) -> pl.Series:

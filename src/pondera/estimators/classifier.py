@@ -44,14 +44,11 @@ class PonderaClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     verbose
         Whether to print a line an epoch to standard error.
 
-    Attributes
-    ----------
-    classes_
-        The classes, sorted.
-    model_
-        The :class:`~pondera.model.model.Model`: encoding, networks, record.
-    weights_, history_
-        The trained weights by name, and the figures of every epoch.
+    Notes
+    -----
+    Once fitted, ``classes_`` are the classes, sorted; ``weights_`` are the trained weights by name; ``history_`` has
+    the figures of every epoch; ``model_`` is the :class:`~pondera.model.model.Model` with all that is needed to
+    predict.
 
     Examples
     --------
@@ -104,7 +101,7 @@ class PonderaClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     @property
     def classes_(self) -> Array:
-        """The classes, sorted: (classes,)."""
+        """The classes, sorted, as an array (classes,)."""
         check_is_fitted(self)
         return self.model_.labels(np.eye(len(self.model_.target.values)))  # type: ignore[union-attr]
 

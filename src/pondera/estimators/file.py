@@ -15,6 +15,11 @@ from pondera.model.file import load as load_model
 def load(path: str | os.PathLike[str]) -> PonderaClassifier | PonderaRegressor:
     """Return the estimator that was saved in a model file; it predicts as it did before, bit for bit.
 
+    Parameters
+    ----------
+    path
+        Of a file that :meth:`~pondera.estimators.base.Estimator.save` or ``pondera train`` wrote.
+
     Raises
     ------
     ModelFileError
@@ -27,8 +32,8 @@ def load(path: str | os.PathLike[str]) -> PonderaClassifier | PonderaRegressor:
     try:
         loaded = kind(**{name: parameters[name] for name in parameters if name in known})
         loaded._check_parameters()
-        loaded.seed_ = int(loaded.random_state or 0)
-    except (ArgumentError, TypeError) as error:
+        loaded.seed_ = int(parameters.get("random_state") or 0)
+    except (ArgumentError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"{path}: the estimator's parameters cannot be used: {error} Save the model again."
         ) from error

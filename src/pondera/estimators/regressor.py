@@ -38,12 +38,10 @@ class PonderaRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     verbose
         Whether to print a line an epoch to standard error.
 
-    Attributes
-    ----------
-    model_
-        The :class:`~pondera.model.model.Model`: encoding, networks, record.
-    weights_, history_
-        The trained weights by name, and the figures of every epoch.
+    Notes
+    -----
+    Once fitted, ``weights_`` are the trained weights by name; ``history_`` has the figures of every epoch; ``model_``
+    is the :class:`~pondera.model.model.Model` with all that is needed to predict.
 
     Examples
     --------

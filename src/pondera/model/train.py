@@ -25,7 +25,7 @@ from pondera.tables.scale import Scaling
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
 from pondera.training.epoch import State
-from pondera.training.fit import EpochFigures, Fit, Progress
+from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.plan import Plan
 from pondera.training.population import fit_population
 from pondera.training.recipes import Task, recipe_of
@@ -93,6 +93,8 @@ def train(
     require_complete(target)
     weights = np.ones(frame.height) if sample_weight is None else sample_weight
     rows, weights, copies = _rows_that_count(frame, target, weights, settings.plan(task, 2).batch_size)
+    if len(rows) < 2:
+        raise TableError("Expected at least 2 different rows to learn from, found n_samples = 1. Give more rows.")
     frame, target = frame[rows], target[rows]
     if task == "classification" and classes is None:
         classes = Classes.fit(target)

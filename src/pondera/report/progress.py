@@ -9,7 +9,7 @@ from threading import Lock
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pondera.report.terminal import messages
-from pondera.training.fit import Progress as Where
+from pondera.training.figures import Progress as Where
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,43 +13,68 @@ from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradien
 
 Trace = Callable[[Any, Any, Any], Iterator[tuple[str, Any]]]  # (weights, x, key) -> (layer, its output), ...
 
+INPUTS = "the inputs themselves"
 ADVICE = "Try a smaller learning rate, gradient clipping, or inputs of a smaller scale."
 
 
+class Stretch(NamedTuple):
+    """Steps first … last − 1 of an epoch, and the state before them."""
+
+    state: State
+    order: Order
+    first: int
+    last: int
+
+
 def locate(
-    program: Program, trace: Trace | None, state: State, rows: Rows, order: Order, first: int, last: int
+    program: Program, trace: Trace | None, rows: Rows, stretch: Stretch, before: Stretch | None
 ) -> tuple[State, int, str]:
-    """Take the steps again, one at a time, up to the first that goes wrong.
+    """Take a stretch of steps again, one at a time, up to the first that goes wrong.
 
     Parameters
     ----------
-    state
-        The good state before step ``first``.
     trace
         Yields each layer's output; None where the model is a plain function.
+    stretch
+        The steps in which something went wrong.
+    before
+        The stretch before them, where there is one.
 
     Returns
     -------
     state
-        The last good one.
+        The last good one: its weights, and the loss that they gave, are finite.
     step
         The step of the epoch that could not be taken.
     where
         Where the first value that is not finite appeared.
     """
-    for i in range(first, last):
+    state, order, earlier = stretch.state, stretch.order, None
+    for i in range(stretch.first, stretch.last):
         after, losses, finite = run_steps(program, state, rows, order, i, i + 1)
         if not (np.isfinite(losses[i]) and finite):
-            return state, i, _where(program, trace, state, rows, order, i)
-        state = after
-    return state, last, "a step that could not be found again"
+            where = _where(program, trace, state, rows, order, i)
+            if np.isfinite(losses[i]) or where == INPUTS:
+                return state, i, where
+            # Finite weights that give no finite loss are not good ones: the step that led to them is undone.
+            return earlier or _one_step_back(program, rows, stretch, before), i, where
+        earlier, state = state, after
+    return state, stretch.last, "a step that could not be found again"
+
+
+def _one_step_back(program: Program, rows: Rows, stretch: Stretch, before: Stretch | None) -> State:
+    """Return the state before the last step of the stretch before; the start where there is none."""
+    if before is None:
+        return stretch.state
+    state, _, _ = run_steps(program, before.state, rows, before.order, before.first, before.last - 1)
+    return State(*state)
 
 
 def _where(program: Program, trace: Trace | None, state: State, rows: Rows, order: Order, i: int) -> str:
     """Follow the step through its rows, its layers, its loss, its gradients and its update."""
     picked = order.rows[i]
     if not _finite(rows.x[picked]):
-        return "the inputs themselves"
+        return INPUTS
     if trace is not None:
         key = jax.random.fold_in(state.key, state.step)
         for name, out in trace(state.weights, rows.x[picked], key):

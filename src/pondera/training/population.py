@@ -15,7 +15,8 @@ from pondera.errors import ArgumentError
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.training.epoch import State
-from pondera.training.fit import Fit, Progress, fit
+from pondera.training.figures import Fit, Progress
+from pondera.training.fit import fit
 from pondera.training.plan import Plan
 from pondera.training.stopping import Interruption
 
@@ -89,6 +90,8 @@ def fit_population(
     plan = Plan() if plan is None else plan
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer) or seeds < 1:
         raise ArgumentError(f"seeds= is the number of networks, a whole number of at least 1. Got {seeds!r}.")
+    if starts is not None and len(starts) != seeds:
+        raise ArgumentError(f"Expected a state for each of the {seeds} networks, found {len(starts)}.")
 
     def one(k: int) -> Fit:
         seed = plan.seed + k

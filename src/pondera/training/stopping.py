@@ -22,10 +22,13 @@ class Best(Generic[T]):
     def __init__(self) -> None:
         self.thing: T | None = None
         self.epoch = -1
+        self.improved = -1  # the last epoch that was better than all before it, not only as good
         self.cost = math.inf
 
     def offer(self, thing: T, cost: float, epoch: int) -> None:
         """Keep the thing if its cost is no higher than the lowest so far. A NaN is never kept."""
+        if cost < self.cost:
+            self.improved = epoch
         if cost <= self.cost:
             self.thing, self.cost, self.epoch = thing, cost, epoch
 

@@ -50,7 +50,14 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray[Any, Any]],
     try:
         with safe_open(place, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+    ) as error:  # of NumPy's dtypes too
         raise ModelFileError(
             f"{path}: expected a safetensors file, found something damaged, truncated or of another kind "
             f"({_reason(error)}). Save the model again or restore the file from a copy."

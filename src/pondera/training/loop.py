@@ -1,0 +1,196 @@
+"""The training loop: epochs of compiled steps, and a look at the held-out rows after each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from pondera.choice import Choice, look_up
+from pondera.network.network import Network
+from pondera.network.rows import Apply
+from pondera.training.divergence import ADVICE, Stretch, Trace, locate
+from pondera.training.epoch import Order, Program, Rows, State, TrainingApply, order_of, run_steps
+from pondera.training.figures import EpochFigures, Fit, Progress
+from pondera.training.losses import loss_of
+from pondera.training.plan import Plan
+from pondera.training.rows import Held
+from pondera.training.schedules import SCHEDULES, rates
+from pondera.training.stopping import COMPLETED, DIVERGED, INTERRUPTED, PATIENCE, Best, Interruption
+
+GLANCE = 0.2  # seconds of steps between two looks at Ctrl-C and the progress display
+
+
+class Stopped(Exception):  # noqa: N818 (it is no error)
+    """Training ends before its plan does: the last good state, the reason, and a sentence."""
+
+    def __init__(self, state: State, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.state, self.reason, self.message = state, reason, message
+
+
+class Training:
+    """One run of the loop.
+
+    Parameters
+    ----------
+    apply, plain, trace
+        The model with a key, without one, and layer by layer (None where it is a plain function).
+    rows, held
+        What is trained on, and what is held out, if anything.
+    plan
+        How to train.
+    interruption
+        Looked at a few times a second.
+    progress
+        Told where training stands; may be None.
+    """
+
+    def __init__(
+        self,
+        apply: TrainingApply,
+        plain: Apply,
+        trace: Trace | None,
+        rows: Rows,
+        held: Held | None,
+        plan: Plan,
+        interruption: Interruption,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.plain, self.trace, self.rows, self.held, self.plan = plain, trace, rows, held, plan
+        self.interruption, self.progress = interruption, progress
+        self.program = Program(
+            apply, Choice.of(plan.loss), plan.optimizer, plan.decay, plan.gradient_clip, plan.factors
+        )
+        self.metric = loss_of(self.program.loss).metric
+        self.batch = min(plan.batch_size, len(rows.x))
+        self.steps = -(-len(rows.x) // self.batch)  # an epoch
+        self.history: list[EpochFigures] = []
+        self.best: Best[Any] = Best()
+        self.keeps_best = held is not None and plan.keep != "last"
+        self.glance = 1  # steps until the next look; grows to about GLANCE seconds
+        self.before: Stretch | None = None  # the stretch of steps before the one that is being taken
+
+    def run(self, state: State, network: Network | None) -> Fit:
+        """Train to the end of the plan, or until something ends it before."""
+        reason, message = COMPLETED, f"All {self.plan.epochs} epochs were trained."
+        self.started = int(state.step) // self.steps  # the first epoch's number: not 0 where training goes on
+        try:
+            for epoch in range(self.started, self.started + self.plan.epochs):
+                state = self._epoch(state, epoch)
+        except Stopped as stopped:
+            state, reason, message = stopped.state, stopped.reason, stopped.message
+        best = self.keeps_best and self.best.thing is not None
+        kept: Any = self.best.thing if best else state.weights
+        return Fit(
+            weights=kept,
+            network=None if network is None else Network(network.architecture, kept),
+            history=tuple(self.history),
+            metric=self.metric,
+            best_epoch=self.best.epoch if best else self.history[-1].epoch if self.history else -1,
+            reason=reason,
+            message=message,
+            state=state,
+        )
+
+    def _epoch(self, state: State, epoch: int) -> State:
+        """Take every step of an epoch, look at the held-out rows, and see whether it was the last."""
+        begun = time.perf_counter()
+        order, shares = self._order(epoch)
+        losses = np.zeros(self.steps)
+        done = 0
+        while done < self.steps:
+            if self.interruption.requested:
+                raise Stopped(state, INTERRUPTED, self._interrupted(epoch, done))
+            stretch = Stretch(state, order, done, min(done + self.glance, self.steps))
+            state = self._take(stretch, losses, epoch)
+            done = stretch.last
+            if done < self.steps:
+                self._show(epoch, done, time.perf_counter() - begun)
+        self._note(state, epoch, float(np.average(losses, weights=shares)), time.perf_counter() - begun)
+        self._show(epoch, self.steps, time.perf_counter() - begun)
+        if self.plan.patience is not None and epoch - self.best.improved >= self.plan.patience:
+            raise Stopped(state, PATIENCE, self._impatient())
+        return state
+
+    def _take(self, stretch: Stretch, losses: npt.NDArray[np.float64], epoch: int) -> State:
+        """Take a stretch of steps and write down their losses."""
+        begun = time.perf_counter()
+        after, found, finite = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
+        taken = slice(stretch.first, stretch.last)
+        losses[taken] = np.asarray(found)[taken]  # waits for the steps
+        if not (np.isfinite(losses[taken]).all() and finite):
+            good, step, where = locate(self.program, self.trace, self.rows, stretch, self.before)
+            raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
+        self.before = stretch
+        self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
+        return State(*after)
+
+    def _pace(self, steps: int, seconds: float) -> None:
+        """Let the next look come after about GLANCE seconds of steps. What is learned does not depend on it."""
+        wanted = GLANCE * steps / max(seconds, 1e-9)
+        self.glance = int(min(max(wanted, 1), self.glance * 8))
+
+    def _order(self, epoch: int) -> tuple[Order, npt.NDArray[np.float64]]:
+        """Return the order of an epoch, and the total weight of each step's rows: (steps,)."""
+        picked, present = order_of(self.plan.seed, epoch, len(self.rows.x), self.batch)
+        shares = (np.asarray(self.rows.weights, np.float64)[picked] * present).sum(axis=1)
+        dtype = self.rows.weights.dtype
+        return Order(jnp.asarray(picked), jnp.asarray(present, dtype), jnp.asarray(self._rates(epoch), dtype)), shares
+
+    def _rates(self, epoch: int) -> npt.NDArray[np.float64]:
+        """Return the learning rate of each step of an epoch: (steps,)."""
+        schedule = look_up("schedule", self.plan.schedule, SCHEDULES)
+        first = (epoch - self.started) * self.steps
+        return rates(schedule, self.plan.peak, range(first, first + self.steps), self.plan.epochs * self.steps)
+
+    def _note(self, state: State, epoch: int, training: float, seconds: float) -> None:
+        """Write down the epoch's figures and keep its weights if they are the best so far."""
+        loss, miss = (None, None) if self.held is None else self.held.score(self.plain, state.weights)
+        shown = None if miss is None else (1 - miss if self.metric == "accuracy" else miss**0.5)
+        self.history.append(EpochFigures(epoch, float(self._rates(epoch)[-1]), training, loss, shown, seconds))
+        cost = miss if self.plan.keep == "metric" else loss
+        self.best.offer(state.weights, training if cost is None else cost, epoch)
+
+    def _show(self, epoch: int, done: int, seconds: float) -> None:
+        """Tell the display where training stands: ``done`` steps of this epoch, taken in ``seconds``."""
+        if self.progress is None:
+            return
+        epoch -= self.started
+        self.progress(
+            Progress(
+                step=epoch * self.steps + done,
+                steps=self.plan.epochs * self.steps,
+                epoch=epoch,
+                epochs=self.plan.epochs,
+                rows_per_second=self.batch * done / max(seconds, 1e-9),
+                figures=self.history[-1] if self.history else None,
+            )
+        )
+
+    def _impatient(self) -> str:
+        return (
+            f"No better epoch came in {self.plan.patience} epochs after epoch {self.best.improved + 1}; "
+            "the rest of the plan was not trained."
+        )
+
+    def _interrupted(self, epoch: int, step: int) -> str:
+        return (
+            f"Training was interrupted in epoch {epoch + 1}, before step {step + 1} of {self.steps}; "
+            f"{self._kept()} were kept."
+        )
+
+    def _diverged(self, epoch: int, step: int, where: str) -> str:
+        return (
+            f"Training stopped at step {epoch * self.steps + step + 1} (epoch {epoch + 1}): the loss or a weight "
+            f"became NaN or infinite, first in {where}; {self._kept()} were kept. {ADVICE}"
+        )
+
+    def _kept(self) -> str:
+        if self.keeps_best and self.best.thing is not None:
+            return f"the weights of the best epoch so far ({self.best.epoch + 1})"
+        return "the last good weights"
