@@ -90,6 +90,7 @@ def fit(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from pondera.network.dense import Dense
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> fitted = fit(Network.create(1, [Dense(1)]), x, 2 * x[:, 0] + 1, Plan(epochs=300, learning_rate=0.1))

@@ -22,7 +22,7 @@ from pondera.training.rows import Held
 from pondera.training.schedules import SCHEDULES, rates
 from pondera.training.stopping import COMPLETED, DIVERGED, INTERRUPTED, PATIENCE, Best, Interruption
 
-GLANCE = 0.2  # seconds of steps between two looks at Ctrl-C and the progress display
+GLANCE = 0.5  # seconds of steps between two looks at Ctrl-C and the progress display
 
 
 class Stopped(Exception):  # noqa: N818 (it is no error)
