@@ -24,8 +24,6 @@ from pondera.training.plan import Plan
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
-GLANCE = 0.2  # seconds of steps between two looks at Ctrl-C and the progress display
-
 
 @dataclass(frozen=True)
 class _WithoutKey:

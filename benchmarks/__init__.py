@@ -1,0 +1,1 @@
+"""The same work beside its peers, in one run."""
