@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def note(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
         if debug or issubclass(category, PonderaWarning):
-            messages().print(f"Note: {message}", markup=False, soft_wrap=True)
+            messages().print(f"Note: {message}", soft_wrap=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = note
@@ -48,5 +48,5 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(sentence: str) -> None:
     from pondera.report.terminal import messages
 
-    messages().print(f"Error: {sentence}", markup=False, soft_wrap=True, style="red")
+    messages().print(f"Error: {sentence}", soft_wrap=True, style="red")
     raise SystemExit(2)

@@ -32,7 +32,7 @@ def predict(
     frame = predictions(loaded, x)
     findings = unseen.findings()
     for finding in findings:
-        messages().print(f"Note: {finding.statement} {finding.advice}", markup=False, soft_wrap=True)
+        messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
     if out is not None:
         write_predictions(frame, out)
     if json:
@@ -43,7 +43,7 @@ def predict(
     elif out is None:
         typer.echo(frame.write_csv(), nl=False)
     else:
-        messages().print(f"{frame.height:,} predictions written to {out}", markup=False)
+        messages().print(f"{frame.height:,} predictions written to {out}")
 
 
 def predictions(model: Model, x: Any) -> pl.DataFrame:

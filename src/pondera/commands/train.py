@@ -45,10 +45,13 @@ def train(
     from pondera.report.training import TrainingReport, show_training
     from pondera.tables.target import decide_task
 
-    frame, column, source = _table(table, example, target)
+    frame, column, source = _table(table, example, target, drop)
     frame = _without(frame, drop, column, source)
     decided = _task(task) or decide_task(frame[column])
-    rows, test_rows = _parts(frame, test, test_fraction, column, decided, seed)
+    if test is not None:
+        rows, test_rows = frame, _test_table(test, frame, column, drop)
+    else:
+        rows, test_rows = _parts(frame, test_fraction, column, decided, seed)
     path = _folder(out, Path(source).stem) / "model.safetensors"
     estimator = _estimator(
         decided,
@@ -94,8 +97,11 @@ def _judged(
     return test_rows.height, evaluation, [*_constant(model), *unseen.findings()]
 
 
-def _table(table: Path | None, example: str | None, target: str | None) -> tuple[pl.DataFrame, str, str]:
+def _table(
+    table: Path | None, example: str | None, target: str | None, drop: str | None
+) -> tuple[pl.DataFrame, str, str]:
     """Return the rows, the name of the target, and what they are called."""
+    from pondera.commands.options import names
     from pondera.errors import ArgumentError
     from pondera.tables.examples import load_example
     from pondera.tables.read import read_table
@@ -106,7 +112,7 @@ def _table(table: Path | None, example: str | None, target: str | None) -> tuple
         frame, column, _ = load_example(example)
         return frame, _known(target or column, frame.columns, "--target", example), example
     assert table is not None
-    frame = read_table(table)
+    frame = read_table(table, as_text=names(drop))  # what is left out need not make sense
     if target is None:
         raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {', '.join(frame.columns)}.")
     return frame, _known(target, frame.columns, "--target", str(table)), str(table)
@@ -142,21 +148,28 @@ def _task(task: str | None) -> Any:
     return task
 
 
+def _test_table(test: Path, frame: pl.DataFrame, column: str, drop: str | None) -> pl.DataFrame:
+    """Return the rows of ``--test``, sure to have the columns of the table that is trained on."""
+    from pondera.commands.options import names
+    from pondera.tables.read import read_table
+    from pondera.tables.target import require_complete
+
+    rows = read_table(test, as_text=names(drop))
+    for name in frame.columns:
+        _known(name, rows.columns, "--test", str(test))
+    require_complete(rows[column])
+    return rows
+
+
 def _parts(
-    frame: pl.DataFrame, test: Path | None, fraction: float, column: str, task: str, seed: int
+    frame: pl.DataFrame, fraction: float, column: str, task: str, seed: int
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Return the rows to train on and the rows to test on, if there are any."""
     from pondera.errors import ArgumentError
-    from pondera.tables.read import read_table
     from pondera.tables.split import split
     from pondera.tables.target import require_complete
 
     require_complete(frame[column])
-    if test is not None:
-        rows = read_table(test)
-        for name in frame.columns:
-            _known(name, rows.columns, "--test", str(test))
-        return frame, rows
     if fraction == 0:
         return frame, None
     if not 0 < fraction < 1:

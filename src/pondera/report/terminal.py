@@ -15,12 +15,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def results() -> Console:
     """Return the console for results: standard output."""
-    return Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def messages() -> Console:
     """Return the console for progress, notes and errors: standard error."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: dict[str, Any]) -> None:
