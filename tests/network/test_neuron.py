@@ -42,7 +42,9 @@ def test_activations(name, x64):
         explained = neuron.explain(x)
         assert explained.activation == name
         assert explained.sum == math.fsum([x[0] * 0.5, x[1] * -1.5, 0.2])
-        assert explained.output == pytest.approx(float(ACTIVATIONS[name](jnp.asarray(explained.sum))), rel=1e-15)
+        assert explained.output == pytest.approx(
+            float(ACTIVATIONS[name].function(jnp.asarray(explained.sum))), rel=1e-15
+        )
         assert neuron(x) == explained.output
 
 

@@ -48,10 +48,11 @@ def train(
     frame, column, source = _table(table, example, target, drop)
     frame = _without(frame, drop, column, source)
     decided = _task(task) or decide_task(frame[column])
-    if test is not None:
-        rows, test_rows = frame, _test_table(test, frame, column, drop)
-    else:
-        rows, test_rows = _parts(frame, test_fraction, column, decided, seed)
+    rows, test_rows = (
+        _parts(frame, test_fraction, column, decided, seed)
+        if test is None
+        else (frame, _test_table(test, frame, column, drop))
+    )
     path = _folder(out, Path(source).stem) / "model.safetensors"
     estimator = _estimator(
         decided,

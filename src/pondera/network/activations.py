@@ -7,6 +7,7 @@ element on arrays of any shape. The derivative is registered with JAX, so traini
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -145,32 +146,25 @@ def _tanh_softplus(x: jax.Array) -> jax.Array:
     return jnp.where(x >= 0, positive, negative)
 
 
-DERIVATIVES: dict[str, Function] = {
-    "identity": identity_derivative,
-    "relu": relu_derivative,
-    "leaky_relu": leaky_relu_derivative,
-    "elu": elu_derivative,
-    "selu": selu_derivative,
-    "gelu": gelu_derivative,
-    "silu": silu_derivative,
-    "mish": mish_derivative,
-    "tanh": tanh_derivative,
-    "sigmoid": sigmoid_derivative,
-    "softplus": softplus_derivative,
-}
+class Activation(NamedTuple):
+    """A function, and what its slope is: ``derivative(x, function(x))``."""
 
-ACTIVATIONS: dict[str, Function] = {
-    "identity": identity,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "selu": selu,
-    "gelu": gelu,
-    "silu": silu,
-    "mish": mish,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
+    function: Function
+    derivative: Function
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(identity, identity_derivative),
+    "relu": Activation(relu, relu_derivative),
+    "leaky_relu": Activation(leaky_relu, leaky_relu_derivative),
+    "elu": Activation(elu, elu_derivative),
+    "selu": Activation(selu, selu_derivative),
+    "gelu": Activation(gelu, gelu_derivative),
+    "silu": Activation(silu, silu_derivative),
+    "mish": Activation(mish, mish_derivative),
+    "tanh": Activation(tanh, tanh_derivative),
+    "sigmoid": Activation(sigmoid, sigmoid_derivative),
+    "softplus": Activation(softplus, softplus_derivative),
 }
 
 
@@ -194,8 +188,8 @@ def activation(choice: str | Choice) -> Function:
     >>> round(float(jax.grad(activation("sigmoid"))(0.0)), 3)
     0.25
     """
-    function = look_up("activation", choice, ACTIVATIONS)
-    derivative = look_up("activation", choice, DERIVATIVES)
+    function = look_up("activation", choice, {name: entry.function for name, entry in ACTIVATIONS.items()})
+    derivative = look_up("activation", choice, {name: entry.derivative for name, entry in ACTIVATIONS.items()})
     differentiable = jax.custom_jvp(function)
     differentiable.defjvps(lambda tangent, y, x: derivative(x, y) * tangent)
     return differentiable
