@@ -62,8 +62,8 @@ clean:  ## Remove what was installed and built.
 	$(call install,.venv-bench,benchmarks/requirements.lock)
 
 define install
-	test -x $(dir $@)bin/python || $(PYTHON) -m venv $(1)
-	$(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pondera needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pondera needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	$(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 	$(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

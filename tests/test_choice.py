@@ -85,3 +85,10 @@ def test_look_up_errors(choice, words):
 
 def test_no_hint_where_nothing_is_close():
     assert unknown("loss", "zzz", ["huber"]) == "Unknown loss 'zzz'. Known: huber."
+
+
+def test_a_long_list_is_cut_short():
+    many = [f"x{i}" for i in range(5000)]
+    assert unknown("column", "y", many).endswith("Known: x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 4,990 more.")
+    assert unknown("column", "y", many[:10]).endswith("x8, x9.")
+    assert "Did you mean 'x4321'?" in unknown("column", "xx4321", many)

@@ -6,13 +6,21 @@ import difflib
 import functools
 import inspect
 import numbers
+import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast, get_args
 
+from pondera.constraints import Rule
 from pondera.errors import ArgumentError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+MOST_LISTED = 10
+"""A message names no more than this many of what it lists."""
+
+FINITE = Rule("a finite number", lambda value: _is_finite(value))
+"""What an option must be whose default is a number and that has no narrower rule."""
 
 
 class Choice:
@@ -91,11 +99,29 @@ class Choice:
 
 
 def _plain(name: str, option: str, value: Any) -> Any:
-    if isinstance(value, numbers.Real) and hasattr(value, "item"):
-        return value.item()  # NumPy's numbers have no JSON form
+    value = plain(value)  # NumPy's numbers have no JSON form
     if isinstance(value, bool | int | float | str):
         return value
     raise ArgumentError(f"The option {option!r} of {name!r} must be a number, a text or a bool. Got {value!r:.80}.")
+
+
+def plain(value: Any) -> Any:
+    """Return a number of any type as Python's own int or float, and anything else as it is.
+
+    >>> from fractions import Fraction
+    >>> plain(True), plain(5), plain(Fraction(1, 2)), plain("5")
+    (True, 5, 0.5, '5')
+    """
+    if isinstance(value, bool):
+        return value
+    try:
+        return float(value) if _is_fractional(value) else operator.index(value)
+    except (TypeError, OverflowError):
+        return value
+
+
+def _is_fractional(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
@@ -107,7 +133,19 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"Unknown {what} {name!r}.{hint} Known: {', '.join(names)}."
+    return f"Unknown {what} {name!r}.{hint} Known: {listed(names)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first ten names, and how many more there are.
+
+    >>> listed(["relu", "tanh"])
+    'relu, tanh'
+    >>> listed([f"x{i}" for i in range(5000)])
+    'x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 4,990 more'
+    """
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[str, F]) -> F:
@@ -120,12 +158,13 @@ def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[
     choice
         The name, with or without options.
     table
-        Name to function. Options are the function's keyword-only parameters.
+        Name to function. Options are the function's keyword-only parameters; one annotated
+        ``Annotated[float, number(0)]`` must keep to that :class:`~pondera.constraints.Rule`.
 
     Raises
     ------
     ArgumentError
-        If the name is not in the table, the function takes no such option, or takes a number there and got none.
+        If the name is not in the table, the function takes no such option, or its value is none that it takes.
     """
     choice = Choice.of(choice)
     if choice.name not in table:
@@ -133,18 +172,29 @@ def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[
     function = table[choice.name]
     if not choice.options:
         return function
-    accepted = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    accepted = options_of(function)
     for option, value in choice.options.items():
         if option not in accepted:
             takes = f"takes {', '.join(accepted)}" if accepted else "takes no options"
             raise ArgumentError(f"The {what} {choice.name!r} {takes}. Got the option {option!r}.")
-        if _is_finite(accepted[option]) and not _is_finite(value):
-            raise ArgumentError(f"The {what} {choice.name!r} takes a finite number as {option!r}. Got {value!r:.80}.")
+        rule = accepted[option]
+        if rule is not None and not (_is_finite(value) and rule.allows(value)):
+            raise ArgumentError(f"The {what} {choice.name!r} takes {rule.words} as {option!r}. Got {value!r:.80}.")
     return cast("F", functools.partial(function, **choice.options))
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Rule | None]:
+    """Return the options of a function and what each may be: None where it is no number."""
+    return {
+        parameter.name: _rule(parameter)
+        for parameter in inspect.signature(function, eval_str=True).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _rule(parameter: inspect.Parameter) -> Rule | None:
+    written = [rule for rule in get_args(parameter.annotation) if isinstance(rule, Rule)]
+    return written[0] if written else FINITE if _is_finite(parameter.default) else None
 
 
 def _is_finite(value: Any) -> bool:

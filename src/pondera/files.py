@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FLUSHES_FOLDERS = os.name != "nt"  # Windows opens no folders
 
 
 @contextmanager
@@ -18,7 +21,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be written to or the disk is full.
+        If the path has no file name, the folder cannot be written to or the disk is full.
 
     Examples
     --------
@@ -30,20 +33,23 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ('whole', 1)
     """
     final = Path(path)
+    if not final.name:
+        raise IsADirectoryError(errno.EISDIR, "the path has no file name", str(path))
     part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
     part.open("xb").close()
     try:
         yield part
-        _flush(part)
+        _flush(part, os.O_RDWR)
         part.replace(final)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _flush(final.parent)  # so that the new name survives a power cut too
+    if FLUSHES_FOLDERS:
+        _flush(final.parent, os.O_RDONLY)  # so that the new name survives a power cut too
 
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _flush(path: Path, access: int) -> None:
+    handle = os.open(path, access)
     try:
         os.fsync(handle)
     finally:

@@ -111,7 +111,7 @@ def test_show_as_json(run, model):
     values = pondera.load(model).weights_["layers.1.weight"]
     assert weights["layers.1.weight"]["shape"] == list(values.shape)
     assert weights["layers.1.weight"]["max"] == float(values.max())
-    assert found["record"]["test"]["accuracy"] > 0.5
+    assert found["record"]["notes"]["test"]["accuracy"] > 0.5
     assert pondera.Architecture.from_json(found["architecture"]) == pondera.load(model).model_.architecture
 
 
@@ -125,11 +125,49 @@ def test_help_and_version(run):
 
 
 @pytest.mark.parametrize("arguments", [("trian",), ("train", "--epochs", "many"), ("train", "--no-such-option")])
-def test_usage_errors_leave_with_code_2(run, arguments):
+def test_usage_errors_are_one_line_and_leave_with_code_2(run, arguments):
     done = run(*arguments)
     assert done.code == 2
     assert done.out == ""
-    assert done.err
+    assert done.err.startswith("Error: ")
+    assert done.err.endswith(" --help).\n")
+    assert done.err.count("\n") == 1
+
+
+def test_usage_errors_name_the_command_whose_help_says_more(run):
+    assert "No such option: --no-such-option (see pondera train --help)." in run("train", "--no-such-option").err
+    assert "(see pondera predict --help)." in run("predict").err
+
+
+def test_help_without_a_command(run):
+    assert run().out == run("--help").out
+    assert run("--debug").code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--debug",)])
+def test_ctrl_c_outside_training_is_one_line(run, monkeypatch, arguments):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pondera.tables.read.read_table", interrupted)
+    done = run("train", "t.csv", "--target", "y", *arguments)
+    assert (done.code, done.out, done.err) == (130, "", "Interrupted.\n")
+
+
+def test_a_mistake_of_ours_is_one_line(run, monkeypatch):
+    def mistaken(*_, **__):
+        raise LookupError("no\nsuch thing.")
+
+    monkeypatch.setattr("pondera.tables.read.read_table", mistaken)
+    done = run("train", "t.csv", "--target", "y")
+    assert done.code == 1
+    assert done.out == ""
+    assert done.err == (
+        "Error: this is a mistake in Pondera: LookupError: no such thing. "
+        "Run again with --debug and report what it prints.\n"
+    )
+    with pytest.raises(LookupError):
+        run("train", "t.csv", "--target", "y", "--debug")
 
 
 def test_completion_is_offered(run):

@@ -160,7 +160,9 @@ BAD_TABLES = {
     "missing targets": ("a,kind\n1,x\n2,\n3,y\n" * 10, "kind"),
     "rubbish in numbers": ("a,kind\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(60)) + "oops,x\n", "line 62"),
     "identifiers": ("a,kind\n" + "".join(f"name{i}x,{'xy'[i % 2]}\n" for i in range(80)), "--drop"),
-    "one row": ("a,kind\n1,x\n", "row"),
+    "one row": ("a,kind\n1,x\n", "a single class"),
+    "infinity": ("a,kind\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(250)) + "inf,x\n", "line 252 of t.csv"),
+    "infinity in the target": ("a,kind\n" + "1,0.5\n2,1.5\n" * 20 + "1,inf\n", "line 42 of t.csv"),
 }
 
 
@@ -177,14 +179,82 @@ def test_bad_tables(run, name, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_numbers_that_are_all_different_are_no_classes(run, tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i % 7},{i}.5\n" for i in range(120)))
+    done = run("train", tmp_path / "t.csv", "--target", "y", "--task", "classification", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "120 different values in 120 rows, too many to be classes. Use regression." in done.err
+
+
+def test_columns_called_like_patterns(run, tmp_path):
+    random = np.random.default_rng(2)
+    frame = pl.DataFrame({"*": random.normal(size=80), "a": random.normal(size=80), "b*": random.normal(size=80)})
+    frame.write_csv(tmp_path / "t.csv")
+    train = ("train", tmp_path / "t.csv", "--epochs", 2, "--recipe", "plain", "--out", tmp_path, "--json")
+    done = run(*train, "--target", "*")
+    assert {each["input"] for each in done.json["connection_strength"]} == {"a", "b*"}
+    done = run(*train, "--target", "a", "--drop", "*")
+    assert {each["input"] for each in done.json["connection_strength"]} == {"b*"}
+
+
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        ("a,kind\n1.5,x\n2.5,z\n", "label 'z' in row 1"),
+        ("a,kind\n1.5,x\nbig,y\n", "expected a number, as in training, found 'big'"),
+        ("a,kind\n1.5,x\ninf,y\n", "row 1"),
+        ("a,kind\n1.5,x\n2.5,\n", "is missing"),
+        ("a\n1.5\n", "Unknown column"),
+    ],
+)
+def test_a_test_table_that_does_not_fit_is_refused_before_training(run, tmp_path, monkeypatch, test, sentence):
+    (tmp_path / "t.csv").write_text("a,kind\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(60)))
+    (tmp_path / "test.csv").write_text(test)
+    monkeypatch.setattr(pondera.PonderaClassifier, "fit", None)
+    done = run(
+        "train", tmp_path / "t.csv", "--target", "kind", "--test", tmp_path / "test.csv", "--out", tmp_path / "o"
+    )
+    assert done.code == 2
+    assert done.err.startswith("Error: --test")
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_long_lists_of_columns_are_cut_short(run, tmp_path):
+    frame = pl.DataFrame({f"x{i}": [1] * 40 for i in range(300)} | {"a": range(40), "kind": ["x", "y"] * 20})
+    frame.write_csv(tmp_path / "t.csv")
+    assert "x9 and 292 more" in run("train", tmp_path / "t.csv").err
+    assert "x9 and 292 more" in run("train", tmp_path / "t.csv", "--target", "zzz").err
+    train = ("train", tmp_path / "t.csv", "--target", "kind", "--epochs", 2, "--out", tmp_path, "--json")
+    constant = [each for each in run(*train).json["findings"] if "same value" in each["statement"]]
+    assert "'x9' and 290 more." in constant[0]["statement"]
+    assert len(constant[0]["figures"]["columns"]) == 300
+
+
 def test_debug_shows_where_an_error_came_from(run, tmp_path):
     with pytest.raises(pondera.errors.TableError):
         run("train", tmp_path / "nowhere.csv", "--target", "kind", "--debug")
 
 
-def start(*arguments, **options):
-    line = [sys.executable, "-m", "pondera", *(str(argument) for argument in arguments)]
+def start(*arguments, program=("-m", "pondera"), **options):
+    line = [sys.executable, *program, *(str(argument) for argument in arguments)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+WITH_A_SIGN = """
+import contextlib, pathlib, sys
+import pondera.report.progress as progress
+from pondera.commands import main
+
+@contextlib.contextmanager
+def training_progress(*_):
+    yield lambda network, where: where.epoch > 0 and pathlib.Path(sys.argv[1]).touch()
+
+progress.training_progress = training_progress
+main(sys.argv[2:])
+"""
+"""The command line, which makes a file of the given name once the first epoch is over."""
 
 
 def test_kill_leaves_no_damaged_model(flowers, tmp_path):
@@ -200,10 +270,13 @@ def test_kill_leaves_no_damaged_model(flowers, tmp_path):
 
 def test_ctrl_c_keeps_the_best_weights(tmp_path):
     """The first Ctrl-C ends training, and what was learned so far is reported and saved."""
+    sign = tmp_path / "training"
     process = start(
-        "train", "--example", "digits", "--epochs", 100_000, "--out", tmp_path, "--json", start_new_session=True
-    )
-    time.sleep(8)
+        sign, "train", "--example", "digits", "--epochs", 100_000, "--out", tmp_path, "--json",
+        program=("-c", WITH_A_SIGN), start_new_session=True,
+    )  # fmt: skip
+    while not sign.exists() and process.poll() is None:
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 import pondera
 from pondera import PonderaClassifier, PonderaRegressor
-from pondera.errors import ArgumentError, PonderaError, PonderaWarning, TableError
+from pondera.errors import ArgumentError, PonderaError, PonderaWarning, ShapeError, TableError
 from pondera.network.activations import ACTIVATIONS
 from pondera.training.recipes import RECIPES
 
@@ -116,7 +116,7 @@ def test_save_and_load(kind, data, tmp_path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     assert again.get_params() == model.get_params()
     assert again.history_ == model.history_
-    assert again.model_.record["note"] == "what was tried"
+    assert again.model_.record["notes"]["note"] == "what was tried"
     assert again.n_features_in_ == model.n_features_in_
     assert not hasattr(again, "feature_names_in_")
     assert same_weights(again, model)
@@ -461,3 +461,64 @@ def test_what_a_table_cannot_be_is_said_by_our_errors():
         regressor().fit(pl.DataFrame({"a": [1, 2, 3]}), np.ones(3))
     with pytest.raises(ValueError, match="at least one non-zero"):  # scikit-learn's own sentence
         regressor().fit(pl.DataFrame({"a": [1, 2, 3]}), [1.0, 2.0, 3.0], sample_weight=np.zeros(3))
+
+
+def test_class_weights_are_found_by_value():
+    X, y = load_iris(return_X_y=True)
+    plain = PonderaClassifier(recipe="plain", epochs=3, random_state=0)
+    weighted = clone(plain).set_params(class_weight={0: 1, 1: 1000}).fit(X, y.astype(float))
+    assert (weighted.predict_proba(X) != plain.fit(X, y.astype(float)).predict_proba(X)).any()
+    for wish, sentence in [({7: 2}, "names 7, which is none of the classes"), ({0: None}, "Got None for 0")]:
+        with pytest.raises(ArgumentError, match=sentence):
+            clone(plain).set_params(class_weight=wish).fit(X, y)
+
+
+def test_partial_fit_keeps_to_its_classes():
+    random = np.random.default_rng(0)
+    many = PonderaClassifier(recipe="plain", random_state=0)
+    many.partial_fit(random.normal(size=(60, 3)), np.arange(60) // 3, classes=np.arange(60))
+    assert many.classes_.tolist() == list(range(60))
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(TableError, match="none of the classes"):
+        PonderaClassifier(recipe="plain").partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ArgumentError, match="before"):
+        PonderaClassifier(recipe="plain").partial_fit(X, y).partial_fit(X, y, classes=[0, 1, 2, 3])
+
+
+def test_float64_probabilities_are_float64():
+    X, y = load_iris(return_X_y=True)
+    found = PonderaClassifier(recipe="plain", epochs=2, random_state=0, dtype="float64").fit(X, y).predict_proba(X)
+    assert (found.astype(np.float32) != found).mean() > 0.9
+
+
+def test_weights_can_be_changed_and_put_back():
+    X, y = load_iris(return_X_y=True)
+    for seeds, prefix in [(1, ""), (2, "networks.1.")]:
+        model = PonderaClassifier(recipe="plain", epochs=3, random_state=0, seeds=seeds).fit(X, y)
+        before = model.predict_proba(X)
+        name = f"{prefix}layers.0.weight"
+        changed = model.with_weights({name: np.zeros(model.weights_[name].shape)})
+        assert (changed.predict_proba(X) != before).any()
+        assert (model.predict_proba(X) == before).all()
+        assert (changed.with_weights({name: model.weights_[name]}).predict_proba(X) == before).all()
+        changed.partial_fit(X, y)
+        with pytest.raises(ShapeError, match="Did you mean"):
+            model.with_weights({"layers.0.weights": 0})
+
+
+def test_notes_are_kept_apart_from_the_record(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    model = PonderaClassifier(recipe="plain", epochs=2, random_state=0).fit(X, y)
+    with pytest.raises(ArgumentError, match="JSON"):
+        model.save(tmp_path / "model.safetensors", score=float("nan"))
+    assert not (tmp_path / "model.safetensors").exists()
+    model.save(tmp_path / "model.safetensors", rows=5, history=3)
+    again = pondera.load(tmp_path / "model.safetensors")
+    assert again.model_.record["notes"] == {"rows": 5, "history": 3}
+    assert again.history_ == model.history_
+
+
+def test_missing_targets_of_a_frame_are_said():
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, 4.0] * 5})
+    with pytest.raises(TableError, match="missing"):
+        PonderaClassifier().fit(frame, pl.Series([None, "a", "b", "a"] * 5))

@@ -1,15 +1,16 @@
 import copy
+import json
 import pickle
 
 import numpy as np
 import pytest
 
-from pondera.errors import ArgumentError, ShapeError
+from pondera.errors import ArgumentError, ModelFileError, ShapeError
 from pondera.network.architecture import Architecture, multilayer
 from pondera.network.dense import Dense
 from pondera.network.dropout import Dropout
 from pondera.network.embedding import Embedding
-from pondera.network.network import Network
+from pondera.network.network import ARCHITECTURE_KEY, Network
 from pondera.network.normalization import LayerNorm
 from pondera.network.residual import Residual
 from pondera.network.scale import Scale
@@ -198,3 +199,75 @@ def test_an_architecture_is_a_value():
     assert one == multilayer(4, [3], 1)
     assert one != multilayer(4, [3], 1, "tanh")
     assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_numbers_of_numpy_become_plain():
+    five = np.int64(5)
+    layers = [Embedding([np.int32(0)], (five,), size=five), Dropout(np.float64(0.5)), LayerNorm(np.float32(0.25))]
+    network = Network.create(five, [*layers, Dense(five)])
+    plain = [Embedding((0,), (5,), size=5), Dropout(0.5), LayerNorm(0.25), Dense(5)]
+    assert network.architecture == Architecture(5, plain)
+    assert json.loads(json.dumps(network.architecture.to_json())) == Architecture(5, plain).to_json()
+    for units in (True, 1.0, np.float64(5), np.ones(2)):
+        with pytest.raises(ArgumentError, match=r"a whole number of units"):
+            Dense(units)
+
+
+@pytest.mark.parametrize("parts", [({}, {}), (None, {}), (multilayer(1, [], 1), [1])])
+def test_what_makes_no_network(parts):
+    with pytest.raises(ArgumentError, match=r"made of an Architecture and a dictionary of its weights"):
+        Network(*parts)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [],
+        [Scale(), Residual((LayerNorm(), Dense(4, "elu"))), Dropout(0.1), Dense(2, bias=None)],
+        [Embedding((1,), (3,)), Dense(1)],
+        [Dense(4, "relu") for _ in range(100)],
+    ],
+    ids=["none", "mixed", "embedded", "deep"],
+)
+def test_save_and_load(layers, dtype, tmp_path):
+    network = Network.create(4, layers, seed=3, dtype=dtype)
+    network.save(tmp_path / "a.safetensors")
+    again = Network.load(tmp_path / "a.safetensors")
+    assert again.architecture == network.architecture
+    assert list(again.weights) == list(network.weights)
+    for name, value in network.weights.items():
+        assert again.weights[name].dtype == value.dtype == dtype
+        assert again.weights[name].tobytes() == value.tobytes()
+
+
+GOOD = json.dumps(multilayer(2, [], 1).to_json())
+WEIGHTS = {"layers.0.weight": np.zeros((2, 1), np.float32), "layers.0.bias": np.zeros(1, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "texts", "words"),
+    [
+        (WEIGHTS, {}, "a safetensors file of 2 tensors without an architecture"),
+        *((WEIGHTS, {ARCHITECTURE_KEY: text}, "cannot be used") for text in ("", "null", "5", "[" * 9999, "{}", "NaN")),
+        ({}, {ARCHITECTURE_KEY: GOOD}, "is missing"),
+        ({**WEIGHTS, "other": np.zeros(1)}, {ARCHITECTURE_KEY: GOOD}, "'other'"),
+        ({**WEIGHTS, "layers.0.bias": np.zeros(2)}, {ARCHITECTURE_KEY: GOOD}, "expected the shape"),
+        ({**WEIGHTS, "layers.0.bias": np.zeros(1, int)}, {ARCHITECTURE_KEY: GOOD}, "types float32, int64"),
+    ],
+)
+def test_files_of_no_network(weights, texts, words, tmp_path):
+    path = tmp_path / "a.safetensors"
+    write(path, weights, texts)
+    with pytest.raises(ModelFileError, match=words) as error:
+        Network.load(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_places_of_no_network(tmp_path, network):
+    (tmp_path / "a").write_bytes(b"other")
+    for path in (tmp_path, tmp_path / "a", tmp_path / "nowhere"):
+        with pytest.raises(ModelFileError):
+            Network.load(path)
+    with pytest.raises(ModelFileError):
+        network.save(tmp_path / "nowhere" / "a")

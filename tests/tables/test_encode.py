@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder
 
 from pondera.errors import TableError
-from pondera.tables import Column, Encoding, as_frame, distinct_rows, infer_kind, load_example
+from pondera.tables import Column, Encoding, as_frame, check_columns, distinct_rows, infer_kind, load_example
 
 NAN = float("nan")
 
@@ -54,7 +54,7 @@ def test_an_identifier_is_refused_with_advice(distinct):
     series = pl.Series("name", [f"p{row % distinct}" for row in range(rows)])
     sentence = f"Column 'name' holds {distinct} different texts in {rows} rows: it is an identifier or free text"
     with pytest.raises(TableError, match=sentence) as error:
-        Encoding.fit(pl.DataFrame({"name": series}))
+        check_columns(pl.DataFrame({"name": series}))
     assert "--drop name" in str(error.value)
 
 
@@ -238,10 +238,26 @@ def test_rows_that_do_not_fit_are_refused(kind):
 
 
 def test_infinity_and_lists_are_refused_in_training():
+    infinite = pl.DataFrame({"a": [1.0, float("inf")]})
     with pytest.raises(TableError, match=r"Column 'a', row 1 .* expected a finite number, found inf"):
-        Encoding.fit(pl.DataFrame({"a": [1.0, float("inf")]}))
-    with pytest.raises(TableError, match="Column 'a' holds values of type List"):
-        Encoding.fit(pl.DataFrame({"a": [[1]]}))
+        check_columns(infinite)
+    with pytest.raises(TableError, match=r"Column 'a', line 3: expected a finite number, found inf"):
+        check_columns(infinite, lambda row: f"line {row + 2}")
+    for refuse in (check_columns, Encoding.fit):
+        with pytest.raises(TableError, match="Column 'a' holds values of type List"):
+            refuse(pl.DataFrame({"a": [[1]]}))
+
+
+def test_shares_of_different_texts_are_of_the_whole_table():
+    frame = pl.DataFrame({"c": [f"p{row % 49}" for row in range(100)]})
+    check_columns(frame)
+    assert len(Encoding.fit(frame[:60]).inputs) == 49  # more than half of these rows, which does not matter
+
+
+def test_a_column_called_like_a_pattern():
+    frame = as_frame({"*": [1.5, None, 3.0], "a": ["x", "y", "x"]})
+    check_columns(frame)
+    assert Encoding.fit(frame).transform(frame)[0][:, 0].tolist() == pytest.approx([1.5, np.nan, 3.0], nan_ok=True)
 
 
 def test_constant_columns_are_named_and_stay():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pondera.errors import TableError
-from pondera.tables import MISSING, read_table, write_predictions
+from pondera.tables import MISSING, place_of_row, read_table, write_predictions
 from pondera.tables.text import DELIMITERS, read_delimited, sniff_delimiter
 from pondera.tables.values import dates_of, find_stray, typed_text
 
@@ -346,3 +346,15 @@ def test_many_rows_that_need_reading_line_by_line(read):
     lines = "".join(f"{row},x\n" for row in range(250_000))
     frame = read(f"a,b\n\n{lines}")
     assert frame["a"].to_list() == list(range(250_000))
+
+
+def test_the_place_of_a_row(tmp_path):
+    text = 'a;b\n1;"two\nlines"\n\n3;c\n'
+    (tmp_path / "t.csv").write_text(text)
+    assert place_of_row(tmp_path / "t.csv", 0) == "line 2 of t.csv"
+    assert place_of_row(tmp_path / "t.csv", 1) == "line 5 of t.csv"
+    frame = read_table(tmp_path / "t.csv")
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ipc(tmp_path / "t.arrow")
+    for name in ("t.parquet", "t.arrow"):
+        assert place_of_row(tmp_path / name, 1) == f"row 1 (the first is 0) of {name}"

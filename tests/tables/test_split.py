@@ -47,6 +47,13 @@ def test_the_total_is_kept_when_classes_are_large():
     assert len(split(100, 0.25, 0, labels)[1]) == 25
 
 
+def test_the_seed_decides_between_classes_of_the_same_size():
+    labels = np.repeat(["a", "b", "c", "d"], 5)
+    counts = [np.unique(labels[split(20, 0.25, seed, labels)[1]], return_counts=True)[1] for seed in range(40)]
+    assert all(sorted(each) == [1, 1, 1, 2] for each in counts)
+    assert {int(each.argmax()) for each in counts} == {0, 1, 2, 3}
+
+
 def test_the_rows_are_those_of_scikit_learn():
     for rows, fraction, seed in [(100, 0.2, 0), (101, 0.33, 7), (20_640, 0.2, 0)]:
         train, test = train_test_split(np.arange(rows), test_size=fraction, random_state=seed)
@@ -78,6 +85,7 @@ def test_labels_of_text_objects():
         ((2, 0.9, 0), TableError, "leaves 0 for training and 2 held out"),
         ((0, 0.5, 0), TableError, "of 0 rows leaves 0 for training and 0 held out"),
         ((3, 0.5, 0, np.arange(3)), TableError, "leaves 3 for training and 0 held out"),
+        ((3, 0.5, 0, np.arange(3)), TableError, "each class keeps one for training"),
     ],
 )
 def test_what_cannot_be_split(arguments, kind, sentence):

@@ -23,6 +23,7 @@ from pondera.training.epoch import order_of, run_steps
 from pondera.training.fit import fit
 from pondera.training.loop import Training
 from pondera.training.plan import Plan
+from pondera.training.population import fit_population
 from pondera.training.stopping import Best, Interruption
 
 RANDOM = np.random.default_rng(0)
@@ -86,6 +87,17 @@ def test_going_on_is_the_same_as_not_having_stopped():
     assert_bitwise(second.weights, whole.weights)
     assert [f.epoch for f in second.history] == [3, 4, 5, 6]
     assert figures(first) + figures(second) == figures(whole)
+
+
+def test_epochs_are_counted_whatever_the_number_of_rows():
+    state, epochs = None, []
+    for rows in (50, 3, 20, 50):
+        fitted = fit(small(), X[:rows], Y[:rows], Plan(epochs=2, batch_size=4), start=state)
+        state = fitted.state
+        epochs += [figure.epoch for figure in fitted.history]
+    assert epochs == list(range(8))
+    assert int(state.epoch) == 8
+    assert int(state.step) == 2 * (13 + 1 + 5 + 13)
 
 
 def test_the_rates_in_the_history_are_those_of_the_steps():
@@ -247,6 +259,21 @@ def test_scaling_all_weights_changes_nothing():
     one, other = (fit(small(dtype="float64"), X, Y, plan, sample_weight=factor * weights) for factor in (1, 1000))
     for name, value in one.network.weights.items():
         np.testing.assert_allclose(other.network.weights[name], value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [5e-324, 1e-300, 1e-60, 2.0, 2.0**100, 1e60, 1e308])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_of_any_size(factor, dtype):
+    plan = Plan(epochs=2, batch_size=8)
+    plain = fit(small(dtype=dtype), X, Y, plan, validation=(X, Y))
+    scaled = fit(
+        small(dtype=dtype), X, Y, plan, sample_weight=np.full(50, factor), validation=(X, Y, np.full(50, factor))
+    )
+    for name, value in plain.network.weights.items():
+        np.testing.assert_allclose(scaled.network.weights[name], value, rtol=1e-4, atol=1e-6)
+    if np.frexp(factor)[0] == 0.5:  # powers of two, and with them weights of one, change no bit
+        assert_bitwise(scaled.weights, plain.weights)
+        assert figures(scaled) == figures(plain)
 
 
 def test_the_training_loss_is_the_mean_over_rows():
@@ -595,3 +622,16 @@ def test_multilayer_by_default():
     assert multilayer(3, [8], 1, "tanh").shapes == small().architecture.shapes
     fitted = fit(small(), X, Y)
     assert len(fitted.history) == Plan().epochs
+
+
+@pytest.mark.parametrize("plan", ["adam", {"epochs": 3}, 5])
+def test_what_is_no_plan(plan):
+    with pytest.raises(ArgumentError, match=r"plan= is a Plan such as"):
+        fit(small(), X, Y, plan)
+    with pytest.raises(ArgumentError, match=r"plan= is a Plan such as"):
+        fit_population(small().architecture, X, Y, plan, seeds=2)
+
+
+def test_a_population_is_made_of_an_architecture():
+    with pytest.raises(ArgumentError, match=r"an Architecture, such as network.architecture. .* of type Network"):
+        fit_population(small(), X, Y, seeds=2)

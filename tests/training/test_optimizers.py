@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from pondera.choice import Choice
@@ -150,8 +151,9 @@ def test_training_uses_it(name):
         optax.radam(optax.cosine_decay_schedule(1e-2, 30)),
         optax.MultiSteps(optax.adam(1e-2), 2),
         optax.yogi(1e-2),
+        optax.chain(optax.adam(1e-2), optax.contrib.reduce_on_plateau(patience=2)),
     ],
-    ids=["chain", "adabelief", "scheduled", "multi-steps", "yogi"],
+    ids=["chain", "adabelief", "scheduled", "multi-steps", "yogi", "plateau"],
 )
 def test_any_optax_object(optimizer):
     optimizer = optimizer.gradient_transformation() if isinstance(optimizer, optax.MultiSteps) else optimizer
@@ -159,6 +161,19 @@ def test_any_optax_object(optimizer):
     fitted = fit(Network.create(3, [Dense(8, "tanh"), Dense(1)]), x, y, Plan(optimizer=optimizer, epochs=30))
     assert fitted.history[-1].training_loss < fitted.history[0].training_loss
     assert fitted.history[-1].learning_rate == 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_line_search_on_a_full_batch(dtype):
+    x, y = regression()
+    network = Network.create(3, [Dense(8, "tanh"), Dense(1)], dtype=dtype)
+    fitted = fit(network, x, y, Plan(optimizer=optax.lbfgs(), epochs=20))
+    assert fitted.history[-1].training_loss < 0.02 < 0.5 < fitted.history[0].training_loss
+
+
+def test_weight_decay_does_not_pass_through_an_optax_object(x64):
+    direction = transformation(optax.adam(RATE), 0.1 * RATE, None)
+    assert_same(walk(ours(direction, 1.0)), walk(theirs(optax.adamw(RATE, weight_decay=0.1, mask=matrices_only))))
 
 
 def test_rate_factors_multiply_the_step_of_their_weights(x64):

@@ -2,13 +2,16 @@ import contextlib
 import json
 import pickle
 
+import numpy as np
 import optax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pondera.choice import Choice
+from pondera.choice import Choice, look_up, options_of
 from pondera.errors import ArgumentError, PonderaError
+from pondera.network.activations import ACTIVATIONS
+from pondera.network.initializers import INITIALIZERS
 from pondera.training.losses import LOSSES
 from pondera.training.optimizers import OPTIMIZERS
 from pondera.training.plan import Plan
@@ -114,3 +117,51 @@ def test_hostile_json(name, value):
 def test_what_is_no_plan(value):
     with pytest.raises(ArgumentError):
         Plan.from_json(value)
+
+
+LISTS = {
+    "activation": {name: entry.function for name, entry in ACTIVATIONS.items()},
+    "initializer": INITIALIZERS,
+    "loss": {name: entry.error for name, entry in LOSSES.items()},
+    "optimizer": {name: entry.direction for name, entry in OPTIMIZERS.items()},
+    "schedule": SCHEDULES,
+}
+OPTIONS = [
+    (what, name, option) for what, table in LISTS.items() for name in table for option in options_of(table[name])
+]
+FREE = {"slope", "gain", "value"}  # any finite number makes sense
+
+
+@pytest.mark.parametrize(("what", "name", "option"), OPTIONS)
+def test_every_option_has_a_range(what, name, option):
+    rule = options_of(LISTS[what][name])[option]
+    bad = ["x", True, float("nan"), float("inf"), 10**400, *([] if option in FREE else [-1, -1e-300])]
+    for value in bad:
+        with pytest.raises(ArgumentError) as error:
+            look_up(what, Choice(name, **{option: value}), LISTS[what])
+        start = f"The {what} {name!r} takes {rule.words} as {option!r}. Got "
+        assert str(error.value).startswith(start)
+    look_up(what, Choice(name, **{option: np.float32(0.5)}), LISTS[what])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss": Choice("huber", delta=-1)}, r"takes a float in \(0, inf\) as 'delta'. Got -1."),
+        ({"loss": Choice("binary_cross_entropy", label_smoothing=7)}, r"takes a float in \[0, 1\) as"),
+        ({"optimizer": Choice("adam", b1=2)}, r"takes a float in \[0, 1\) as 'b1'. Got 2."),
+        ({"schedule": Choice("cosine", floor=1.5)}, r"takes a float in \[0, 1\] as 'floor'. Got 1.5."),
+    ],
+)
+def test_options_out_of_range(changes, words):
+    with pytest.raises(ArgumentError, match=words):
+        Plan(**changes)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.uint32, np.array])
+def test_numbers_of_numpy_become_plain(kind):
+    plan = Plan(epochs=kind(5), batch_size=kind(6), patience=kind(7), seed=kind(8), learning_rate=np.float32(0.5))
+    values = [plan.epochs, plan.batch_size, plan.patience, plan.seed, plan.learning_rate]
+    assert values == [5, 6, 7, 8, 0.5]
+    assert [type(value) for value in values] == [int, int, int, int, float]
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan

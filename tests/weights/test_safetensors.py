@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from pondera import files
 from pondera.errors import ModelFileError
 from pondera.files import whole_file
 from pondera.weights.safetensors import read, write
@@ -163,3 +164,27 @@ def test_killed_while_saving(tmp_path):
 def test_reading_weights_needs_no_jax():
     code = "import sys, pondera.weights.safetensors; assert not {'jax', 'sklearn', 'polars'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "..", "a\0b"])
+def test_paths_that_name_no_file(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelFileError, match=r"cannot be written: .+\.$"):
+        write(path, {"a": np.ones(1)}, {})
+    assert os.listdir(tmp_path) == []
+
+
+def test_folders_are_not_flushed_where_that_is_impossible(tmp_path, monkeypatch):
+    really = os.open
+
+    def no_folders(path, flags, *more, **others):
+        if os.path.isdir(path):
+            raise PermissionError(13, "Permission denied")
+        return really(path, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", no_folders)
+    with pytest.raises(ModelFileError, match="Permission denied"):
+        write(tmp_path / "a", {"a": np.ones(1)}, {})
+    monkeypatch.setattr(files, "FLUSHES_FOLDERS", False)
+    write(tmp_path / "a", {"a": np.ones(1)}, {})
+    assert read(tmp_path / "a")[0]["a"].tolist() == [1]

@@ -1,7 +1,7 @@
 """The command line: a file a command.
 
-Results go to standard output, everything else to standard error. An error that the user can mend is one line and exit
-code 2; ``--debug`` shows where it came from.
+Results go to standard output, everything else to standard error. An error is one line: of exit code 2 where the user
+can mend it, of exit code 1 where the mistake is ours. ``--debug`` shows where it came from.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import sys
 import warnings
 from typing import Any
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,27 +29,56 @@ def main(arguments: list[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = note
         try:
-            from pondera.commands.app import app
-
-            app([argument for argument in given if argument != "--debug"], prog_name="pondera")
+            _run([argument for argument in given if argument != "--debug"])
         except PonderaError as error:
             if debug:
                 raise
-            _fail(" ".join(str(error).split()))
+            _fail(str(error))
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our results has gone; there is nobody to tell
             raise SystemExit(1) from None
         except KeyboardInterrupt:
-            messages().print("Interrupted; nothing was written.")
-            raise SystemExit(130) from None
+            messages().print("Interrupted.")
+            raise SystemExit(INTERRUPTED) from None
         except (OSError, MemoryError) as error:
             if debug:
                 raise
             _fail(f"The machine refused: {error or 'out of memory'}. Run again with --debug to see where.")
+        except Exception as error:
+            if debug:
+                raise
+            what = f"{type(error).__name__}: {error}".rstrip(": .")
+            _fail(f"this is a mistake in Pondera: {what}. Run again with --debug and report what it prints.", code=1)
 
 
-def _fail(sentence: str) -> None:
+def _run(arguments: list[str]) -> None:
+    """Run a command; without one, show what there is.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, which typer turns into an exit code or into an exception of its own.
+    """
+    import typer
+
+    from pondera.commands.app import app
+
+    usage_error: Any = typer.BadParameter.__mro__[1]  # its name is not public, and its module moved between versions
+    try:
+        code = app(arguments or ["--help"], prog_name="pondera", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except usage_error as error:
+        context: Any = getattr(error, "ctx", None)
+        command = context.command_path if context else "pondera"
+        _fail(f"{error.format_message().rstrip('.')} (see {command} --help).")
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    raise SystemExit(code)
+
+
+def _fail(sentence: str, code: int = 2) -> None:
     from pondera.report.terminal import messages
 
-    messages().print(f"Error: {sentence}", soft_wrap=True, style="red")
-    raise SystemExit(2)
+    messages().print(f"Error: {' '.join(sentence.split())}", soft_wrap=True, style="red")
+    raise SystemExit(code)

@@ -14,7 +14,6 @@ app = typer.Typer(
     name="pondera",
     help="Train neural networks and see what their weights learned.",
     epilog="Add --debug to any command to see where an error came from.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,15 +44,14 @@ def train(
     from pondera.report.progress import training_progress
     from pondera.report.terminal import print_json, results
     from pondera.report.training import TrainingReport, show_training
-    from pondera.tables.target import decide_task
 
     frame, column, source = _table(table, example, target, drop)
     frame = _without(frame, drop, column, source)
-    decided = _task(task) or decide_task(frame[column])
+    decided = _checked(frame, column, _task(task), table)
     rows, test_rows = (
         _parts(frame, test_fraction, column, decided, seed)
         if test is None
-        else (frame, _test_table(test, frame, column, drop))
+        else (frame, _test_table(test, frame, column, decided, drop))
     )
     path = _folder(out, Path(source).stem) / "model.safetensors"
     estimator = _estimator(
@@ -66,7 +66,7 @@ def train(
         random_state=seed,
     )
     with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE/std") as progress:
-        estimator.fit(rows.drop(column), rows[column], progress=progress)
+        estimator.fit(_all_but(rows, [column]), rows[column], progress=progress)
     path.parent.mkdir(parents=True, exist_ok=True)
     estimator.save(path, source=source)  # before anything else can go wrong
     report = TrainingReport(source, estimator.model_, str(path), *_judged(estimator.model_, rows, test_rows, column))
@@ -93,7 +93,7 @@ def _judged(
 
     if test_rows is None:
         return 0, None, _constant(model)
-    evaluation = evaluate(model, rows.drop(column), rows[column], test_rows, test_rows[column])
+    evaluation = evaluate(model, _all_but(rows, [column]), rows[column], test_rows, test_rows[column])
     unseen = model.inputs(test_rows)[1]
     return test_rows.height, evaluation, [*_constant(model), *unseen.findings()]
 
@@ -102,6 +102,7 @@ def _table(
     table: Path | None, example: str | None, target: str | None, drop: str | None
 ) -> tuple[pl.DataFrame, str, str]:
     """Return the rows, the name of the target, and what they are called."""
+    from pondera.choice import listed
     from pondera.commands.options import names
     from pondera.errors import ArgumentError
     from pondera.tables.examples import load_example
@@ -115,7 +116,7 @@ def _table(
     assert table is not None
     frame = read_table(table, as_text=names(drop))  # what is left out need not make sense
     if target is None:
-        raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {', '.join(frame.columns)}.")
+        raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {listed(frame.columns)}.")
     return frame, _known(target, frame.columns, "--target", str(table)), str(table)
 
 
@@ -137,7 +138,12 @@ def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) ->
         raise ArgumentError(f"--drop leaves out the column {column!r}, which --target asks to predict. Name another.")
     if len(set(dropped)) == frame.width - 1:
         raise ArgumentError(f"Nothing is left to predict {column!r} from. Drop fewer columns.")
-    return frame.drop(dropped)
+    return _all_but(frame, dropped)
+
+
+def _all_but(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Return the other columns; ``DataFrame.drop`` would take a name such as ``*`` for a pattern."""
+    return frame[:, [at for at, name in enumerate(frame.columns) if name not in names]]
 
 
 def _task(task: str | None) -> Any:
@@ -149,16 +155,45 @@ def _task(task: str | None) -> Any:
     return task
 
 
-def _test_table(test: Path, frame: pl.DataFrame, column: str, drop: str | None) -> pl.DataFrame:
-    """Return the rows of ``--test``, sure to have the columns of the table that is trained on."""
+def _checked(frame: pl.DataFrame, column: str, task: Any, table: Path | None) -> Any:
+    """Return the task, once it is sure that the table can be learned from; later only parts of it are looked at."""
+    from pondera.tables.encode import check_columns
+    from pondera.tables.parts import row_number
+    from pondera.tables.read import place_of_row
+    from pondera.tables.target import Classes, decide_task, regression_values
+
+    where = row_number if table is None else partial(place_of_row, table)
+    target = frame[column]
+    check_columns(_all_but(frame, [column]), where)
+    if target.dtype.is_float():
+        check_columns(target.to_frame(), where)
+    decided = task or decide_task(target)
+    if decided == "classification":
+        Classes.fit(target)
+    else:
+        regression_values(target)
+    return decided
+
+
+def _test_table(test: Path, frame: pl.DataFrame, column: str, task: str, drop: str | None) -> pl.DataFrame:
+    """Return the rows of ``--test``, sure to fit the columns and the target of the table that is trained on."""
     from pondera.commands.options import names
+    from pondera.errors import TableError
+    from pondera.tables.encode import Encoding
     from pondera.tables.read import read_table
-    from pondera.tables.target import require_complete
+    from pondera.tables.target import Classes, regression_values
 
     rows = read_table(test, as_text=names(drop))
     for name in frame.columns:
         _known(name, rows.columns, "--test", str(test))
-    require_complete(rows[column])
+    try:
+        Encoding.fit(_all_but(frame, [column])).transform(rows)
+        if task == "classification":
+            Classes.fit(frame[column]).encode(rows[column])
+        else:
+            regression_values(rows[column])
+    except TableError as error:
+        raise TableError(f"--test {test}: {error}") from error
     return rows
 
 
@@ -168,9 +203,7 @@ def _parts(
     """Return the rows to train on and the rows to test on, if there are any."""
     from pondera.errors import ArgumentError
     from pondera.tables.split import split
-    from pondera.tables.target import require_complete
 
-    require_complete(frame[column])
     if fraction == 0:
         return frame, None
     if not 0 < fraction < 1:
@@ -196,15 +229,16 @@ def _folder(out: Path | None, stem: str) -> Path:
 
 
 def _constant(model: Model) -> list[Finding]:
+    from pondera.choice import listed
     from pondera.findings import Finding
 
     names = list(model.encoding.constant_columns)
     if not names:
         return []
-    listed = ", ".join(repr(name) for name in names)
+    shown = listed([repr(name) for name in names])
     return [
         Finding(
-            f"The same value in all training rows: {listed}. That cannot help to predict.",
+            f"The same value in all training rows: {shown}. That cannot help to predict.",
             {"columns": names},
             "count of different values",
             advice="Leave out with --drop.",

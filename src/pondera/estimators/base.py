@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import json
 import os
 import sys
 import warnings
@@ -9,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -41,6 +45,7 @@ from pondera.network.activations import ACTIVATIONS
 from pondera.network.architecture import PRECISIONS
 from pondera.tables.frame import as_frame, from_objects
 from pondera.tables.target import Classes
+from pondera.training.epoch import State
 from pondera.training.figures import Progress
 from pondera.training.recipes import RECIPES, Task
 from pondera.training.stopping import DIVERGED, INTERRUPTED
@@ -133,28 +138,49 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self._keep(train(frame, target, self._task, settings, sample_weight=weights, progress=shown), settings)
         return self
 
-    def save(self, path: str | os.PathLike[str], **record: Any) -> None:
+    def save(self, path: str | os.PathLike[str], **notes: Any) -> None:
         """Write the trained model to one safetensors file; ``pondera.load(path)`` gives the estimator back.
 
         Parameters
         ----------
         path
             Where to; an existing file is replaced only once the new one is whole.
-        **record
-            More to keep with it, JSON-ready, such as figures on held-out rows.
+        **notes
+            More to keep with it, JSON-ready, such as where the table came from; found again in
+            ``model_.record["notes"]``.
 
         Raises
         ------
         ModelFileError
             If the place cannot be written to.
+        ArgumentError
+            If a note has no JSON form.
         """
         check_is_fitted(self)
         parameters = self.get_params(deep=False) | {"random_state": self.seed_}
+        try:
+            json.dumps(notes, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"What is saved with a model must have a JSON form: {error}.") from None
         save_file(
-            self.model_.with_record(**record),
+            self.model_.with_record(notes={**self.model_.record.get("notes", {}), **notes}),
             path,
             {"parameters": _plain(parameters), "named": hasattr(self, "feature_names_in_")},
         )
+
+    def with_weights(self, weights: Mapping[str, npt.ArrayLike]) -> Self:
+        """Return a copy of the estimator with some or all of its weights replaced, named as in ``weights_``.
+
+        Raises
+        ------
+        ShapeError
+            If a name is unknown or an array is of another shape.
+        """
+        check_is_fitted(self)
+        other = copy.copy(self)
+        other.model_ = self.model_.with_weights(weights)
+        other._states = None  # the optimizer knows nothing of these weights
+        return other
 
     @property
     def weights_(self) -> dict[str, Array]:
@@ -191,7 +217,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _keep(self, trained: Trained, settings: Settings) -> None:
         self.model_: Model = trained.model
         self.seed_ = settings.seed
-        self._states = trained.states
+        self._states: tuple[State, ...] | None = trained.states
         for fit in trained.fits:
             if fit.reason in (DIVERGED, INTERRUPTED):
                 warnings.warn(fit.message, PonderaWarning, stacklevel=3)
@@ -212,10 +238,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 self, X, y, reset=reset, dtype=None, ensure_all_finite="allow-nan", y_numeric=self._task == "regression"
             )
             frame = as_frame(X, names=self._names(X))
+            if self._task == "classification":
+                check_classification_targets(y)
         name = getattr(y, "name", None)
         values = column_or_1d(y, warn=True)
-        if self._task == "classification":
-            check_classification_targets(values)
         weights = None
         if sample_weight is not None:
             rows = np.empty((frame.height, 0))
@@ -251,6 +277,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         first = not hasattr(self, "model_")
         frame, target, weights = self._table(X, y, sample_weight, reset=first)
         settings = self._settings()
+        if not first and not hasattr(self.random_state, "__index__"):
+            settings = dataclasses.replace(settings, seed=self.seed_)  # drawn once, in the first call
         if first:
             trained = train(frame, target, self._task, settings, sample_weight=weights, classes=classes, one_epoch=True)
         else:

@@ -10,7 +10,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from pondera.constraints import NOTHING, Rule, instance_of, one_of
-from pondera.estimators.base import Array, Estimator, as_series
+from pondera.errors import ArgumentError
+from pondera.estimators.base import Array, Estimator
 from pondera.tables.target import Classes
 
 
@@ -126,9 +127,18 @@ class PonderaClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             As for :meth:`fit`.
         classes
             All classes that will ever come; needed in the first call unless its rows show them all.
+
+        Raises
+        ------
+        ArgumentError
+            If other classes were given before.
+        TableError
+            If a row's class is none of the classes.
         """
         known = None
         if classes is not None:
-            labels = np.unique(np.concatenate([np.asarray(classes).ravel(), np.asarray(y).ravel()]))
-            known = Classes.fit(as_series("classes", labels))
+            labels = np.unique(np.asarray(classes).ravel()).tolist()
+            known = Classes(tuple(labels))
+            if hasattr(self, "model_") and known != self.model_.target:
+                raise ArgumentError(f"The classes were given as {self.classes_.tolist()} before. Got {labels}.")
         return self._train_on(X, y, sample_weight, known)

@@ -74,10 +74,15 @@ def evaluate(
     own = model.predictions(model.inputs(test)[0])
     others = {name: predict(test_x) for name, predict in predictors.items()}
     return Evaluation(
-        test=metrics(own, truth),
-        baselines={name: metrics(predictions, truth) for name, predictions in others.items()},
+        test=_finite(metrics(own, truth)),
+        baselines={name: _finite(metrics(predictions, truth)) for name, predictions in others.items()},
         verdict=_verdict(_misses(others["linear"], truth) - _misses(own, truth), isinstance(model.target, Classes)),
     )
+
+
+def _finite(figures: Metrics) -> Metrics:
+    """Return the figures with None for what no float64 can hold, as for targets of 1e200."""
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in figures.items()}
 
 
 def _misses(predictions: Array, truth: Array) -> Array:

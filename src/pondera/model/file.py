@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -116,25 +117,52 @@ def _model(content: Mapping[str, Any], weights: Mapping[str, Any]) -> Model:
         raise ArgumentError(f"{count!r} networks in {len(weights)} weights")
     if architecture.inputs != len(encoding.inputs):
         raise ArgumentError(f"{len(encoding.inputs)} inputs for a network of {architecture.inputs}")
-    prefixes = [""] if count == 1 else [f"networks.{k}." for k in range(count)]
     kind = Classes if content["task"] == "classification" else TargetScaling
+    target, loss = kind.from_json(content["target"]), Choice.of(content["loss"])
+    _check_figures(scaling, target, architecture.inputs)
+    _check_outputs(target, loss, architecture.outputs)
+    prefixes = [""] if count == 1 else [f"networks.{k}." for k in range(count)]
     return Model(
         target_name=str(content["target_name"]),
         encoding=encoding,
         scaling=scaling,
-        target=kind.from_json(content["target"]),
+        target=target,
         networks=tuple(
             Network(architecture, {name: weights[prefix + name] for name in architecture.shapes}) for prefix in prefixes
         ),
-        loss=_known_loss(content["loss"]),
+        loss=loss,
         clamp=bool(content["clamp"]),
         record=dict(content["record"]),
     )
 
 
-def _known_loss(value: Any) -> Choice:
-    loss_of(Choice.of(value))
-    return Choice.of(value)
+def _check_figures(scaling: Scaling, target: Classes | TargetScaling, inputs: int) -> None:
+    """Raise unless the figures of inputs and target are there and finite, and classes differ and are of one type."""
+    if len(scaling.center) != inputs or len(scaling.factor) != inputs:
+        raise ArgumentError(f"figures to scale {len(scaling.center)} and {len(scaling.factor)} of {inputs} inputs")
+    if not all(map(math.isfinite, scaling.center + scaling.factor)):
+        raise ArgumentError("figures to scale inputs that are not finite")
+    if isinstance(target, TargetScaling):
+        figures = (target.mean, target.std, target.low, target.high)
+        if not all(map(math.isfinite, figures)) or target.std <= 0 or target.low > target.high:
+            raise ArgumentError(f"the figures {figures} of a target")
+        return
+    types = {type(value) for value in target.values}
+    if len(types) != 1 or not types <= {str, bool, int, float} or len(set(target.values)) != len(target.values):
+        raise ArgumentError(f"the classes {target.values!r:.80}")
+    if len(target.values) < 2:
+        raise ArgumentError("a single class")
+
+
+def _check_outputs(target: Classes | TargetScaling, loss: Choice, outputs: int) -> None:
+    """Raise unless the network's outputs are what the loss makes predictions of this target from."""
+    classifies = isinstance(target, Classes)
+    if (loss_of(loss).metric == "accuracy") != classifies:
+        raise ArgumentError(f"the loss {loss.name!r} for a target of {'classes' if classifies else 'numbers'}")
+    found = len(target.values) if isinstance(target, Classes) else 1
+    expected = (2, 1) if loss.name == "binary_cross_entropy" else (found, found)
+    if (found, outputs) != expected:
+        raise ArgumentError(f"{outputs} outputs and the loss {loss.name!r} for a target of {found} classes or numbers")
 
 
 def _digest(description: str, weights: Mapping[str, np.ndarray[Any, Any]]) -> str:

@@ -9,11 +9,14 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from pondera.choice import Choice
+from pondera.choice import Choice, unknown
+from pondera.errors import ShapeError
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
+from pondera.network.precision import precision
 from pondera.tables.encode import Encoding, Unseen
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, TargetScaling
@@ -67,11 +70,9 @@ class Model:
     @cached_property
     def weights(self) -> dict[str, Array]:
         """Path -> array: ``layers.0.weight``, or ``networks.0.layers.0.weight`` where there are several networks."""
-        if len(self.networks) == 1:
-            return dict(self.networks[0].weights)
         return {
-            f"networks.{k}.{name}": value
-            for k, network in enumerate(self.networks)
+            f"{prefix}{name}": value
+            for prefix, network in zip(prefixes(len(self.networks)), self.networks, strict=True)
             for name, value in network.weights.items()
         }
 
@@ -95,13 +96,31 @@ class Model:
         """Return what is predicted, in the target's own values: a class or a number a row."""
         return self.target.decode(predictions.argmax(axis=1)) if isinstance(self.target, Classes) else predictions
 
+    def with_weights(self, weights: Mapping[str, npt.ArrayLike]) -> Model:
+        """Return the model with some or all of its weights replaced, named as in :attr:`weights`.
+
+        Raises
+        ------
+        ShapeError
+            If a name is unknown or an array is of another shape.
+        """
+        for name in weights:
+            if name not in self.weights:
+                raise ShapeError(unknown("weight", name, self.weights))
+        networks = [
+            network.with_weights({name: weights[prefix + name] for name in network.weights if prefix + name in weights})
+            for prefix, network in zip(prefixes(len(self.networks)), self.networks, strict=True)
+        ]
+        return dataclasses.replace(self, networks=tuple(networks))
+
     def with_record(self, **entries: Any) -> Model:
         """Return the model with more known of its training."""
         return dataclasses.replace(self, record={**self.record, **entries})
 
     def _prediction(self, outputs: Array) -> Array:
         """Return one network's prediction, float64, from its outputs (rows, outputs)."""
-        linked = np.asarray(loss_of(self.loss).link(cast("Any", outputs)), np.float64)
+        with precision([outputs]):
+            linked = np.asarray(loss_of(self.loss).link(cast("Any", outputs)), np.float64)
         if isinstance(self.target, TargetScaling):
             numbers = self.target.restore(linked[:, 0])
             return np.clip(numbers, self.target.low, self.target.high) if self.clamp else numbers
@@ -109,3 +128,8 @@ class Model:
             return np.column_stack([1 - linked[:, 0], linked[:, 0]])
         probabilities: Array = linked / linked.sum(axis=1, keepdims=True)
         return probabilities
+
+
+def prefixes(networks: int) -> list[str]:
+    """Return what the names of each network's weights begin with: nothing where there is only one."""
+    return [""] if networks == 1 else [f"networks.{k}." for k in range(networks)]

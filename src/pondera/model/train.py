@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 from typing import Any
 
 import jax
@@ -20,7 +22,8 @@ from pondera.choice import Choice
 from pondera.errors import ArgumentError, TableError
 from pondera.model.model import Model
 from pondera.model.settings import Settings
-from pondera.tables.encode import Encoding
+from pondera.tables.encode import Encoding, check_columns
+from pondera.tables.frame import from_objects
 from pondera.tables.scale import Scaling
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
@@ -92,6 +95,7 @@ def train(
     started = time.perf_counter()
     require_complete(target)
     weights = np.ones(frame.height) if sample_weight is None else sample_weight
+    check_columns(frame)
     rows, weights, copies = _rows_that_count(frame, target, weights, settings.plan(task, 2).batch_size)
     if len(rows) < 2:
         raise TableError("Expected at least 2 different rows to learn from, found n_samples = 1. Give more rows.")
@@ -214,7 +218,8 @@ def _scaled(
 ) -> tuple[Scaling, Array]:
     """Return the scaling, from the rows to train on, and all rows scaled by it."""
     matrix, _ = encoding.transform(frame)
-    scaling = Scaling.fit(matrix[kept], recipe_of(settings.recipe).scaling, weights[kept])
+    kept_weights = None if (weights[kept] == 1).all() else weights[kept]  # the same figures, found faster
+    scaling = Scaling.fit(matrix[kept], recipe_of(settings.recipe).scaling, kept_weights)
     return scaling, scaling.transform(matrix, settings.dtype)
 
 
@@ -228,10 +233,15 @@ def _class_factors(wish: Any, classes: Classes, codes: Array, weights: Array) ->
         totals = np.bincount(codes, weights, len(classes.values))
         factors: Array = weights.sum() / (len(classes.values) * np.maximum(totals, np.finfo(float).tiny))
         return factors[codes]
-    given = {str(label): float(weight) for label, weight in wish.items()}
-    by_class: Array = np.array([given.get(str(label), 1.0) for label in classes.values])
-    if not np.isfinite(by_class).all() or (by_class < 0).any():
-        raise ArgumentError(f"class_weight must hold finite numbers of at least 0. Got {wish!r}.")
+    by_class: Array = np.ones(len(classes.values))
+    for label, weight in wish.items():
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
+            raise ArgumentError(f"class_weight must hold finite numbers of at least 0. Got {weight!r} for {label!r}.")
+        try:
+            by_class[classes.encode(from_objects("class_weight", [label]))] = float(weight)
+        except TableError:
+            known = ", ".join(repr(value) for value in classes.values[:10])
+            raise ArgumentError(f"class_weight names {label!r}, which is none of the classes: {known}.") from None
     return by_class[codes]
 
 
@@ -260,6 +270,7 @@ def _record(
             for fit in fits
         ],
         "history": [_plain(figures) | {"network": k} for k, fit in enumerate(fits) for figures in fit.history],
+        "cores": os.cpu_count(),
         "versions": {"pondera": pondera.__version__, "python": platform.python_version()}
         | {name: version(name) for name in ("jax", "numpy", "optax", "polars")},
     }

@@ -7,12 +7,13 @@ element on arrays of any shape. The derivative is registered with JAX, so traini
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pondera.choice import Choice, look_up
+from pondera.constraints import number
 
 Function = Callable[..., jax.Array]
 
@@ -50,7 +51,7 @@ def leaky_relu_derivative(x: jax.Array, y: jax.Array, *, slope: float = 0.01) ->
     return jnp.where(x > 0, jnp.ones_like(x), slope)
 
 
-def elu(x: jax.Array, *, alpha: float = 1.0) -> jax.Array:
+def elu(x: jax.Array, *, alpha: Annotated[float, number(0)] = 1.0) -> jax.Array:
     """X where x > 0, else α(eˣ − 1). Clevert, Unterthiner & Hochreiter 2016, arXiv 1511.07289."""
     return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0)))
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pondera.choice import look_up, unknown
+from pondera.choice import look_up, plain, unknown
 from pondera.errors import ArgumentError, ShapeError
 from pondera.network.dense import Dense
 from pondera.network.initializers import INITIALIZERS, generator
@@ -54,6 +54,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", checked_layers("An architecture", self.layers))
+        object.__setattr__(self, "inputs", plain(self.inputs))
         if type(self.inputs) is not int or self.inputs < 1:
             raise ArgumentError(f"An architecture needs a whole number of inputs of at least 1. Got {self.inputs!r}.")
         stack_widths(self.layers, self.inputs)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import jax
 import numpy as np
 
-from pondera.choice import Choice, look_up, unknown
+from pondera.choice import Choice, look_up, plain, unknown
 from pondera.errors import ArgumentError
 from pondera.network.activations import activation
 from pondera.network.initializers import INITIALIZERS
@@ -53,6 +53,7 @@ class Dense(Layer):
     parametrization: Literal["standard", "ntk"] = "standard"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "units", plain(self.units))
         if type(self.units) is not int or self.units < 1:
             raise ArgumentError(f"A dense layer needs a whole number of units of at least 1. Got {self.units!r}.")
         if self.parametrization not in PARAMETRIZATIONS:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pondera.choice import plain
 from pondera.errors import ArgumentError
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 
@@ -36,6 +37,7 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", plain(self.rate))
         if type(self.rate) not in (int, float) or not 0 <= self.rate < 1:
             raise ArgumentError(f"The rate of a dropout layer must lie in [0, 1). Got {self.rate!r}.")
 

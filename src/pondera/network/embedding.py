@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import Choice, look_up
+from pondera.choice import Choice, look_up, plain
 from pondera.errors import ArgumentError, ShapeError
 from pondera.network.initializers import INITIALIZERS
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
@@ -50,6 +50,7 @@ class Embedding(Layer):
     table: Choice | str = Choice("normal", std=1.0)  # noqa: RUF009 (a Choice is immutable)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", plain(self.size))
         object.__setattr__(self, "columns", _whole_numbers(self.columns))
         object.__setattr__(self, "categories", _whole_numbers(self.categories))
         object.__setattr__(self, "table", Choice.of(self.table))
@@ -103,7 +104,7 @@ class Embedding(Layer):
 
 
 def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:
-    numbers = tuple(values) if isinstance(values, Iterable) else (values,)
+    numbers = tuple(plain(value) for value in values) if isinstance(values, Iterable) else (values,)
     if not isinstance(values, Iterable) or any(type(number) is not int for number in numbers):
         raise ArgumentError(f"An embedding layer needs lists of columns and categories, whole numbers. Got {values!r}.")
     return numbers

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pondera.constraints import number
+
 Array = npt.NDArray[np.float64]
 Initializer = Callable[..., Array]
+Spread = Annotated[float, number(0)]
 
 
-def normal(random: np.random.Generator, shape: tuple[int, ...], *, std: float = 0.01) -> Array:
+def normal(random: np.random.Generator, shape: tuple[int, ...], *, std: Spread = 0.01) -> Array:
     """N(0, std²): "small random numbers", as in Krizhevsky, Sutskever & Hinton 2012 (std 0.01)."""
     draws = random.standard_normal(shape)
     draws *= std
     return draws
 
 
-def uniform(random: np.random.Generator, shape: tuple[int, ...], *, limit: float = 0.05) -> Array:
+def uniform(random: np.random.Generator, shape: tuple[int, ...], *, limit: Spread = 0.05) -> Array:
     """U(−limit, limit). Rumelhart, Hinton & Williams 1986 start from small uniform random weights."""
     return random.uniform(-limit, limit, shape)
 

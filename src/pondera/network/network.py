@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,11 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pondera.errors import ArgumentError
+from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.network.architecture import PRECISIONS, Architecture
 from pondera.network.layer import Layer
 from pondera.network.rows import outputs
 from pondera.network.stack import weights_by_layer
+from pondera.weights.safetensors import read, write
+
+ARCHITECTURE_KEY = "pondera.architecture"
 
 
 class Network:
@@ -32,7 +37,7 @@ class Network:
     ShapeError
         If a weight is missing, unknown, or of another shape.
     ArgumentError
-        If a weight does not hold numbers.
+        If a weight does not hold numbers, or there is no architecture or no dictionary of weights.
 
     Examples
     --------
@@ -46,6 +51,11 @@ class Network:
     __slots__ = ("_architecture", "_weights")
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, npt.ArrayLike]) -> None:
+        if not isinstance(architecture, Architecture) or not isinstance(weights, Mapping):
+            raise ArgumentError(
+                "A network is made of an Architecture and a dictionary of its weights; Network.create draws them. "
+                f"Got {type(architecture).__name__} and {type(weights).__name__}."
+            )
         given = {name: _array(value, name) for name, value in weights.items()}
         architecture.check(given)
         dtype = np.dtype("float64" if any(array.dtype == np.float64 for array in given.values()) else "float32")
@@ -70,6 +80,60 @@ class Network:
         """
         architecture = Architecture(inputs, tuple(layers))
         return cls(architecture, architecture.initial(seed, dtype))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Return the network that :meth:`save` wrote, bit for bit.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, damaged, or holds anything else.
+        """
+        weights, metadata = read(path)
+        if ARCHITECTURE_KEY not in metadata:
+            raise ModelFileError(
+                f"{path}: expected a file of Network.save, found a safetensors file of {len(weights)} tensors "
+                "without an architecture. A model with a table's columns in it is opened by pondera.load."
+            )
+        try:
+            network = cls(Architecture.from_json(json.loads(metadata[ARCHITECTURE_KEY])), weights)
+            types = {str(array.dtype) for array in weights.values()}
+            if not types <= {network.dtype}:
+                raise ArgumentError(f"weights of the types {', '.join(sorted(types))}")
+        except (PonderaError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise ModelFileError(
+                f"{path}: expected the architecture of its weights, found one that cannot be used ({error}). "
+                "Save the network again with this version of Pondera."
+            ) from error
+        return network
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a safetensors file: weights by name, the architecture as JSON in the metadata.
+
+        The file is whole or not there. An existing file is replaced.
+
+        Parameters
+        ----------
+        path
+            Where to.
+
+        Raises
+        ------
+        ModelFileError
+            If the place cannot be written to.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from pondera.network.dense import Dense
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Network.create(2, [Dense(1)]).save(Path(folder, "line.safetensors"))
+        ...     Network.load(Path(folder, "line.safetensors"))
+        <Network 2-1 (dense): 3 weights, float32>
+        """
+        write(path, self._weights, {ARCHITECTURE_KEY: json.dumps(self._architecture.to_json(), allow_nan=False)})
 
     @property
     def architecture(self) -> Architecture:

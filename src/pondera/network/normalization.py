@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import Choice
+from pondera.choice import Choice, plain
 from pondera.errors import ArgumentError
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
 
@@ -39,6 +39,7 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilon", plain(self.epsilon))
         if type(self.epsilon) not in (int, float) or not 0 < self.epsilon < math.inf:
             raise ArgumentError(f"The epsilon of a layer normalization must be a number above 0. Got {self.epsilon!r}.")
 

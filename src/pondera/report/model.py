@@ -79,8 +79,14 @@ def _facts(model: Model) -> Table:
     rows = record["rows"]
     table.add_row("rows", f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best epoch")
     table.add_row("ended", record["fits"][0]["message"])
-    if record.get("test"):
-        listed = ", ".join(f"{HEADINGS[name][:-2]} {score(value)}" for name, value in record["test"].items())
+    test = record.get("notes", {}).get("test")
+    if isinstance(test, dict):
+        figures: dict[str, float | None] = {
+            name: value for name, value in test.items() if value is None or isinstance(value, int | float)
+        }
+        listed = ", ".join(
+            f"{HEADINGS.get(name, name).rstrip(' ↑↓')} {score(value)}" for name, value in figures.items()
+        )
         table.add_row("on test rows", listed)
     table.add_row("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items()))
     return table

@@ -59,13 +59,12 @@ class Column:
         Raises
         ------
         TableError
-            A type that cannot be used, or a text column with too many different values.
+            A type that cannot be used.
         """
         kind = infer_kind(series)
         categories: tuple[str, ...] = ()
         if kind == "category":
             categories = tuple(sorted(series.cast(pl.String).drop_nulls().unique().to_list()))
-            _require_few(series.name, len(categories), len(series))
         return cls(series.name, kind, categories, bool(missing_in(series).any()), series.dtype == pl.Datetime)
 
     def to_json(self) -> dict[str, Any]:
@@ -137,7 +136,15 @@ def infer_kind(series: pl.Series) -> Kind:
     )
 
 
-def _require_few(name: str, distinct: int, rows: int) -> None:
+def require_few(series: pl.Series) -> None:
+    """Refuse a column of texts that are different in nearly every row, or too many.
+
+    Raises
+    ------
+    TableError
+        Says how many there are.
+    """
+    name, rows, distinct = series.name, len(series), series.drop_nulls().n_unique()
     if distinct > MAX_CATEGORIES or (rows >= MANY_ROWS and distinct > MAX_DISTINCT_SHARE * rows):
         raise TableError(
             f"Column '{name}' holds {distinct} different texts in {rows} rows: it is an identifier or free text, from "

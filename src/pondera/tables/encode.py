@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pondera.errors import TableError
 from pondera.findings import Finding
-from pondera.tables.columns import Column
+from pondera.tables.columns import Column, infer_kind, require_few
 from pondera.tables.parts import (
     CATEGORY_MISSING,
     DATE_PARTS,
@@ -29,6 +29,7 @@ from pondera.tables.parts import (
     codes_of,
     dates_into,
     numbers_into,
+    row_number,
 )
 
 Matrix = NDArray[np.float64]
@@ -95,6 +96,34 @@ def _rows(count: int) -> str:
     return "1 row has" if count == 1 else f"{count} rows have"
 
 
+def check_columns(frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> None:
+    """Refuse columns that nothing can be learned from: nested, infinite, or with too many different texts.
+
+    Parameters
+    ----------
+    frame
+        The whole table without the target, before any row is held out: a row is reported by its place here, and a share
+        of the rows is one of all rows.
+    where
+        Says where a row is, such as the line of a file.
+
+    Raises
+    ------
+    TableError
+        Names the column.
+
+    Examples
+    --------
+    >>> check_columns(pl.DataFrame({"age": [30, None], "sex": ["f", "m"]}))
+    """
+    for series in frame:
+        kind = infer_kind(series)
+        if kind == "category":
+            require_few(series)
+        elif kind == "numeric":
+            numbers_into(np.empty(len(series)), series, where)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How the columns of a table become the inputs of a network.
@@ -131,12 +160,9 @@ class Encoding:
         Raises
         ------
         TableError
-            A column that cannot be used: nested, infinite, or with too many different texts.
+            A nested column. What else is refused is the business of :func:`check_columns`.
         """
         columns = tuple(Column.fit(series) for series in frame)
-        for column in columns:
-            if column.kind == "numeric":
-                numbers_into(np.empty(frame.height), frame[column.name])
         constant = tuple(series.name for series in frame if series.n_unique() <= 1)
         return cls(columns, constant)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,22 @@ Floats = NDArray[np.float64]
 _DAY = 86_400_000_000  # microseconds
 
 
-def numbers_into(out: Floats, series: pl.Series) -> int:
+def row_number(row: int) -> str:
+    """Say where a row is in a table that has no lines."""
+    return f"row {row} (the first is 0)"
+
+
+def numbers_into(out: Floats, series: pl.Series, where: Callable[[int], str] = row_number) -> int:
     """Write the numbers of a column, NaN where missing; return how many are missing.
+
+    Parameters
+    ----------
+    out
+        (rows,) what to fill.
+    series
+        The column.
+    where
+        Says where a row is, in an error.
 
     Raises
     ------
@@ -50,7 +65,7 @@ def numbers_into(out: Floats, series: pl.Series) -> int:
     if infinite.any():
         row = int(np.flatnonzero(infinite)[0])
         raise TableError(
-            f"Column '{series.name}', row {row} (the first is 0): expected a finite number, found {out[row]} "
+            f"Column '{series.name}', {where(row)}: expected a finite number, found {out[row]} "
             "(infinity). Correct it, or leave it empty if the value is not known."
         )
     return int(np.count_nonzero(np.isnan(out)))

@@ -13,7 +13,8 @@ import polars as pl
 
 from pondera.errors import TableError
 from pondera.tables.frame import checked_frame
-from pondera.tables.text import line_of_row, read_delimited
+from pondera.tables.parts import row_number
+from pondera.tables.text import line_of_row, read_delimited, sniff_delimiter
 from pondera.tables.values import clean_text, find_stray, typed_text
 
 _ACCEPTED = "a table as CSV, TSV, Parquet or Arrow"
@@ -38,6 +39,13 @@ OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x7fELF", "a program", "Give a table."),
 )
 """First bytes of files that are not read: bytes, what such a file is, what to do."""
+
+_BINARY: tuple[tuple[bytes, str, Callable[..., pl.DataFrame]], ...] = (
+    (b"PAR1", "a Parquet file", pl.read_parquet),
+    (b"PARE", "a Parquet file", pl.read_parquet),
+    (b"ARROW1", "an Arrow file", pl.read_ipc),
+    (b"\xff\xff\xff\xff", "an Arrow stream", pl.read_ipc_stream),
+)
 
 _PICKLE = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
@@ -81,14 +89,27 @@ def read_table(path: str | os.PathLike[str], *, as_text: Collection[str] = ()) -
     data = _read_bytes(place)
     if not data:
         raise TableError(f"{file} is empty: expected {_ACCEPTED}.")
-    if data[:4] in (b"PAR1", b"PARE"):
-        return checked_frame(_read_binary(data, file, "a Parquet file", pl.read_parquet))
-    if data[:6] == b"ARROW1":
-        return checked_frame(_read_binary(data, file, "an Arrow file", pl.read_ipc))
-    if data[:4] == b"\xff\xff\xff\xff":
-        return checked_frame(_read_binary(data, file, "an Arrow stream", pl.read_ipc_stream))
+    for start, kind, read in _BINARY:
+        if data.startswith(start):
+            return checked_frame(_read_binary(data, file, kind, read))
     _refuse_other_kinds(data, file)
     return _read_text(_checked_text(data, file), file, as_text)
+
+
+def place_of_row(path: str | os.PathLike[str], row: int) -> str:
+    """Say where a row of a table is in the file it was read from: its line in text, its number elsewhere.
+
+    Raises
+    ------
+    TableError
+        The file can no longer be read.
+    """
+    place = Path(path)
+    data = _read_bytes(place)
+    if data.startswith(tuple(start for start, _, _ in _BINARY)):
+        return f"{row_number(row)} of {place.name}"
+    text = _checked_text(data, place.name)
+    return f"line {line_of_row(text, sniff_delimiter(text), row)} of {place.name}"
 
 
 def _read_bytes(place: Path) -> bytes:

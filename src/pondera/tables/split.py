@@ -29,8 +29,8 @@ def split(rows: int, fraction: float, seed: int, labels: NDArray[Any] | None = N
         The same seed gives the same rows, on every machine; without labels they are those of scikit-learn's
         ``train_test_split(numpy.arange(rows), test_size=fraction, random_state=seed)``.
     labels
-        (rows,) classes. If given, each class is held out in the same proportion (largest remainders), and keeps at
-        least one row for training.
+        (rows,) classes. If given, each class is held out in the same proportion (largest remainders; the seed decides
+        between equal ones), and keeps at least one row for training.
 
     Returns
     -------
@@ -66,7 +66,9 @@ def split(rows: int, fraction: float, seed: int, labels: NDArray[Any] | None = N
     if not 0 < len(held_out) < rows:
         raise TableError(
             f"Holding out {fraction:g} of {rows} row{'s' if rows != 1 else ''} leaves {rows - len(held_out)} for "
-            f"training and {len(held_out)} held out; both need at least one. Give more rows or another fraction."
+            f"training and {len(held_out)} held out; both need at least one"
+            f"{'' if labels is None else ', and each class keeps one for training'}. "
+            "Give more rows or another fraction."
         )
     kept = np.ones(rows, dtype=bool)
     kept[held_out] = False
@@ -77,7 +79,8 @@ def _stratified(order: Rows, wanted: int, fraction: float, labels: NDArray[Any])
     codes, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
     share = counts * fraction
     quota = np.minimum(np.floor(share).astype(np.int64), counts - 1)
-    for code in np.argsort(quota - share, kind="stable"):  # largest remainder first
+    turn = np.unique(codes[order], return_index=True)[1]  # where the shuffled rows first show each class
+    for code in np.lexsort((turn, quota - share)):  # largest remainder first
         if quota.sum() < wanted and quota[code] < counts[code] - 1:
             quota[code] += 1
     of_class = codes[order]

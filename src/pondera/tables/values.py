@@ -5,7 +5,7 @@ What a text means is decided by the whole column:
 - Blanks around a text are dropped. A text of :data:`MISSING`, in any case, is a missing value. So is ``none`` where all
   other values are numbers, booleans or dates; in a column of texts ``none`` stays a value, because "none" is
   what people write for a house without a garage.
-- All numbers: whole numbers become Int64, others Float64. ``inf`` is a number here (encoding refuses it later, with its
+- All numbers: whole numbers become Int64, others Float64. ``inf`` is a number here (training refuses it later, with its
   row). Whole numbers of one common width of which some start with 0 ("00123", "90210") are codes and stay text.
 - All ``true`` or ``false``, in any case: Boolean. ``yes``, ``no`` stay text; 0 and 1 are numbers.
 - All ISO dates or times (2024-01-31, 2024/01/31, 2024-01-31 12:30, 2024-01-31T12:30:05Z): Date or Datetime. Times

@@ -30,6 +30,7 @@ class State(NamedTuple):
     weights: Weights
     optimizer: Any
     step: jax.Array  # steps taken so far
+    epoch: jax.Array  # epochs finished so far
     key: jax.Array  # with the step, drives what is random in it
 
 
@@ -60,14 +61,15 @@ class Program:
     gradient_clip: float | None
     rate_factors: tuple[tuple[str, float], ...]
 
-    def transformation(self) -> optax.GradientTransformation:
+    def transformation(self) -> optax.GradientTransformationExtraArgs:
         """Return the way from gradients to updates."""
         return transformation(self.optimizer, self.weight_decay, self.gradient_clip)
 
     def start(self, weights: Weights, seed: int) -> State:
         """Return the state before the first step."""
         weights = jax.tree.map(jnp.asarray, weights)
-        return State(weights, self.transformation().init(weights), jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
+        none = jnp.zeros((), jnp.int32)
+        return State(weights, self.transformation().init(weights), none, none, jax.random.PRNGKey(seed))
 
 
 def order_of(seed: int, epoch: int, rows: int, batch: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
@@ -113,11 +115,14 @@ def run_steps(
 
     def step(i: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, losses = carry
-        loss, gradients = loss_and_gradients(program, state, rows, order, i)
-        updates, optimizer = update(gradients, state.optimizer, state.weights)
+        mean_loss = loss_of_step(program, state, rows, order, i)
+        loss, gradients = jax.value_and_grad(mean_loss)(state.weights)
+        more = {"value": loss, "grad": gradients, "value_fn": mean_loss}  # for line searches and the like
+        updates, optimizer = update(gradients, state.optimizer, state.weights, **more)
         rate = order.rates[i]
         weights = jax.tree.map(lambda w, u, f: w + (rate * f).astype(w.dtype) * u, state.weights, updates, factors)
-        return State(weights, optimizer, state.step + 1, state.key), losses.at[i].set(loss)
+        after = state._replace(weights=weights, optimizer=optimizer, step=state.step + 1)
+        return after, losses.at[i].set(loss)
 
     losses = jnp.zeros(order.rates.shape, order.rates.dtype)
     state, losses = jax.lax.fori_loop(first, last, step, (state, losses))
@@ -125,10 +130,10 @@ def run_steps(
     return state, losses, finite
 
 
-def loss_and_gradients(
+def loss_of_step(
     program: Program, state: State, rows: Rows, order: Order, i: jax.Array | int
-) -> tuple[jax.Array, Weights]:
-    """Return the mean loss of one step's batch and its gradient in every weight."""
+) -> Callable[[Weights], jax.Array]:
+    """Return the mean loss of one step's batch as a function of the weights."""
     picked = order.rows[i]  # (batch,)
     row_weights = rows.weights[picked] * order.present[i]
     key = jax.random.fold_in(state.key, state.step)
@@ -138,7 +143,14 @@ def loss_and_gradients(
         errors = error(program.apply(weights, rows.x[picked], key), rows.targets[picked])  # (batch,)
         return jnp.sum(errors * row_weights) / jnp.sum(row_weights)
 
-    return jax.value_and_grad(mean_loss)(state.weights)
+    return mean_loss
+
+
+def loss_and_gradients(
+    program: Program, state: State, rows: Rows, order: Order, i: jax.Array | int
+) -> tuple[jax.Array, Weights]:
+    """Return the mean loss of one step's batch and its gradient in every weight."""
+    return jax.value_and_grad(loss_of_step(program, state, rows, order, i))(state.weights)
 
 
 def _rate_factors(program: Program, weights: Weights) -> Weights:

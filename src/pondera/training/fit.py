@@ -20,7 +20,7 @@ from pondera.training.divergence import Trace
 from pondera.training.epoch import State, TrainingApply, weight_name
 from pondera.training.figures import Fit, Progress
 from pondera.training.loop import Training
-from pondera.training.plan import Plan
+from pondera.training.plan import Plan, plan_of
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
@@ -95,7 +95,7 @@ def fit(
     >>> {name: value.round(2).tolist() for name, value in fitted.network.weights.items()}
     {'layers.0.weight': [[2.0]], 'layers.0.bias': [1.0]}
     """
-    plan = Plan() if plan is None else plan
+    plan = plan_of(plan)
     apply, plain, trace, weights = _parts(model, weights)
     with precision(jax.tree.leaves(weights)):
         seed = plan.seed if split_seed is None else split_seed

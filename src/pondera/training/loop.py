@@ -78,7 +78,7 @@ class Training:
     def run(self, state: State, network: Network | None) -> Fit:
         """Train to the end of the plan, or until something ends it before."""
         reason, message = COMPLETED, f"All {self.plan.epochs} epochs were trained."
-        self.started = int(state.step) // self.steps  # the first epoch's number: not 0 where training goes on
+        self.started = int(state.epoch)  # the first epoch's number: not 0 where training goes on
         try:
             for epoch in range(self.started, self.started + self.plan.epochs):
                 state = self._epoch(state, epoch)
@@ -111,6 +111,7 @@ class Training:
             done = stretch.last
             if done < self.steps:
                 self._show(epoch, done, time.perf_counter() - begun)
+        state = state._replace(epoch=state.epoch + 1)
         self._note(state, epoch, float(np.average(losses, weights=shares)), time.perf_counter() - begun)
         self._show(epoch, self.steps, time.perf_counter() - begun)
         if self.plan.patience is not None and epoch - self.best.improved >= self.plan.patience:

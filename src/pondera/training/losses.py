@@ -7,16 +7,19 @@ An error takes outputs ``(rows, outputs)`` and targets and returns one number a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pondera.choice import Choice, look_up
+from pondera.constraints import number
 from pondera.network.activations import sigmoid
 
 Array = jax.Array
 RowError = Callable[..., Array]
+Positive = Annotated[float, number(0, open_low=True)]
+Share = Annotated[float, number(0, 1)]
 
 
 def squared_error(outputs: Array, targets: Array) -> Array:
@@ -29,14 +32,14 @@ def absolute_error(outputs: Array, targets: Array) -> Array:
     return jnp.mean(jnp.abs(outputs - targets), axis=-1)
 
 
-def huber(outputs: Array, targets: Array, *, delta: float = 1.0) -> Array:
+def huber(outputs: Array, targets: Array, *, delta: Positive = 1.0) -> Array:
     """``½e²`` where ``|e| ≤ δ``, else ``δ(|e| − ½δ)``. Huber 1964, "Robust estimation of a location parameter"."""
     error = jnp.abs(outputs - targets)
     near = jnp.minimum(error, delta)
     return jnp.mean(near * (error - 0.5 * near), axis=-1)
 
 
-def binary_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: float = 0.0) -> Array:
+def binary_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Share = 0.0) -> Array:
     """−y·ln σ(z) − (1 − y)·ln(1 − σ(z)) from the logit z, (rows, 1); targets (rows, 1) in [0, 1].
 
     Written as max(z, 0) − z·y + ln(1 + e^−|z|), which does not overflow. Smoothing moves every target by that share
@@ -47,7 +50,7 @@ def binary_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: flo
     return jnp.mean(each, axis=-1)
 
 
-def softmax_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: float = 0.0) -> Array:
+def softmax_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Share = 0.0) -> Array:
     """−ln p(class) from the logits, (rows, classes); targets are class numbers (rows,).
 
     Smoothing spreads that share of each target evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).

@@ -8,14 +8,17 @@ An optimizer here is a *direction*: an Optax transformation of gradients that kn
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import optax
 
 from pondera.choice import Choice, look_up
+from pondera.constraints import number
 
 Direction = Callable[..., optax.GradientTransformation]
+Decay = Annotated[float, number(0, 1)]
+Positive = Annotated[float, number(0, open_low=True)]
 
 
 def sgd() -> optax.GradientTransformation:
@@ -23,32 +26,32 @@ def sgd() -> optax.GradientTransformation:
     return optax.identity()
 
 
-def momentum(*, decay: float = 0.9) -> optax.GradientTransformation:
+def momentum(*, decay: Decay = 0.9) -> optax.GradientTransformation:
     """The decaying sum of gradients. Polyak 1964."""
     return optax.trace(decay)
 
 
-def nesterov(*, decay: float = 0.9) -> optax.GradientTransformation:
+def nesterov(*, decay: Decay = 0.9) -> optax.GradientTransformation:
     """Momentum that looks ahead. Nesterov 1983; Sutskever et al. 2013."""
     return optax.trace(decay, nesterov=True)
 
 
-def rmsprop(*, decay: float = 0.9, epsilon: float = 1e-8) -> optax.GradientTransformation:
+def rmsprop(*, decay: Decay = 0.9, epsilon: Positive = 1e-8) -> optax.GradientTransformation:
     """The gradient over the root of its mean square. Tieleman & Hinton 2012."""
     return optax.scale_by_rms(decay, epsilon)
 
 
-def adam(*, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8) -> optax.GradientTransformation:
+def adam(*, b1: Decay = 0.9, b2: Decay = 0.999, epsilon: Positive = 1e-8) -> optax.GradientTransformation:
     """Bias-corrected first moment over the root of the second. Kingma & Ba 2015, arXiv 1412.6980."""
     return optax.scale_by_adam(b1, b2, epsilon)
 
 
-def lion(*, b1: float = 0.9, b2: float = 0.99) -> optax.GradientTransformation:
+def lion(*, b1: Decay = 0.9, b2: Decay = 0.99) -> optax.GradientTransformation:
     """The sign of an interpolated momentum. Chen et al. 2023, arXiv 2302.06675."""
     return optax.scale_by_lion(b1, b2)
 
 
-def adafactor(*, decay: float = 0.8, clip: float = 1.0) -> optax.GradientTransformation:
+def adafactor(*, decay: Positive = 0.8, clip: Positive = 1.0) -> optax.GradientTransformation:
     """Second moments as a product of rows and columns, steps relative to the weights. arXiv 1804.04235."""
     return optax.chain(
         optax.scale_by_factored_rms(decay_rate=decay),
@@ -96,24 +99,22 @@ def optimizer_of(choice: str | Choice) -> Optimizer:
 
 def transformation(
     optimizer: Choice | optax.GradientTransformation, weight_decay: float, gradient_clip: float | None
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Return the whole way from gradients to updates that a learning rate then multiplies.
 
     Gradients are clipped to a global norm first (Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063); weight decay is
-    added after the direction, decoupled from it (Loshchilov & Hutter 2019), and only to arrays of two or more axes: not
-    to biases, gains and scales. An Optax object of the user's own brings its learning rate and its sign with it.
+    taken off after the optimizer, decoupled from it (Loshchilov & Hutter 2019), and only from arrays of two or more
+    axes: not from biases, gains and scales. An Optax object of the user's own brings its learning rate and its sign
+    with it; the decay does not pass through it and so knows the plan's rate only.
     """
     steps = [] if gradient_clip is None else [optax.clip_by_global_norm(gradient_clip)]
     if isinstance(optimizer, Choice):
-        steps.append(optimizer_of(optimizer).direction())
-        if weight_decay:
-            steps.append(optax.add_decayed_weights(weight_decay, mask=_matrices))
-        steps.append(optax.scale(-1))
+        steps += [optimizer_of(optimizer).direction(), optax.scale(-1)]
     else:
-        if weight_decay:
-            steps.append(optax.add_decayed_weights(weight_decay, mask=_matrices))
         steps.append(optimizer)
-    return optax.chain(*steps)
+    if weight_decay:
+        steps.append(optax.add_decayed_weights(-weight_decay, mask=_matrices))
+    return optax.with_extra_args_support(optax.chain(*steps))
 
 
 def _matrices(weights: Any) -> Any:

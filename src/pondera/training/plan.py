@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import optax
 
-from pondera.choice import Choice, look_up, unknown
+from pondera.choice import Choice, look_up, plain, unknown
 from pondera.errors import ArgumentError
 from pondera.training.losses import loss_of
 from pondera.training.optimizers import optimizer_of
@@ -19,7 +19,7 @@ from pondera.training.schedules import SCHEDULES
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. The same plan, data, seed and kind of device give the same weights, bit for bit.
+    """How to train. The same plan, data, seed, kind of device and number of cores give the same weights, bit for bit.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ class Plan:
     batch_size
         Rows a step. A table with fewer rows is one batch.
     weight_decay
-        Decoupled weight decay, on arrays of two or more axes only. None takes the optimizer's usual one.
+        Decoupled weight decay, on arrays of two or more axes only: each step takes learning rate · decay · weight off.
+        None takes the optimizer's usual one; for an Optax object that is 0, and its own rate does not enter.
     gradient_clip
         Largest global norm of the gradient; None leaves it as it is.
     rate_factors
@@ -93,7 +94,8 @@ class Plan:
             self._check(name, float, low)
 
     def _check(self, name: str, kind: type, low: int) -> None:
-        value = getattr(self, name)
+        value = plain(getattr(self, name))
+        object.__setattr__(self, name, value)
         optional = name not in ("epochs", "batch_size", "seed")
         if value is None and optional:
             return
@@ -153,6 +155,21 @@ class Plan:
         if value.get("optimizer") == "custom":
             raise ArgumentError("This plan was made with an Optax object, which has no JSON form. Make the plan again.")
         return Plan().replace(**value)
+
+
+def plan_of(plan: Plan | None) -> Plan:
+    """Return the plan, or the default one where there is none.
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
+    """
+    if plan is None:
+        return Plan()
+    if not isinstance(plan, Plan):
+        raise ArgumentError(f"plan= is a Plan such as Plan(optimizer='adam', epochs=50). Got {plan!r:.80}.")
+    return plan
 
 
 def _pairs(factors: Any) -> tuple[tuple[str, float], ...]:

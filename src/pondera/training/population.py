@@ -17,7 +17,7 @@ from pondera.network.network import Network
 from pondera.training.epoch import State
 from pondera.training.figures import Fit, Progress
 from pondera.training.fit import fit
-from pondera.training.plan import Plan
+from pondera.training.plan import Plan, plan_of
 from pondera.training.stopping import Interruption
 
 
@@ -85,9 +85,14 @@ def fit_population(
     Raises
     ------
     ArgumentError
-        If ``seeds`` is not a whole number of at least 1.
+        If ``seeds`` is not a whole number of at least 1, or ``architecture`` is none.
     """
-    plan = Plan() if plan is None else plan
+    plan = plan_of(plan)
+    if not isinstance(architecture, Architecture):
+        raise ArgumentError(
+            "A population is trained from an Architecture, such as network.architecture. "
+            f"Got {architecture!r:.80} of type {type(architecture).__name__}."
+        )
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer) or seeds < 1:
         raise ArgumentError(f"seeds= is the number of networks, a whole number of at least 1. Got {seeds!r}.")
     if starts is not None and len(starts) != seeds:

@@ -99,7 +99,7 @@ def _checked(given: tuple[Any, ...], loss: Choice, dtype: Any, what: str) -> Row
         )
     if answers.shape[:1] != (len(rows),):
         raise ShapeError(f"{what}: expected one target a row, found {len(rows)} rows and targets {answers.shape}.")
-    weights = np.ones(len(rows), dtype) if sample_weight is None else _numbers(sample_weight, dtype, "sample weights")
+    weights = np.ones(len(rows)) if sample_weight is None else _numbers(sample_weight, np.float64, "sample weights")
     if weights.shape != (len(rows),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise ArgumentError(
             f"{what}: expected one sample weight a row, finite, at least 0 and not all 0; "
@@ -115,8 +115,18 @@ def _checked(given: tuple[Any, ...], loss: Choice, dtype: Any, what: str) -> Row
     else:
         answers = answers.astype(dtype)
         answers = answers[:, None] if answers.ndim == 1 else answers
+    weights = _around_one(weights).astype(dtype)
     used = weights > 0
     return Rows(rows, answers, weights) if used.all() else Rows(rows[used], answers[used], weights[used])
+
+
+def _around_one(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the weights times a power of two that brings the largest into [1, 2).
+
+    No mean over rows changes by it, to the last bit, and any finite weights fit into any precision.
+    """
+    exponent: np.int32 = np.frexp(weights.max())[1]
+    return np.ldexp(weights, 1 - exponent)
 
 
 def _numbers(values: Any, dtype: Any, what: str) -> npt.NDArray[Any]:

@@ -6,13 +6,16 @@ A schedule is a function of progress ``t``, from 0 at the first step towards 1 a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pondera.constraints import Rule
+
 Array = npt.NDArray[np.float64]
 Schedule = Callable[..., Array]
+Share = Annotated[float, Rule("a float in [0, 1]", lambda value: 0 <= value <= 1)]
 
 
 def constant(t: Array) -> Array:
@@ -20,18 +23,18 @@ def constant(t: Array) -> Array:
     return np.ones_like(t)
 
 
-def cosine(t: Array, *, floor: float = 0.0) -> Array:
+def cosine(t: Array, *, floor: Share = 0.0) -> Array:
     """Half a cosine from 1 down to the floor. Loshchilov & Hutter 2017, arXiv 1608.03983."""
     return floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * t))
 
 
-def warmup_cosine(t: Array, *, warmup: float = 0.1, floor: float = 0.0) -> Array:
+def warmup_cosine(t: Array, *, warmup: Share = 0.1, floor: Share = 0.0) -> Array:
     """Straight up from 0 during the first share ``warmup``, then half a cosine down. Goyal et al. 2017, 1706.02677."""
     down = cosine(np.clip((t - warmup) / max(1 - warmup, 1e-12), 0, 1), floor=floor)
     return np.where(t < warmup, t / max(warmup, 1e-12), down)
 
 
-def one_cycle(t: Array, *, warmup: float = 0.3, start: float = 1 / 25, end: float = 1e-4) -> Array:
+def one_cycle(t: Array, *, warmup: Share = 0.3, start: Share = 1 / 25, end: Share = 1e-4) -> Array:
     """Cosine from ``start`` up to 1, then down to ``start``·``end``. Smith & Topin 2018, arXiv 1708.07120."""
     up = start + (1 - start) * 0.5 * (1 - np.cos(np.pi * t / max(warmup, 1e-12)))
     fall = np.clip((t - warmup) / max(1 - warmup, 1e-12), 0, 1)

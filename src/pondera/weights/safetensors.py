@@ -31,7 +31,7 @@ def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, s
             mode = part.stat().st_mode
             save_file(contiguous, part, metadata=dict(metadata) or None)  # it writes {} as a damaged header
             part.chmod(mode)  # it makes a new file that only its owner can read
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:  # a ValueError is a path that no system has
         raise ModelFileError(f"{path}: cannot be written: {_reason(error)}.") from error
 
 
