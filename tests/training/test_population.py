@@ -9,9 +9,10 @@ from pondera.network.architecture import Architecture
 from pondera.network.dense import Dense
 from pondera.network.dropout import Dropout
 from pondera.network.network import Network
+from pondera.tables.split import split
 from pondera.training.fit import fit
 from pondera.training.plan import Plan
-from pondera.training.population import fit_population
+from pondera.training.population import fit_population, seeds_of
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3))
@@ -24,14 +25,14 @@ PLAN = Plan(epochs=5, batch_size=16, seed=7)
 def test_each_member_is_the_network_of_its_seed(dtype):
     population = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=3, dtype=dtype, validation=0.2)
     assert len(population.fits) == len(population.networks) == 3
-    for k, member in enumerate(population.networks):
+    kept, held = split(len(X), 0.2, 7)
+    for k, (seed, member) in enumerate(zip(seeds_of(7, 3), population.networks, strict=True)):
         alone = fit(
-            Network(ARCHITECTURE, ARCHITECTURE.initial(7 + k, dtype)),
-            X,
-            Y,
-            PLAN.replace(seed=7 + k),
-            validation=0.2,
-            split_seed=7,
+            Network(ARCHITECTURE, ARCHITECTURE.initial(seed, dtype)),
+            X[kept],
+            Y[kept],
+            PLAN.replace(seed=seed),
+            validation=(X[held], Y[held]),
         )
         for name, value in alone.network.weights.items():
             np.testing.assert_array_equal(member.weights[name], value)
@@ -39,6 +40,14 @@ def test_each_member_is_the_network_of_its_seed(dtype):
         assert [f.validation_loss for f in population.fits[k].history] == [f.validation_loss for f in alone.history]
     first, second, _ = population.networks
     assert not np.array_equal(first.weights["layers.0.weight"], second.weights["layers.0.weight"])
+
+
+def test_populations_of_neighbouring_seeds_share_no_network():
+    seeds = [seed for first in range(50) for seed in seeds_of(first, 8)]
+    assert len(set(seeds)) == len(seeds)
+    assert [seeds_of(first, 8)[0] for first in range(50)] == list(range(50))
+    assert seeds_of(3, 8)[:5] == seeds_of(3, 5)  # a larger population begins with the smaller one
+    assert all(seed < 2**32 for seed in seeds)
 
 
 def test_all_members_hold_out_the_same_rows():

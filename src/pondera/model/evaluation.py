@@ -13,7 +13,7 @@ import polars as pl
 
 from pondera.findings import Finding
 from pondera.model.model import Model
-from pondera.tables.scale import Scaling
+from pondera.tables.inputs import inputs_of, scaling_of
 from pondera.tables.target import Classes, regression_values
 
 Array = np.ndarray[Any, Any]
@@ -60,9 +60,8 @@ def evaluate(
     TableError
         If the test rows do not fit the model's columns or classes.
     """
-    matrix, test_matrix = model.encoding.transform(frame)[0], model.encoding.transform(test)[0]
-    scaling = Scaling.fit(matrix, "standard")
-    x, test_x = scaling.transform(matrix, np.float64), scaling.transform(test_matrix, np.float64)
+    scaling = scaling_of(model.encoding, frame, "standard")
+    x, test_x = (inputs_of(model.encoding, scaling, rows, np.float64)[0] for rows in (frame, test))
     if isinstance(model.target, Classes):
         truth: Array = model.target.encode(test_target)
         predictors = _classifiers(x, model.target.encode(target), len(model.target.values))

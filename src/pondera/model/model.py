@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -18,6 +18,8 @@ from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.tables.encode import Encoding, Unseen
+from pondera.tables.inputs import inputs_of
+from pondera.tables.parts import row_number
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, TargetScaling
 from pondera.training.losses import loss_of
@@ -76,16 +78,17 @@ class Model:
             for name, value in network.weights.items()
         }
 
-    def inputs(self, frame: pl.DataFrame) -> tuple[Array, Unseen]:
+    def inputs(self, frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> tuple[Array, Unseen]:
         """Return what goes into the networks, (rows, inputs), and what in the table training had not seen.
+
+        ``where`` says where a row is, in an error.
 
         Raises
         ------
         TableError
             If a column is missing or holds something else than in training.
         """
-        matrix, unseen = self.encoding.transform(frame)
-        return self.scaling.transform(matrix, self.networks[0].dtype), unseen
+        return inputs_of(self.encoding, self.scaling, frame, self.networks[0].dtype, where)
 
     def predictions(self, x: Array) -> Array:
         """Return the mean prediction of the networks for inputs: probabilities (rows, classes) or numbers (rows,)."""

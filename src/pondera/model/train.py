@@ -24,7 +24,7 @@ from pondera.model.model import Model
 from pondera.model.settings import Settings
 from pondera.tables.encode import Encoding, check_columns
 from pondera.tables.frame import from_objects
-from pondera.tables.scale import Scaling
+from pondera.tables.inputs import inputs_of, scaling_of
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
 from pondera.training.epoch import State
@@ -106,20 +106,22 @@ def train(
     kept, held = _split(len(rows), fraction, settings.seed, None if classes is None else classes.encode(target))
     scale = classes or TargetScaling.fit(regression_values(target[kept]), weights[kept], target.name)
     encoding = Encoding.fit(frame[kept])
-    scaling, x = _scaled(encoding, frame, kept, weights, settings)
+    kept_weights = None if (weights[kept] == 1).all() else weights[kept]  # the same figures, found faster
+    scaling = scaling_of(encoding, frame[kept], recipe_of(settings.recipe).scaling, kept_weights)
+    x, held_x = (inputs_of(encoding, scaling, frame[part], settings.dtype)[0] for part in (kept, held))
     answers, weights = _answers(scale, target, weights, settings)
     count = len(scale.values) if isinstance(scale, Classes) else 0
     plan = settings.plan(task, count)
     plan = single_epoch(plan) if one_epoch else plan
     population = fit_population(
         settings.architecture(task, x.shape[1], count),
-        x[kept],
+        x,
         answers[kept],
         plan,
         seeds=settings.seeds,
         dtype=settings.dtype,
         sample_weight=weights[kept],
-        validation=(x[held], answers[held], weights[held]) if len(held) else None,
+        validation=(held_x, answers[held], weights[held]) if len(held) else None,
         progress=progress,
     )
     model = Model(
@@ -211,16 +213,6 @@ def _split(rows: int, fraction: float, seed: int, labels: Array | None) -> tuple
     if rows < FEWEST_TO_SPLIT or fraction == 0 or alone:
         return np.arange(rows), np.arange(0)
     return split(rows, fraction, seed, labels)
-
-
-def _scaled(
-    encoding: Encoding, frame: pl.DataFrame, kept: Array, weights: Array, settings: Settings
-) -> tuple[Scaling, Array]:
-    """Return the scaling, from the rows to train on, and all rows scaled by it."""
-    matrix, _ = encoding.transform(frame)
-    kept_weights = None if (weights[kept] == 1).all() else weights[kept]  # the same figures, found faster
-    scaling = Scaling.fit(matrix[kept], recipe_of(settings.recipe).scaling, kept_weights)
-    return scaling, scaling.transform(matrix, settings.dtype)
 
 
 def _class_factors(wish: Any, classes: Classes, codes: Array, weights: Array) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -171,13 +171,37 @@ class Encoding:
         """The inputs, in the order of the matrix that :meth:`transform` returns."""
         return _unique([each for column in self.columns for each in _inputs_of(column)])
 
-    def transform(self, frame: pl.DataFrame) -> tuple[Matrix, Unseen]:
+    def each_input(self, frame: pl.DataFrame) -> Iterator[Matrix]:
+        """Yield the values of one input after the other, (rows,) float64: what :meth:`transform` returns in columns.
+
+        However many categories a column has, no more than a few such arrays are there at a time.
+
+        Raises
+        ------
+        TableError
+            As :meth:`transform`.
+        """
+        _require_columns(self.columns, frame)
+        for column in self.columns:
+            width = len(_inputs_of(column))
+            if column.kind == "category" and width > 1:
+                codes, _ = codes_of(column, frame[column.name])
+                codes = np.where(codes == -2, len(column.categories), codes)
+                yield from ((codes == at).astype(np.float64) for at in range(width))
+            else:
+                block = np.zeros((frame.height, width))
+                _encode(column, frame[column.name], block, row_number)
+                yield from block.T
+
+    def transform(self, frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> tuple[Matrix, Unseen]:
         """Encode rows.
 
         Parameters
         ----------
         frame
             Columns are found by name; their order may differ and others may be there too.
+        where
+            Says where a row is, in an error.
 
         Returns
         -------
@@ -198,7 +222,7 @@ class Encoding:
         start = 0
         for column in self.columns:
             stop = start + len(_inputs_of(column))
-            absent, unknown = _encode(column, frame[column.name], matrix[:, start:stop])
+            absent, unknown = _encode(column, frame[column.name], matrix[:, start:stop], where)
             if unknown:
                 categories[column.name] = unknown
             if absent and not column.missing_seen:
@@ -274,14 +298,17 @@ def _require_columns(columns: tuple[Column, ...], frame: pl.DataFrame) -> None:
     )
 
 
-def _encode(column: Column, series: pl.Series, out: Matrix) -> tuple[int, int]:
+def _encode(column: Column, series: pl.Series, out: Matrix, where: Callable[[int], str]) -> tuple[int, int]:
     """Fill the inputs of one column, ``out`` (rows, inputs), zeros so far; count missing and unknown rows."""
     if column.kind == "category":
-        codes, unknown = codes_of(column, series)
+        codes, unknown = codes_of(column, series, where)
         return _categories_into(column, out, codes), unknown
     if column.kind == "boolean":
-        return booleans_into(out[:, 0], series), 0
-    absent = dates_into(out, series, column.has_time) if column.kind == "date" else numbers_into(out[:, 0], series)
+        return booleans_into(out[:, 0], series, where), 0
+    if column.kind == "date":
+        absent = dates_into(out, series, column.has_time, where)
+    else:
+        absent = numbers_into(out[:, 0], series, where)
     if column.missing_seen and absent:
         out[:, -1] = np.isnan(out[:, 0])
     return absent, 0

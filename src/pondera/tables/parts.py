@@ -52,13 +52,13 @@ def numbers_into(out: Floats, series: pl.Series, where: Callable[[int], str] = r
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = without_none(clean_text(series.cast(pl.String)))
         values = numbers_of(texts)
-        _require_read(texts, values, "a number, as in training")
+        _require_read(texts, values, "a number, as in training", where)
     elif series.dtype == pl.Duration:
         values = series.dt.total_microseconds() / 1e6
     elif series.dtype == pl.Time:
         values = series.cast(pl.Int64) / 1e9
     elif not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
-        raise _wrong_type(series, "numbers, as in training")
+        raise _wrong_type(series, "numbers, as in training", where)
     out[:] = values.cast(pl.Float64).to_numpy()  # null becomes NaN
     out += 0.0  # -0.0 becomes 0.0
     infinite = np.isinf(out)
@@ -71,7 +71,7 @@ def numbers_into(out: Floats, series: pl.Series, where: Callable[[int], str] = r
     return int(np.count_nonzero(np.isnan(out)))
 
 
-def booleans_into(out: Floats, series: pl.Series) -> int:
+def booleans_into(out: Floats, series: pl.Series, where: Callable[[int], str] = row_number) -> int:
     """Write +1 for true, -1 for false and 0 where missing; return how many are missing.
 
     Raises
@@ -85,27 +85,29 @@ def booleans_into(out: Floats, series: pl.Series) -> int:
         known = booleans_of(texts)
         numbers = numbers_of(texts)
         known = known.zip_with(known.is_not_null(), (numbers == 1).set(~numbers.is_in([0.0, 1.0]), None))
-        _require_read(texts, known, "true or false, as in training")
+        _require_read(texts, known, "true or false, as in training", where)
     elif series.dtype.is_numeric() or series.dtype == pl.Null:
         numbers = series.cast(pl.Float64).fill_nan(None)
         known = (numbers == 1).set(~numbers.is_in([0.0, 1.0]), None)
-        _require_read(numbers, known, "true or false (or 1 or 0), as in training")
+        _require_read(numbers, known, "true or false (or 1 or 0), as in training", where)
     elif series.dtype == pl.Boolean:
         known = series
     else:
-        raise _wrong_type(series, "true or false, as in training")
+        raise _wrong_type(series, "true or false, as in training", where)
     out[:] = known.cast(pl.Float64).fill_null(0.5).to_numpy() * 2.0 - 1.0
     return known.null_count()
 
 
-def codes_of(column: Column, series: pl.Series) -> tuple[NDArray[np.int64], int]:
+def codes_of(
+    column: Column, series: pl.Series, where: Callable[[int], str] = row_number
+) -> tuple[NDArray[np.int64], int]:
     """Return the place of each row's category, -1 where unknown and -2 where missing; and how many are unknown.
 
     Categories are compared as texts. Where that fails, 1.0 also counts as 1 and true as True, which is what a CSV file,
     pandas and Polars make of the same category.
     """
     if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary):
-        raise _wrong_type(series, "categories, as in training")
+        raise _wrong_type(series, "categories, as in training", where)
     if series.dtype.is_float():
         series = series.fill_nan(None)
     texts = series.cast(pl.String)
@@ -127,7 +129,7 @@ def _stripped_unless_known(column: Column, texts: pl.Series) -> pl.Series:
     return texts.zip_with(texts.is_in(list(column.categories)).fill_null(True), clean_text(texts))
 
 
-def dates_into(out: Floats, series: pl.Series, has_time: bool) -> int:
+def dates_into(out: Floats, series: pl.Series, has_time: bool, where: Callable[[int], str] = row_number) -> int:
     """Write the parts of dates, NaN where missing; return how many are missing.
 
     Parameters
@@ -144,9 +146,9 @@ def dates_into(out: Floats, series: pl.Series, has_time: bool) -> int:
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         texts = without_none(clean_text(series.cast(pl.String)))
         dates = dates_of(texts)
-        _require_read(texts, dates, "a date such as 2024-01-31, as in training")
+        _require_read(texts, dates, "a date such as 2024-01-31, as in training", where)
     elif not (series.dtype in (pl.Date, pl.Datetime) or series.null_count() == len(series)):
-        raise _wrong_type(series, "dates, as in training")
+        raise _wrong_type(series, "dates, as in training", where)
     if dates.dtype == pl.Datetime:
         dates = dates.dt.replace_time_zone(None)  # the hour on the wall
     moments = dates.cast(pl.Datetime("us"))
@@ -166,21 +168,21 @@ def _floats(series: pl.Series) -> Floats:
     return series.cast(pl.Float64).to_numpy()
 
 
-def _require_read(given: pl.Series, read: pl.Series, wanted: str) -> None:
+def _require_read(given: pl.Series, read: pl.Series, wanted: str, where: Callable[[int], str]) -> None:
     failed = given.is_not_null() & read.is_null()
     if failed.any():
         row = failed.arg_max() or 0
         value: Any = given[row]
         raise TableError(
-            f"Column '{given.name}', row {row} (the first is 0): expected {wanted}, found {value!r}. "
+            f"Column '{given.name}', {where(row)}: expected {wanted}, found {value!r}. "
             "Correct it, or leave it empty if the value is not known."
         )
 
 
-def _wrong_type(series: pl.Series, wanted: str) -> TableError:
+def _wrong_type(series: pl.Series, wanted: str, where: Callable[[int], str]) -> TableError:
     known = series.is_not_null()
     row = known.arg_max() or 0
-    found = f"{series[row]!r} in row {row} (the first is 0)" if known.any() else "nothing"
+    found = f"{series[row]!r} in {where(row)}" if known.any() else "nothing"
     return TableError(
         f"Column '{series.name}': expected {wanted}, found {found}, of type {series.dtype}. Convert the column."
     )

@@ -9,7 +9,7 @@ under ``"none"``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,13 +106,19 @@ class Scaling:
         ArgumentError
             An unknown name, or weights that do not fit.
         """
+        values = _matrix(matrix)
+        return cls.of_inputs(values.T, how, checked_weights(weights, len(values)))
+
+    @classmethod
+    def of_inputs(
+        cls, inputs: Iterable[NDArray[np.float64]], how: str = "robust", weights: NDArray[np.float64] | None = None
+    ) -> Scaling:
+        """Take the figures from the training rows of one input after the other, each (rows,); else as :meth:`fit`."""
         if how not in SCALINGS:
             raise ArgumentError(f"The scaling must be one of {', '.join(SCALINGS)}. Got {how!r} instead.")
-        values = _matrix(matrix)
-        checked = checked_weights(weights, len(values))
         figures = []
-        for column in values.T:
-            found = distribution(column, checked)
+        for values in inputs:
+            found = distribution(values, weights)
             if len(found.values) == 0:
                 figures.append((0.0, 1.0 if how == "none" else 0.0))
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,11 @@ from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.network.rows import Apply
 from pondera.training.divergence import Trace
-from pondera.training.epoch import State, TrainingApply, weight_name
+from pondera.training.epoch import Rows, State, TrainingApply, weight_name
 from pondera.training.figures import Fit, Progress
 from pondera.training.loop import Training
 from pondera.training.plan import Plan, plan_of
-from pondera.training.rows import rows_of
+from pondera.training.rows import Held, rows_of
 from pondera.training.stopping import Interruption
 
 
@@ -35,6 +35,32 @@ class _WithoutKey:
         return self.apply(weights, x)
 
 
+@dataclass(frozen=True)
+class Trainable:
+    """A model as training takes it.
+
+    Attributes
+    ----------
+    apply, plain, trace
+        The model with a key, without one, and layer by layer (None where it is a plain function).
+    weights
+        What training starts from.
+    network
+        The network it is, if it is one.
+    """
+
+    apply: TrainingApply
+    plain: Apply
+    trace: Trace | None
+    weights: Any
+    network: Network | None
+
+    @property
+    def precision(self) -> AbstractContextManager[Any]:
+        """The context in which these weights keep their precision."""
+        return precision(jax.tree.leaves(self.weights))
+
+
 def fit(
     model: Network | Apply,
     x: npt.ArrayLike,
@@ -44,7 +70,6 @@ def fit(
     weights: Any = None,
     sample_weight: npt.ArrayLike | None = None,
     validation: float | tuple[npt.ArrayLike, ...] | None = None,
-    split_seed: int | None = None,
     start: State | None = None,
     progress: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
@@ -67,9 +92,7 @@ def fit(
         (rows,) at least 0; rows of weight 0 are left out.
     validation
         Rows that are never trained on and decide which epoch's weights are kept: ``(x, targets)`` or
-        ``(x, targets, sample_weight)``, or the share of the rows to hold out.
-    split_seed
-        Draws that share; by default the plan's seed.
+        ``(x, targets, sample_weight)``, or the share of the rows to hold out, drawn by the plan's seed.
     start
         A state to go on from, ``Fit.state`` of an earlier call.
     progress
@@ -96,21 +119,42 @@ def fit(
     {'layers.0.weight': [[2.0]], 'layers.0.bias': [1.0]}
     """
     plan = plan_of(plan)
-    apply, plain, trace, weights = _parts(model, weights)
-    with precision(jax.tree.leaves(weights)):
-        seed = plan.seed if split_seed is None else split_seed
-        rows, held = rows_of(plain, x, targets, sample_weight, validation, Choice.of(plan.loss), seed, weights)
-        with nullcontext(interruption) if interruption else Interruption() as asked:
-            training = Training(apply, plain, trace, rows, held, plan, asked, progress)
-            state = training.program.start(weights, plan.seed) if start is None else start
-            return training.run(state, model if isinstance(model, Network) else None)
+    trained = trainable(model, weights)
+    with trained.precision, nullcontext(interruption) if interruption else Interruption() as asked:
+        rows, held = rows_of(
+            trained.plain, x, targets, sample_weight, validation, Choice.of(plan.loss), plan.seed, trained.weights
+        )
+        return run(trained, rows, held, plan, start, progress, asked)
 
 
-def _parts(model: Network | Apply, weights: Any) -> tuple[TrainingApply, Apply, Trace | None, Any]:
+def run(
+    model: Trainable,
+    rows: Rows,
+    held: Held | None,
+    plan: Plan,
+    start: State | None,
+    progress: Callable[[Progress], None] | None,
+    interruption: Interruption,
+) -> Fit:
+    """Train on rows that are known to fit the model; the arguments are those of :func:`fit`."""
+    with model.precision:
+        training = Training(model.apply, model.plain, model.trace, rows, held, plan, interruption, progress)
+        state = training.program.start(model.weights, plan.seed) if start is None else start
+        return training.run(state, model.network)
+
+
+def trainable(model: Network | Apply, weights: Any = None) -> Trainable:
+    """Return a network, or a function and its weights, as what can be trained.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        If it is neither, or the weights are none.
+    """
     if isinstance(model, Network):
         architecture = model.architecture
-        start = dict(model.weights if weights is None else model.with_weights(weights).weights)
-        return architecture, architecture, architecture.trace, start
+        network = model if weights is None else model.with_weights(weights)
+        return Trainable(architecture, architecture, architecture.trace, dict(network.weights), network)
     if not callable(model):
         raise ArgumentError(f"Expected a Network or a function apply(weights, x). Got {type(model).__name__}.")
     if weights is None or not jax.tree.leaves(weights):
@@ -118,4 +162,4 @@ def _parts(model: Network | Apply, weights: Any) -> tuple[TrainingApply, Apply, 
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         if not (hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)):
             raise ArgumentError(f"weights=: expected arrays of floats, found {leaf!r:.80} as {weight_name(path)!r}.")
-    return _WithoutKey(model), model, None, weights
+    return Trainable(_WithoutKey(model), model, None, weights, None)

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pondera.choice import Choice
 from pondera.errors import ArgumentError
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.training.epoch import State
 from pondera.training.figures import Fit, Progress
-from pondera.training.fit import fit
+from pondera.training.fit import run, trainable
 from pondera.training.plan import Plan, plan_of
+from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
 
@@ -55,14 +57,16 @@ def fit_population(
     networks: Sequence[Network] | None = None,
     starts: Sequence[State] | None = None,
     progress: Callable[[int, Progress], None] | None = None,
-    **data: Any,
+    sample_weight: npt.ArrayLike | None = None,
+    validation: float | tuple[npt.ArrayLike, ...] | None = None,
 ) -> Population:
     """Train ``seeds`` networks from different random starts on the same rows and the same plan, and keep them all.
 
-    Network k starts from, and is trained with, the seed ``plan.seed + k``: it is bit for bit the network that
-    :func:`~pondera.training.fit.fit` gives for that seed alone. All share one compiled program, and there
-    are as many threads as cores, each with a network of its own: small layers leave most of a machine idle when they
-    are trained one after the other, because a product of small matrices cannot be shared between cores.
+    Network k starts from, and is trained with, the seed ``seeds_of(plan.seed, seeds)[k]``: it is bit for bit the
+    network that :func:`~pondera.training.fit.fit` gives for that seed alone. All share the rows and one compiled
+    program, and there are as many threads as cores, each with a network of its own: small layers leave most of a
+    machine idle when they are trained one after the other, because a product of small matrices cannot be shared
+    between cores. Layers wide enough to keep all cores busy alone gain little.
 
     Parameters
     ----------
@@ -78,9 +82,8 @@ def fit_population(
         A state to go on from for each network, ``Fit.state`` of an earlier call.
     progress
         Called with the network's number and where it stands; from several threads.
-    **data
-        ``sample_weight`` and ``validation`` of :func:`~pondera.training.fit.fit`. A share of rows is
-        drawn once, by the plan's own seed, so that all networks hold out the same rows.
+    sample_weight, validation
+        As for :func:`~pondera.training.fit.fit`. All networks hold out the same rows.
 
     Raises
     ------
@@ -98,22 +101,40 @@ def fit_population(
     if starts is not None and len(starts) != seeds:
         raise ArgumentError(f"Expected a state for each of the {seeds} networks, found {len(starts)}.")
 
+    numbers = seeds_of(plan.seed, int(seeds))
+    networks = networks or [Network(architecture, architecture.initial(number, dtype)) for number in numbers]
+    members = [trainable(network) for network in networks]
+
     def one(k: int) -> Fit:
-        seed = plan.seed + k
-        return fit(
-            networks[k] if networks else Network(architecture, architecture.initial(seed, dtype)),
-            x,
-            targets,
-            plan.replace(seed=seed),
-            start=None if starts is None else starts[k],
-            progress=None if progress is None else lambda where: progress(k, where),
-            interruption=asked,
-            split_seed=plan.seed,
-            **data,
+        return run(
+            members[k],
+            rows,
+            held,
+            plan.replace(seed=numbers[k]),
+            None if starts is None else starts[k],
+            None if progress is None else lambda where: progress(k, where),
+            asked,
         )
 
-    with Interruption() as asked:
+    with members[0].precision, Interruption() as asked:
+        loss = Choice.of(plan.loss)
+        rows, held = rows_of(architecture, x, targets, sample_weight, validation, loss, plan.seed, members[0].weights)
         if seeds == 1:
             return Population((one(0),))
         with ThreadPoolExecutor(min(int(seeds), os.cpu_count() or 1)) as threads:
             return Population(tuple(threads.map(one, range(seeds))))
+
+
+def seeds_of(seed: int, networks: int) -> tuple[int, ...]:
+    """Return a seed for each network of a population; the first is the one given.
+
+    The others come out of NumPy's ``SeedSequence`` (O'Neill 2015, "Developing a seed_seq alternative"), so that
+    populations of neighbouring seeds have no network in common.
+
+    Examples
+    --------
+    >>> seeds_of(0, 3)
+    (0, 2968811710, 3677149159)
+    """
+    drawn = np.random.SeedSequence(seed).generate_state(networks - 1)
+    return (seed, *(int(number) for number in drawn))
