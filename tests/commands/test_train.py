@@ -121,6 +121,8 @@ BAD = {
     "unknown column to drop": (["TABLE", "--target", "kind", "--drop", "sise"], "Did you mean 'size'?"),
     "dropped target": (["TABLE", "--target", "kind", "--drop", "kind"], "which --target asks to predict"),
     "everything dropped": (["TABLE", "--target", "kind", "--drop", "size,colour,wild,seen"], "Nothing is left"),
+    "unknown category": (["TABLE", "--target", "kind", "--categorical", "wildd"], "Did you mean 'wild'?"),
+    "target as category": (["TABLE", "--target", "kind", "--categorical", "kind"], "Use --task classification"),
     "unknown task": (["TABLE", "--target", "kind", "--task", "clasification"], "Did you mean 'classification'?"),
     "regression of texts": (["TABLE", "--target", "kind", "--task", "regression"], "kind"),
     "unknown recipe": (["TABLE", "--target", "kind", "--recipe", "best"], "'recipe' parameter"),
@@ -157,7 +159,7 @@ BAD_TABLES = {
     "ragged rows": ("a,kind\n1,x\n2,y,3\n", "line 3"),
     "duplicate columns": ("a,a,kind\n1,2,x\n3,4,y\n", "'a'"),
     "one class": ("a,kind\n" + "1,x\n2,x\n" * 10, "x"),
-    "missing targets": ("a,kind\n1,x\n2,\n3,y\n" * 10, "kind"),
+    "missing targets": ("a,kind\n" + "1,x\n2,\n3,y\n" * 10, "in 10 of 30 rows: first in line 3 of t.csv"),
     "rubbish in numbers": ("a,kind\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(60)) + "oops,x\n", "line 62"),
     "identifiers": ("a,kind\n" + "".join(f"name{i}x,{'xy'[i % 2]}\n" for i in range(80)), "--drop"),
     "one row": ("a,kind\n1,x\n", "a single class"),
@@ -200,10 +202,10 @@ def test_columns_called_like_patterns(run, tmp_path):
 @pytest.mark.parametrize(
     ("test", "sentence"),
     [
-        ("a,kind\n1.5,x\n2.5,z\n", "label 'z' in row 1"),
-        ("a,kind\n1.5,x\nbig,y\n", "expected a number, as in training, found 'big'"),
-        ("a,kind\n1.5,x\ninf,y\n", "row 1"),
-        ("a,kind\n1.5,x\n2.5,\n", "is missing"),
+        ("a,kind\n1.5,x\n2.5,z\n", "label 'z' in line 3 of test.csv"),
+        ("a,kind\n1.5,x\nbig,y\n", "'a', line 3 of test.csv: expected a number, as in training, found 'big'"),
+        ("a,kind\n1.5,x\ninf,y\n", "line 3 of test.csv"),
+        ("a,kind\n1.5,x\n2.5,\n", "missing (null or NaN) in 1 of 2 rows: in line 3 of test.csv"),
         ("a\n1.5\n", "Unknown column"),
     ],
 )
@@ -219,6 +221,32 @@ def test_a_test_table_that_does_not_fit_is_refused_before_training(run, tmp_path
     assert sentence in done.err
     assert done.err.count("\n") == 1
     assert not (tmp_path / "o").exists()
+
+
+def test_numbers_can_be_taken_as_categories(run, tmp_path):
+    # by number 30 lies between 20 and 40; by category only it is "yes"; its codes in a file to predict are floats
+    rows = "".join(f"{code},{'yes' if code == 30 else 'no'},0.{i}\n" for i in range(40) for code in (20, 30, 40))
+    (tmp_path / "t.csv").write_text(f"zip,kind,a\n{rows}")
+    train = ("train", tmp_path / "t.csv", "--target", "kind", "--recipe", "plain", "--epochs", 30, "--out", tmp_path)
+    done = run(*train, "--categorical", "zip", "--json")
+    assert {each["input"] for each in done.json["connection_strength"]} == {"zip=20", "zip=30", "zip=40", "a"}
+    assert done.json["metrics"]["test"]["accuracy"] == 1.0
+    (tmp_path / "new.csv").write_text("zip,a,note\n30.0,0.1,x\n40.0,0.2,7\n99,0.2,8\n")
+    done = run("predict", tmp_path / "model.safetensors", tmp_path / "new.csv", "--json")
+    assert done.json["columns"]["prediction"][:2] == ["yes", "no"]
+    assert [each["figures"] for each in done.json["findings"]] == [{"column": "zip", "rows": 1}]
+
+
+def test_codes_that_begin_with_zero_are_found_again(run, tmp_path):
+    # "00123" is text in training; a table to predict that holds 10123 only looks like one of numbers
+    rows = "".join(f"{code},{'yes' if code == '10123' else 'no'}\n" for _ in range(40) for code in ("00123", "10123"))
+    (tmp_path / "t.csv").write_text(f"zip,kind\n{rows}")
+    (tmp_path / "new.csv").write_text("zip\n10123\n10123\n")
+    train = ("train", tmp_path / "t.csv", "--target", "kind", "--recipe", "plain", "--epochs", 30, "--out", tmp_path)
+    assert run(*train).code == 0
+    done = run("predict", tmp_path / "model.safetensors", tmp_path / "new.csv", "--json")
+    assert done.json["columns"]["prediction"] == ["yes", "yes"]
+    assert done.json["findings"] == []
 
 
 def test_long_lists_of_columns_are_cut_short(run, tmp_path):

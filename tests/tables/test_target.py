@@ -90,10 +90,11 @@ def test_large_whole_numbers_stay_apart():
 BAD_CLASSES = {
     "missing": (
         pl.Series("y", ["a", None, "b", None]),
-        "The target 'y' is missing (null or NaN) in 2 of 4 rows: rows 1, 3 (the first is 0). Drop these rows.",
+        "The target 'y' is missing (null or NaN) in 2 of 4 rows: first in row 1 (the first is 0). "
+        "Fill in or remove these rows.",
     ),
-    "one missing": (pl.Series("y", [1.0, NAN]), "in 1 of 2 rows: row 1 (the first is 0)"),
-    "many missing": (pl.Series("y", [None] * 9 + ["a"]), "in 9 of 10 rows: rows 0, 1, 2, 3, 4, ... (the first is 0)"),
+    "one missing": (pl.Series("y", [1.0, NAN]), "in 1 of 2 rows: in row 1 (the first is 0)"),
+    "many missing": (pl.Series("y", [None] * 9 + ["a"]), "in 9 of 10 rows: first in row 0 (the first is 0)"),
     "one class": (pl.Series("y", ["a", "a"]), "The target 'y' is always 'a', a single class"),
     "too many": (
         pl.Series("y", list(range(1001)) * 3),

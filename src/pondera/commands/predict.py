@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,11 +25,12 @@ def predict(
     """Predict every row of a table: a prediction column, and a probability a class."""
     from pondera.model.file import load
     from pondera.report.terminal import messages, print_json
-    from pondera.tables.read import read_table
+    from pondera.tables.read import place_of_row, read_table
     from pondera.tables.write import write_predictions
 
     loaded, _ = load(model)
-    x, unseen = loaded.inputs(read_table(table))
+    rows = read_table(table, as_text=loaded.encoding.takes_text)
+    x, unseen = loaded.inputs(rows, partial(place_of_row, table))
     frame = predictions(loaded, x)
     findings = unseen.findings()
     for finding in findings:

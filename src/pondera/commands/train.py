@@ -36,22 +36,25 @@ def train(
     seeds: Annotated[int, typer.Option(help="How many networks to train and average.")] = 1,
     seed: Annotated[int, typer.Option(help="Drives everything random.")] = 0,
     drop: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
+    categorical: Annotated[
+        str | None, typer.Option(help="Columns whose numbers or dates are categories, such as zip,month.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors.", show_default="TABLE-model")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
-    from pondera.commands.options import whole_numbers
+    from pondera.commands.options import names, whole_numbers
     from pondera.report.progress import training_progress
     from pondera.report.terminal import print_json, results
     from pondera.report.training import TrainingReport, show_training
 
-    frame, column, source = _table(table, example, target, drop)
-    frame = _without(frame, drop, column, source)
+    frame, column, source = _table(table, example, target, [*names(drop), *names(categorical)])
+    frame = _as_categories(_without(frame, drop, column, source), names(categorical), column, source)
     decided = _checked(frame, column, _task(task), table)
     rows, test_rows = (
         _parts(frame, test_fraction, column, decided, seed)
         if test is None
-        else (frame, _test_table(test, frame, column, decided, drop))
+        else (frame, _test_table(test, frame, column, decided))
     )
     path = _folder(out, Path(source).stem) / "model.safetensors"
     estimator = _estimator(
@@ -99,11 +102,10 @@ def _judged(
 
 
 def _table(
-    table: Path | None, example: str | None, target: str | None, drop: str | None
+    table: Path | None, example: str | None, target: str | None, as_text: list[str]
 ) -> tuple[pl.DataFrame, str, str]:
     """Return the rows, the name of the target, and what they are called."""
     from pondera.choice import listed
-    from pondera.commands.options import names
     from pondera.errors import ArgumentError
     from pondera.tables.examples import load_example
     from pondera.tables.read import read_table
@@ -114,7 +116,7 @@ def _table(
         frame, column, _ = load_example(example)
         return frame, _known(target or column, frame.columns, "--target", example), example
     assert table is not None
-    frame = read_table(table, as_text=names(drop))  # what is left out need not make sense
+    frame = read_table(table, as_text=as_text.__contains__)  # what is left out need not make sense
     if target is None:
         raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {listed(frame.columns)}.")
     return frame, _known(target, frame.columns, "--target", str(table)), str(table)
@@ -139,6 +141,20 @@ def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) ->
     if len(set(dropped)) == frame.width - 1:
         raise ArgumentError(f"Nothing is left to predict {column!r} from. Drop fewer columns.")
     return _all_but(frame, dropped)
+
+
+def _as_categories(frame: pl.DataFrame, names: list[str], column: str, source: str) -> pl.DataFrame:
+    """Return the table with some columns as texts, so that each different value is a category."""
+    import polars as pl
+
+    from pondera.errors import ArgumentError
+
+    for name in names:
+        _known(name, frame.columns, "--categorical", source)
+        if name == column:
+            raise ArgumentError(f"--categorical names the target {name!r}. Use --task classification instead.")
+    texts = [series.cast(pl.String) if series.name in names else series for series in frame]
+    return pl.DataFrame(texts)
 
 
 def _all_but(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
@@ -169,29 +185,32 @@ def _checked(frame: pl.DataFrame, column: str, task: Any, table: Path | None) ->
         check_columns(target.to_frame(), where)
     decided = task or decide_task(target)
     if decided == "classification":
-        Classes.fit(target)
+        Classes.fit(target, where)
     else:
-        regression_values(target)
+        regression_values(target, where)
     return decided
 
 
-def _test_table(test: Path, frame: pl.DataFrame, column: str, task: str, drop: str | None) -> pl.DataFrame:
+def _test_table(test: Path, frame: pl.DataFrame, column: str, task: str) -> pl.DataFrame:
     """Return the rows of ``--test``, sure to fit the columns and the target of the table that is trained on."""
-    from pondera.commands.options import names
     from pondera.errors import TableError
     from pondera.tables.encode import Encoding
-    from pondera.tables.read import read_table
+    from pondera.tables.read import place_of_row, read_table
     from pondera.tables.target import Classes, regression_values
 
-    rows = read_table(test, as_text=names(drop))
+    encoding = Encoding.fit(_all_but(frame, [column]))
+    rows = read_table(
+        test, as_text=lambda name: encoding.takes_text(name) and (name != column or task == "classification")
+    )
     for name in frame.columns:
         _known(name, rows.columns, "--test", str(test))
+    where = partial(place_of_row, test)
     try:
-        Encoding.fit(_all_but(frame, [column])).transform(rows)
+        encoding.transform(rows, where)
         if task == "classification":
-            Classes.fit(frame[column]).encode(rows[column])
+            Classes.fit(frame[column]).encode(rows[column], where)
         else:
-            regression_values(rows[column])
+            regression_values(rows[column], where)
     except TableError as error:
         raise TableError(f"--test {test}: {error}") from error
     return rows

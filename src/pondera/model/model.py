@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -19,7 +19,7 @@ from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.tables.encode import Encoding, Unseen
 from pondera.tables.inputs import inputs_of
-from pondera.tables.parts import row_number
+from pondera.tables.parts import Where, row_number
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, TargetScaling
 from pondera.training.losses import loss_of
@@ -78,7 +78,7 @@ class Model:
             for name, value in network.weights.items()
         }
 
-    def inputs(self, frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> tuple[Array, Unseen]:
+    def inputs(self, frame: pl.DataFrame, where: Where = row_number) -> tuple[Array, Unseen]:
         """Return what goes into the networks, (rows, inputs), and what in the table training had not seen.
 
         ``where`` says where a row is, in an error.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,7 @@ from pondera.tables.parts import (
     CATEGORY_MISSING,
     DATE_PARTS,
     TIME_PARTS,
+    Where,
     booleans_into,
     codes_of,
     dates_into,
@@ -96,7 +97,7 @@ def _rows(count: int) -> str:
     return "1 row has" if count == 1 else f"{count} rows have"
 
 
-def check_columns(frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> None:
+def check_columns(frame: pl.DataFrame, where: Where = row_number) -> None:
     """Refuse columns that nothing can be learned from: nested, infinite, or with too many different texts.
 
     Parameters
@@ -171,6 +172,10 @@ class Encoding:
         """The inputs, in the order of the matrix that :meth:`transform` returns."""
         return _unique([each for column in self.columns for each in _inputs_of(column)])
 
+    def takes_text(self, name: str) -> bool:
+        """Whether a column of a file is best left as text: a category, which is compared as text, or none of these."""
+        return all(column.name != name or column.kind == "category" for column in self.columns)
+
     def each_input(self, frame: pl.DataFrame) -> Iterator[Matrix]:
         """Yield the values of one input after the other, (rows,) float64: what :meth:`transform` returns in columns.
 
@@ -193,7 +198,7 @@ class Encoding:
                 _encode(column, frame[column.name], block, row_number)
                 yield from block.T
 
-    def transform(self, frame: pl.DataFrame, where: Callable[[int], str] = row_number) -> tuple[Matrix, Unseen]:
+    def transform(self, frame: pl.DataFrame, where: Where = row_number) -> tuple[Matrix, Unseen]:
         """Encode rows.
 
         Parameters
@@ -298,7 +303,7 @@ def _require_columns(columns: tuple[Column, ...], frame: pl.DataFrame) -> None:
     )
 
 
-def _encode(column: Column, series: pl.Series, out: Matrix, where: Callable[[int], str]) -> tuple[int, int]:
+def _encode(column: Column, series: pl.Series, out: Matrix, where: Where) -> tuple[int, int]:
     """Fill the inputs of one column, ``out`` (rows, inputs), zeros so far; count missing and unknown rows."""
     if column.kind == "category":
         codes, unknown = codes_of(column, series, where)

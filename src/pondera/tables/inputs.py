@@ -7,7 +7,6 @@ blocks. A table needs little more memory than the network's inputs themselves.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from pondera.tables.encode import Encoding, Unseen
 from pondera.tables.figures import checked_weights
-from pondera.tables.parts import row_number
+from pondera.tables.parts import Where, row_number
 from pondera.tables.scale import Scaling
 
 VALUES_AT_ONCE = 1 << 22
@@ -36,7 +35,7 @@ def inputs_of(
     scaling: Scaling,
     frame: pl.DataFrame,
     dtype: DTypeLike = np.float32,
-    where: Callable[[int], str] = row_number,
+    where: Where = row_number,
 ) -> tuple[NDArray[Any], Unseen]:
     """Encode and scale rows.
 
@@ -84,5 +83,5 @@ def inputs_of(
     return x, Unseen(dict(categories), dict(missing))
 
 
-def _later(where: Callable[[int], str], start: int, row: int) -> str:
+def _later(where: Where, start: int, row: int) -> str:
     return where(start + row)

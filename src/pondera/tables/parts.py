@@ -23,6 +23,10 @@ TIME_PARTS = ("hour sine", "hour cosine")
 """The position in the day."""
 
 Floats = NDArray[np.float64]
+
+Where = Callable[[int], str]
+"""Says where a row is, such as the line of a file: what an error calls it."""
+
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -31,7 +35,7 @@ def row_number(row: int) -> str:
     return f"row {row} (the first is 0)"
 
 
-def numbers_into(out: Floats, series: pl.Series, where: Callable[[int], str] = row_number) -> int:
+def numbers_into(out: Floats, series: pl.Series, where: Where = row_number) -> int:
     """Write the numbers of a column, NaN where missing; return how many are missing.
 
     Parameters
@@ -71,7 +75,7 @@ def numbers_into(out: Floats, series: pl.Series, where: Callable[[int], str] = r
     return int(np.count_nonzero(np.isnan(out)))
 
 
-def booleans_into(out: Floats, series: pl.Series, where: Callable[[int], str] = row_number) -> int:
+def booleans_into(out: Floats, series: pl.Series, where: Where = row_number) -> int:
     """Write +1 for true, -1 for false and 0 where missing; return how many are missing.
 
     Raises
@@ -98,13 +102,11 @@ def booleans_into(out: Floats, series: pl.Series, where: Callable[[int], str] = 
     return known.null_count()
 
 
-def codes_of(
-    column: Column, series: pl.Series, where: Callable[[int], str] = row_number
-) -> tuple[NDArray[np.int64], int]:
+def codes_of(column: Column, series: pl.Series, where: Where = row_number) -> tuple[NDArray[np.int64], int]:
     """Return the place of each row's category, -1 where unknown and -2 where missing; and how many are unknown.
 
-    Categories are compared as texts. Where that fails, 1.0 also counts as 1 and true as True, which is what a CSV file,
-    pandas and Polars make of the same category.
+    Categories are compared as texts. Where that fails, 1.0 also counts as 1, 1 as 1.0 and true as True, which is what
+    CSV files, pandas and Polars make of the same category.
     """
     if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary):
         raise _wrong_type(series, "categories, as in training", where)
@@ -114,9 +116,10 @@ def codes_of(
     if series.dtype == pl.String:
         texts = _stripped_unless_known(column, texts)
     places: dict[str, int] = {category: at for at, category in enumerate(column.categories)}
-    if series.dtype.is_float():
-        texts = texts.zip_with(texts.is_in(list(places)).fill_null(True), texts.str.strip_suffix(".0"))
-    elif series.dtype == pl.Boolean:
+    for category in column.categories:
+        places.setdefault(category.removesuffix(".0"), places[category])
+    texts = texts.zip_with(texts.is_in(list(places)).fill_null(True), texts.str.strip_suffix(".0"))
+    if series.dtype == pl.Boolean:
         for category in column.categories:
             places.setdefault(category.lower(), places[category])
     codes = texts.replace_strict(list(places), list(places.values()), default=-1, return_dtype=pl.Int64)
@@ -129,7 +132,7 @@ def _stripped_unless_known(column: Column, texts: pl.Series) -> pl.Series:
     return texts.zip_with(texts.is_in(list(column.categories)).fill_null(True), clean_text(texts))
 
 
-def dates_into(out: Floats, series: pl.Series, has_time: bool, where: Callable[[int], str] = row_number) -> int:
+def dates_into(out: Floats, series: pl.Series, has_time: bool, where: Where = row_number) -> int:
     """Write the parts of dates, NaN where missing; return how many are missing.
 
     Parameters
@@ -168,7 +171,7 @@ def _floats(series: pl.Series) -> Floats:
     return series.cast(pl.Float64).to_numpy()
 
 
-def _require_read(given: pl.Series, read: pl.Series, wanted: str, where: Callable[[int], str]) -> None:
+def _require_read(given: pl.Series, read: pl.Series, wanted: str, where: Where) -> None:
     failed = given.is_not_null() & read.is_null()
     if failed.any():
         row = failed.arg_max() or 0
@@ -179,7 +182,7 @@ def _require_read(given: pl.Series, read: pl.Series, wanted: str, where: Callabl
         )
 
 
-def _wrong_type(series: pl.Series, wanted: str, where: Callable[[int], str]) -> TableError:
+def _wrong_type(series: pl.Series, wanted: str, where: Where) -> TableError:
     known = series.is_not_null()
     row = known.arg_max() or 0
     found = f"{series[row]!r} in {where(row)}" if known.any() else "nothing"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,7 +50,12 @@ _BINARY: tuple[tuple[bytes, str, Callable[..., pl.DataFrame]], ...] = (
 _PICKLE = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
-def read_table(path: str | os.PathLike[str], *, as_text: Collection[str] = ()) -> pl.DataFrame:
+def nothing(name: str) -> bool:
+    """Return False: no column is left as text."""
+    return False
+
+
+def read_table(path: str | os.PathLike[str], *, as_text: Callable[[str], bool] = nothing) -> pl.DataFrame:
     r"""Read a table; the first bytes of the file decide how, not its name.
 
     Parquet and Arrow IPC (Feather) keep their own types. In text, the delimiter (comma, semicolon, tab or bar) is found
@@ -63,7 +68,7 @@ def read_table(path: str | os.PathLike[str], *, as_text: Collection[str] = ()) -
     path
         A file; text must be UTF-8.
     as_text
-        Names of columns of a text file to leave as texts, whatever they look like; a name that is not there is ignored.
+        Says by its name whether a column of a text file is left as text, whatever it looks like.
 
     Returns
     -------
@@ -194,12 +199,12 @@ def _line(data: bytes, at: int) -> int:
     return data.count(b"\n", 0, at) + 1
 
 
-def _read_text(data: bytes, file: str, as_text: Collection[str]) -> pl.DataFrame:
+def _read_text(data: bytes, file: str, as_text: Callable[[str], bool]) -> pl.DataFrame:
     texts, delimiter = read_delimited(data, file)
     columns = []
     for name in texts.columns:
         column = texts[name].alias("")  # Polars would take a name such as ^a$ for a pattern
-        if name in as_text:
+        if as_text(name):
             columns.append(clean_text(column).alias(name))
             continue
         result = typed_text(column)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pondera.errors import TableError
 from pondera.tables.columns import infer_kind, missing_in
 from pondera.tables.figures import checked_weights, distribution
-from pondera.tables.parts import numbers_into
+from pondera.tables.parts import Where, numbers_into, row_number
 
 MAX_CLASSES = 1000
 """More classes than this are refused."""
@@ -68,22 +68,28 @@ def decide_task(series: pl.Series) -> Literal["classification", "regression"]:
     return "classification" if few else "regression"
 
 
-def require_complete(series: pl.Series) -> None:
+def require_complete(series: pl.Series, where: Where = row_number) -> None:
     """Refuse a target with missing values.
+
+    Parameters
+    ----------
+    series
+        The target.
+    where
+        Says where a row is, in an error.
 
     Raises
     ------
     TableError
-        Says how many are missing and names the first rows.
+        Says how many are missing and names the first row.
     """
     missing = missing_in(series)
     count = int(missing.sum())
     if count:
-        rows = [str(row) for row in missing.arg_true().head(5).to_list()]
-        shown = ", ".join(rows) + (", ..." if count > len(rows) else "")
         raise TableError(
             f"The target '{series.name}' is missing (null or NaN) in {count} of {len(series)} rows: "
-            f"row{'s' if count > 1 else ''} {shown} (the first is 0). Drop these rows."
+            f"{'first ' if count > 1 else ''}in {where(missing.arg_max() or 0)}. Fill in or remove "
+            f"{'these rows' if count > 1 else 'this row'}."
         )
 
 
@@ -105,15 +111,15 @@ class Classes:
     values: tuple[Label, ...]
 
     @classmethod
-    def fit(cls, series: pl.Series) -> Classes:
-        """Find the classes.
+    def fit(cls, series: pl.Series, where: Where = row_number) -> Classes:
+        """Find the classes of a target; ``where`` says where a row is, in an error.
 
         Raises
         ------
         TableError
             Missing values, a single class, more than 1000, or nearly as many as rows.
         """
-        require_complete(series)
+        require_complete(series, where)
         if infer_kind(series) == "date":
             decide_task(series)  # raises
         values = tuple(sorted(_labels(series).unique().to_list()))
@@ -130,17 +136,17 @@ class Classes:
             )
         return cls(values)
 
-    def encode(self, series: pl.Series) -> NDArray[np.int32]:
+    def encode(self, series: pl.Series, where: Where = row_number) -> NDArray[np.int32]:
         """Return the place of each row's class, (rows,).
 
-        Numbers written as texts, and the reverse, are recognized.
+        Numbers written as texts, and the reverse, are recognized. ``where`` says where a row is, in an error.
 
         Raises
         ------
         TableError
             A missing value, or a label that is none of the classes.
         """
-        require_complete(series)
+        require_complete(series, where)
         labels = self._in_own_type(series)
         codes = labels.replace_strict(
             pl.Series(list(self.values), dtype=labels.dtype),
@@ -153,7 +159,7 @@ class Classes:
             row = unknown.arg_max() or 0
             known = ", ".join(repr(value) for value in self.values[:10]) + (", ..." if len(self.values) > 10 else "")
             raise TableError(
-                f"The target '{series.name}' has the label {series[row]!r} in row {row} (the first is 0), which is "
+                f"The target '{series.name}' has the label {series[row]!r} in {where(row)}, which is "
                 f"none of the classes of training: {known}."
             )
         return codes.to_numpy().copy()
@@ -206,8 +212,8 @@ def _labels(series: pl.Series) -> pl.Series:
     return pl.Series(series.name, values)
 
 
-def regression_values(series: pl.Series) -> NDArray[np.float64]:
-    """Return a numeric target as (rows,) floats.
+def regression_values(series: pl.Series, where: Where = row_number) -> NDArray[np.float64]:
+    """Return a numeric target as (rows,) floats; ``where`` says where a row is, in an error.
 
     Raises
     ------
@@ -222,20 +228,20 @@ def regression_values(series: pl.Series) -> NDArray[np.float64]:
     if infer_kind(series) == "date":
         decide_task(series)  # raises
     if infer_kind(series) == "category":
-        _require_numbers(series)
-    require_complete(series)
+        _require_numbers(series, where)
+    require_complete(series, where)
     values = np.empty(len(series))
-    numbers_into(values, series)
+    numbers_into(values, series, where)
     return values
 
 
-def _require_numbers(series: pl.Series) -> None:
+def _require_numbers(series: pl.Series, where: Where) -> None:
     texts = series.cast(pl.String)
     bad = texts.is_not_null() & texts.str.strip_chars().cast(pl.Float64, strict=False).is_null()
     if bad.any():
         row = bad.arg_max() or 0
         raise TableError(
-            f"The target '{series.name}' must hold numbers for regression; row {row} (the first is 0) holds "
+            f"The target '{series.name}' must hold numbers for regression; {where(row)} holds "
             f"{texts[row]!r}. Correct it, or use classification."
         )
 
