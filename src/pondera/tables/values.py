@@ -80,6 +80,10 @@ def typed_text(texts: pl.Series) -> pl.Series:
     >>> typed_text(pl.Series(["90210", "00123"])).to_list()
     ['90210', '00123']
     """
+    for read in (_whole_numbers, numbers_of):  # the usual case: nothing needs cleaning
+        result = read(texts)
+        if len(texts) > texts.null_count() == result.null_count() and not _holds_nan(result):
+            return texts if result.dtype.is_integer() and _are_codes(texts) else result
     cleaned = clean_text(texts)
     if cleaned.null_count() == len(cleaned):
         return pl.Series(texts.name, [None] * len(cleaned), dtype=pl.Float64)
@@ -91,6 +95,10 @@ def typed_text(texts: pl.Series) -> pl.Series:
         if result.null_count() == sure.null_count():
             return cleaned if result.dtype.is_integer() and _are_codes(sure) else result
     return cleaned
+
+
+def _holds_nan(values: pl.Series) -> bool:
+    return values.dtype.is_float() and bool(values.is_nan().any())
 
 
 def without_none(texts: pl.Series) -> pl.Series:
