@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import large, recipes, steps, tables
+from benchmarks import large, population, recipes, steps, tables
 from benchmarks.measure import load, table
 from pondera.files import whole_file
 
@@ -53,6 +53,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "tables": ("tables", tables.report),
         "tables_bundled": ("tables_bundled", tables.report),
         "large": ("large", large.report),
+        "population": ("population", population.report),
         "recipes": ("recipes", recipes.report),
     },
     HERE.parent / "README.md": {

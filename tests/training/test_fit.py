@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 
+import equinox
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -165,6 +166,32 @@ def test_any_pytree_of_weights(kind):
     assert jax.tree.structure(fitted.weights) == jax.tree.structure(weights)
     np.testing.assert_allclose(fitted.weights[0][0][:, 0], [1, 2, 3], atol=1e-3)
     assert not np.asarray(weights[0][0]).any()
+
+
+def test_an_equinox_module_is_trained_as_it_is():
+    module = equinox.nn.MLP(3, 1, 16, 1, activation=jax.nn.tanh, key=jax.random.PRNGKey(0))
+    weights, rest = equinox.partition(module, equinox.is_array)
+    plan = Plan(epochs=200, learning_rate=0.02, rate_factors={"bias": 0.0})
+    fitted = fit(lambda w, x: jax.vmap(equinox.combine(w, rest))(x), X, Y, plan, weights=weights, validation=0.2)
+    trained = equinox.combine(fitted.weights, rest)
+    assert isinstance(trained, equinox.nn.MLP)
+    assert fitted.history[fitted.best_epoch].validation_loss < 0.2 * fitted.history[0].validation_loss
+    np.testing.assert_array_equal(trained.layers[0].bias, module.layers[0].bias)
+    assert not np.array_equal(trained.layers[0].weight, module.layers[0].weight)
+
+
+def test_a_flax_module_is_trained_as_it_is():
+    # what flax.linen.Module.init returns and its apply takes: nested dictionaries of arrays
+    start = {"params": {"Dense_0": {"kernel": np.zeros((3, 1), np.float32), "bias": np.zeros(1, np.float32)}}}
+
+    def apply(variables, x):
+        layer = variables["params"]["Dense_0"]
+        return x @ layer["kernel"] + layer["bias"]
+
+    fitted = fit(apply, X, X @ [1.0, 2.0, 3.0] + 4.0, Plan(epochs=400, learning_rate=0.1), weights=start)
+    layer = fitted.weights["params"]["Dense_0"]
+    np.testing.assert_allclose(layer["kernel"][:, 0], [1, 2, 3], atol=1e-3)
+    np.testing.assert_allclose(layer["bias"], 4, atol=1e-3)
 
 
 def test_inputs_of_more_axes():
