@@ -10,12 +10,11 @@ from pondera import PonderaClassifier, PonderaRegressor
 ARRAY_API = "check_array_api"  # scikit-learn itself skips it where no array library is asked for
 
 
-@parametrize_with_checks(
-    [
-        PonderaClassifier(recipe="plain", hidden_layer_sizes=[16], epochs=60, learning_rate=0.01, random_state=0),
-        PonderaRegressor(recipe="plain", hidden_layer_sizes=[16], epochs=60, learning_rate=0.01, random_state=0),
-    ]
-)
+PLAIN = {"recipe": "plain", "hidden_layer_sizes": [16], "epochs": 60, "learning_rate": 0.01, "random_state": 0}
+STRONG = {"hidden_layer_sizes": [16], "epochs": 30}  # the default but for its size, and no seed
+
+
+@parametrize_with_checks([kind(**with_) for kind in (PonderaClassifier, PonderaRegressor) for with_ in (PLAIN, STRONG)])
 @pytest.mark.filterwarnings("ignore::pondera.errors.PonderaWarning")
 def test_contract(estimator, check):
     try:
