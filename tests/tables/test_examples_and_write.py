@@ -27,8 +27,7 @@ def test_an_unknown_example_is_refused_with_the_closest():
     with pytest.raises(ArgumentError) as error:
         load_example("iriss")
     assert str(error.value) == (
-        "The example must be one of breast_cancer, digits, wine, iris, diabetes. Got 'iriss' instead. "
-        "Did you mean 'iris'?"
+        "Unknown example 'iriss'. Did you mean 'iris'? Known: breast_cancer, digits, wine, iris, diabetes."
     )
 
 

@@ -93,10 +93,12 @@ def _judged(
 ) -> tuple[int, Evaluation | None, list[Finding]]:
     """Return how many test rows there are, how the model does on them, and what else is worth knowing."""
     from pondera.model.evaluation import evaluate
+    from pondera.report.progress import waiting
 
     if test_rows is None:
         return 0, None, _constant(model)
-    evaluation = evaluate(model, _all_but(rows, [column]), rows[column], test_rows, test_rows[column])
+    with waiting("comparing with a linear model on the test rows"):
+        evaluation = evaluate(model, _all_but(rows, [column]), rows[column], test_rows, test_rows[column])
     unseen = model.inputs(test_rows)[1]
     return test_rows.height, evaluation, [*_constant(model), *unseen.findings()]
 

@@ -52,6 +52,17 @@ def training_progress(networks: int, metric: str) -> Iterator[Callable[[int, Whe
         yield show
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on a terminal what is being done for as long as it takes; elsewhere nothing is shown."""
+    console = messages()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
 def _figures(where: Where, metric: str) -> str:
     parts = []
     if where.figures is not None:

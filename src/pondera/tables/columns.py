@@ -130,8 +130,13 @@ def infer_kind(series: pl.Series) -> Kind:
         return "category"
     if dtype in (pl.Date, pl.Datetime):
         return "date"
-    raise TableError(
-        f"Column '{series.name}' holds values of type {dtype}; expected numbers, texts, booleans or dates. "
+    raise unusable(series.name, dtype)
+
+
+def unusable(name: str, dtype: object) -> TableError:
+    """Return the error for a column of a type from which nothing can be learned."""
+    return TableError(
+        f"Column '{name}' holds values of type {dtype}; expected numbers, texts, booleans or dates. "
         "Spread it over several columns or drop it."
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from pondera.choice import unknown
 from pondera.errors import ArgumentError
 
 
@@ -91,9 +91,7 @@ def load_example(name: str) -> tuple[pl.DataFrame, str, str]:
     ((150, 5), 'species')
     """
     if name not in EXAMPLES:
-        close = difflib.get_close_matches(str(name), list(EXAMPLES), n=1)
-        meant = f" Did you mean {close[0]!r}?" if close else ""
-        raise ArgumentError(f"The example must be one of {', '.join(EXAMPLES)}. Got {name!r} instead.{meant}")
+        raise ArgumentError(unknown("example", name, EXAMPLES))
     from sklearn import datasets
 
     example = EXAMPLES[name]

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from pondera.errors import ArgumentError, TableError
+from pondera.tables.columns import unusable
 from pondera.tables.values import typed_text
 
 _WANTED = "a data frame (Polars, pandas or Arrow), a dictionary of columns or a 2-dimensional array"
@@ -86,10 +87,7 @@ def checked_frame(frame: pl.DataFrame) -> pl.DataFrame:
         raise TableError(f"The table has {frame.width} columns but no rows (0 samples).")
     for name, dtype in frame.schema.items():
         if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
-            raise TableError(
-                f"Column '{name}' holds values of type {dtype}; expected numbers, texts, booleans or dates. "
-                "Spread it over several columns or drop it."
-            )
+            raise unusable(name, dtype)
         if name.startswith("^") and name.endswith("$"):
             raise TableError(f"The column name '{name}' would be taken for a pattern, as ^...$ is; rename the column.")
     return frame.with_columns([series.fill_nan(None) for series in frame if series.dtype.is_float()])
@@ -226,9 +224,7 @@ def _from_column(name: str, values: Any) -> pl.Series:
     if kind in "mM":
         unit = "timedelta64[us]" if kind == "m" else "datetime64[us]"
         return pl.Series(name, np.ascontiguousarray(values.astype(unit)))
-    raise TableError(
-        f"Column '{name}' holds values of type {values.dtype}; expected numbers, texts, booleans or dates."
-    )
+    raise unusable(name, values.dtype)
 
 
 def from_objects(name: str, values: Sequence[Any]) -> pl.Series:
