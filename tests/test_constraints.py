@@ -35,11 +35,11 @@ def test_rules(rule, good, bad):
 @pytest.mark.parametrize(
     ("rules", "value", "sentence"),
     [
-        ((whole(1), NOTHING), 0, "must be an int in [1, inf) or None. Got 0 instead."),
-        ((number(0, open_low=True),), -1, "must be a float in (0, inf). Got -1 instead."),
-        ((number(0, 1),), 1.5, "must be a float in [0, 1). Got 1.5 instead."),
+        ((whole(1), NOTHING), 0, "must be a whole number from 1 up or None. Got 0 instead."),
+        ((number(0, open_low=True),), -1, "must be a number above 0. Got -1 instead."),
+        ((number(0, 1),), 1.5, "must be a number of at least 0 and below 1. Got 1.5 instead."),
         ((one_of(("a", "b")), TRUTH, NOTHING), "c", "must be one of 'a', 'b', a bool or None. Got 'c' instead."),
-        ((sequence_of_whole(1),), [0], "must be a list or tuple of ints in [1, inf). Got [0] instead."),
+        ((sequence_of_whole(1),), [0], "must be a list or tuple of whole numbers from 1 up. Got [0] instead."),
         ((instance_of("a thing", dict),), Decimal(1), "must be a thing. Got Decimal('1') instead."),
     ],
 )

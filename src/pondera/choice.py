@@ -144,8 +144,18 @@ def listed(names: Sequence[str]) -> str:
     >>> listed([f"x{i}" for i in range(5000)])
     'x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 4,990 more'
     """
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    shown = names if len(names) == MOST_LISTED + 1 else names[:MOST_LISTED]  # "and 1 more" would save nothing
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "weight"), counted(2000, "weight")
+    ('1 weight', '2,000 weights')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[str, F]) -> F:

@@ -24,7 +24,7 @@ def check(owner: str, values: Mapping[str, Any], constraints: Mapping[str, tuple
     Raises
     ------
     ArgumentError
-        "The 'epochs' parameter of PonderaClassifier must be an int in [1, inf) or None. Got 0 instead."
+        "The 'epochs' parameter of PonderaClassifier must be a whole number from 1 up or None. Got 0 instead."
 
     Examples
     --------
@@ -39,14 +39,14 @@ def check(owner: str, values: Mapping[str, Any], constraints: Mapping[str, tuple
 
 def whole(low: int) -> Rule:
     """Return the rule for a whole number from ``low`` up."""
-    return Rule(f"an int in [{low}, inf)", lambda value: _is_whole(value) and value >= low)
+    return Rule(f"a whole number from {low} up", lambda value: _is_whole(value) and value >= low)
 
 
 def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Rule:
     """Return the rule for a number from ``low`` (left out if ``open_low``) up to, not including, ``high``."""
-    bracket = "(" if open_low else "["
+    words = f"a number {'above' if open_low else 'of at least'} {low:g}"
     return Rule(
-        f"a float in {bracket}{low:g}, {high:g})",
+        words if high == math.inf else f"{words} and below {high:g}",
         lambda value: _is_number(value) and low <= value < high and not (open_low and value == low),
     )
 
@@ -64,7 +64,7 @@ def instance_of(words: str, *kinds: type) -> Rule:
 def sequence_of_whole(low: int) -> Rule:
     """Return the rule for a list or tuple of whole numbers from ``low`` up."""
     return Rule(
-        f"a list or tuple of ints in [{low}, inf)",
+        f"a list or tuple of whole numbers from {low} up",
         lambda value: isinstance(value, list | tuple) and all(_is_whole(item) and item >= low for item in value),
     )
 

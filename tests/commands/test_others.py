@@ -57,6 +57,31 @@ def test_predictions_in_a_file_are_those_of_the_estimator(run, model, flowers, t
     assert set(written["prediction"]) == {"short", "tall"}
 
 
+@pytest.mark.parametrize("read", ["table", "model"])
+def test_nothing_that_is_read_is_written_over(run, model, flowers, tmp_path, read):
+    table = tmp_path / "t.csv"
+    table.write_bytes(flowers.read_bytes())
+    copy = tmp_path / "model.csv"
+    copy.write_bytes(model.read_bytes())
+    out = table if read == "table" else copy
+    before = out.read_bytes()
+    done = run("predict", copy, table, "--out", out)
+    assert done.code == 2
+    assert "is what the predictions are made from. Give another name." in done.err
+    assert out.read_bytes() == before
+
+
+def test_arguments_the_other_way_round(run, model, flowers):
+    assert "found a text. Give the path of a model file." in run("predict", flowers, model).err
+    assert "holds weights (safetensors), perhaps a model" in run("train", model, "--target", "kind").err
+    assert "holds weights (safetensors), perhaps a model" in run("predict", model, model).err
+
+
+def test_the_place_is_looked_at_before_anything_is_read(run, tmp_path):
+    done = run("predict", tmp_path / "no.safetensors", tmp_path / "no.csv", "--out", tmp_path / "p.xlsx")
+    assert "the name must end in one of .csv" in done.err
+
+
 def test_predictions_as_json_count_what_is_new(run, model, tmp_path):
     pl.DataFrame(
         {"size": [1.0, -1.0], "colour": ["green", "red"], "wild": [None, True], "seen": ["2024-01-01", "2024-02-02"]}

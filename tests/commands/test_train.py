@@ -70,7 +70,7 @@ def test_a_test_table_and_dropped_columns(run, flowers, tmp_path):
     assert {each["input"].split("=")[0] for each in report["connection_strength"]} == {
         "size", "size is missing", "colour",
     }  # fmt: skip
-    assert any("60 rows have a category of 'colour'" in finding["statement"] for finding in report["findings"])
+    assert any("60 test rows have a category of 'colour'" in finding["statement"] for finding in report["findings"])
     assert "networks.1.layers.1.weight" in load_file(report["model"])
 
 
@@ -125,17 +125,26 @@ BAD = {
     "target as category": (["TABLE", "--target", "kind", "--categorical", "kind"], "Use --task classification"),
     "unknown task": (["TABLE", "--target", "kind", "--task", "clasification"], "Did you mean 'classification'?"),
     "regression of texts": (["TABLE", "--target", "kind", "--task", "regression"], "kind"),
-    "unknown recipe": (["TABLE", "--target", "kind", "--recipe", "best"], "'recipe' parameter"),
+    "unknown recipe": (["TABLE", "--target", "kind", "--recipe", "best"], "--recipe takes "),
     "hidden of words": (["TABLE", "--target", "kind", "--hidden", "wide"], "--hidden takes whole numbers"),
     "hidden of zero": (["TABLE", "--target", "kind", "--hidden", "0"], "--hidden takes whole numbers"),
-    "unknown activation": (["TABLE", "--target", "kind", "--activation", "rel"], "'activation' parameter"),
-    "no epochs": (["TABLE", "--target", "kind", "--epochs", "0"], "'epochs' parameter"),
-    "no networks": (["TABLE", "--target", "kind", "--seeds", "0"], "'seeds' parameter"),
+    "unknown activation": (["TABLE", "--target", "kind", "--activation", "rel"], "--activation takes "),
+    "no epochs": (["TABLE", "--target", "kind", "--epochs", "0"], "--epochs takes "),
+    "no networks": (["TABLE", "--target", "kind", "--seeds", "0"], "--seeds takes "),
     "negative seed": (["TABLE", "--target", "kind", "--seed", "-1"], "seed"),
     "test fraction": (["TABLE", "--target", "kind", "--test-fraction", "1"], "must lie in [0, 1)"),
-    "learning rate": (["TABLE", "--target", "kind", "--learning-rate", "0"], "'learning_rate' parameter"),
+    "learning rate": (["TABLE", "--target", "kind", "--learning-rate", "0"], "--learning-rate takes "),
     "missing file": (["nowhere.csv", "--target", "kind"], "nowhere.csv"),
     "missing test file": (["TABLE", "--target", "kind", "--test", "nowhere.csv"], "nowhere.csv"),
+    "test twice": (["TABLE", "--target", "kind", "--test", "TABLE", "--test-fraction", "0.5"], "Give one of both"),
+    "tested on itself": (["TABLE", "--target", "kind", "--test", "TABLE"], "rows the network never saw"),
+    "epochs of words": (
+        ["TABLE", "--epochs", "many"],
+        "'--epochs': expected a whole number, found 'many' (see",
+    ),
+    "rate of words": (["TABLE", "--learning-rate", "x"], "expected a number, found 'x'"),
+    "no word": (["TABLE", "--hidden"], "(see pondera train --help)"),
+    "too large": (["TABLE", "--target", "kind", "--hidden", "9999999999"], "GB of memory; this machine has"),
     "out is a file": (["TABLE", "--target", "kind", "--out", "TABLE"], "is a file"),
 }
 
@@ -294,6 +303,18 @@ def test_kill_leaves_no_damaged_model(flowers, tmp_path):
         process.communicate()
         if (tmp_path / "model.safetensors").exists():
             pondera.load(tmp_path / "model.safetensors")
+
+
+def test_an_earlier_model_is_not_replaced_in_silence(run, flowers, tmp_path):
+    train = ("train", flowers, "--target", "kind", "--epochs", 2, "--out", tmp_path)
+    assert "is replaced" not in run(*train).err
+    assert "model.safetensors is replaced." in run(*train).err
+
+
+def test_without_test_rows_the_report_says_so(run, flowers, tmp_path):
+    done = run("train", flowers, "--target", "kind", "--epochs", 2, "--test-fraction", 0, "--out", tmp_path)
+    assert "how well it predicts rows it never saw is not known" in " ".join(done.out.split())
+    assert "On the validation rows, which chose the epoch: accuracy" in " ".join(done.out.split())
 
 
 def test_ctrl_c_keeps_the_best_weights(tmp_path):

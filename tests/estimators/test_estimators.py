@@ -398,25 +398,25 @@ def test_a_training_that_diverges_warns():
 
 # ------------------------------------------------------------------------------------------------------- errors
 
-WHOLE = "an int in [1, inf) or None"
+WHOLE = "a whole number from 1 up or None"
 REFUSED = [
-    ("hidden_layer_sizes", (0,), "a list or tuple of ints in [1, inf) or None"),
-    ("hidden_layer_sizes", 8, "a list or tuple of ints in [1, inf) or None"),
+    ("hidden_layer_sizes", (0,), "a list or tuple of whole numbers from 1 up or None"),
+    ("hidden_layer_sizes", 8, "a list or tuple of whole numbers from 1 up or None"),
     ("activation", "rleu", f"one of {', '.join(map(repr, ACTIVATIONS))} or None"),
     ("recipe", "tasty", f"one of {', '.join(map(repr, RECIPES))}"),
     ("epochs", 0, WHOLE),
     ("epochs", 1.5, WHOLE),
     ("batch_size", 0, WHOLE),
-    ("learning_rate", 0, "a float in (0, inf) or None"),
-    ("weight_decay", -0.1, "a float in [0, inf) or None"),
-    ("validation_fraction", 1, "a float in [0, 1)"),
+    ("learning_rate", 0, "a number above 0 or None"),
+    ("weight_decay", -0.1, "a number of at least 0 or None"),
+    ("validation_fraction", 1, "a number of at least 0 and below 1"),
     ("early_stopping", 1, "a bool or None"),
     ("class_weight", "even", "one of 'balanced', a dictionary of class to weight or None"),
-    ("seeds", 0, "an int in [1, inf)"),
-    ("random_state", -1, "an int in [0, inf), a numpy RandomState or None"),
-    ("random_state", "0", "an int in [0, inf), a numpy RandomState or None"),
+    ("seeds", 0, "a whole number from 1 up"),
+    ("random_state", -1, "a whole number from 0 up, a numpy RandomState or None"),
+    ("random_state", "0", "a whole number from 0 up, a numpy RandomState or None"),
     ("dtype", "float16", "one of 'float32', 'float64'"),
-    ("verbose", "loud", "a bool or an int in [0, inf)"),
+    ("verbose", "loud", "a bool or a whole number from 0 up"),
 ]
 
 

@@ -1,5 +1,6 @@
 import datetime
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def test_polars_categorical_types_are_categories():
 def test_an_identifier_is_refused_with_advice(distinct):
     rows = 5000 if distinct > 1000 else 100
     series = pl.Series("name", [f"p{row % distinct}" for row in range(rows)])
-    sentence = f"Column 'name' holds {distinct} different texts in {rows} rows: it is an identifier or free text"
+    sentence = f"Column 'name' holds {distinct} different texts in {rows} rows: nothing can .* It is an identifier"
     with pytest.raises(TableError, match=sentence) as error:
         check_columns(pl.DataFrame({"name": series}))
     assert "--drop name" in str(error.value)
@@ -120,6 +121,22 @@ def test_times_of_day_and_missing_dates():
     np.testing.assert_allclose(first[-3:], [1, 0, 0], atol=1e-15)
     assert np.isnan(second[:-1]).all()
     assert second[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("{i}/12/2020", "look like dates: write them as 2024-01-31. Or drop it"),
+        ("5 January {i}999", "look like dates"),
+        ("${i},000", "look like amounts: leave out the currency. Or drop it"),
+        ("{i}.5 %", "look like percentages"),
+        ("1,{i}00", "look like numbers: leave out the commas"),
+        ("no{i}", "It is an identifier or free text. Drop it (--drop c)"),
+    ],
+)
+def test_texts_that_are_refused_are_looked_at(text, advice):
+    with pytest.raises(TableError, match=re.escape(advice)):
+        check_columns(pl.DataFrame({"c": [text.replace("{i}", str(i % 90 + 10)) for i in range(60)]}))
 
 
 @pytest.mark.parametrize("rows", [["2024-07-01"], [datetime.datetime(2024, 7, 1)], [datetime.date(2024, 7, 1)]])

@@ -50,7 +50,7 @@ def test_a_missing_value_of_a_single_column_is_not_lost(tmp_path):
     ("path", "sentence"),
     [
         ("out.xlsx", "the name must end in one of .csv, .tsv, .parquet"),
-        ("out", "found 'no ending'"),
+        ("out", "found none"),
         ("no/such/out.csv", "there is no folder"),
         ("folder.csv", "is a folder"),
     ],

@@ -86,21 +86,24 @@ BAD = {
     "Arrow stream, cut": (b"\xff\xff\xff\xff\x10", "starts as an Arrow stream but cannot be read"),
     "no number": (
         f"age,b\n{AGES}abc,x\n".encode(),
-        "t.csv, line 201, column 'age': expected a number like the other 99.5 % of the column, found 'abc'. "
+        "Column 'age', line 201 of t.csv: expected a number like the other 99.5 % of the column, found 'abc'. "
         "Correct it, or leave it empty if the value is not known.",
     ),
-    "no number among few": (b"a\n" + b"".join(b"%d\n" % i for i in range(9)) + b"abc\n", "line 11, column 'a'"),
+    "no number among few": (
+        b"a\n" + b"".join(b"%d\n" % i for i in range(9)) + b"abc\n",
+        "Column 'a', line 11 of t.csv",
+    ),
     "no number after a field of two lines": (
         ('b,age\n"x\ny",1\n' + "".join(f"x,{age}\n" for age in range(99)) + "x,1O0\n").encode(),
-        "line 103, column 'age': expected a number like the other 99.01 % of the column, found '1O0'",
+        "Column 'age', line 103 of t.csv: expected a number like the other 99.01 % of the column, found '1O0'",
     ),
     "no number, decimal commas": (
         ("a;b\n" + "".join(f"{i},5;x\n" for i in range(100)) + "n.a.;x\n").encode(),
-        "line 102, column 'a': expected a number like the other 99.01 % of the column, found 'n.a.'",
+        "Column 'a', line 102 of t.csv: expected a number like the other 99.01 % of the column, found 'n.a.'",
     ),
     "no date": (
         ("d,x\n" + "".join(f"2020-01-{i % 28 + 1:02},1\n" for i in range(100)) + "2020-13-45,1\n").encode(),
-        "line 102, column 'd': expected a date like the other 99.01 % of the column, found '2020-13-45'",
+        "Column 'd', line 102 of t.csv: expected a date like the other 99.01 % of the column, found '2020-13-45'",
     ),
     "a long wrong value": (f"age,b\n{AGES}{'z' * 500},x\n".encode(), f"found '{'z' * 40}...'"),
 }

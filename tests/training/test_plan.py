@@ -147,10 +147,10 @@ def test_every_option_has_a_range(what, name, option):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"loss": Choice("huber", delta=-1)}, r"takes a float in \(0, inf\) as 'delta'. Got -1."),
-        ({"loss": Choice("binary_cross_entropy", label_smoothing=7)}, r"takes a float in \[0, 1\) as"),
-        ({"optimizer": Choice("adam", b1=2)}, r"takes a float in \[0, 1\) as 'b1'. Got 2."),
-        ({"schedule": Choice("cosine", floor=1.5)}, r"takes a float in \[0, 1\] as 'floor'. Got 1.5."),
+        ({"loss": Choice("huber", delta=-1)}, r"takes a number above 0 as 'delta'. Got -1."),
+        ({"loss": Choice("binary_cross_entropy", label_smoothing=7)}, r"takes a number of at least 0 and below 1 as"),
+        ({"optimizer": Choice("adam", b1=2)}, r"takes a number of at least 0 and below 1 as 'b1'. Got 2."),
+        ({"schedule": Choice("cosine", floor=1.5)}, r"takes a number from 0 to 1 as 'floor'. Got 1.5."),
     ],
 )
 def test_options_out_of_range(changes, words):

@@ -98,6 +98,22 @@ def test_one_control_c_stops_them_all():
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_networks_that_finished_no_epoch_are_left_out():
+    asked = []
+
+    def progress(k, where):
+        if k == 0 and where.epoch == 2 and not asked:
+            asked.append(k)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    many = 40  # more than there are cores: some have not begun when the first is in its third epoch
+    plan = PLAN.replace(epochs=10_000)
+    population = fit_population(ARCHITECTURE, X, Y, plan, seeds=many, validation=0.2, progress=progress)
+    assert 1 <= len(population.fits) < many
+    assert all(member.history for member in population.fits)
+    assert repr(population).startswith(f"<Population of {len(population.fits)}: <Network 3-8-8-1")
+
+
 @pytest.mark.parametrize("seeds", [0, -1, 1.5, True, None, "2"])
 def test_how_many(seeds):
     with pytest.raises(ArgumentError, match=r"seeds= is the number of networks, a whole number of at least 1"):

@@ -57,10 +57,10 @@ def test_other_readers_understand_it(tmp_path):
     [
         (lambda path: None, "there is no such file"),
         (lambda path: path.mkdir(), "is a folder, not a file"),
-        (lambda path: path.write_bytes(b""), "damaged, truncated or of another kind"),
-        (lambda path: path.write_bytes(b"\x80\x04\x95"), "damaged, truncated or of another kind"),
-        (lambda path: path.write_bytes(b"\xff" * 100), "damaged, truncated or of another kind"),
-        (lambda path: path.write_text("age,income\n1,2\n"), "damaged, truncated or of another kind"),
+        (lambda path: path.write_bytes(b""), "found an empty file. Restore it"),
+        (lambda path: path.write_bytes(b"\x80\x04\x95"), "found something else. Give"),
+        (lambda path: path.write_bytes(b"\xff" * 100), "found something else. Give"),
+        (lambda path: path.write_text("age,income\n1,2\n"), "found a text. Give"),
     ],
 )
 def test_what_cannot_be_read(tmp_path, make, words):

@@ -10,8 +10,8 @@ import sys
 import warnings
 from typing import Any
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""The exit codes after Ctrl-C, and where whoever read the results has gone: those that shells have for it."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,17 +36,21 @@ def main(arguments: list[str] | None = None) -> None:
             _fail(str(error))
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our results has gone; there is nobody to tell
-            raise SystemExit(1) from None
+            raise SystemExit(BROKEN_PIPE) from None
         except KeyboardInterrupt:
             messages().print("Interrupted.")
             raise SystemExit(INTERRUPTED) from None
         except (OSError, MemoryError) as error:
             if debug:
                 raise
-            _fail(f"The machine refused: {error or 'out of memory'}. Run again with --debug to see where.")
+            where = getattr(error, "filename", None)
+            what = getattr(error, "strerror", None) or str(error) or "out of memory"
+            _fail(f"{f'{where} cannot be used' if where else 'The machine refused'}: {what}.")
         except Exception as error:
             if debug:
                 raise
+            if "RESOURCE_EXHAUSTED" in str(error):  # how JAX says it
+                _fail("This does not fit into memory. Give fewer or smaller hidden layers, or a smaller --batch-size.")
             what = f"{type(error).__name__}: {error}".rstrip(": .")
             _fail(f"this is a mistake in Pondera: {what}. Run again with --debug and report what it prints.", code=1)
 
@@ -70,11 +74,18 @@ def _run(arguments: list[str]) -> None:
         raise KeyboardInterrupt from None
     except usage_error as error:
         context: Any = getattr(error, "ctx", None)
-        command = context.command_path if context else "pondera"
+        command = context.command_path if context else _command(arguments)
         _fail(f"{error.format_message().rstrip('.')} (see {command} --help).")
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     raise SystemExit(code)
+
+
+def _command(arguments: list[str]) -> str:
+    """Return what to ask for help: the command that was given, if one was."""
+    from pondera.commands.app import COMMANDS
+
+    return " ".join(["pondera", *(argument for argument in arguments[:1] if argument in COMMANDS)])
 
 
 def _fail(sentence: str, code: int = 2) -> None:

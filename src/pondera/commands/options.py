@@ -1,8 +1,44 @@
-"""Reading lists out of options."""
+"""Reading numbers and lists out of options."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from pondera.constraints import NOTHING, Rule
 from pondera.errors import ArgumentError
+
+
+def whole_number(text: str | int) -> int:
+    """Return the whole number that an option was given."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a whole number, found {text!r}") from None
+
+
+def any_number(text: str | float) -> float:
+    """Return the number that an option was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, found {text!r}") from None
+
+
+def check_options(values: Mapping[str, Any], constraints: Mapping[str, tuple[Rule, ...]]) -> None:
+    """Raise unless every option that was given is one of the things that the table allows it to be.
+
+    Raises
+    ------
+    ArgumentError
+        "--epochs takes a whole number from 1 up. Got 0."
+    """
+    for name, value in values.items():
+        if value is not None and not any(rule.allows(value) for rule in constraints[name]):
+            words = " or ".join(rule.words for rule in constraints[name] if rule.words != NOTHING.words)
+            raise ArgumentError(f"--{name.replace('_', '-')} takes {words}. Got {value!r}.")
 
 
 def numbers(text: str, option: str) -> list[float]:

@@ -20,14 +20,18 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .tsv, .parquet or .arrow file. [default: standard output]")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Predict every row of a table: a prediction column, and a probability a class."""
+    from pondera.choice import counted
     from pondera.model.file import load
     from pondera.report.terminal import messages, print_json
     from pondera.tables.read import place_of_row, read_table
-    from pondera.tables.write import write_predictions
+    from pondera.tables.write import check_place, write_predictions
 
+    if out is not None:
+        check_place(out)
+        _check_not_read(out, model, table)
     loaded, _ = load(model)
     rows = read_table(table, as_text=loaded.encoding.takes_text)
     x, unseen = loaded.inputs(rows, partial(place_of_row, table))
@@ -45,7 +49,16 @@ def predict(
     elif out is None:
         typer.echo(frame.write_csv(), nl=False)
     else:
-        messages().print(f"{frame.height:,} predictions written to {out}")
+        messages().print(f"{counted(frame.height, 'prediction')} written to {out}")
+
+
+def _check_not_read(out: Path, *read: Path) -> None:
+    """Refuse to write over what is read."""
+    from pondera.errors import ArgumentError
+
+    for path in read:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise ArgumentError(f"--out {out} is what the predictions are made from. Give another name.")
 
 
 def predictions(model: Model, x: Any) -> pl.DataFrame:

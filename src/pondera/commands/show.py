@@ -10,7 +10,7 @@ import typer
 
 def show(
     model: Annotated[Path, typer.Argument(help="A model.safetensors that pondera train wrote.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Show a model's architecture, columns, training figures and weights by layer."""
     from pondera.model.file import load

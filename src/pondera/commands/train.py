@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pondera.commands.options import any_number, check_options, whole_number, whole_numbers
+from pondera.commands.options import names as names_of
+from pondera.errors import ArgumentError
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -23,58 +27,91 @@ def train(
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     test: Annotated[Path | None, typer.Option(help="A table of rows to test on.")] = None,
-    test_fraction: Annotated[float, typer.Option(help="Share of rows to test on, without --test.")] = 0.2,
+    test_fraction: Annotated[
+        float | None,
+        typer.Option(parser=any_number, metavar="R", help="Share of rows to test on.", show_default="0.2"),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="classification or regression.", show_default="the target decides")
     ] = None,
     recipe: Annotated[str, typer.Option(help="strong or plain.")] = "strong",
-    hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers, such as 128,128.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Activation of the hidden layers.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="How many times every row is seen.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The learning rate at its peak.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many networks to train and average.")] = 1,
-    seed: Annotated[int, typer.Option(help="Drives everything random.")] = 0,
+    hidden: Annotated[
+        str | None, typer.Option(help="Units of the hidden layers, such as 128,128.", show_default="the recipe's")
+    ] = None,
+    activation: Annotated[
+        str | None,
+        typer.Option(help="Of the hidden layers: relu, gelu, tanh, selu, mish, …", show_default="the recipe's"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="N", help="How many times every row is seen.", show_default="the recipe's"
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Rows a step.", show_default="the recipe's")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            parser=any_number, metavar="R", help="The learning rate at its peak.", show_default="the recipe's"
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(parser=whole_number, metavar="K", help="How many networks to train and average.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Drives everything random.")] = 0,
     drop: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
     categorical: Annotated[
         str | None, typer.Option(help="Columns whose numbers or dates are categories, such as zip,month.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors.", show_default="TABLE-model")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
-    from pondera.commands.options import names, whole_numbers
+    from pondera.constraints import whole
+    from pondera.estimators.base import PARAMETERS
     from pondera.report.progress import training_progress
-    from pondera.report.terminal import print_json, results
+    from pondera.report.terminal import messages, print_json, results
     from pondera.report.training import TrainingReport, show_training
 
-    frame, column, source = _table(table, example, target, [*names(drop), *names(categorical)])
-    frame = _as_categories(_without(frame, drop, column, source), names(categorical), column, source)
+    chosen = {
+        "recipe": recipe,
+        "activation": activation,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seeds": seeds,
+    }
+    check_options({**chosen, "seed": seed}, {**PARAMETERS, "seed": (whole(0),)})
+    units = whole_numbers(hidden, "--hidden")
+    if test is not None and test_fraction is not None:
+        raise ArgumentError("Give one of both: --test TABLE, or --test-fraction.")
+    frame, column, source = _table(table, example, target, [*names_of(drop), *names_of(categorical)])
+    frame = _as_categories(_without(frame, drop, column, source), names_of(categorical), column, source)
     decided = _checked(frame, column, _task(task), table)
     rows, test_rows = (
-        _parts(frame, test_fraction, column, decided, seed)
+        _parts(frame, 0.2 if test_fraction is None else test_fraction, column, decided, seed)
         if test is None
-        else (frame, _test_table(test, frame, column, decided))
+        else (frame, _test_table(test, table, frame, column, decided))
     )
     path = _folder(out, Path(source).stem) / "model.safetensors"
-    estimator = _estimator(
-        decided,
-        hidden_layer_sizes=whole_numbers(hidden, "--hidden"),
-        activation=activation,
-        recipe=recipe,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seeds=seeds,
-        random_state=seed,
-    )
+    estimator = _estimator(decided, hidden_layer_sizes=units, random_state=seed, **chosen)
     with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE/std") as progress:
         estimator.fit(_all_but(rows, [column]), rows[column], progress=progress)
+    if path.exists():
+        messages().print(f"Note: {path} is replaced.", soft_wrap=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     estimator.save(path, source=source)  # before anything else can go wrong
-    report = TrainingReport(source, estimator.model_, str(path), *_judged(estimator.model_, rows, test_rows, column))
+    try:
+        judged = _judged(estimator.model_, rows, test_rows, column)
+    except KeyboardInterrupt:
+        messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)
+        raise
+    report = TrainingReport(source, estimator.model_, str(path), *judged)
     if report.evaluation is not None:
-        estimator.save(path, source=source, test=report.evaluation.test, baselines=report.evaluation.baselines)
+        found = report.evaluation
+        estimator.save(path, source=source, test=found.test, baselines=found.baselines, test_rows=report.test_rows)
     if json:
         print_json(report.to_json())
     else:
@@ -100,7 +137,7 @@ def _judged(
     with waiting("comparing with a linear model on the test rows"):
         evaluation = evaluate(model, _all_but(rows, [column]), rows[column], test_rows, test_rows[column])
     unseen = model.inputs(test_rows)[1]
-    return test_rows.height, evaluation, [*_constant(model), *unseen.findings()]
+    return test_rows.height, evaluation, [*_constant(model), *unseen.findings("test row")]
 
 
 def _table(
@@ -108,7 +145,6 @@ def _table(
 ) -> tuple[pl.DataFrame, str, str]:
     """Return the rows, the name of the target, and what they are called."""
     from pondera.choice import listed
-    from pondera.errors import ArgumentError
     from pondera.tables.examples import load_example
     from pondera.tables.read import read_table
 
@@ -126,7 +162,6 @@ def _table(
 
 def _known(name: str, columns: list[str], option: str, source: str) -> str:
     from pondera.choice import unknown
-    from pondera.errors import ArgumentError
 
     if name not in columns:
         raise ArgumentError(f"{option}: {unknown(f'column of {source}:', name, columns)}")
@@ -134,10 +169,8 @@ def _known(name: str, columns: list[str], option: str, source: str) -> str:
 
 
 def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) -> pl.DataFrame:
-    from pondera.commands.options import names
-    from pondera.errors import ArgumentError
 
-    dropped = [_known(name, frame.columns, "--drop", source) for name in names(drop)]
+    dropped = [_known(name, frame.columns, "--drop", source) for name in names_of(drop)]
     if column in dropped:
         raise ArgumentError(f"--drop leaves out the column {column!r}, which --target asks to predict. Name another.")
     if len(set(dropped)) == frame.width - 1:
@@ -148,8 +181,6 @@ def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) ->
 def _as_categories(frame: pl.DataFrame, names: list[str], column: str, source: str) -> pl.DataFrame:
     """Return the table with some columns as texts, so that each different value is a category."""
     import polars as pl
-
-    from pondera.errors import ArgumentError
 
     for name in names:
         _known(name, frame.columns, "--categorical", source)
@@ -166,7 +197,6 @@ def _all_but(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
 
 def _task(task: str | None) -> Any:
     from pondera.choice import unknown
-    from pondera.errors import ArgumentError
 
     if task not in (None, "classification", "regression"):
         raise ArgumentError(unknown("task", task, ("classification", "regression")))
@@ -193,13 +223,15 @@ def _checked(frame: pl.DataFrame, column: str, task: Any, table: Path | None) ->
     return decided
 
 
-def _test_table(test: Path, frame: pl.DataFrame, column: str, task: str) -> pl.DataFrame:
+def _test_table(test: Path, table: Path | None, frame: pl.DataFrame, column: str, task: str) -> pl.DataFrame:
     """Return the rows of ``--test``, sure to fit the columns and the target of the table that is trained on."""
     from pondera.errors import TableError
     from pondera.tables.encode import Encoding
     from pondera.tables.read import place_of_row, read_table
     from pondera.tables.target import Classes, regression_values
 
+    if table is not None and test.exists() and test.samefile(table):
+        raise ArgumentError(f"--test {test} is the table that is trained on: expected rows the network never saw.")
     encoding = Encoding.fit(_all_but(frame, [column]))
     rows = read_table(
         test, as_text=lambda name: encoding.takes_text(name) and (name != column or task == "classification")
@@ -222,7 +254,6 @@ def _parts(
     frame: pl.DataFrame, fraction: float, column: str, task: str, seed: int
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Return the rows to train on and the rows to test on, if there are any."""
-    from pondera.errors import ArgumentError
     from pondera.tables.split import split
 
     if fraction == 0:
@@ -237,8 +268,6 @@ def _parts(
 def _folder(out: Path | None, stem: str) -> Path:
     """Return the folder that the model goes to, once it is sure that something can be written there."""
     import os
-
-    from pondera.errors import ArgumentError
 
     folder = Path(f"{stem}-model") if out is None else out
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -262,6 +291,6 @@ def _constant(model: Model) -> list[Finding]:
             f"The same value in all training rows: {shown}. That cannot help to predict.",
             {"columns": names},
             "count of different values",
-            advice="Leave out with --drop.",
+            advice="Leave it out with --drop.",
         )
     ]

@@ -53,25 +53,29 @@ from pondera.training.stopping import DIVERGED, INTERRUPTED
 Array = np.ndarray[Any, Any]
 
 
+PARAMETERS: Mapping[str, tuple[Rule, ...]] = {
+    "hidden_layer_sizes": (sequence_of_whole(1), NOTHING),
+    "activation": (one_of(tuple(ACTIVATIONS)), NOTHING),
+    "recipe": (one_of(tuple(RECIPES)),),
+    "epochs": (whole(1), NOTHING),
+    "batch_size": (whole(1), NOTHING),
+    "learning_rate": (number(0, open_low=True), NOTHING),
+    "weight_decay": (number(0), NOTHING),
+    "validation_fraction": (number(0, 1),),
+    "early_stopping": (TRUTH, NOTHING),
+    "seeds": (whole(1),),
+    "random_state": (whole(0), instance_of("a numpy RandomState", np.random.RandomState), NOTHING),
+    "dtype": (one_of(PRECISIONS),),
+    "verbose": (TRUTH, whole(0)),
+}
+"""What the parameters of both estimators may be."""
+
+
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """What classifier and regressor share: parameters, tables in, training, saving."""
 
     _task: ClassVar[Task]
-    _constraints: ClassVar[dict[str, tuple[Rule, ...]]] = {
-        "hidden_layer_sizes": (sequence_of_whole(1), NOTHING),
-        "activation": (one_of(tuple(ACTIVATIONS)), NOTHING),
-        "recipe": (one_of(tuple(RECIPES)),),
-        "epochs": (whole(1), NOTHING),
-        "batch_size": (whole(1), NOTHING),
-        "learning_rate": (number(0, open_low=True), NOTHING),
-        "weight_decay": (number(0), NOTHING),
-        "validation_fraction": (number(0, 1),),
-        "early_stopping": (TRUTH, NOTHING),
-        "seeds": (whole(1),),
-        "random_state": (whole(0), instance_of("a numpy RandomState", np.random.RandomState), NOTHING),
-        "dtype": (one_of(PRECISIONS),),
-        "verbose": (TRUTH, whole(0)),
-    }
+    _constraints: ClassVar[Mapping[str, tuple[Rule, ...]]] = PARAMETERS
 
     def __init__(
         self,
@@ -221,6 +225,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         for fit in trained.fits:
             if fit.reason in (DIVERGED, INTERRUPTED):
                 warnings.warn(fit.message, PonderaWarning, stacklevel=3)
+        if len(trained.fits) < settings.seeds:
+            left = settings.seeds - len(trained.fits)
+            message = f"{left} of {settings.seeds} networks finished no epoch and were left out."
+            warnings.warn(message, PonderaWarning, stacklevel=3)
 
     def _table(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.model.model import Model
 from pondera.tables.inputs import inputs_of, scaling_of
@@ -75,7 +76,7 @@ def evaluate(
     return Evaluation(
         test=_finite(metrics(own, truth)),
         baselines={name: _finite(metrics(predictions, truth)) for name, predictions in others.items()},
-        verdict=_verdict(_misses(others["linear"], truth) - _misses(own, truth), isinstance(model.target, Classes)),
+        verdict=_verdict(_misses(own, truth), _misses(others["linear"], truth), isinstance(model.target, Classes)),
     )
 
 
@@ -90,27 +91,39 @@ def _misses(predictions: Array, truth: Array) -> Array:
     return missed.astype(np.float64)
 
 
-def _verdict(saved: Array, classes: bool) -> Finding:
-    """Return whether the network is better, from how much less it misses each test row than the linear model does."""
-    mean, error = float(saved.mean()), float(saved.std(ddof=1) / math.sqrt(len(saved))) if len(saved) > 1 else math.inf
-    unit = "wrong rows in 100" if classes else "of squared error a row"
-    factor = 100 if classes else 1
-    by = f"{factor * abs(mean):.3g} ± {factor * error:.2g} {unit}"
-    if abs(mean) <= 2 * error:
-        statement = f"These {len(saved):,} test rows cannot tell the network and the linear model apart ({by})."
-        advice = "More test rows would; without them the linear model is the simpler choice."
+def _verdict(own: Array, linear: Array, classes: bool) -> Finding:
+    """Return whether the network is better than the linear model, from what each of them misses on every test row."""
+    saved, rows = linear - own, counted(len(own), "test row")
+    mean = float(saved.mean())
+    error = float(saved.std(ddof=1) / math.sqrt(len(saved))) if len(saved) > 1 else math.inf
+    by, advice = _difference(mean, error, None if classes else float(linear.mean())), ""
+    if not saved.any():
+        statement = f"The network and the linear model do equally well on the {rows}."
+    elif by is None or not abs(mean) > 2 * error:
+        statement = f"{rows} cannot tell the network and the linear model apart{f' ({by})' if by else ''}."
+        advice = "More test rows might; without them the linear model is the simpler choice."
     elif mean > 0:
-        statement, advice = f"The network is better than the linear model on the test rows, by {by}.", ""
+        statement = f"The network is better than the linear model: {by}."
     else:
-        statement = f"The linear model is better than the network on the test rows, by {by}."
-        advice = "Use it, or try --seeds 5, more rows or another recipe."
+        statement = f"The linear model is better than the network: {by}."
+        advice = "Use it, or try more rows, other columns or another recipe."
     return Finding(
         statement,
-        {"mean": mean, "standard_error": error if math.isfinite(error) else None, "rows": len(saved)},
+        {**_finite({"mean": mean, "standard_error": error}), "rows": len(saved)},
         "mean over test rows of the linear model's miss less the network's, with its standard error",
         certainty="two standard errors, about 95 %; it holds for rows like these test rows and for this one training",
         advice=advice,
     )
+
+
+def _difference(mean: float, error: float, whole: float | None) -> str | None:
+    """Return a difference of misses in words, of wrong rows or as a share of a squared error; None if unknown."""
+    if not math.isfinite(error) or whole == 0:
+        return None
+    if whole is None:
+        return f"they differ by {100 * abs(mean):.1f} ± {200 * error:.1f} wrong rows in 100, ± two standard errors"
+    share, spread = 100 * abs(mean) / whole, 200 * error / whole
+    return f"they differ by {share:.1f} ± {spread:.1f} % of the linear model's squared error, ± two standard errors"
 
 
 def _classifiers(x: Array, codes: Array, classes: int) -> dict[str, Callable[[Array], Array]]:

@@ -98,7 +98,7 @@ def train(
     check_columns(frame)
     rows, weights, copies = _rows_that_count(frame, target, weights, settings.plan(task, 2).batch_size)
     if len(rows) < 2:
-        raise TableError("Expected at least 2 different rows to learn from, found n_samples = 1. Give more rows.")
+        raise TableError("Expected at least 2 different rows to learn from, found 1 sample. Give more rows.")
     frame, target = frame[rows], target[rows]
     if task == "classification" and classes is None:
         classes = Classes.fit(target)

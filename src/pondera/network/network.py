@@ -64,7 +64,7 @@ class Network:
         self._architecture = architecture
 
     @classmethod
-    def create(cls, inputs: int, layers: Iterable[Layer], *, seed: int = 0, dtype: str = "float32") -> Network:
+    def create(cls, inputs: int, layers: Iterable[Layer] | Layer, *, seed: int = 0, dtype: str = "float32") -> Network:
         """Return a network at its random start.
 
         Parameters
@@ -72,13 +72,13 @@ class Network:
         inputs
             Number of values in a row.
         layers
-            The layers in order.
+            The layers in order, or the only one.
         seed
             The start follows from it, whatever the device.
         dtype
             ``"float32"`` or ``"float64"``.
         """
-        architecture = Architecture(inputs, tuple(layers))
+        architecture = Architecture(inputs, (layers,) if isinstance(layers, Layer) else tuple(layers))
         return cls(architecture, architecture.initial(seed, dtype))
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pondera.choice import Choice
+from pondera.choice import Choice, counted
 from pondera.errors import ArgumentError, ShapeError
 
 
@@ -124,7 +124,9 @@ class Neuron:
         x = _finite(inputs, "inputs")
         if x.shape != (len(self.weights),):
             found = f"{x.size} were given" if x.ndim == 1 else f"an array of shape {x.shape} was given"
-            raise ShapeError(f"This neuron has {len(self.weights)} weights and needs as many inputs; {found}.")
+            raise ShapeError(
+                f"This neuron has {counted(len(self.weights), 'weight')} and needs as many inputs; {found}."
+            )
         contributions = tuple(value * weight for value, weight in zip(x.tolist(), self.weights, strict=True))
         try:
             total = math.fsum((*contributions, self.bias))

@@ -88,7 +88,7 @@ def strongest_finding(found: Sequence[Strength], shown: int = 3) -> Finding:
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return Finding(
         statement=f"The first layer is connected most strongly to {listed}.",
-        figures={"strengths": [each.to_json() for each in found]},
+        figures={"strengths": [each.to_json() for each in found[:shown]]},
         method="root of the sum of squared weights between each input and the units of the first dense layer",
         source="Olden & Jackson 2002, Ecological Modelling 154, on what weights can and cannot say",
         certainty=f"exact for the weights; no statement on influence. {CAVEAT}",

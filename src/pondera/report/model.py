@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pondera.choice import Choice, counted
 from pondera.model.model import Model
 from pondera.reading.statistics import Statistics
 from pondera.report.terminal import QUIET, figure, score
 from pondera.report.training import HEADINGS, describe
 from pondera.tables.target import Classes
+
+SHOWN = 40  # columns that are listed
 
 
 def model_json(model: Model, path: str) -> dict[str, Any]:
@@ -71,15 +74,22 @@ def _facts(model: Model) -> Table:
         table.add_row(
             "target", f"{figure(model.target.low)} to {figure(model.target.high)}, mean {figure(model.target.mean)}"
         )
-    plan = record["plan"]
+    plan, fit = record["plan"], record["fits"][0]
+    optimizer = Choice.of(plan["optimizer"]).name
+    rate = "its own learning rate" if plan["learning_rate"] is None else f"learning rate {plan['learning_rate']:g}"
+    decay = f", weight decay {plan['weight_decay']:g}" if plan["weight_decay"] else ""
+    table.add_row("recipe", f"{record['recipe']}: {optimizer}, {rate} ({Choice.of(plan['schedule']).name}){decay}")
     table.add_row(
-        "plan",
-        f"recipe {record['recipe']}, {plan['epochs']} epochs of batches of {plan['batch_size']}, seed {plan['seed']}",
+        "plan", f"{counted(plan['epochs'], 'epoch')} of batches of {plan['batch_size']:,}, seed {plan['seed']}"
     )
-    rows = record["rows"]
+    rows, notes = record["rows"], record.get("notes", {})
     table.add_row("rows", f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best epoch")
-    table.add_row("ended", record["fits"][0]["message"])
-    test = record.get("notes", {}).get("test")
+    table.add_row("ended", f"{fit['message']} Epoch {fit['best_epoch'] + 1} was kept.")
+    held = [entry for entry in record["history"] if entry["network"] == 0 and entry["epoch"] == fit["best_epoch"]]
+    if held and held[0]["validation_metric"] is not None:
+        name = "accuracy" if fit["metric"] == "accuracy" else "RMSE / spread of the target"
+        table.add_row("on validation rows", f"{name} {score(held[0]['validation_metric'])}")
+    test = notes.get("test")
     if isinstance(test, dict):
         figures: dict[str, float | None] = {
             name: value for name, value in test.items() if value is None or isinstance(value, int | float)
@@ -87,7 +97,7 @@ def _facts(model: Model) -> Table:
         listed = ", ".join(
             f"{HEADINGS.get(name, name).rstrip(' ↑↓')} {score(value)}" for name, value in figures.items()
         )
-        table.add_row("on test rows", listed)
+        table.add_row("on test rows", listed + (f" ({notes['test_rows']:,} rows)" if "test_rows" in notes else ""))
     table.add_row("versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items()))
     return table
 
@@ -97,11 +107,14 @@ def _columns(model: Model) -> Table:
     table.add_column("column")
     table.add_column("kind")
     table.add_column("values")
-    for column in model.encoding.columns:
+    columns = model.encoding.columns
+    for column in columns if len(columns) <= SHOWN else columns[: SHOWN - 1]:
         values = ", ".join(str(value) for value in column.categories[:6])
         values += f", … ({len(column.categories)})" if len(column.categories) > 6 else ""
         missing = "some missing" if column.missing_seen else ""
         table.add_row(column.name, column.kind, "; ".join(part for part in (values, missing) if part))
+    if len(columns) > SHOWN:
+        table.add_row(f"and {len(columns) - SHOWN + 1:,} more (all of them: --json)", style=QUIET)
     return table
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import Choice
+from pondera.choice import Choice, counted
 from pondera.findings import Finding
 from pondera.model.evaluation import Evaluation
 from pondera.model.model import Model
@@ -112,7 +112,10 @@ def show_training(console: Console, report: TrainingReport) -> None:
     _heading(console, report)
     if report.evaluation is not None:
         console.print(_scores(report.evaluation))
-        console.print(Text(f"{report.evaluation.verdict.statement} {report.evaluation.verdict.advice}", style=QUIET))
+        verdict = report.evaluation.verdict
+        console.print(Text(f"{verdict.statement} {verdict.advice}".rstrip(), style=QUIET))
+    else:
+        console.print(Text(_untested(report.model), style=QUIET))
     _network(console, report)
     _strengths(console, report)
     for finding in report.findings:
@@ -122,7 +125,6 @@ def show_training(console: Console, report: TrainingReport) -> None:
 
 
 def _heading(console: Console, report: TrainingReport) -> None:
-    console.print()
     console.print(
         Text.assemble((report.source, "bold"), f" → {report.model.target_name}  ", (f"({report.model.task})", QUIET))
     )
@@ -133,6 +135,16 @@ def _heading(console: Console, report: TrainingReport) -> None:
 
 
 _ROLES = {"validation": "to choose the best epoch", "test": "to test on"}
+
+
+def _untested(model: Model) -> str:
+    """Return what is known where no rows were kept for a test."""
+    fit = model.record["fits"][0]
+    best = [entry for entry in model.record["history"] if entry["epoch"] == fit["best_epoch"]][:1]
+    held = best[0]["validation_metric"] if best else None
+    name = "accuracy" if fit["metric"] == "accuracy" else "RMSE / spread of the target"
+    known = "" if held is None else f" On the validation rows, which chose the epoch: {name} {score(held)}."
+    return f"No rows were kept to test on, so how well it predicts rows it never saw is not known.{known}"
 
 
 def _scores(evaluation: Evaluation) -> Table:
@@ -161,8 +173,8 @@ def _network(console: Console, report: TrainingReport) -> None:
     console.print(Text.assemble(("Network", "bold"), f"  {describe(model.networks[0])}"))
     console.print(
         Text(
-            f"{networks}{model.networks[0].size:,} weights, recipe {model.record['recipe']}, {trained} epochs{best}, "
-            f"{model.record['seconds']:.1f} s",
+            f"{networks}{model.networks[0].size:,} weights, recipe {model.record['recipe']}, "
+            f"{counted(trained, 'epoch')}{best}, {model.record['seconds']:.1f} s",
             style=QUIET,
         )
     )
@@ -186,7 +198,6 @@ def _strengths(console: Console, report: TrainingReport) -> None:
         table.add_row(each.name, f"{each.strength:.{decimals}f}{spread}", bar(each.strength, found[0].strength))
     console.print(table)
     if len(found) > SHOWN:
-        console.print(
-            Text(f"and {len(found) - SHOWN} more inputs, down to {found[-1].strength:.{decimals}f}", style=QUIET)
-        )
+        more = counted(len(found) - SHOWN, "more input")
+        console.print(Text(f"and {more}, down to {found[-1].strength:.{decimals}f}", style=QUIET))
     console.print(Text(CAVEAT, style=QUIET))

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from pondera.errors import TableError
+from pondera.tables.values import hint
 
 Kind = Literal["numeric", "boolean", "category", "date"]
 
@@ -151,8 +152,9 @@ def require_few(series: pl.Series) -> None:
     """
     name, rows, distinct = series.name, len(series), series.drop_nulls().n_unique()
     if distinct > MAX_CATEGORIES or (rows >= MANY_ROWS and distinct > MAX_DISTINCT_SHARE * rows):
+        meant = hint(series)
+        advice = f"{meant} Or drop it" if meant else "It is an identifier or free text. Drop it"
         raise TableError(
-            f"Column '{name}' holds {distinct} different texts in {rows} rows: it is an identifier or free text, from "
-            "which nothing can be learned as it stands. "
-            f"Drop it (--drop {name}) or derive a category or a number from it."
+            f"Column '{name}' holds {distinct} different texts in {rows} rows: nothing can be learned from them as "
+            f"they stand. {advice} (--drop {name}), or derive a category or a number from it."
         )

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pondera.choice import counted
 from pondera.errors import TableError
 from pondera.findings import Finding
 from pondera.tables.columns import Column, infer_kind, require_few
@@ -71,11 +72,11 @@ class Unseen:
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
 
-    def findings(self) -> list[Finding]:
-        """Return a finding for each column that held something new; none if nothing was."""
+    def findings(self, row: str = "row") -> list[Finding]:
+        """Return a finding for each column that held something new; ``row`` is what a row is called."""
         found = [
             Finding(
-                f"{_rows(count)} a category of '{name}' that training had not seen.",
+                f"{_rows(count, row)} a category of '{name}' that training had not seen.",
                 {"column": name, "rows": count},
                 "comparison with the categories of the training rows",
                 advice="Check its spelling; the network sees such a row as having no category at all.",
@@ -84,7 +85,7 @@ class Unseen:
         ]
         return found + [
             Finding(
-                f"{_rows(count)} no value of '{name}', which no training row lacked.",
+                f"{_rows(count, row)} no value of '{name}', which no training row lacked.",
                 {"column": name, "rows": count},
                 "count of missing values",
                 advice="Fill it in if you can; the middle of the training values was used instead.",
@@ -93,8 +94,8 @@ class Unseen:
         ]
 
 
-def _rows(count: int) -> str:
-    return "1 row has" if count == 1 else f"{count} rows have"
+def _rows(count: int, row: str) -> str:
+    return f"{counted(count, row)} {'has' if count == 1 else 'have'}"
 
 
 def check_columns(frame: pl.DataFrame, where: Where = row_number) -> None:
@@ -294,7 +295,7 @@ def _require_columns(columns: tuple[Column, ...], frame: pl.DataFrame) -> None:
     missing = [column.name for column in columns if column.name not in there]
     if not missing:
         return
-    close = difflib.get_close_matches(missing[0], [name for name in frame.columns if name], n=1, cutoff=0.0)
+    close = difflib.get_close_matches(missing[0], [name for name in frame.columns if name], n=1)
     nearest = f"; the closest it has is '{close[0]}'" if close else ""
     others = f" ({len(missing) - 1} more are missing too)" if len(missing) > 1 else ""
     raise TableError(

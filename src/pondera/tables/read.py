@@ -154,6 +154,8 @@ def _refuse_other_kinds(data: bytes, file: str) -> None:
             f"{file} is a Python pickle, which can run any program when opened, so it is not opened; expected "
             f"{_ACCEPTED}. Save the table as Parquet or CSV where it was made."
         )
+    if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") < len(data):
+        raise TableError(f"{file} holds weights (safetensors), perhaps a model; expected {_ACCEPTED}.")
     head = data[:64].lstrip().lower()
     if head.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise TableError(f"{file} is a web page or XML; expected {_ACCEPTED}. Download the table itself.")
@@ -211,7 +213,7 @@ def _read_text(data: bytes, file: str, as_text: Callable[[str], bool]) -> pl.Dat
         if result.dtype == pl.String and delimiter == ";":
             result = _with_decimal_commas(result)
         if result.dtype == pl.String:
-            _refuse_stray(result, f"column '{name}'", data, delimiter, file)
+            _refuse_stray(result, f"Column '{name}'", data, delimiter, file)
         columns.append(result.alias(name))
     return checked_frame(pl.DataFrame(columns))
 
@@ -232,7 +234,7 @@ def _refuse_stray(texts: pl.Series, column: str, data: bytes, delimiter: str, fi
     shown = found if len(found) <= 40 else f"{found[:40]}..."
     percent = min(stray.share * 100, 99.99)
     raise TableError(
-        f"{file}, line {line_of_row(data, delimiter, stray.row)}, {column}: expected a {stray.wanted} "
+        f"{column}, line {line_of_row(data, delimiter, stray.row)} of {file}: expected a {stray.wanted} "
         f"like the other {percent:.4g} % of the column, found '{shown}'. Correct it, or leave it empty if the value is "
         "not known."
     )

@@ -125,7 +125,8 @@ class Classes:
         values = tuple(sorted(_labels(series).unique().to_list()))
         if len(values) == 1:
             raise TableError(
-                f"The target '{series.name}' is always {values[0]!r}, a single class: there is nothing to learn."
+                f"The target '{series.name}' is always {values[0]!r}, a single class: there is nothing to learn. "
+                "Choose another target column, or rows of more than one class."
             )
         if len(values) > MAX_CLASSES or (len(series) >= 50 and len(values) > MAX_CLASS_SHARE * len(series)):
             numeric = series.dtype.is_numeric()
@@ -295,7 +296,9 @@ class TargetScaling:
             raise TableError(f"The target '{name}' has no values.")
         mean, std = found.mean_and_deviation()
         if not std > 0 or not np.isfinite(1.0 / std):
-            raise TableError(f"The target '{name}' is always {found.values[0]}: there is nothing to learn.")
+            raise TableError(
+                f"The target '{name}' is always {found.values[0]}: there is nothing to learn. Choose another."
+            )
         return cls(mean, std, float(found.values[0]), float(found.values[-1]))
 
     def standardize(self, values: ArrayLike) -> NDArray[np.float64]:

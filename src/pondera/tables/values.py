@@ -9,7 +9,8 @@ What a text means is decided by the whole column:
   row). Whole numbers of one common width of which some start with 0 ("00123", "90210") are codes and stay text.
 - All ``true`` or ``false``, in any case: Boolean. ``yes``, ``no`` stay text; 0 and 1 are numbers.
 - All ISO dates or times (2024-01-31, 2024/01/31, 2024-01-31 12:30, 2024-01-31T12:30:05Z): Date or Datetime. Times
-  with an offset are brought to UTC.
+  with an offset are brought to UTC. With dots, 31.01.2024, the day comes first. 01/02/2024 is no date: nobody can
+  tell the day from the month.
 - Anything else is text.
 """
 
@@ -29,7 +30,8 @@ NUMBERS_AT_LEAST = 0.9
 NEARLY_ALL = 0.99
 """From this share on they do, however many and however different they are."""
 
-_DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+_DATE = r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}\.\d{1,2}\.\d{4})"
+_DOTTED = r"^(\d{1,2})\.(\d{1,2})\.(\d{4})"
 _FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
 
 
@@ -126,7 +128,7 @@ def dates_of(texts: pl.Series) -> pl.Series:
     looks = texts.str.contains(_DATE).fill_null(False)
     if not looks.any():
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Date)
-    plain = texts.set(~looks, None).str.replace_all("/", "-", literal=True)
+    plain = texts.set(~looks, None).str.replace(_DOTTED, "${3}-${2}-${1}").str.replace_all("/", "-", literal=True)
     days = plain.str.to_date("%Y-%m-%d", strict=False)
     if days.null_count() == plain.null_count():
         return days
@@ -150,6 +152,33 @@ def _are_codes(texts: pl.Series) -> bool:
     widths = texts.str.len_bytes()
     shortest, longest = widths.min(), widths.max()
     return shortest == longest and longest != 1 and bool(texts.str.starts_with("0").any())
+
+
+HINTS: tuple[tuple[str, str], ...] = (
+    (r"^\d{1,2}[-/]\d{1,2}[-/]\d{2,4}\b", "Its texts look like dates: write them as 2024-01-31."),
+    (r"^\d{1,2}[- ][[:alpha:]]{3,}[- ,]+\d{2,4}\b", "Its texts look like dates: write them as 2024-01-31."),
+    (r"^[[:alpha:]]{3,} \d{1,2},? \d{4}\b", "Its texts look like dates: write them as 2024-01-31."),
+    (r"^[-+]?\p{Sc} ?[-+]?\d", "Its texts look like amounts: leave out the currency."),
+    (r"^[-+]?[\d.,]+ ?\p{Sc}$", "Its texts look like amounts: leave out the currency."),
+    (r"^[-+]?[\d.,]+ ?%$", "Its texts look like percentages: leave out the sign."),
+    (r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$", "Its texts look like numbers: leave out the commas between thousands."),
+)
+"""What texts that are refused may be meant as: a pattern, and what to do."""
+
+
+def hint(texts: pl.Series) -> str:
+    """Return what to do about texts that nearly all look like something that is not read; else an empty text.
+
+    Examples
+    --------
+    >>> hint(pl.Series(["12.5%", "3%", None]))
+    'Its texts look like percentages: leave out the sign.'
+    """
+    present = texts.drop_nulls().cast(pl.String)
+    for pattern, advice in HINTS:
+        if present.str.contains(pattern).sum() >= NUMBERS_AT_LEAST * max(len(present), 1):
+            return advice
+    return ""
 
 
 def find_stray(texts: pl.Series) -> Stray | None:

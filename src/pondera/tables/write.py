@@ -39,6 +39,26 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 """What writes a file, by the end of its name."""
 
 
+def check_place(place: Path) -> None:
+    """Refuse a place that no table can be written to.
+
+    Raises
+    ------
+    TableError
+        An unknown end of the name, a folder, or a folder that is not there.
+    """
+    if place.suffix.lower() not in WRITERS:
+        found = repr(place.suffix) if place.suffix else "none"
+        raise TableError(
+            f"{place}: the name must end in one of {', '.join(WRITERS)}, which says how to write the table; "
+            f"found {found}."
+        )
+    if not place.parent.is_dir():
+        raise TableError(f"{place}: there is no folder '{place.parent}' to write to; make it first.")
+    if place.is_dir():
+        raise TableError(f"{place} is a folder; expected the name of a file.")
+
+
 def write_predictions(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV, TSV, Parquet or Arrow, by the end of the file's name.
 
@@ -51,19 +71,10 @@ def write_predictions(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None
         format cannot hold.
     """
     place = Path(path)
-    writer = WRITERS.get(place.suffix.lower())
-    if writer is None:
-        raise TableError(
-            f"{place}: the name must end in one of {', '.join(WRITERS)}, which says how to write the table; "
-            f"found {place.suffix or 'no ending'!r}."
-        )
-    if not place.parent.is_dir():
-        raise TableError(f"{place}: there is no folder '{place.parent}' to write to; make it first.")
-    if place.is_dir():
-        raise TableError(f"{place} is a folder; expected the name of a file.")
+    check_place(place)
     try:
         with whole_file(place) as part:
-            writer(frame, part)
+            WRITERS[place.suffix.lower()](frame, part)
     except OSError as error:
         raise TableError(f"{place} cannot be written: {error.strerror or error}.") from error
     except pl.exceptions.PolarsError as error:

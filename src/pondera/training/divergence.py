@@ -14,6 +14,7 @@ from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradien
 Trace = Callable[[Any, Any, Any], Iterator[tuple[str, Any]]]  # (weights, x, key) -> (layer, its output), ...
 
 INPUTS = "the inputs themselves"
+CHECK = "Remove the rows with such values, or fill them in."
 ADVICE = "Try a smaller learning rate, gradient clipping, or inputs of a smaller scale."
 
 

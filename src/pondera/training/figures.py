@@ -69,3 +69,7 @@ class Fit:
     reason: str
     message: str
     state: State = field(repr=False)
+
+    def __repr__(self) -> str:
+        what = "a function's weights" if self.network is None else repr(self.network)
+        return f"<Fit of {what}: {self.message}>"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pondera.choice import Choice, look_up
 from pondera.network.network import Network
 from pondera.network.rows import Apply
-from pondera.training.divergence import ADVICE, Stretch, Trace, locate
+from pondera.training.divergence import ADVICE, CHECK, INPUTS, Stretch, Trace, locate
 from pondera.training.epoch import Order, Program, Rows, State, TrainingApply, order_of, run_steps
 from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.losses import loss_of
@@ -186,9 +186,10 @@ class Training:
         )
 
     def _diverged(self, epoch: int, step: int, where: str) -> str:
+        advice = CHECK if where == INPUTS else ADVICE
         return (
             f"Training stopped at step {epoch * self.steps + step + 1} (epoch {epoch + 1}): the loss or a weight "
-            f"became NaN or infinite, first in {where}; {self._kept()} were kept. {ADVICE}"
+            f"became NaN or infinite, first in {where}; {self._kept()} were kept. {advice}"
         )
 
     def _kept(self) -> str:

@@ -19,6 +19,7 @@ from pondera.training.epoch import State
 from pondera.training.figures import Fit, Progress
 from pondera.training.fit import run, trainable
 from pondera.training.plan import Plan, plan_of
+from pondera.training.room import require_room
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
@@ -30,10 +31,14 @@ class Population:
     Attributes
     ----------
     fits
-        One finished training a seed, in the order of the seeds.
+        One finished training a seed, in the order of the seeds. A network that an interruption or a loss that is not
+        finite kept from finishing its first epoch is left out, where others did: it is little more than its start.
     """
 
     fits: tuple[Fit, ...]
+
+    def __repr__(self) -> str:
+        return f"<Population of {len(self.fits)}: {', '.join(map(repr, self.networks[:1]))}>"
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -101,6 +106,7 @@ def fit_population(
     if starts is not None and len(starts) != seeds:
         raise ArgumentError(f"Expected a state for each of the {seeds} networks, found {len(starts)}.")
 
+    require_room(architecture, dtype, min(plan.batch_size, len(np.atleast_1d(x))), int(seeds))
     numbers = seeds_of(plan.seed, int(seeds))
     networks = networks or [Network(architecture, architecture.initial(number, dtype)) for number in numbers]
     members = [trainable(network) for network in networks]
@@ -122,7 +128,9 @@ def fit_population(
         if seeds == 1:
             return Population((one(0),))
         with ThreadPoolExecutor(min(int(seeds), os.cpu_count() or 1)) as threads:
-            return Population(tuple(threads.map(one, range(seeds))))
+            fits = tuple(threads.map(one, range(seeds)))
+    trained = tuple(fit for fit in fits if fit.history)
+    return Population(trained or fits[:1]) if plan.epochs else Population(fits)
 
 
 def seeds_of(seed: int, networks: int) -> tuple[int, ...]:

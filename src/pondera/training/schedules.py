@@ -15,7 +15,7 @@ from pondera.constraints import Rule
 
 Array = npt.NDArray[np.float64]
 Schedule = Callable[..., Array]
-Share = Annotated[float, Rule("a float in [0, 1]", lambda value: 0 <= value <= 1)]
+Share = Annotated[float, Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)]
 
 
 def constant(t: Array) -> Array:

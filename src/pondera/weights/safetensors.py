@@ -58,10 +58,28 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray[Any, Any]],
         AttributeError,
         KeyError,
     ) as error:  # of NumPy's dtypes too
-        raise ModelFileError(
-            f"{path}: expected a safetensors file, found something damaged, truncated or of another kind "
-            f"({_reason(error)}). Save the model again or restore the file from a copy."
-        ) from error
+        raise ModelFileError(f"{path}: expected a safetensors file, found {_found(place)}") from error
+
+
+def _found(place: Path) -> str:
+    """Return what a file that cannot be read seems to be, and what to do."""
+    size = place.stat().st_size
+    with place.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        return "an empty file. Restore it from a copy or save the model again."
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] == b"{" and length + 8 > size:
+        return f"one that is cut short after {size:,} bytes. Restore it from a copy or save the model again."
+    if head[8:9] == b"{":
+        return "one that is damaged. Restore it from a copy or save the model again."
+    text = head.decode("utf-8", errors="replace")
+    kind = "a table" if head.startswith((b"PAR1", b"ARROW1")) else "a text" if _is_text(text) else "something else"
+    return f"{kind}. Give the path of a model file."
+
+
+def _is_text(text: str) -> bool:
+    return all(letter.isprintable() or letter.isspace() for letter in text) and "\ufffd" not in text[:-1]
 
 
 def _reason(error: Exception) -> str:
