@@ -24,10 +24,9 @@ PACKAGES = ("pondera", "jax", "optax", "numpy", "polars")
 CHANGES: dict[str, dict[str, Any]] = {
     "strong": {},
     "without weight decay (RealMLP-TD-S)": {"weight_decay": 0.0},
-    "weight decay 0.05": {"weight_decay": 0.05},
+    "weight decay 0.02 (RealMLP-TD)": {"weight_decay": 0.02},
+    "weight decay 0.1": {"weight_decay": 0.1},
     "half the learning rate": {"rate": 0.5},
-    "cosine schedule": {"schedule": "cosine"},
-    "best epoch by loss": {"keep": "loss"},
 }
 """What is changed in the plan of ``strong``; ``rate`` multiplies its learning rate."""
 
