@@ -1,0 +1,96 @@
+"""All tensors of a file, or of several that belong together: an ordered mapping that nothing can change."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pondera.choice import counted, unknown
+from pondera.errors import ArgumentError
+from pondera.weights.tensor import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Weights(Mapping[str, Tensor]):
+    """Named tensors, in the order of their file.
+
+    Attributes
+    ----------
+    tensors
+        Name -> tensor. Optimizer state is not among them.
+    format
+        What kind of file they came from, such as ``"safetensors"``.
+    metadata
+        What else the file says, as plain values.
+    files
+        The files they lie in; empty for a network in memory.
+    optimizer
+        Name -> tensor of what an optimizer keeps for each weight, such as Adam's moments, where the file has it.
+
+    Examples
+    --------
+    >>> Weights.of([], "nothing")
+    <Weights: 0 tensors, 0 values, nothing>
+    """
+
+    tensors: Mapping[str, Tensor]
+    format: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:
+        """Return tensors as a collection; the names must differ.
+
+        Raises
+        ------
+        ArgumentError
+            If two tensors share a name.
+        """
+        by_name: dict[str, Tensor] = {}
+        for tensor in tensors:
+            if by_name.setdefault(tensor.name, tensor) is not tensor:
+                raise ArgumentError(f"Two tensors are called {tensor.name!r}; names must differ.")
+        return cls(MappingProxyType(by_name), format, **more)
+
+    @property
+    def count(self) -> int:
+        """How many values all tensors have together."""
+        return sum(tensor.count for tensor in self.tensors.values())
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes all tensors take where they are stored."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def select(self, pattern: str) -> Weights:
+        """Return the tensors whose names match a pattern such as ``*.weight``.
+
+        Raises
+        ------
+        ArgumentError
+            If none does.
+        """
+        found = [tensor for name, tensor in self.tensors.items() if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            raise ArgumentError(f"No tensor matches. {unknown('tensor', pattern, self.tensors)}")
+        return Weights.of(found, self.format, metadata=self.metadata, files=self.files)
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise KeyError(unknown("tensor", name, self.tensors))
+        return self.tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __repr__(self) -> str:
+        return f"<Weights: {counted(len(self), 'tensor')}, {counted(self.count, 'value')}, {self.format}>"

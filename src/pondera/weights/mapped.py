@@ -1,0 +1,118 @@
+"""Files as memory: mapped, never loaded; and what every reader checks of what a file claims."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from pondera.errors import ModelFileError
+
+MOST_TENSORS = 500_000
+"""More tensors than this are refused: the largest models known have about 100,000."""
+
+MOST_AXES = 64
+"""More axes than NumPy has are refused."""
+
+MOST_VALUES = 1 << 62
+
+
+def map_file(path: Path) -> memoryview:
+    """Return a file's bytes, mapped: the system reads them when they are looked at.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, it is empty, is none (a folder, a pipe, a device) or may not be read.
+    """
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise ModelFileError(f"{path}: is a folder, not a file. Give the path of a file of weights.")
+        if not stat.S_ISREG(kind):
+            raise ModelFileError(f"{path}: is a pipe or device. Give the path of a file of weights.")
+        with path.open("rb") as file:
+            if not file.seek(0, 2):
+                raise ModelFileError(f"{path}: is empty: expected a file of weights.")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such file. Give the path of a file of weights.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{path}: cannot be read: {reason}.") from error
+
+
+def beside(path: Path, name: object) -> Path:
+    """Return the file that another file names as its neighbour: in the same folder or below it, never elsewhere.
+
+    Raises
+    ------
+    ModelFileError
+        If the name is absolute, leads out of the folder (by ``..`` or by a link), or is none.
+    """
+    if not isinstance(name, str) or not name or "\x00" in name:
+        raise ModelFileError(f"{path}: expected the name of a file beside it, found {name!r:.80}.")
+    folder = path.parent.resolve()
+    found = (folder / name).resolve()
+    if Path(name).is_absolute() or "\\" in name or ".." in Path(name).parts or not found.is_relative_to(folder):
+        raise ModelFileError(
+            f"{path}: names the file {name!r:.200}, which is not in its folder. Only files beside it are read; "
+            "copy it there."
+        )
+    return found
+
+
+def checked_shape(path: Path, name: str, shape: Sequence[object]) -> tuple[int, ...]:
+    """Return a shape that a file claims, if a tensor can have it.
+
+    Raises
+    ------
+    ModelFileError
+        If a length is no whole number of at least 0, or there are more axes or values than anything can hold.
+    """
+    if len(shape) > MOST_AXES:
+        raise ModelFileError(f"{path}: tensor {name!r:.200} has {len(shape)} axes; expected at most {MOST_AXES}.")
+    lengths: list[int] = []
+    for length in shape:
+        if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length < MOST_VALUES:
+            raise ModelFileError(
+                f"{path}: tensor {name!r:.200} has the shape {list(shape)!r:.200}; expected whole numbers of at least 0."
+            )
+        lengths.append(length)
+    if math.prod(lengths) >= MOST_VALUES:
+        raise ModelFileError(
+            f"{path}: tensor {name!r:.200} of the shape {lengths!r:.200} would have more values than can be addressed. "
+            "The file is damaged."
+        )
+    return tuple(lengths)
+
+
+def checked_count(path: Path, tensors: int) -> None:
+    """Refuse more tensors than :data:`MOST_TENSORS`.
+
+    Raises
+    ------
+    ModelFileError
+        Says how many there are.
+    """
+    if tensors > MOST_TENSORS:
+        raise ModelFileError(
+            f"{path}: holds {tensors:,} tensors; expected at most {MOST_TENSORS:,}. The file is damaged or no model."
+        )
+
+
+def checked_range(path: Path, name: str, start: int, stop: int, end: int) -> None:
+    """Refuse values that do not lie within the file.
+
+    Raises
+    ------
+    ModelFileError
+        Says where they would lie, and where the file ends.
+    """
+    if not 0 <= start <= stop <= end:
+        raise ModelFileError(
+            f"{path}: tensor {name!r:.200} would lie at bytes {start:,} to {stop:,} of {end:,}. The file is cut short or "
+            "damaged; restore it from a copy."
+        )
