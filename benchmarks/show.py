@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import large, population, recipes, steps, tables
 from benchmarks.measure import load, table
+from pondera.choice import counted
 from pondera.files import whole_file
 
 Report = Callable[[dict[str, Any]], str]
@@ -41,8 +42,10 @@ def tables_in_short(content: dict[str, Any]) -> str:
         rows.append(cells)
     found = content["machine"]
     learners = next(iter(content["entries"].values()))["learners"]
+    seeds = min(len(each["scores"]) for entry in content["entries"].values() for each in entry["learners"].values())
     where = (
-        f"{found['processor']}, {found['cores']} cores, {found['date']}; details in [benchmarks](benchmarks/README.md)."
+        f"{found['processor']}, {found['cores']} cores, {found['date']}; {counted(seeds, 'seed')}, and another moves "
+        "these scores by up to 1 %; details in [benchmarks](benchmarks/README.md)."
     )
     return f"{table(['rows never seen', *learners], rows)}\n\n{where}"
 

@@ -7,7 +7,6 @@ import functools
 import inspect
 import numbers
 import operator
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
@@ -18,6 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_LISTED = 10
 """A message names no more than this many of what it lists."""
+
+LARGEST = 3.4028234663852886e38
+"""The largest number that float32 holds: what options must not exceed."""
 
 FINITE = Rule("a finite number", lambda value: _is_finite(value))
 """What an option must be whose default is a number and that has no narrower rule."""
@@ -208,4 +210,4 @@ def _rule(parameter: inspect.Parameter) -> Rule | None:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

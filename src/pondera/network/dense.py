@@ -14,6 +14,7 @@ from pondera.errors import ArgumentError
 from pondera.network.activations import activation
 from pondera.network.initializers import INITIALIZERS
 from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.product import product
 
 PARAMETRIZATIONS = ("standard", "ntk")
 
@@ -79,7 +80,7 @@ class Dense(Layer):
 
     def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
         """Return activation(x W + b): (..., inputs) -> (..., units)."""
-        z = x @ weights["weight"]
+        z = product(x, weights["weight"])
         if self.parametrization == "ntk":
             z = z * self._factor(x.shape[-1])
         if self.bias is not None:

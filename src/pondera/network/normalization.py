@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +24,7 @@ class LayerNorm(Layer):
     Parameters
     ----------
     epsilon
-        Added to the variance; above 0.
+        Added to the variance; above 0, at most 1.
 
     Examples
     --------
@@ -40,8 +39,10 @@ class LayerNorm(Layer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", plain(self.epsilon))
-        if type(self.epsilon) not in (int, float) or not 0 < self.epsilon < math.inf:
-            raise ArgumentError(f"The epsilon of a layer normalization must be a number above 0. Got {self.epsilon!r}.")
+        if type(self.epsilon) not in (int, float) or not 0 < self.epsilon <= 1:
+            raise ArgumentError(
+                f"The epsilon of a layer normalization must be a number above 0 and at most 1. Got {self.epsilon!r}."
+            )
 
     def outputs(self, inputs: int) -> int:
         """Return ``inputs``."""

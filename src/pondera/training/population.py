@@ -19,7 +19,7 @@ from pondera.training.epoch import State
 from pondera.training.figures import Fit, Progress
 from pondera.training.fit import run, trainable
 from pondera.training.plan import Plan, plan_of
-from pondera.training.room import require_room
+from pondera.training.room import require_room, rows_a_step
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
@@ -106,7 +106,7 @@ def fit_population(
     if starts is not None and len(starts) != seeds:
         raise ArgumentError(f"Expected a state for each of the {seeds} networks, found {len(starts)}.")
 
-    require_room(architecture, dtype, min(plan.batch_size, len(np.atleast_1d(x))), int(seeds))
+    require_room(architecture, dtype, rows_a_step(x, plan.batch_size), int(seeds))
     numbers = seeds_of(plan.seed, int(seeds))
     networks = networks or [Network(architecture, architecture.initial(number, dtype)) for number in numbers]
     members = [trainable(network) for network in networks]

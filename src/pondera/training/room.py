@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sized
 
 import numpy as np
 
@@ -19,6 +20,11 @@ def memory() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):  # Windows
         return float("inf")
+
+
+def rows_a_step(x: object, batch: int) -> int:
+    """Return how many rows a step takes: all of them where they are fewer than a batch."""
+    return min(batch, len(x)) if isinstance(x, Sized) else batch
 
 
 def require_room(architecture: Architecture, dtype: str, batch: int, networks: int = 1) -> None:
