@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pondera.training.fit import fit as fit
     from pondera.training.plan import Plan as Plan
     from pondera.training.population import fit_population as fit_population
+    from pondera.weights.collection import Weights as Weights
+    from pondera.weights.open import open as open  # noqa: A004
 
 _HOMES = {
     "Choice": "choice",
@@ -49,6 +51,8 @@ _HOMES = {
     "fit": "training.fit",
     "Plan": "training.plan",
     "fit_population": "training.population",
+    "Weights": "weights.collection",
+    "open": "weights.open",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pondera import __version__
-from pondera.commands import neuron, predict, show, train
+from pondera.commands import neuron, predict, read, show, train
 
 app = typer.Typer(
     name="pondera",
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "predict": predict.predict,
     "show": show.show,
+    "read": read.read,
     "neuron": neuron.neuron,
 }
 

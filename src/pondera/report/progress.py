@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from pondera.report.terminal import messages
 from pondera.training.figures import Progress as Where
@@ -64,6 +72,16 @@ def waiting(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
+
+
+@contextmanager
+def bytes_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield the function that is told how many bytes were read; on a terminal it moves a bar, elsewhere nothing."""
+    console = messages()
+    columns = (BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        task = display.add_task("read", total=total)
+        yield lambda size: display.advance(task, size)
 
 
 def _figures(where: Where, metric: str) -> str:
