@@ -1,7 +1,7 @@
 # Everything below happens in .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-EXAMPLE ?= breast_cancer
+EXAMPLE ?= digits
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

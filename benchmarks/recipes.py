@@ -25,8 +25,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "strong": {},
     "without weight decay (RealMLP-TD-S)": {"weight_decay": 0.0},
     "weight decay 0.02 (RealMLP-TD)": {"weight_decay": 0.02},
-    "weight decay 0.1": {"weight_decay": 0.1},
-    "half the learning rate": {"rate": 0.5},
 }
 """What is changed in the plan of ``strong``; ``rate`` multiplies its learning rate."""
 

@@ -18,7 +18,7 @@ WIDTH = 92
 
 PICTURES = {
     "neuron": ["neuron --inputs 5,2 --weights 0.7,0.3 --bias 1"],
-    "train": ["train --example breast_cancer --out demo"],
+    "train": ["train --example digits --out demo"],
 }
 
 

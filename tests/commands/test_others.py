@@ -208,3 +208,13 @@ def test_the_lightest_way_in_does_not_load_jax():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["output"] == 5.1
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_whoever_read_the_results_may_go_away(model, more):
+    line = [sys.executable, "-m", "pondera", "show", str(model), *more]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()  # before a byte is written
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141

@@ -132,7 +132,10 @@ BAD = {
     "no epochs": (["TABLE", "--target", "kind", "--epochs", "0"], "--epochs takes "),
     "no networks": (["TABLE", "--target", "kind", "--seeds", "0"], "--seeds takes "),
     "negative seed": (["TABLE", "--target", "kind", "--seed", "-1"], "seed"),
-    "test fraction": (["TABLE", "--target", "kind", "--test-fraction", "1"], "must lie in [0, 1)"),
+    "test fraction": (
+        ["TABLE", "--target", "kind", "--test-fraction", "1"],
+        "--test-fraction takes a number of at least 0",
+    ),
     "learning rate": (["TABLE", "--target", "kind", "--learning-rate", "0"], "--learning-rate takes "),
     "missing file": (["nowhere.csv", "--target", "kind"], "nowhere.csv"),
     "missing test file": (["TABLE", "--target", "kind", "--test", "nowhere.csv"], "nowhere.csv"),
@@ -144,7 +147,7 @@ BAD = {
     ),
     "rate of words": (["TABLE", "--learning-rate", "x"], "expected a number, found 'x'"),
     "no word": (["TABLE", "--hidden"], "(see pondera train --help)"),
-    "too large": (["TABLE", "--target", "kind", "--hidden", "9999999999"], "GB of memory; this machine has"),
+    "too large": (["TABLE", "--target", "kind", "--hidden", "9999999999"], "GB of memory; there are "),
     "out is a file": (["TABLE", "--target", "kind", "--out", "TABLE"], "is a file"),
 }
 

@@ -336,3 +336,33 @@ def test_any_text_can_be_a_column_name(name):
     assert [column.name for column in encoding.columns] == ["a", name, "b"]
     assert encoding.transform(frame)[0][:, 2].tolist() == [-1.0, 1.0, -1.0]
     assert distinct_rows(frame)[0].tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        (["true", "false"], ["True", "False"]),
+        (["True", "False"], [True, False]),
+        (["1", "2"], ["1.0", "2.0"]),
+        (["1.0", "2.0"], ["1", "2"]),
+        (["2024-01-31", "2024-02-01"], ["31.01.2024", "2024/02/01"]),
+        (["2024-01-31 00:00:00.000000", "2024-02-01 00:00:00.000000"], ["2024-01-31", "2024-02-01"]),
+    ],
+)
+def test_the_same_category_written_in_another_way(trained, given):
+    encoding = Encoding.fit(pl.DataFrame({"c": trained}))
+    matrix, unseen = encoding.transform(pl.DataFrame({"c": given}))
+    assert matrix.tolist() == encoding.transform(pl.DataFrame({"c": trained}))[0].tolist()
+    assert unseen.categories == {}
+
+
+@pytest.mark.parametrize("given", ["10.0.0.0", "v1.0", "python 3.0", "1.00", "01"])
+def test_texts_that_only_look_alike_are_other_categories(given):
+    encoding = Encoding.fit(pl.DataFrame({"c": ["10.0.0", "v1", "python 3", "1"]}))
+    assert encoding.transform(pl.DataFrame({"c": [given]}))[1].categories == {"c": 1}
+
+
+def test_a_category_as_it_is_goes_before_another_that_only_reads_the_same():
+    encoding = Encoding.fit(pl.DataFrame({"c": ["1", "1.0", "x"]}))
+    rows = encoding.transform(pl.DataFrame({"c": ["1", "1.0"]}))[0].tolist()
+    assert rows == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]

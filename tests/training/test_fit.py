@@ -180,7 +180,7 @@ def test_an_equinox_module_is_trained_as_it_is():
     assert not np.array_equal(trained.layers[0].weight, module.layers[0].weight)
 
 
-def test_a_flax_module_is_trained_as_it_is():
+def test_nested_dictionaries_as_flax_has_them():
     # what flax.linen.Module.init returns and its apply takes: nested dictionaries of arrays
     start = {"params": {"Dense_0": {"kernel": np.zeros((3, 1), np.float32), "bias": np.zeros(1, np.float32)}}}
 

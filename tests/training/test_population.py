@@ -94,7 +94,7 @@ def test_one_control_c_stops_them_all():
     population = fit_population(
         ARCHITECTURE, X, Y, PLAN.replace(epochs=10_000_000), seeds=2, validation=0.2, progress=progress
     )
-    assert [member.reason for member in population.fits] == ["interrupted", "interrupted"]
+    assert {member.reason for member in population.fits} == {"interrupted"}
     assert signal.getsignal(signal.SIGINT) == before
 
 
@@ -106,7 +106,7 @@ def test_networks_that_finished_no_epoch_are_left_out():
             asked.append(k)
             os.kill(os.getpid(), signal.SIGINT)
 
-    many = 40  # more than there are cores: some have not begun when the first is in its third epoch
+    many = 4 * os.cpu_count()  # some have not begun when the first is in its third epoch
     plan = PLAN.replace(epochs=10_000)
     population = fit_population(ARCHITECTURE, X, Y, plan, seeds=many, validation=0.2, progress=progress)
     assert 1 <= len(population.fits) < many

@@ -45,12 +45,13 @@ def main(arguments: list[str] | None = None) -> None:
                 raise
             where = getattr(error, "filename", None)
             what = getattr(error, "strerror", None) or str(error) or "out of memory"
-            _fail(f"{f'{where} cannot be used' if where else 'The machine refused'}: {what}.")
+            advice = "Give another place." if where else "Free some memory or disk, or give fewer rows."
+            _fail(f"{f'{where} cannot be used' if where else 'The machine refused'}: {what}. {advice}")
         except Exception as error:
             if debug:
                 raise
             if "RESOURCE_EXHAUSTED" in str(error):  # how JAX says it
-                _fail("This does not fit into memory. Give fewer or smaller hidden layers, or a smaller --batch-size.")
+                _fail("This does not fit into memory. Give smaller hidden layers, smaller batches or fewer rows.")
             what = f"{type(error).__name__}: {error}".rstrip(": .")
             _fail(f"this is a mistake in Pondera: {what}. Run again with --debug and report what it prints.", code=1)
 
@@ -70,6 +71,10 @@ def _run(arguments: list[str]) -> None:
     usage_error: Any = typer.BadParameter.__mro__[1]  # its name is not public, and its module moved between versions
     try:
         code = app(arguments or ["--help"], prog_name="pondera", standalone_mode=False)
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # typer has a code of its own for that
+            raise left.__context__ from None
+        raise
     except typer.Abort:
         raise KeyboardInterrupt from None
     except usage_error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,5 +78,7 @@ def whole_numbers(text: str | None, option: str) -> tuple[int, ...] | None:
 
 
 def names(text: str | None) -> list[str]:
-    """Return the names of a comma-separated list."""
-    return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    """Return the names of a comma-separated list; one that holds a comma itself stands in double quotes."""
+    if text is None:
+        return []
+    return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), []) if part.strip()]

@@ -173,6 +173,8 @@ def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) ->
     dropped = [_known(name, frame.columns, "--drop", source) for name in names_of(drop)]
     if column in dropped:
         raise ArgumentError(f"--drop leaves out the column {column!r}, which --target asks to predict. Name another.")
+    if frame.width == 1:
+        raise ArgumentError(f"{source} has the column {column!r} only: expected others to predict it from.")
     if len(set(dropped)) == frame.width - 1:
         raise ArgumentError(f"Nothing is left to predict {column!r} from. Drop fewer columns.")
     return _all_but(frame, dropped)
@@ -186,8 +188,9 @@ def _as_categories(frame: pl.DataFrame, names: list[str], column: str, source: s
         _known(name, frame.columns, "--categorical", source)
         if name == column:
             raise ArgumentError(f"--categorical names the target {name!r}. Use --task classification instead.")
-    texts = [series.cast(pl.String) if series.name in names else series for series in frame]
-    return pl.DataFrame(texts)
+        if frame[name].dtype.is_nested() or frame[name].dtype in (pl.Duration, pl.Binary, pl.Object):
+            raise ArgumentError(f"--categorical names {name!r} of type {frame[name].dtype}: expected texts or numbers.")
+    return pl.DataFrame([series.cast(pl.String) if series.name in names else series for series in frame])
 
 
 def _all_but(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
@@ -259,7 +262,7 @@ def _parts(
     if fraction == 0:
         return frame, None
     if not 0 < fraction < 1:
-        raise ArgumentError(f"--test-fraction must lie in [0, 1). Got {fraction:g}.")
+        raise ArgumentError(f"--test-fraction takes a number of at least 0 and below 1. Got {fraction:g}.")
     labels = frame[column].cast(str).to_numpy() if task == "classification" else None
     train_rows, test_rows = split(frame.height, fraction, seed, labels)
     return frame[train_rows], frame[test_rows]

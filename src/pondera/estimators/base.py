@@ -225,9 +225,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         for fit in trained.fits:
             if fit.reason in (DIVERGED, INTERRUPTED):
                 warnings.warn(fit.message, PonderaWarning, stacklevel=3)
-        if len(trained.fits) < settings.seeds:
-            left = settings.seeds - len(trained.fits)
-            message = f"{left} of {settings.seeds} networks finished no epoch and were left out."
+        if trained.left_out:
+            message = f"{trained.left_out} of {settings.seeds} networks finished no epoch and were left out."
             warnings.warn(message, PonderaWarning, stacklevel=3)
 
     def _table(

@@ -21,6 +21,10 @@ Array = np.ndarray[Any, Any]
 Metrics = dict[str, float | None]
 
 
+FEWEST_ROWS = 10
+"""With fewer test rows than this no mean of squared errors is told from chance: their spread is not known."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How a model does on rows it never saw, beside simpler ones.
@@ -86,44 +90,66 @@ def _finite(figures: Metrics) -> Metrics:
 
 
 def _misses(predictions: Array, truth: Array) -> Array:
-    """Return what each row adds to the error: 1 for a wrong class, the squared difference for a number."""
-    missed = predictions.argmax(axis=1) != truth if predictions.ndim == 2 else (predictions - truth) ** 2
-    return missed.astype(np.float64)
+    """Return what each row adds to the error: 1 for a wrong class, a square in variances of the target for a number."""
+    if predictions.ndim == 2:
+        wrong: Array = (predictions.argmax(axis=1) != truth).astype(np.float64)
+        return wrong
+    largest = float(np.abs(truth).max()) or 1.0  # numbers of any size: their squares may leave the range of floats
+    with np.errstate(over="ignore", under="ignore"):
+        missed: Array = ((predictions / largest - truth / largest) / ((truth / largest).std() or 1.0)) ** 2
+    return missed
 
 
 def _verdict(own: Array, linear: Array, classes: bool) -> Finding:
     """Return whether the network is better than the linear model, from what each of them misses on every test row."""
     saved, rows = linear - own, counted(len(own), "test row")
-    mean = float(saved.mean())
-    error = float(saved.std(ddof=1) / math.sqrt(len(saved))) if len(saved) > 1 else math.inf
-    by, advice = _difference(mean, error, None if classes else float(linear.mean())), ""
+    by, sure, figures, method = (_wrong_rows if classes else _squares)(saved)
+    advice = ""
     if not saved.any():
         statement = f"The network and the linear model do equally well on the {rows}."
-    elif by is None or not abs(mean) > 2 * error:
+    elif not sure:
         statement = f"{rows} cannot tell the network and the linear model apart{f' ({by})' if by else ''}."
         advice = "More test rows might; without them the linear model is the simpler choice."
-    elif mean > 0:
+    elif saved.mean() > 0:
         statement = f"The network is better than the linear model: {by}."
     else:
         statement = f"The linear model is better than the network: {by}."
         advice = "Use it, or try more rows, other columns or another recipe."
     return Finding(
         statement,
-        {**_finite({"mean": mean, "standard_error": error}), "rows": len(saved)},
-        "mean over test rows of the linear model's miss less the network's, with its standard error",
-        certainty="two standard errors, about 95 %; it holds for rows like these test rows and for this one training",
+        {**_finite(figures), "rows": len(saved)},
+        method,
+        certainty="95 %; it holds for rows like these test rows and for this one training",
         advice=advice,
     )
 
 
-def _difference(mean: float, error: float, whole: float | None) -> str | None:
-    """Return a difference of misses in words, of wrong rows or as a share of a squared error; None if unknown."""
-    if not math.isfinite(error) or whole == 0:
-        return None
-    if whole is None:
-        return f"they differ by {100 * abs(mean):.1f} ± {200 * error:.1f} wrong rows in 100, ± two standard errors"
-    share, spread = 100 * abs(mean) / whole, 200 * error / whole
-    return f"they differ by {share:.1f} ± {spread:.1f} % of the linear model's squared error, ± two standard errors"
+Difference = tuple[str, bool, Metrics, str]  # in words, whether it is more than chance, figures, how it was found
+
+
+def _wrong_rows(saved: Array) -> Difference:
+    """Judge by the rows that only one of the two gets wrong: an exact sign test (McNemar 1947, Psychometrika 12)."""
+    from scipy.stats import binomtest
+
+    network, linear = int((saved < 0).sum()), int((saved > 0).sum())
+    chance = float(binomtest(linear, network + linear).pvalue) if network + linear else 1.0
+    words = f"it alone is wrong on {network:,}, the linear model alone on {linear:,}"
+    figures: Metrics = {"network_alone_wrong": network, "linear_alone_wrong": linear, "p": chance}
+    return words, chance < 0.05, figures, "exact sign test on the test rows that one of the two gets wrong"
+
+
+def _squares(saved: Array) -> Difference:
+    """Judge by the mean of the squared errors' differences, with Student's interval of 95 %."""
+    from scipy.stats import t
+
+    rows = len(saved)
+    mean = float(saved.mean())
+    error = float(saved.std(ddof=1) / math.sqrt(rows) * t.ppf(0.975, rows - 1)) if rows > 1 else math.inf
+    known = math.isfinite(mean) and math.isfinite(error)
+    words = f"their R² differ by {abs(mean):.2g} ± {error:.2g}" if known else ""
+    figures: Metrics = {"difference": mean, "interval": error}
+    how = "mean difference of squared errors over the target's variance on the test rows, with Student's interval"
+    return words, known and rows >= FEWEST_ROWS and abs(mean) > error, figures, how
 
 
 def _classifiers(x: Array, codes: Array, classes: int) -> dict[str, Callable[[Array], Array]]:

@@ -40,10 +40,11 @@ FEWEST_TO_SPLIT = 10  # with fewer different rows nothing is held out for valida
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, how its trainings ended, and what going on with them needs."""
+    """A model, how its trainings ended, what going on with them needs; and how many were left out of it."""
 
     model: Model
     fits: tuple[Fit, ...]
+    left_out: int = 0
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -105,10 +106,11 @@ def train(
     fraction = 0.0 if one_epoch else settings.validation_fraction
     kept, held = _split(len(rows), fraction, settings.seed, None if classes is None else classes.encode(target))
     scale = classes or TargetScaling.fit(regression_values(target[kept]), weights[kept], target.name)
-    encoding = Encoding.fit(frame[kept])
+    trained_on, held_out = frame[kept], frame[held]
+    encoding = Encoding.fit(trained_on)
     kept_weights = None if (weights[kept] == 1).all() else weights[kept]  # the same figures, found faster
-    scaling = scaling_of(encoding, frame[kept], recipe_of(settings.recipe).scaling, kept_weights)
-    x, held_x = (inputs_of(encoding, scaling, frame[part], settings.dtype)[0] for part in (kept, held))
+    scaling = scaling_of(encoding, trained_on, recipe_of(settings.recipe).scaling, kept_weights)
+    x, held_x = (inputs_of(encoding, scaling, part, settings.dtype)[0] for part in (trained_on, held_out))
     answers, weights = _answers(scale, target, weights, settings)
     count = len(scale.values) if isinstance(scale, Classes) else 0
     plan = settings.plan(task, count)
@@ -134,7 +136,7 @@ def train(
         clamp=recipe_of(settings.recipe).clamp,
         record=_record(settings, plan, population.fits, (copies[kept].sum(), copies[held].sum()), started),
     )
-    return Trained(model, population.fits)
+    return Trained(model, population.fits, settings.seeds - len(population.fits))
 
 
 def train_on(
@@ -254,7 +256,7 @@ def _record(
     return {
         "recipe": settings.recipe,
         "plan": plan.to_json(),
-        "seeds": settings.seeds,
+        "seeds": len(fits),
         "rows": {"train": int(rows[0]), "validation": int(rows[1])},
         "seconds": time.perf_counter() - started,
         "fits": [

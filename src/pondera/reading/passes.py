@@ -82,7 +82,8 @@ def _smallest_normal(kind: np.dtype[Any], wide: bool) -> Any:
     """Return the bits of the smallest value of full precision, as the loop compares them."""
     if kind.kind in "biu":
         return np.int64(0) if wide else np.int32(0)
-    smallest = ml_dtypes.finfo(kind).smallest_normal
+    limits: Any = ml_dtypes.finfo
+    smallest = limits(kind).smallest_normal
     return np.float64(smallest).view(np.int64) if wide else np.float32(smallest).view(np.int32)
 
 

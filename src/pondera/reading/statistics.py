@@ -79,7 +79,7 @@ class Statistics:
         (2, 1.0, 3.0, 2.0, 1.0)
         """
         flat = np.ascontiguousarray(values)
-        source = Mapped(memoryview(flat.reshape(-1).view(np.uint8)), 0, flat.dtype, flat.size)
+        source = Mapped(flat.reshape(-1).view(np.uint8).data, 0, flat.dtype, flat.size)
         return statistics_of(Tensor("values", np.shape(values), flat.dtype.name, source), threads)
 
     def quantile(self, q: float) -> float:

@@ -12,7 +12,7 @@ from pondera.choice import Choice, counted
 from pondera.model.model import Model
 from pondera.reading.statistics import Statistics
 from pondera.report.terminal import QUIET, figure, score
-from pondera.report.training import HEADINGS, describe
+from pondera.report.training import HEADINGS, VALIDATION_METRICS, describe
 from pondera.tables.target import Classes
 
 SHOWN = 40  # columns that are listed
@@ -84,11 +84,13 @@ def _facts(model: Model) -> Table:
     )
     rows, notes = record["rows"], record.get("notes", {})
     table.add_row("rows", f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best epoch")
-    table.add_row("ended", f"{fit['message']} Epoch {fit['best_epoch'] + 1} was kept.")
+    table.add_row("ended", fit["message"])
     held = [entry for entry in record["history"] if entry["network"] == 0 and entry["epoch"] == fit["best_epoch"]]
     if held and held[0]["validation_metric"] is not None:
-        name = "accuracy" if fit["metric"] == "accuracy" else "RMSE / spread of the target"
-        table.add_row("on validation rows", f"{name} {score(held[0]['validation_metric'])}")
+        name = VALIDATION_METRICS[fit["metric"]]
+        table.add_row(
+            "on validation rows", f"{name} {score(held[0]['validation_metric'])} in epoch {fit['best_epoch'] + 1}"
+        )
     test = notes.get("test")
     if isinstance(test, dict):
         figures: dict[str, float | None] = {

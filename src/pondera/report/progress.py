@@ -57,7 +57,7 @@ def training_progress(networks: int, metric: str) -> Iterator[Callable[[int, Whe
                     total=where.steps * networks,
                     completed=sum(taken),
                     epoch=f"{sum(epochs)}/{where.epochs * networks}",
-                    figures=_figures(where, metric),
+                    figures=_figures(where, metric, console.width >= WIDE),
                 )
 
         yield show
@@ -84,12 +84,13 @@ def bytes_progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda size: display.advance(task, size)
 
 
-def _figures(where: Where, metric: str) -> str:
+def _figures(where: Where, metric: str, wide: bool) -> str:
     parts = []
     if where.figures is not None:
         parts.append(f"loss {where.figures.training_loss:.4f}")
         if where.figures.validation_loss is not None and where.figures.validation_metric is not None:
-            parts.append(f"validation {where.figures.validation_loss:.4f}")
+            if wide:
+                parts.append(f"validation {where.figures.validation_loss:.4f}")
             parts.append(f"{metric} {where.figures.validation_metric:.4f}")
     parts.append(f"{_short(where.rows_per_second)} rows/s")
     return " ".join(parts)

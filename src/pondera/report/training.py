@@ -27,6 +27,9 @@ HEADINGS = {
     "mae": "MAE ↓",
     "r2": "R² ↑",
 }
+VALIDATION_METRICS = {"accuracy": "accuracy", "rmse": "RMSE/std"}
+"""What an epoch's figure on the validation rows is: there the target is in its own standard deviations."""
+
 SHOWN = 8  # inputs whose connections are listed
 
 
@@ -142,7 +145,7 @@ def _untested(model: Model) -> str:
     fit = model.record["fits"][0]
     best = [entry for entry in model.record["history"] if entry["epoch"] == fit["best_epoch"]][:1]
     held = best[0]["validation_metric"] if best else None
-    name = "accuracy" if fit["metric"] == "accuracy" else "RMSE / spread of the target"
+    name = VALIDATION_METRICS[fit["metric"]]
     known = "" if held is None else f" On the validation rows, which chose the epoch: {name} {score(held)}."
     return f"No rows were kept to test on, so how well it predicts rows it never saw is not known.{known}"
 

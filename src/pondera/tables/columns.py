@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -156,5 +157,5 @@ def require_few(series: pl.Series) -> None:
         advice = f"{meant} Or drop it" if meant else "It is an identifier or free text. Drop it"
         raise TableError(
             f"Column '{name}' holds {distinct} different texts in {rows} rows: nothing can be learned from them as "
-            f"they stand. {advice} (--drop {name}), or derive a category or a number from it."
+            f"they stand. {advice} (--drop {shlex.quote(name)}), or derive a category or a number from it."
         )

@@ -173,9 +173,13 @@ class Encoding:
         """The inputs, in the order of the matrix that :meth:`transform` returns."""
         return _unique([each for column in self.columns for each in _inputs_of(column)])
 
+    @cached_property
+    def _typed(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.columns if column.kind != "category")
+
     def takes_text(self, name: str) -> bool:
         """Whether a column of a file is best left as text: a category, which is compared as text, or none of these."""
-        return all(column.name != name or column.kind == "category" for column in self.columns)
+        return name not in self._typed
 
     def each_input(self, frame: pl.DataFrame) -> Iterator[Matrix]:
         """Yield the values of one input after the other, (rows,) float64: what :meth:`transform` returns in columns.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pondera.errors import TableError
 from pondera.tables.columns import Column
-from pondera.tables.values import booleans_of, clean_text, dates_of, numbers_of, without_none
+from pondera.tables.values import booleans_of, clean_text, common_form, dates_of, numbers_of, without_none
 
 CATEGORY_MISSING = "(missing)"
 """How the input of a missing category is named."""
@@ -105,8 +105,8 @@ def booleans_into(out: Floats, series: pl.Series, where: Where = row_number) -> 
 def codes_of(column: Column, series: pl.Series, where: Where = row_number) -> tuple[NDArray[np.int64], int]:
     """Return the place of each row's category, -1 where unknown and -2 where missing; and how many are unknown.
 
-    Categories are compared as texts. Where that fails, 1.0 also counts as 1, 1 as 1.0 and true as True, which is what
-    CSV files, pandas and Polars make of the same category.
+    Categories are compared as texts. Where that fails, they are compared in a form that CSV files, pandas, Polars and
+    Arrow have in common for the same number, truth value or date: see :func:`~pondera.tables.values.common_form`.
     """
     if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary):
         raise _wrong_type(series, "categories, as in training", where)
@@ -116,12 +116,10 @@ def codes_of(column: Column, series: pl.Series, where: Where = row_number) -> tu
     if series.dtype == pl.String:
         texts = _stripped_unless_known(column, texts)
     places: dict[str, int] = {category: at for at, category in enumerate(column.categories)}
-    for category in column.categories:
-        places.setdefault(category.removesuffix(".0"), places[category])
-    texts = texts.zip_with(texts.is_in(list(places)).fill_null(True), texts.str.strip_suffix(".0"))
-    if series.dtype == pl.Boolean:
-        for category in column.categories:
-            places.setdefault(category.lower(), places[category])
+    if not texts.is_in(list(places)).fill_null(True).all():
+        for category, common in zip(places, common_form(pl.Series(list(places), dtype=pl.String)), strict=True):
+            places = {common: places[category]} | places  # a category as it is goes before the common form of another
+        texts = texts.zip_with(texts.is_in(list(column.categories)).fill_null(True), common_form(texts))
     codes = texts.replace_strict(list(places), list(places.values()), default=-1, return_dtype=pl.Int64)
     result = codes.set(texts.is_null(), -2).to_numpy().copy()
     return result, int(np.count_nonzero(result == -1))

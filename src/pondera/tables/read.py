@@ -50,12 +50,12 @@ _BINARY: tuple[tuple[bytes, str, Callable[..., pl.DataFrame]], ...] = (
 _PICKLE = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
-def nothing(name: str) -> bool:
+def no_column(name: str) -> bool:
     """Return False: no column is left as text."""
     return False
 
 
-def read_table(path: str | os.PathLike[str], *, as_text: Callable[[str], bool] = nothing) -> pl.DataFrame:
+def read_table(path: str | os.PathLike[str], *, as_text: Callable[[str], bool] = no_column) -> pl.DataFrame:
     r"""Read a table; the first bytes of the file decide how, not its name.
 
     Parquet and Arrow IPC (Feather) keep their own types. In text, the delimiter (comma, semicolon, tab or bar) is found

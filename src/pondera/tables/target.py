@@ -193,8 +193,11 @@ class Classes:
             )
         if isinstance(first, str):
             return labels.cast(pl.String)
+        if isinstance(first, int) and labels.dtype == pl.String:
+            whole = labels.cast(pl.Int64, strict=False)
+            labels = labels if whole.has_nulls() else whole
         if isinstance(first, int) and labels.dtype.is_integer():
-            return labels
+            return labels  # not by way of floats, which run out of digits
         return labels.cast(pl.Float64, strict=False)
 
 

@@ -103,6 +103,21 @@ def _holds_nan(values: pl.Series) -> bool:
     return values.dtype.is_float() and bool(values.is_nan().any())
 
 
+def common_form(texts: pl.Series) -> pl.Series:
+    """Return texts with whole numbers, truth values and dates written in one way; others as they are.
+
+    Examples
+    --------
+    >>> common_form(pl.Series(["1.0", "True", "31.01.2024", "10.0.0.0", None])).to_list()
+    ['1', 'true', '2024-01-31 00:00:00.000000', '10.0.0.0', None]
+    """
+    whole = texts.str.contains(r"^-?\d+\.0$").fill_null(False)
+    truth = texts.str.to_lowercase().is_in(["true", "false"]).fill_null(False)
+    moments = dates_of(texts).cast(pl.Datetime("us")).dt.to_string("%Y-%m-%d %H:%M:%S%.6f")
+    found = texts.zip_with(~whole, texts.str.strip_suffix(".0")).zip_with(~truth, texts.str.to_lowercase())
+    return found.zip_with(moments.is_null(), moments)
+
+
 def without_none(texts: pl.Series) -> pl.Series:
     """Turn ``none``, in any case, into null."""
     return texts.set((texts.str.to_lowercase() == "none").fill_null(False), None)

@@ -21,7 +21,7 @@ from pondera.training.epoch import Rows, State, TrainingApply, weight_name
 from pondera.training.figures import Fit, Progress
 from pondera.training.loop import Training
 from pondera.training.plan import Plan, plan_of
-from pondera.training.room import require_room, rows_a_step
+from pondera.training.room import require_room
 from pondera.training.rows import Held, rows_of
 from pondera.training.stopping import Interruption
 
@@ -122,7 +122,7 @@ def fit(
     plan = plan_of(plan)
     trained = trainable(model, weights)
     if trained.network is not None:
-        require_room(trained.network.architecture, trained.network.dtype, rows_a_step(x, plan.batch_size))
+        require_room(trained.network.architecture, plan, trained.network.dtype, x)
     with trained.precision, nullcontext(interruption) if interruption else Interruption() as asked:
         rows, held = rows_of(
             trained.plain, x, targets, sample_weight, validation, Choice.of(plan.loss), plan.seed, trained.weights

@@ -19,7 +19,7 @@ from pondera.training.epoch import State
 from pondera.training.figures import Fit, Progress
 from pondera.training.fit import run, trainable
 from pondera.training.plan import Plan, plan_of
-from pondera.training.room import require_room, rows_a_step
+from pondera.training.room import require_room
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
 
@@ -32,7 +32,8 @@ class Population:
     ----------
     fits
         One finished training a seed, in the order of the seeds. A network that an interruption or a loss that is not
-        finite kept from finishing its first epoch is left out, where others did: it is little more than its start.
+        finite kept from finishing its first epoch is left out, where others did and all began at a random start: it
+        is little more than that.
     """
 
     fits: tuple[Fit, ...]
@@ -103,11 +104,12 @@ def fit_population(
         )
     if isinstance(seeds, bool) or not isinstance(seeds, int | np.integer) or seeds < 1:
         raise ArgumentError(f"seeds= is the number of networks, a whole number of at least 1. Got {seeds!r}.")
-    if starts is not None and len(starts) != seeds:
-        raise ArgumentError(f"Expected a state for each of the {seeds} networks, found {len(starts)}.")
+    for what, found in (("a state", starts), ("weights", networks)):
+        if found is not None and len(found) != seeds:
+            raise ArgumentError(f"Expected {what} for each of the {seeds} networks, found {len(found)}.")
 
-    require_room(architecture, dtype, rows_a_step(x, plan.batch_size), int(seeds))
-    numbers = seeds_of(plan.seed, int(seeds))
+    require_room(architecture, plan, dtype, x, int(seeds))
+    numbers, given = seeds_of(plan.seed, int(seeds)), networks
     networks = networks or [Network(architecture, architecture.initial(number, dtype)) for number in numbers]
     members = [trainable(network) for network in networks]
 
@@ -129,15 +131,16 @@ def fit_population(
             return Population((one(0),))
         with ThreadPoolExecutor(min(int(seeds), os.cpu_count() or 1)) as threads:
             fits = tuple(threads.map(one, range(seeds)))
-    trained = tuple(fit for fit in fits if fit.history)
-    return Population(trained or fits[:1]) if plan.epochs else Population(fits)
+    if given is not None or starts is not None or not plan.epochs:
+        return Population(fits)
+    return Population(tuple(fit for fit in fits if fit.history) or fits[:1])
 
 
 def seeds_of(seed: int, networks: int) -> tuple[int, ...]:
     """Return a seed for each network of a population; the first is the one given.
 
     The others come out of NumPy's ``SeedSequence`` (O'Neill 2015, "Developing a seed_seq alternative"), so that
-    populations of neighbouring seeds have no network in common.
+    populations of neighbouring seeds have, but for a chance in a million, no network in common.
 
     Examples
     --------

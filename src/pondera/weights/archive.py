@@ -1,7 +1,7 @@
 """Zip archives as checkpoints use them: entries that are stored are mapped, entries that are deflated are streamed.
 
-Zip's own promises are checked before anything is believed: every entry lies within the file, no two overlap (which is how
-a small file claims to hold terabytes), names differ, nothing is encrypted.
+Zip's own promises are checked before anything is believed: every entry lies within the file, no two overlap (which is
+how a small file claims to hold terabytes), names differ, nothing is encrypted.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Entry:
         """
         if self.size > most:
             raise ModelFileError(
-                f"{self.path}: the entry {self.name!r:.200} says it has {self.size:,} bytes; expected at most {most:,}. "
-                "The file is damaged or no checkpoint."
+                f"{self.path}: the entry {self.name!r:.200} says it has {self.size:,} bytes; expected at most "
+                f"{most:,}. The file is damaged or no checkpoint."
             )
         return self.head(self.size)
 
@@ -184,8 +184,8 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
     for entry in sorted(found.values(), key=lambda each: each.start):
         if entry.start < reached:
             raise ModelFileError(
-                f"{path}: the entries {before!r:.200} and {entry.name!r:.200} of the zip archive overlap. It is damaged, "
-                "or made to look larger than it is."
+                f"{path}: the entries {before!r:.200} and {entry.name!r:.200} of the zip archive overlap. It is "
+                "damaged, or made to look larger than it is."
             )
         reached, before = entry.start + entry.packed, entry.name
     return found
@@ -202,7 +202,7 @@ def _entry(path: Path, view: memoryview, info: zipfile.ZipInfo) -> Entry:
             f"{path}: the entry {name!r:.200} is compressed by method {info.compress_type}; expected none or deflate."
         )
     at = info.header_offset
-    if not 0 <= at <= len(view) - LOCAL.size or view[at : at + 4] != b"PK\x03\x04":
+    if not 0 <= at <= len(view) - LOCAL.size or bytes(view[at : at + 4]) != b"PK\x03\x04":
         raise ModelFileError(
             f"{path}: the entry {name!r:.200} of the zip archive is not where it should be. It is damaged."
         )

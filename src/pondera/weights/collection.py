@@ -44,7 +44,7 @@ class Weights(Mapping[str, Tensor]):
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:
+    def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:  # noqa: A002
         """Return tensors as a collection; the names must differ.
 
         Raises

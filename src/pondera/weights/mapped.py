@@ -78,7 +78,7 @@ def checked_shape(path: Path, name: str, shape: Sequence[object]) -> tuple[int, 
     for length in shape:
         if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length < MOST_VALUES:
             raise ModelFileError(
-                f"{path}: tensor {name!r:.200} has the shape {list(shape)!r:.200}; expected whole numbers of at least 0."
+                f"{path}: tensor {name!r:.200} has the shape {list(shape)!r:.200}; expected whole numbers from 0 up."
             )
         lengths.append(length)
     if math.prod(lengths) >= MOST_VALUES:
@@ -113,6 +113,6 @@ def checked_range(path: Path, name: str, start: int, stop: int, end: int) -> Non
     """
     if not 0 <= start <= stop <= end:
         raise ModelFileError(
-            f"{path}: tensor {name!r:.200} would lie at bytes {start:,} to {stop:,} of {end:,}. The file is cut short or "
-            "damaged; restore it from a copy."
+            f"{path}: tensor {name!r:.200} would lie at bytes {start:,} to {stop:,} of {end:,}. The file is cut short "
+            "or damaged; restore it from a copy."
         )

@@ -1,0 +1,61 @@
+import json
+
+import numpy as np
+import pytest
+
+from pondera.model.evaluation import _misses, _verdict
+
+RANDOM = np.random.default_rng(0)
+
+
+def classes(network, linear):
+    return _verdict(np.array(network, float), np.array(linear, float), True)
+
+
+def numbers(network, linear, truth):
+    return _verdict(_misses(np.array(network), np.array(truth)), _misses(np.array(linear), np.array(truth)), False)
+
+
+def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
+    # 12 rows against 2: p = 2 · Σ_{k≤2} C(14, k) / 2¹⁴ = 212 / 16384
+    found = classes([1] * 2 + [0] * 12 + [1] * 5 + [0] * 81, [0] * 2 + [1] * 12 + [1] * 5 + [0] * 81)
+    assert found.statement == (
+        "The network is better than the linear model: it alone is wrong on 2, the linear model alone on 12."
+    )
+    assert found.figures["p"] == pytest.approx(212 / 16384)
+    # 4 against 1: p = 2 · 6 / 32
+    found = classes([1] * 4 + [0] * 20, [0] * 4 + [1] + [0] * 19)
+    assert found.statement.startswith(
+        "24 test rows cannot tell the network and the linear model apart (it alone is wrong"
+    )
+    assert found.figures["p"] == pytest.approx(12 / 32)
+
+
+def test_equals_and_single_rows():
+    assert classes([0, 1, 0], [0, 1, 0]).statement.endswith("do equally well on the 3 test rows.")
+    found = classes([0], [1])
+    assert found.statement.startswith("1 test row cannot tell")
+    found = numbers([1.0], [-1.0], [0.0])
+    assert found.statement.endswith("do equally well on the 1 test row.")
+    found = numbers([1.0], [2.0], [1.0])
+    assert found.statement == "1 test row cannot tell the network and the linear model apart."
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-170, 1e200, 1e-308])
+def test_numbers_of_any_size(scale):
+    truth = RANDOM.normal(size=200)
+    close, far = truth + 0.1 * RANDOM.normal(size=200), truth + RANDOM.normal(size=200)
+    found = numbers(close * scale, far * scale, truth * scale)
+    assert found.statement.startswith("The network is better than the linear model: their R² differ by ")
+    assert found.figures["difference"] == pytest.approx(np.mean((far - truth) ** 2 - (close - truth) ** 2), rel=0.4)
+    found = numbers(far * scale, truth * scale, truth * scale)  # a linear model without any error
+    assert found.statement.startswith("The linear model is better than the network: their R² differ by ")
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_few_rows_are_not_enough():
+    truth = np.arange(9.0)
+    assert numbers(truth, truth + 1, truth).statement.startswith("9 test rows cannot tell")
+    truth = np.arange(10.0)
+    assert numbers(truth, truth + 1, truth).statement.startswith("The network is better")
