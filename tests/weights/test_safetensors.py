@@ -57,7 +57,7 @@ def test_other_readers_understand_it(tmp_path):
     [
         (lambda path: None, "there is no such file"),
         (lambda path: path.mkdir(), "is a folder, not a file"),
-        (lambda path: path.write_bytes(b""), "found an empty file. Restore it"),
+        (lambda path: path.write_bytes(b""), "is empty: expected a file of weights"),
         (lambda path: path.write_bytes(b"\x80\x04\x95"), "found something else. Give"),
         (lambda path: path.write_bytes(b"\xff" * 100), "found something else. Give"),
         (lambda path: path.write_text("age,income\n1,2\n"), "found a text. Give"),

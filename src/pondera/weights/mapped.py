@@ -37,6 +37,8 @@ def map_file(path: Path) -> memoryview:
             if not file.seek(0, 2):
                 raise ModelFileError(f"{path}: is empty: expected a file of weights.")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except ModelFileError:
+        raise
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such file. Give the path of a file of weights.") from None
     except (OSError, ValueError) as error:

@@ -99,7 +99,7 @@ def _header(path: Path, name: str, head: bytes) -> tuple[np.dtype[Any], tuple[in
     length = int.from_bytes(head[8:start], "little")
     if length > len(head) - start:
         raise ModelFileError(
-            f"{path}: the header of {name!r:.200} has {length:,} bytes, more than there are or than any has. It is damaged."
+            f"{path}: the header of {name!r:.200} has {length:,} bytes, more than there are. It is damaged."
         )
     try:
         found = ast.literal_eval(head[start : start + length].decode("utf-8" if head[6] >= 3 else "latin1").strip())

@@ -132,8 +132,8 @@ def _tensor(path: Path, view: memoryview, first: int, name: str, entry: Any) -> 
         source = Mapped(view, first + begin, DTYPES[NAMES[kind]], count)
     if source.nbytes != end - begin:
         raise ModelFileError(
-            f"{path}: tensor {name!r:.200} of the shape {list(lengths)} and dtype {kind} takes {source.nbytes:,} bytes; "
-            f"the header gives it {end - begin:,}. The file is damaged."
+            f"{path}: tensor {name!r:.200} of the shape {list(lengths)} and dtype {kind} takes {source.nbytes:,} "
+            f"bytes; the header gives it {end - begin:,}. The file is damaged."
         )
     return Tensor(name, lengths, NAMES[kind], source), begin, end
 

@@ -1,0 +1,56 @@
+import os
+
+import pytest
+
+from pondera.errors import ModelFileError
+from pondera.weights.mapped import (
+    MOST_TENSORS,
+    beside,
+    checked_count,
+    checked_range,
+    checked_shape,
+    map_file,
+)
+
+
+def test_files_are_mapped(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert bytes(map_file(tmp_path / "a")[1:]) == b"bc"
+
+
+def test_what_cannot_be_mapped(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    for name, sentence in {
+        "nowhere": "there is no such file",
+        "empty": "is empty: expected a file of weights",
+        "pipe": "is a pipe or device",
+        "": "is a folder, not a file",
+        "a" * 300: "cannot be read: File name too long",
+    }.items():
+        with pytest.raises(ModelFileError, match=rf"^[^:]*: {sentence}"):
+            map_file(tmp_path / name)
+
+
+def test_neighbours(tmp_path):
+    (tmp_path / "sub").mkdir()
+    assert beside(tmp_path / "index.json", "sub/a.bin") == (tmp_path / "sub" / "a.bin").resolve()
+    (tmp_path / "link").symlink_to("/etc")
+    for name in ("/etc/passwd", "../a", "sub/../../a", "link/passwd", "", "a\x00b", 3, None, "..\\a"):
+        with pytest.raises(ModelFileError, match=r"which is not in its folder|expected the name of a file beside it"):
+            beside(tmp_path / "index.json", name)
+
+
+def test_claims(tmp_path):
+    assert checked_shape(tmp_path, "w", [2, 0, 3]) == (2, 0, 3)
+    assert checked_shape(tmp_path, "w", []) == ()
+    for shape in ([-1], [1.5], [True], ["2"], [2**62], [2**40, 2**40], [1] * 65):
+        with pytest.raises(ModelFileError, match=r"'w'"):
+            checked_shape(tmp_path, "w", shape)
+    checked_range(tmp_path, "w", 0, 0, 0)
+    for start, stop in ((-1, 2), (3, 2), (0, 11)):
+        with pytest.raises(ModelFileError, match=r"'w' would lie at bytes"):
+            checked_range(tmp_path, "w", start, stop, 10)
+    checked_count(tmp_path, MOST_TENSORS)
+    with pytest.raises(ModelFileError, match=r"holds 500,001 tensors; expected at most 500,000"):
+        checked_count(tmp_path, MOST_TENSORS + 1)
