@@ -21,6 +21,14 @@ ARCHITECTURE = Architecture(3, (Dense(8, "tanh"), Dropout(0.1), Dense(1)))
 PLAN = Plan(epochs=5, batch_size=16, seed=7)
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Have Ctrl-C mean something even where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_each_member_is_the_network_of_its_seed(dtype):
     population = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=3, dtype=dtype, validation=0.2)

@@ -294,6 +294,6 @@ def _constant(model: Model) -> list[Finding]:
             f"The same value in all training rows: {shown}. That cannot help to predict.",
             {"columns": names},
             "count of different values",
-            advice="Leave it out with --drop.",
+            advice=f"Leave {'it' if len(names) == 1 else 'them'} out with --drop.",
         )
     ]
