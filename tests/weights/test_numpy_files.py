@@ -66,7 +66,10 @@ HOSTILE = {
     ),
     "texts": (npy("{'descr': '<U4', 'fortran_order': False, 'shape': (1,)}"), "of the type '<U4'; expected numbers"),
     "no shape": (npy("{'descr': '<f4', 'fortran_order': False}"), "cannot be read"),
-    "a negative length": (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"), "whole numbers from 0 up"),
+    "a negative length": (
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"),
+        "expected whole numbers from 0 up",
+    ),
     "an overflowing shape": (
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}"),
         "more values than can be addressed",

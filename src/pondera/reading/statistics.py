@@ -18,8 +18,8 @@ from pondera.weights.tensor import DTYPES, Mapped, Tensor
 
 Array = np.ndarray[Any, Any]
 
-STRETCH = 1 << 20
-"""Values that one call of a compiled loop adds up."""
+STRETCH = 1 << 18
+"""Values that one call of a compiled loop adds up: what a block encoding decodes to stays in the second cache."""
 
 SAMPLED = 1 << 22
 """From this many values on, the histogram counts every eighth block only: its shares are right to 0.2 %."""

@@ -1,7 +1,7 @@
 """Sums that can be joined: what a stretch of values adds up to.
 
-Values are summed about a center close to their mean, in float64, in stretches of a million; stretches are joined by the
-formulas of Pébay (2008, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
+Values are summed about a center close to their mean, in float64, in stretches; stretches are joined by the formulas of
+Pébay (2008, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
 statistical moments", Sandia report SAND2008-6212). A sum of n values is wrong by at most about 2⁻³⁶ of the sum of their
 sizes, whatever n: a lane of a stretch adds at most 2¹⁷ values, and there are fewer than 2¹⁴ stretches in 10¹⁰ values.
 """

@@ -27,6 +27,8 @@ def show_survey(console: Console, found: Survey, path: str) -> None:
     )
     console.print()
     console.print(_table(found))
+    if len(weights) > SHOWN:
+        console.print(Text(f"and {len(weights) - SHOWN:,} smaller ones; --json has them all", style=QUIET))
     console.print()
     console.print(Text(f"Read in {found.seconds:.2f} s, {found.gigabytes_per_second:.1f} GB/s.", style=QUIET))
 
@@ -41,8 +43,6 @@ def _table(found: Survey) -> Table:
     largest = sorted(found.weights.values(), key=lambda tensor: -tensor.count)
     for tensor in largest[:SHOWN]:
         table.add_row(*_row(tensor, found.statistics.get(tensor.name)))
-    if len(largest) > SHOWN:
-        table.add_row(f"and {len(largest) - SHOWN:,} smaller ones (all of them: --json)", style=QUIET)
     return table
 
 

@@ -175,7 +175,9 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
     checked_count(path, len(listed))
     found: dict[str, Entry] = {}
     for info in listed:
-        if info.is_dir():
+        if not info.filename:
+            raise ModelFileError(f"{path}: an entry of the zip archive has no name. It is damaged.")
+        if info.filename.endswith("/"):
             continue
         if info.filename in found:
             raise ModelFileError(f"{path}: the zip archive holds {info.filename!r:.200} twice. It is damaged.")

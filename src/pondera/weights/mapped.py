@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ MOST_TENSORS = 500_000
 MOST_AXES = 64
 """More axes than NumPy has are refused."""
 
-MOST_VALUES = 1 << 62
+MOST_VALUES = 1 << 58
+"""More values than this have more bytes than can be addressed."""
 
 
 def map_file(path: Path) -> memoryview:
@@ -56,8 +58,12 @@ def beside(path: Path, name: object) -> Path:
     """
     if not isinstance(name, str) or not name or "\x00" in name:
         raise ModelFileError(f"{path}: expected the name of a file beside it, found {name!r:.80}.")
-    folder = path.parent.resolve()
-    found = (folder / name).resolve()
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise ModelFileError(f"{path}: names a file {name!a:.80}, which no system can have.") from None
+    folder = Path(os.path.realpath(path.parent))
+    found = Path(os.path.realpath(folder / name))
     if Path(name).is_absolute() or "\\" in name or ".." in Path(name).parts or not found.is_relative_to(folder):
         raise ModelFileError(
             f"{path}: names the file {name!r:.200}, which is not in its folder. Only files beside it are read; "
@@ -83,7 +89,7 @@ def checked_shape(path: Path, name: str, shape: Sequence[object]) -> tuple[int, 
                 f"{path}: tensor {name!r:.200} has the shape {list(shape)!r:.200}; expected whole numbers from 0 up."
             )
         lengths.append(length)
-    if math.prod(lengths) >= MOST_VALUES:
+    if math.prod(length or 1 for length in lengths) >= MOST_VALUES:  # NumPy refuses an overflow beside a 0 too
         raise ModelFileError(
             f"{path}: tensor {name!r:.200} of the shape {lengths!r:.200} would have more values than can be addressed. "
             "The file is damaged."

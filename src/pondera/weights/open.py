@@ -9,8 +9,20 @@ from typing import NamedTuple
 
 from pondera.errors import ModelFileError
 from pondera.weights.collection import Weights
+from pondera.weights.folder import (
+    looks_like_index,
+    looks_like_tensorflow,
+    open_folder,
+    open_index,
+    open_tensorflow,
+)
+from pondera.weights.gguf import looks_like_gguf, open_gguf
+from pondera.weights.hdf5 import looks_like_hdf5
+from pondera.weights.keras import looks_like_keras, open_keras, open_keras_hdf5
 from pondera.weights.mapped import map_file
 from pondera.weights.numpy import looks_like_npy, looks_like_npz, open_npy, open_npz
+from pondera.weights.onnx import looks_like_onnx, open_onnx
+from pondera.weights.pytorch import looks_like_pytorch, open_pytorch
 from pondera.weights.safetensors import looks_like_safetensors, open_safetensors
 
 HEAD = 4096
@@ -29,10 +41,25 @@ class Reader(NamedTuple):
     read: Callable[[Path, memoryview], Weights]
 
 
+def _open_index(path: Path, view: memoryview) -> Weights:
+    return open_index(path, view, _open_one)
+
+
+def _open_one(path: Path) -> Weights:
+    return open(path)
+
+
 READERS: tuple[Reader, ...] = (
     Reader("safetensors", looks_like_safetensors, open_safetensors),
+    Reader("GGUF", looks_like_gguf, open_gguf),
+    Reader("Keras .keras", looks_like_keras, open_keras),
+    Reader("Keras and other HDF5", looks_like_hdf5, open_keras_hdf5),
     Reader("NumPy .npy", looks_like_npy, open_npy),
     Reader("NumPy .npz", looks_like_npz, open_npz),
+    Reader("PyTorch", looks_like_pytorch, open_pytorch),
+    Reader("index of a sharded checkpoint", looks_like_index, _open_index),
+    Reader("TensorFlow checkpoint", looks_like_tensorflow, open_tensorflow),
+    Reader("ONNX", looks_like_onnx, open_onnx),
 )
 """Every format of a single file, the first that recognizes it wins."""
 
@@ -43,7 +70,7 @@ def open(path: str | os.PathLike[str]) -> Weights:  # noqa: A001
     Parameters
     ----------
     path
-        A file of any format in :data:`READERS`.
+        A file of any format in :data:`READERS`, or a folder of them as Hugging Face has it.
 
     Raises
     ------
@@ -61,6 +88,8 @@ def open(path: str | os.PathLike[str]) -> Weights:  # noqa: A001
     (<Weights: 2 tensors, 9 values, NumPy .npz>, [1.0, 1.0, 1.0])
     """
     place = Path(path)
+    if place.is_dir():
+        return open_folder(place, _open_one)
     view = map_file(place)
     head = bytes(view[:HEAD])
     for reader in READERS:
