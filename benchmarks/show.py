@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import large, population, recipes, steps, tables
+from benchmarks import large, population, steps, tables
 from benchmarks.measure import load, table
 from pondera.choice import counted
 from pondera.files import whole_file
@@ -57,7 +57,6 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "tables_bundled": ("tables_bundled", tables.report),
         "large": ("large", large.report),
         "population": ("population", population.report),
-        "recipes": ("recipes", recipes.report),
     },
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
