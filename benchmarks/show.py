@@ -44,8 +44,8 @@ def tables_in_short(content: dict[str, Any]) -> str:
     learners = next(iter(content["entries"].values()))["learners"]
     seeds = min(len(each["scores"]) for entry in content["entries"].values() for each in entry["learners"].values())
     where = (
-        f"{found['processor']}, {found['cores']} cores, {found['date']}; {counted(seeds, 'seed')}, and another moves "
-        "these scores by up to 1 %; details in [benchmarks](benchmarks/README.md)."
+        f"{found['processor']}, {found['cores']} cores, {found['date']}; {counted(seeds, 'seed')}; other "
+        "seeds give other scores; details in [benchmarks](benchmarks/README.md)."
     )
     return f"{table(['rows never seen', *learners], rows)}\n\n{where}"
 

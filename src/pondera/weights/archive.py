@@ -168,6 +168,7 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             listed = archive.infolist()
+    # What zipfile raises of a damaged archive; it becomes a sentence, nothing is passed over.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, OverflowError) as error:
         raise ModelFileError(
             f"{path}: the zip archive cannot be read: {str(error).rstrip('.')}. It is damaged."
