@@ -16,13 +16,13 @@ from pondera.weights.folder import (
     open_index,
     open_tensorflow,
 )
-from pondera.weights.gguf import looks_like_gguf, open_gguf
-from pondera.weights.hdf5 import looks_like_hdf5
-from pondera.weights.keras import looks_like_keras, open_keras, open_keras_hdf5
+from pondera.weights.gguf.reader import looks_like_gguf, open_gguf
+from pondera.weights.hdf5.reader import looks_like_hdf5
+from pondera.weights.keras.reader import looks_like_keras, open_keras, open_keras_hdf5
 from pondera.weights.mapped import map_file
 from pondera.weights.numpy import looks_like_npy, looks_like_npz, open_npy, open_npz
-from pondera.weights.onnx import looks_like_onnx, open_onnx
-from pondera.weights.pytorch import looks_like_pytorch, open_pytorch
+from pondera.weights.onnx.reader import looks_like_onnx, open_onnx
+from pondera.weights.pytorch.reader import looks_like_pytorch, open_pytorch
 from pondera.weights.safetensors import looks_like_safetensors, open_safetensors
 
 HEAD = 4096

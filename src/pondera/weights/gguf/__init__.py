@@ -1,0 +1,1 @@
+"""GGUF files: tensors of llama.cpp and its kin, with everything else that they say."""

@@ -1,0 +1,1 @@
+"""HDF5 files, read without libhdf5: superblocks, groups, datasets, chunks."""

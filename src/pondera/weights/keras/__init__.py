@@ -1,0 +1,1 @@
+"""Keras models: `.keras` archives, `.weights.h5` and legacy HDF5."""

@@ -1,0 +1,1 @@
+"""Block encodings: groups of values that share a scale -> floats."""
