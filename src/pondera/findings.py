@@ -26,6 +26,10 @@ class Finding:
         hand, otherwise a sentence.
     advice
         What to do about it; empty when nothing needs doing.
+    rule
+        Name of the rule that found it, where there is a list of rules.
+    where
+        What it is about: a tensor, a layer; empty for the whole.
 
     Examples
     --------
@@ -39,6 +43,8 @@ class Finding:
     source: str = ""
     certainty: str = "exact"
     advice: str = ""
+    rule: str = ""
+    where: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dictionary of plain values."""
@@ -49,4 +55,6 @@ class Finding:
             "source": self.source,
             "certainty": self.certainty,
             "advice": self.advice,
+            "rule": self.rule,
+            "where": self.where,
         }

@@ -111,7 +111,7 @@ def test_a_tensor_that_is_missing(sharded):
         ('{"weight_map": {"a": "link"}}', "names the file 'link', which is not in its folder"),
         ('{"weight_map": {"a": ""}}', "expected the name of a file beside it, found ''"),
         ('{"weight_map": {"a": "a\\u0000"}}', "expected the name of a file beside it"),
-        ('{"weight_map": {"a": "\\ud800"}}', "expected the name of a file beside it"),
+        ('{"weight_map": {"a": "\\ud800"}}', "cannot be read as JSON: it has half of a letter"),
         ('{"weight_map": {"a": "."}}', "1 file of 1 that it names is missing beside it: .."),
         ('{"weight_map": {"a": "' + "x" * 5000 + '"}}', "1 file of 1 that it names is missing"),
         ('{"weight_map": {"a": "model.safetensors.index.json"}}', "which is an index too"),

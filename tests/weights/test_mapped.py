@@ -41,6 +41,37 @@ def test_neighbours(tmp_path):
             beside(tmp_path / "index.json", name)
 
 
+def test_links_of_a_cache(tmp_path):
+    snapshot = tmp_path / "models--a--b" / "snapshots" / "1f"
+    (snapshot / "onnx").mkdir(parents=True)
+    (tmp_path / "models--a--b" / "blobs").mkdir()
+    (tmp_path / "models--a--b" / "blobs" / "77").write_bytes(b"values")
+    (tmp_path / "models--a--b" / "refs").mkdir()
+    (tmp_path / "models--a--b" / "refs" / "main").write_bytes(b"1f")
+    (snapshot / "a.bin").symlink_to("../../blobs/77")
+    (snapshot / "onnx" / "b.bin").symlink_to("../../../blobs/77")
+    (snapshot / "c.bin").symlink_to("../../refs/main")
+    assert beside(snapshot / "index.json", "a.bin").read_bytes() == b"values"
+    assert beside(snapshot / "onnx" / "model.onnx", "b.bin") == snapshot / "onnx" / "b.bin"
+    assert beside(snapshot / "index.json", "onnx/b.bin").read_bytes() == b"values"
+    for name in ("c.bin", "../../blobs/77", str(tmp_path / "models--a--b" / "blobs" / "77")):
+        with pytest.raises(ModelFileError, match="which is not in its folder"):
+            beside(snapshot / "index.json", name)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "d.bin").symlink_to(snapshot / "a.bin")
+    with pytest.raises(ModelFileError, match="which is not in its folder"):
+        beside(tmp_path / "other" / "index.json", "d.bin")
+
+
+def test_links_in_a_circle(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(ModelFileError, match="names the file 'a', a link that leads in a circle"):
+        beside(tmp_path / "index.json", "a")
+    with pytest.raises(ModelFileError, match="cannot be read: Too many levels of symbolic links"):
+        map_file(tmp_path / "a")
+
+
 def test_claims(tmp_path):
     assert checked_shape(tmp_path, "w", [2, 0, 3]) == (2, 0, 3)
     assert checked_shape(tmp_path, "w", []) == ()

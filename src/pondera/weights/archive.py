@@ -165,6 +165,7 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
     ModelFileError
         If the archive is damaged, or makes a promise that cannot be.
     """
+    checked_count(path, _listed(view))  # before a million of them take memory
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             listed = archive.infolist()
@@ -192,6 +193,25 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
             )
         reached, before = entry.start + entry.packed, entry.name
     return found
+
+
+def _listed(view: memoryview) -> int:
+    """Return how many entries the directory at the end of an archive seems to have, without reading it."""
+    tail = bytes(
+        view[-(1 << 16) - 98 :]
+    )  # the end record, its comment, and the two records before it in a large archive
+    at = tail.rfind(b"PK\x05\x06")
+    if not 0 <= at <= len(tail) - 22:
+        return 0
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    large = tail.rfind(b"PK\x06\x06", 0, at)
+    if large >= 0:
+        at, size = large, int.from_bytes(tail[large + 40 : large + 48], "little")
+    end = len(view) - len(tail) + at
+    return sum(
+        bytes(view[start : min(start + AT_ONCE + 3, end)]).count(b"PK\x01\x02")
+        for start in range(max(0, end - size), end, AT_ONCE)
+    )
 
 
 def _entry(path: Path, view: memoryview, info: zipfile.ZipInfo) -> Entry:

@@ -11,7 +11,10 @@ from typing import Any
 
 from pondera.choice import counted, unknown
 from pondera.errors import ArgumentError
+from pondera.markup import STYLE, escaped, table
 from pondera.weights.tensor import Tensor
+
+SHOWN = 100  # tensors that a notebook shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,14 @@ class Weights(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self.tensors)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the tensors, in the order of the file."""
+        first = list(self.tensors.values())[:SHOWN]
+        rows = [(each.name, each.dtype, " × ".join(map(str, each.shape)) or "–", f"{each.count:,}") for each in first]
+        more = f"<p>and {len(self) - SHOWN:,} more</p>" if len(self) > SHOWN else ""
+        tensors = table(["tensor", "dtype", "shape", "values"], rows)
+        return f"<style>{STYLE}</style><p>{escaped(repr(self)[1:-1])}</p>{tensors}{more}"
 
     def __repr__(self) -> str:
         return f"<Weights: {counted(len(self), 'tensor')}, {counted(self.count, 'value')}, {self.format}>"

@@ -9,7 +9,6 @@ training and DeepSpeed are folders too, which only their own library can read; t
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from pondera.choice import counted, listed
 from pondera.errors import ModelFileError
 from pondera.weights.collection import Weights
 from pondera.weights.mapped import beside, checked_count, map_file
+from pondera.weights.plain_json import read_json
 from pondera.weights.tensor import Tensor
 
 OpenOne = Callable[[Path], Weights]
@@ -166,7 +166,7 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
     """
     found = _best(path, _names(path))
     if found[0].endswith(".json"):
-        return open_index(path / found[0], map_file(_member(path / found[0], found[0])), open_one)
+        return open_index(path / found[0], map_file(beside(path / found[0], found[0])), open_one)
     shards = {name: open_one(_part(path / name, name)) for name in found}
     if len(found) == 1:
         (only,) = shards.values()
@@ -192,6 +192,7 @@ def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
     ModelFileError
         If the index is damaged, or a file or a tensor that it names is missing.
     """
+    checked_count(path, bytes(view[:MOST_JSON]).count(b'"') // 4)  # about; before a million of them take memory
     index = _json(path, view, MOST_JSON)
     owners = index.get("weight_map")
     if not isinstance(owners, dict) or not owners or not all(isinstance(file, str) for file in owners.values()):
@@ -206,7 +207,7 @@ def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
     if missing:
         raise ModelFileError(
             f"{path}: {counted(len(missing), 'file')} of {len(files):,} that it names "
-            f"{'is' if len(missing) == 1 else 'are'} missing beside it: {listed(missing):.1000}. Copy "
+            f"{'is' if len(missing) == 1 else 'are'} missing beside it: {_named(missing)}. Copy "
             f"{'it' if len(missing) == 1 else 'them'} there."
         )
     shards = {file: open_one(_part(path, file)) for file in files}
@@ -255,7 +256,7 @@ def _with_config(folder: Path, weights: Weights) -> Weights:
     place = folder / "config.json"
     if not place.is_file():
         return weights
-    config = _json(place, map_file(_member(place, place.name)), MOST_CONFIG)
+    config = _json(place, map_file(beside(place, place.name)), MOST_CONFIG)
     return Weights.of(
         list(weights.values()),
         weights.format,
@@ -270,22 +271,18 @@ def _json(path: Path, view: memoryview, most: int) -> dict[str, Any]:
     if len(view) > most:
         raise ModelFileError(f"{path}: has {len(view):,} bytes; expected JSON of at most {most:,}. It is damaged.")
     try:
-        found = json.loads(bytes(view).decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        found = read_json(bytes(view))
+    except ValueError as error:
+        reason = str(error).rstrip(".")
         raise ModelFileError(f"{path}: cannot be read as JSON: {reason:.200}. Restore it from a copy.") from None
     if not isinstance(found, dict):
         raise ModelFileError(f"{path}: expected a dictionary as JSON, found {found!r:.80}. The file is damaged.")
     return found
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"the name {name!r:.100} occurs twice")
-        found[name] = value
-    return found
+def _named(names: Sequence[str]) -> str:
+    """Return names as one line of a message, whatever letters they are made of."""
+    return f"{listed([repr(name)[1:-1] for name in names]):.1000}"
 
 
 def _names(path: Path) -> list[str]:
@@ -312,7 +309,7 @@ def _best(path: Path, names: Sequence[str]) -> list[str]:
             _check_parts(path, *model, {int(match[2]) for match in parts if match.group(1, 3, 4) == model})
         of_one = len(models) == 1 and len(parts) == len(found)
         if len(found) > 1 and pattern != "*.safetensors" and not of_one:
-            raise ModelFileError(f"{path}: holds several files of weights: {listed(found):.1000}. Give one of them.")
+            raise ModelFileError(f"{path}: holds several files of weights: {_named(found)}. Give one of them.")
         if found:
             return found
     raise _no_weights(path, names)
@@ -329,7 +326,7 @@ def _check_parts(path: Path, name: str, total: str, end: str, there: set[int]) -
     if missing and there != set(range(int(total))):  # some count from 0
         raise ModelFileError(
             f"{path}: of the {int(total):,} files of the model {counted(len(missing), 'file')} "
-            f"{'is' if len(missing) == 1 else 'are'} missing: {listed(missing):.1000}. Copy them there."
+            f"{'is' if len(missing) == 1 else 'are'} missing: {_named(missing)}. Copy them there."
         )
 
 
@@ -341,9 +338,9 @@ def _no_weights(path: Path, names: Sequence[str]) -> ModelFileError:
     below = sorted({found.parent.name for end in ("safetensors", "bin") for found in _glob(path, f"*/*.{end}")})
     if below:
         return ModelFileError(
-            f"{path}: has no weights itself; there are models in its folders {listed(below):.1000}. Give one of these."
+            f"{path}: has no weights itself; there are models in its folders {_named(below)}. Give one of these."
         )
-    there = f"found {listed(names):.1000}" if names else "it has no files"
+    there = f"found {_named(names)}" if names else "it has no files"
     return ModelFileError(f"{path}: expected a folder with a file of weights such as model.safetensors; {there}.")
 
 
@@ -361,26 +358,7 @@ def _foreign(path: Path, sentence: str, place: Path) -> ModelFileError:
 
 def _part(path: Path, name: str) -> Path:
     """Return a file beside another that is to be opened as a part; not an index again, which might name itself."""
-    file = _member(path, name)
+    file = beside(path, name)
     if os.path.isfile(file) and looks_like_index(bytes(map_file(file)[:HEAD])):
         raise ModelFileError(f"{path}: names {name!r:.200}, which is an index too; expected a file of weights.")
     return file
-
-
-def _member(path: Path, name: str) -> Path:
-    """Return a file beside another, or one that Hugging Face's cache keeps for the folder.
-
-    The cache keeps each version as a folder ``snapshots/…`` of links into ``blobs`` two folders above; these links, and
-    no others, may leave the folder.
-    """
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:
-        raise ModelFileError(f"{path}: expected the name of a file beside it, found {name!r:.80}.") from None
-    cache = path.parent.resolve().parent
-    link = path.parent / name
-    if cache.name == "snapshots" and "/" not in name and os.path.islink(link):
-        target = Path(os.path.realpath(link))
-        if target.parent == cache.parent / "blobs":
-            return link
-    return beside(path, name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from pondera.errors import ModelFileError
 
@@ -21,8 +24,31 @@ MOST_VALUES = 1 << 58
 """More values than this have more bytes than can be addressed."""
 
 
+class FileMap(mmap.mmap):
+    """A file's bytes, mapped for reading only; the ``obj`` of every memoryview of them."""
+
+    def let_go(self, view: memoryview, start: int, stop: int) -> None:
+        """Drop the whole pages between two places of a view of it from memory; they come back when looked at.
+
+        Arrays that refer to them stay valid: nothing is lost but the time to map the pages again.
+        """
+        if not hasattr(mmap, "MADV_DONTNEED") or not len(view):  # Windows has no advice
+            return
+        offset = _address(view) - _address(memoryview(self))
+        page = mmap.PAGESIZE
+        first = -(-(offset + max(start, 0)) // page) * page
+        last = (offset + min(stop, len(view))) // page * page
+        if first < last:
+            with contextlib.suppress(OSError):  # it is advice
+                self.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _address(view: memoryview) -> int:
+    return int(np.frombuffer(view, np.uint8, 1).ctypes.data)
+
+
 def map_file(path: Path) -> memoryview:
-    """Return a file's bytes, mapped: the system reads them when they are looked at.
+    """Return a file's bytes, mapped: the system reads them when they are looked at. Its ``obj`` is a FileMap.
 
     Raises
     ------
@@ -38,7 +64,7 @@ def map_file(path: Path) -> memoryview:
         with path.open("rb") as file:
             if not file.seek(0, 2):
                 raise ModelFileError(f"{path}: is empty: expected a file of weights.")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return memoryview(FileMap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ModelFileError:
         raise
     except FileNotFoundError:
@@ -51,10 +77,13 @@ def map_file(path: Path) -> memoryview:
 def beside(path: Path, name: object) -> Path:
     """Return the file that another file names as its neighbour: in the same folder or below it, never elsewhere.
 
+    Except that Hugging Face's cache keeps each version of a model as a folder ``snapshots/…`` of links into ``blobs``,
+    a folder beside ``snapshots``: these links, and no others, may leave the folder.
+
     Raises
     ------
     ModelFileError
-        If the name is absolute, leads out of the folder (by ``..`` or by a link), or is none.
+        If the name is absolute, leads out of the folder (by ``..`` or by a link) or in a circle, or is none.
     """
     if not isinstance(name, str) or not name or "\x00" in name:
         raise ModelFileError(f"{path}: expected the name of a file beside it, found {name!r:.80}.")
@@ -64,12 +93,24 @@ def beside(path: Path, name: object) -> Path:
         raise ModelFileError(f"{path}: names a file {name!a:.80}, which no system can have.") from None
     folder = Path(os.path.realpath(path.parent))
     found = Path(os.path.realpath(folder / name))
-    if Path(name).is_absolute() or "\\" in name or ".." in Path(name).parts or not found.is_relative_to(folder):
+    below = not Path(name).is_absolute() and "\\" not in name and ".." not in Path(name).parts
+    if below and found.parent in _blobs(folder):
+        return path.parent / name
+    if not below or not found.is_relative_to(folder):
         raise ModelFileError(
             f"{path}: names the file {name!r:.200}, which is not in its folder. Only files beside it are read; "
             "copy it there."
         )
+    if os.path.islink(found):  # what a link leads to at last is none
+        raise ModelFileError(
+            f"{path}: names the file {name!r:.200}, a link that leads in a circle. Copy the file there."
+        )
     return found
+
+
+def _blobs(folder: Path) -> list[Path]:
+    """Return where Hugging Face's cache keeps the files of a folder in it; nothing for any other folder."""
+    return [above.parent / "blobs" for above in folder.parents if above.name == "snapshots"]
 
 
 def checked_shape(path: Path, name: str, shape: Sequence[object]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,19 @@ import numpy as np
 from pondera.errors import ModelFileError
 from pondera.weights.archive import Entry, Inflated, entries_of
 from pondera.weights.collection import Weights
-from pondera.weights.layout import Converted, Transposed
+from pondera.weights.layout import Converted, Transposed, Turned, in_order
 from pondera.weights.mapped import checked_count, checked_range, checked_shape
 from pondera.weights.tensor import DTYPES, Mapped, Source, Tensor
 
 MAGIC = b"\x93NUMPY"
-MOST_HEADER = 1 << 20
+NUMBER = re.compile(r"[<>|=]?(?:\?|[biufc]\d{1,2})", re.ASCII)
+"""How dtypes of numbers are written; of anything else NumPy makes a grammar of its own, or warns."""
+
+MOST_HEADER = 1 << 16
+"""A longer header is refused: parsing literals takes memory many times their length."""
+
+MOST_TURNED = 1 << 28
+"""Compressed values with the first axis fastest are unpacked into memory up to this many bytes."""
 
 
 def looks_like_npy(head: bytes) -> bool:
@@ -66,7 +74,7 @@ def open_npz(path: Path, view: memoryview) -> Weights:
 
 def _of_entry(path: Path, entry: Entry) -> Tensor:
     name = entry.name.removesuffix(".npy")
-    dtype, shape, fortran, start = _header(path, name, entry.head(1 << 16))
+    dtype, shape, fortran, start = _header(path, name, entry.head(MOST_HEADER))
 
     def source(count: int) -> Source:
         if entry.deflated:
@@ -86,8 +94,20 @@ def _tensor(
     if dtype != native or not dtype.isnative:
         stored = Converted(stored, native)
     if fortran and len(shape) > 1:
-        stored = Transposed(stored, shape)
+        stored = _turned(path, name, stored, shape)
     return Tensor(name, shape, native.name, stored)
+
+
+def _turned(path: Path, name: str, stored: Source, shape: tuple[int, ...]) -> Source:
+    """Return values with the first axis fastest in the order of the tensor."""
+    if not in_order(stored):
+        return Transposed(stored, shape)
+    if stored.nbytes > MOST_TURNED:
+        raise ModelFileError(
+            f"{path}: {name!r:.200} is compressed, has its first axis fastest and takes {stored.nbytes:,} bytes; up to "
+            f"{MOST_TURNED:,} are turned round in memory. Save it with numpy.savez, which does not compress."
+        )
+    return Turned(stored, shape)
 
 
 def _header(path: Path, name: str, head: bytes) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -99,8 +119,11 @@ def _header(path: Path, name: str, head: bytes) -> tuple[np.dtype[Any], tuple[in
     length = int.from_bytes(head[8:start], "little")
     if length > len(head) - start:
         raise ModelFileError(
-            f"{path}: the header of {name!r:.200} has {length:,} bytes, more than there are. It is damaged."
+            f"{path}: the header of {name!r:.200} has {length:,} bytes, more than there are or than an array needs. It "
+            "is damaged."
         )
+    if b"\\" in head[start : start + length]:  # of which Python would warn
+        raise ModelFileError(f"{path}: the header of {name!r:.200} cannot be read. It is damaged.")
     try:
         found = ast.literal_eval(head[start : start + length].decode("utf-8" if head[6] >= 3 else "latin1").strip())
         written, fortran, shape = found["descr"], found["fortran_order"], found["shape"]
@@ -119,7 +142,7 @@ def _dtype(path: Path, name: str, written: str) -> np.dtype[Any]:
             "opened. Save numbers."
         )
     try:
-        dtype = np.dtype(written)
+        dtype = np.dtype(written if written in DTYPES or NUMBER.fullmatch(written) else "V")
     except (TypeError, ValueError):
         dtype = np.dtype("V")
     if dtype.newbyteorder("=").name not in DTYPES:

@@ -6,9 +6,8 @@ each tensor's dtype, shape, and where its values begin and end; together they co
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from pondera.errors import ModelFileError
 from pondera.files import whole_file
 from pondera.weights.collection import Weights
 from pondera.weights.mapped import checked_count, checked_range, checked_shape, map_file
-from pondera.weights.packed import PACKED, Packed
+from pondera.weights.packed import PACKED, Packed, packed_size
+from pondera.weights.plain_json import read_json
 from pondera.weights.tensor import DTYPES, Mapped, Source, Tensor
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -85,28 +85,18 @@ def _header(path: Path, view: memoryview) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(view[:8], "little")
     if len(view) < 8 or length > MOST_HEADER or length + 8 > len(view):
         raise ModelFileError(f"{path}: expected a safetensors file, found {_found(path, view)}")
+    text = bytes(view[8 : 8 + length])
+    checked_count(path, text.count(b'"data_offsets"'))  # before a million tensors take memory
     try:
-        header = json.loads(bytes(view[8 : 8 + length]).decode("utf-8"), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        header = read_json(text)
+    except ValueError as error:
         raise ModelFileError(
-            f"{path}: the header of the safetensors file cannot be read: {reason.rstrip('.')}. The file is damaged; "
-            "restore it from a copy or save it again."
+            f"{path}: the header of the safetensors file cannot be read: {str(error).rstrip('.')}. The file is "
+            "damaged; restore it from a copy or save it again."
         ) from None
     if not isinstance(header, dict):
         raise ModelFileError(f"{path}: expected a dictionary as header, found {header!r:.80}. The file is damaged.")
     return header, 8 + length
-
-
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise ValueError(f"the name {name!r:.200} occurs twice")
-            seen.add(name)
-    return found
 
 
 def _tensor(path: Path, view: memoryview, first: int, name: str, entry: Any) -> tuple[Tensor, int, int]:
@@ -127,7 +117,8 @@ def _tensor(path: Path, view: memoryview, first: int, name: str, entry: Any) -> 
     count = int(np.prod(lengths, dtype=object))
     source: Source
     if NAMES[kind] in PACKED:
-        source = Packed(view, first + begin, NAMES[kind], count)
+        packed = Mapped(view, first + begin, DTYPES["uint8"], packed_size(NAMES[kind], count))
+        source = Packed(packed, NAMES[kind], count)
     else:
         source = Mapped(view, first + begin, DTYPES[NAMES[kind]], count)
     if source.nbytes != end - begin:

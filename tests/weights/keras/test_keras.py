@@ -145,7 +145,7 @@ def test_other_archives_are_not_taken():
 
 
 def test_other_hdf5_files_keep_their_paths():
-    path = FILES.parent / "hdf5" / "user_block.h5"
+    path = FILES.parent.parent / "hdf5" / "files" / "user_block.h5"
     assert list(opened(path)) == ["a/b"]
     assert opened(path).format == "HDF5"
 

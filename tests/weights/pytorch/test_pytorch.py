@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import map_file
-from pondera.weights.pytorch import tree
+from pondera.weights.pytorch import machine, tree
 from pondera.weights.pytorch.reader import looks_like_pytorch, open_pytorch
 from pondera.weights.tensor import DTYPES
 
@@ -380,8 +380,8 @@ def laughing(rounds):
 def test_bombs(tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match="nested more than 100 deep"):
         read(archive(tmp_path / "a.pt", deep(150)))
-    monkeypatch.setattr(tree, "MOST_VISITED", 10_000)
-    with pytest.raises(ModelFileError, match="of more than 10,000 values"):
+    monkeypatch.setattr(machine, "FREE_STEPS", 10_000)
+    with pytest.raises(ModelFileError, match=r"of more than 10,\d\d\d values"):
         read(archive(tmp_path / "a.pt", laughing(60)))
 
 
@@ -463,3 +463,65 @@ def test_bytes_changed(tmp_path_factory, data):
     else:
         refusal = ""
     assert "\n" not in refusal
+
+
+def test_an_exported_program():
+    weights = whole(read(FILES / "exported.pt2"))
+    np.testing.assert_array_equal(weights["first.weight"].values(), np.arange(6).reshape(2, 3))
+    np.testing.assert_array_equal(weights["tied"].values(), np.arange(6).reshape(2, 3))
+    assert weights["norm.running_var"].values().tolist() == [1, 1]
+    assert weights["norm.num_batches_tracked"].dtype == "int64"
+    assert weights["lifted_tensor_0"].values().tolist() == [10, 20]
+    assert weights.metadata["pytorch"]["layout"] == "exported program"
+
+
+def program(tmp_path, *, config=None, name="weight_0", values=b"\0\0\x80?" * 6, **more):
+    meta = {"dtype": 7, "sizes": [{"as_int": 2}, {"as_int": 3}], "strides": [{"as_int": 3}, {"as_int": 1}]}
+    meta |= {"storage_offset": {"as_int": 0}, **more}
+    about = {"w": {"path_name": "weight_0", "use_pickle": False, "tensor_meta": meta}}
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as file:
+        file.writestr(f"a/data/weights/{name}", values)
+        text = json.dumps({"config": about}) if config is None else config
+        file.writestr("a/data/weights/model_weights_config.json", text)
+    return tmp_path / "a.pt2"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"config": "{"}, "cannot be read as JSON"),
+        ({"config": "[]"}, "does not say which tensors there are"),
+        ({"config": '{"config": {"w": 3}}'}, "'w' lacks its place, dtype or shape"),
+        ({"dtype": 9}, "'w' is not stored as plain values"),
+        ({"dtype": [7]}, "'w' is not stored as plain values"),
+        ({"name": "weight_1"}, "the values of tensor 'w' are missing"),
+        ({"sizes": [{"as_expr": "s0"}]}, "'w' has no fixed shape"),
+        ({"sizes": None}, "'w' has no fixed shape"),
+        ({"sizes": [{"as_int": 3}, {"as_int": 3}]}, "'w' would end at byte 36 of its storage"),
+        ({"values": b"1234"}, "'w' would end at byte 24 of its storage"),
+        ({"sizes": [{"as_int": -1}, {"as_int": 3}]}, "expected whole numbers from 0 up"),
+        ({"storage_offset": {"as_int": -1}}, "'w' would begin at value -1"),
+        ({"strides": [{"as_int": 1}]}, "'w' has the steps"),
+    ],
+)
+def test_exported_programs_that_cannot_be(tmp_path, more, words):
+    assert read(program(tmp_path))["w"].values().tolist() == [[1, 1, 1], [1, 1, 1]]
+    with pytest.raises(ModelFileError, match=words):
+        read(program(tmp_path, **more))
+
+
+def test_programs_that_older_versions_export(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as file:
+        file.writestr("version", "7.2")
+        file.writestr("serialized_exported_program.json", "{}")
+    with pytest.raises(ModelFileError, match=r"is a program that an older PyTorch exported, which is not read\. Save"):
+        read(tmp_path / "a.pt2")
+
+
+def test_weights_that_bitsandbytes_packs(tmp_path):
+    names = ["a.weight", "a.weight.absmax", "a.weight.quant_map", "a.weight.quant_state.bitsandbytes__nf4"]
+    weights = whole(read(archive(tmp_path / "a.pt", {name: tensor() for name in names})))
+    assert list(weights) == names
+    assert weights.metadata["pytorch"]["four_bits"] == (
+        "1 weight in bytes of two values each, as bitsandbytes packs them, such as 'a'; they are not decoded."
+    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pondera.errors import ModelFileError
 from pondera.weights.pytorch import machine
-from pondera.weights.pytorch.machine import MOST_STEPS, Budget, Dictionary, Machine, Name, Record
+from pondera.weights.pytorch.machine import Budget, Dictionary, Machine, Name, Record
 from pondera.weights.pytorch.objects import find
 from pondera.weights.pytorch.unpickle import unpickle
 
@@ -193,7 +193,7 @@ def test_bombs(monkeypatch):
     monkeypatch.setattr(machine, "MOST_BYTES", 100)
     with pytest.raises(ModelFileError, match="more than 100 bytes of text"):
         read(b"(" + (b"X\x1e\x00\x00\x00" + b"a" * 30) * 4 + b"t.", budget=Budget(bytes=100))
-    with pytest.raises(ModelFileError, match=f"more than {MOST_STEPS:,} steps"):
+    with pytest.raises(ModelFileError, match="more than 100 steps"):
         read(b"N0" * 100 + b"N.", budget=Budget(steps=100))
     text = (
         b"X\x40\x42\x0f\x00"

@@ -17,11 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pondera.weights.hdf5.groups import leaves_of
+from pondera.weights.hdf5.kept import Kept
 from pondera.weights.hdf5.space import Cursor, Space
 from pondera.weights.tensor import Array
 
 MOST_CHUNK = 1 << 28
 """A chunk of more bytes than this, unpacked, is refused."""
+
+STRETCH = 1 << 18
+"""About as many values are read at a time."""
 
 DEFLATE, SHUFFLE, FLETCHER = 1, 2, 3
 FILTERS = {4: "szip", 5: "n-bit", 6: "scale-offset", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle",
@@ -99,6 +103,8 @@ class Chunked:
             If a chunk that they lie in is damaged.
         """
         parts = [self._box(box).reshape(-1) for box in boxes(self.shape, start, stop)]
+        if stop >= math.prod(self.shape):
+            self._kept.clear()
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, self.stored)])
 
     @cached_property
@@ -111,6 +117,16 @@ class Chunked:
         if sum(chunk.size for chunk in found.values()) > end:
             raise self.space.damaged(f"chunks of {self.name!r:.200} overlap")
         return found
+
+    @cached_property
+    def _kept(self) -> Kept:
+        return Kept()
+
+    @property
+    def touches(self) -> int:
+        """How often a chunk is looked at when all values are read in stretches, about."""
+        rows = max(1, STRETCH // max(1, math.prod(self.shape[1:])))
+        return math.prod(self.grid) * -(-self.chunk[0] // rows) if self.chunk else 1
 
     def _box(self, box: tuple[range, ...]) -> Array:
         """Return the values at these indices of each axis."""
@@ -127,8 +143,13 @@ class Chunked:
                 first, last = max(at * step, indices.start), min((at + 1) * step, indices.stop)
                 into.append(slice(first - indices.start, last - indices.start))
                 of.append(slice(first - at * step, last - at * step))
-            found[tuple(into)] = self._unpacked(self._index[number])[tuple(of)]
+            found[tuple(into)] = self._values(self._index[number])[tuple(of)]
         return found
+
+    def _values(self, chunk: Chunk) -> Array:
+        if not self.filters:
+            return self._unpacked(chunk)
+        return self._kept.get(chunk.address, lambda: self._unpacked(chunk))
 
     def _unpacked(self, chunk: Chunk) -> Array:
         data = self.space.view[chunk.address : chunk.address + chunk.size]

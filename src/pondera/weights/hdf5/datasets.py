@@ -15,6 +15,7 @@ import numpy as np
 
 from pondera.weights.hdf5.attributes import Attributes
 from pondera.weights.hdf5.chunks import MOST_CHUNK, Chunked, Filter, filters_of, in_array, in_row, in_tree
+from pondera.weights.hdf5.kept import MOST_KEPT
 from pondera.weights.hdf5.objects import (
     DATASPACE,
     DATATYPE,
@@ -178,7 +179,13 @@ class _Layout(NamedTuple):
                 f"{self.name!r:.200} would have {chunks:,} chunks of {found.size:,} bytes; expected at most "
                 f"{MOST_CHUNKS:,} of {MOST_CHUNK:,}"
             )
+        row = math.prod(found.grid[1:]) * found.size  # what lies side by side is needed at the same time
+        if filters and row > MOST_KEPT:
+            raise self.space.unsupported(
+                f"{self.name!r:.200} is compressed in chunks of which {row:,} bytes have to be unpacked at a time"
+            )
         self.space.count(chunks)
+        self.space.touch(self.name, found.touches, found.nbytes)
         self.space.claim(self.name, chunks * found.size)
         return found, None if root is None else Place(root, root + 1, self.name)
 

@@ -26,6 +26,10 @@ MOST_UNWRITTEN = 1 << 26
 MOST_RATIO = 1100
 """Values that unpack to more than this many times the file are refused; deflate reaches 1,032."""
 
+FREE_TOUCHES = 1 << 18
+BYTES_A_TOUCH = 1024
+"""Chunks may be looked at so often, and once more for so many bytes: otherwise all time would go into finding them."""
+
 MOST_TEXT = 1 << 25
 """Attributes with more bytes than this together are refused."""
 
@@ -44,6 +48,7 @@ class Space:
     def __init__(self, path: Path, view: memoryview) -> None:
         self.path, self.view = path, view
         self.left = min(MOST_PARTS, len(view) // 4 + 64)  # no structure takes fewer than 4 bytes
+        self.touches = FREE_TOUCHES
         self.room = MOST_UNWRITTEN + MOST_RATIO * len(view)
         self.text_left = min(MOST_TEXT, 4 * len(view) + (1 << 16))
         self.texts: dict[int, dict[int, memoryview]] = {}  # address of a heap of texts -> those in it
@@ -93,6 +98,18 @@ class Space:
         self.room -= size
         if self.room < 0:
             raise self.damaged(f"{name!r:.200} would unpack to {size:,} bytes, more than such a file can hold")
+
+    def touch(self, name: str, times: int, size: int) -> None:
+        """Count how often chunks of a dataset of so many bytes are looked at.
+
+        Raises
+        ------
+        ModelFileError
+            If finding the values of all datasets would take far longer than reading them.
+        """
+        self.touches -= max(0, times - size // BYTES_A_TOUCH)
+        if self.touches < 0:
+            raise self.unsupported(f"{name!r:.200} is cut so that its chunks would be looked at {times:,} times")
 
     def visit(self, seen: set[int | None], address: int | None, what: str) -> None:
         """Note that a part of something larger is read that can be reached by one way only.

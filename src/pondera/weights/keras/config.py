@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from pondera.weights import plain_json
 
 DEEPEST = 32
 """Models within models are looked into so far."""
@@ -33,8 +34,8 @@ def read_json(text: str) -> dict[str, Any]:
     if len(text) > MOST_CONFIG:
         return {}
     try:
-        found = json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
+        found = plain_json.read_json(text.encode())
+    except ValueError:
         return {}
     return found if isinstance(found, dict) and not _is_deep(found) else {}
 

@@ -216,6 +216,8 @@ class _Reading:
             raise ModelFileError(
                 f"{self.path}: has bodies within bodies more than {MOST_DEEP} deep. The file is damaged or no network."
             )
+        initializers = sum(1 for _ in message.fields({5: GRAPH[5]}))
+        checked_count(self.path, len(self.tensors) + initializers)  # before a million of them take memory
         scopes = (*scopes, {})
         name = ""
         inputs: list[dict[str, Any]] = []

@@ -19,7 +19,7 @@ import numpy as np
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import MOST_AXES, beside, checked_range, checked_shape, map_file
 from pondera.weights.onnx.protobuf import BYTES, FIXED32, FIXED64, LONGEST, VARINT, Message, Varints, signed, varint
-from pondera.weights.packed import PACKED
+from pondera.weights.packed import NARROW, Packed, packed_size
 from pondera.weights.tensor import DTYPES, Array, Mapped, Source, Tensor
 
 STRING = 8
@@ -55,15 +55,6 @@ KINDS: dict[int, tuple[str, str]] = {
 }
 """The format's number for a type of values -> our dtype, and the list that has its values where they are not raw."""
 
-NARROW: dict[str, tuple[int, Array]] = {
-    "uint2": (2, np.arange(4, dtype=np.uint8)),
-    "int2": (2, np.array([0, 1, -2, -1], np.int8)),
-    "uint4": (4, np.arange(16, dtype=np.uint8)),
-    "int4": (4, np.array([*range(8), *range(-8, 0)], np.int8)),
-    **PACKED,
-}
-"""Dtypes of fewer than eight bits -> how many bits, and what each pattern of them stands for."""
-
 TENSOR = {
     1: ("dims", (VARINT, BYTES)),
     2: ("data_type", (VARINT,)),
@@ -85,38 +76,8 @@ MOST_TEXT = 1 << 16
 
 
 @dataclass(frozen=True)
-class Narrow:
-    """Values of a dtype in :data:`NARROW`, packed into bytes, the lowest bits first.
-
-    Attributes
-    ----------
-    source
-        The bytes, as uint8.
-    dtype
-        Name of the dtype.
-    """
-
-    source: Source
-    dtype: str
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes the values take where they are stored."""
-        return self.source.nbytes
-
-    def flat(self, start: int, stop: int) -> Array:
-        """Return the values start … stop − 1 as the smallest dtype that holds each of them exactly."""
-        bits, meaning = NARROW[self.dtype]
-        first, last = start * bits // 8, -(-stop * bits // 8)
-        each = np.unpackbits(self.source.flat(first, last), bitorder="little")[start * bits - first * 8 :]
-        codes = np.packbits(each[: (stop - start) * bits].reshape(-1, bits), axis=1, bitorder="little")
-        found: Array = meaning[codes[:, 0]]
-        return found
-
-
-@dataclass(frozen=True)
 class Coded:
-    """Values of a dtype in :data:`NARROW`, each in a byte of its own."""
+    """Values of fewer than eight bits, each in a byte of its own."""
 
     source: Source
     dtype: str
@@ -255,13 +216,13 @@ def _dims(message: Message, packed: memoryview | bytearray | None) -> list[int]:
 
 def _size(dtype: str, count: int) -> int:
     """Return how many bytes values take one after the other."""
-    return -(-count * NARROW[dtype][0] // 8) if dtype in NARROW else count * DTYPES[dtype].itemsize
+    return packed_size(dtype, count) if dtype in NARROW else count * DTYPES[dtype].itemsize
 
 
 def _dense(buffer: memoryview, start: int, dtype: str, count: int) -> Source:
     """Return values that lie one after the other."""
     if dtype in NARROW:
-        return Narrow(Mapped(buffer, start, np.dtype(np.uint8), _size(dtype, count)), dtype)
+        return Packed(Mapped(buffer, start, DTYPES["uint8"], packed_size(dtype, count)), dtype, count)
     return Mapped(buffer, start, DTYPES[dtype], count)
 
 
@@ -295,7 +256,7 @@ def _listed(path: Path, name: str, data: memoryview, dtype: str, place: str, cou
     source = Varints(where, data, kind, numbers)
     if dtype not in NARROW:
         return source
-    return Coded(source, dtype) if one_each else Narrow(source, dtype)
+    return Coded(source, dtype) if one_each else Packed(source, dtype, count)
 
 
 def _external(

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pondera.errors import ModelFileError
 
-MOST_STEPS = 5_000_000
-"""More instructions than this are refused; a tensor takes about 30. They bound the memory too, to about 600 MB."""
+MOST_STEPS = 4_000_000
+"""More instructions than this are refused: a tensor takes about 30. They bound the memory too, to about 500 MB."""
+
+FREE_STEPS = 250_000
+STEP = 6
+"""So many instructions may any file have, and one more for every so many of its bytes.
+
+What PyTorch writes of 40,000 tensors of one value each takes an instruction for every 10 bytes of an archive, and for
+every 7 of the older layout; where tensors have values, it is far fewer. A file that is nothing but instructions was
+made to take long.
+"""
 
 MOST_BYTES = 1 << 28
 """More bytes of text than this are refused."""
@@ -29,10 +38,23 @@ MOST_SLOTS = 1 << 32
 
 @dataclass
 class Budget:
-    """How many instructions and bytes of text are still allowed, over all pickles of a file."""
+    """How many instructions and bytes of text are still allowed, over all pickles of a file; at first ``most``."""
 
     steps: int = MOST_STEPS
     bytes: int = MOST_BYTES
+    most: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.most = self.steps
+
+    @classmethod
+    def of(cls, size: int) -> Budget:
+        """Return what a file of so many bytes is allowed.
+
+        >>> Budget.of(1_500_000).steps
+        500000
+        """
+        return cls(min(MOST_STEPS, FREE_STEPS + size // STEP))
 
 
 class Built:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pondera.errors import ModelFileError
 from pondera.weights.archive import Entry, entries_of
 from pondera.weights.collection import Weights
 from pondera.weights.mapped import checked_range
+from pondera.weights.pytorch.exported import exported, is_exported
 from pondera.weights.pytorch.machine import Budget, Machine, Name
 from pondera.weights.pytorch.numpy import NUMPY_NAMES
 from pondera.weights.pytorch.objects import ELEMENTS, Arguments, Placed, Storage, find, storage_of
@@ -34,9 +36,16 @@ ENTRY = re.compile(
 """How the first entries of an archive are called."""
 
 OLDEST = (b"sys_info", b"pickle", b"storages", b"tensors")
+NAMES = 256  # that are kept, so that each is looked up once
 FLAT = "_flat_weights"  # where recurrent layers of TorchScript list their parameters a second time
 MOST_PICKLE = 1 << 28
 CONVERT = 'Load it with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), "new.pt").'
+
+FOUR_BITS = re.compile(r"\.quant_state\.bitsandbytes__(?:nf4|fp4)$")
+"""How bitsandbytes calls what it says of a weight of four bits, beside the weight."""
+
+OLD_EXPORT = "serialized_exported_program.json"
+EXPORT_AGAIN = 'Save its weights: torch.save(torch.export.load(path).state_dict, "new.pt").'
 
 Find = Callable[[str], Name | None]
 
@@ -61,12 +70,12 @@ def open_pytorch(path: Path, view: memoryview) -> Weights:
         return _open_zip(path, view)
     if _is_oldest(head):
         raise ModelFileError(f"{path}: is a tar archive, PyTorch's layout before 2017, which is not read. {CONVERT}")
-    budget = Budget()
+    budget = Budget.of(len(view))
     names = _finder(path, budget)
     root, layout = unpickle(Machine(path, view, names, budget=budget)), "pickle"
     if root == OLD_MAGIC:
         root, layout = _open_old(path, view, names, budget), "pickles and storages"
-    return _weights(path, view, {"layout": layout}, Tree.of(path, root))
+    return _weights(path, view, {"layout": layout}, Tree.of(path, root, most=budget.most))
 
 
 def _entry_names(head: bytes) -> list[bytes]:
@@ -93,7 +102,7 @@ def _finder(path: Path, budget: Budget) -> Find:
         return _open_old(path, data, find, budget)
 
     known = {**NUMPY_NAMES, "torch.storage._load_from_bytes": Name("torch.storage._load_from_bytes", nested)}
-    return lambda name: known.get(name) or find(name)
+    return lru_cache(NAMES)(lambda name: known.get(name) or find(name))
 
 
 def _storage(path: Path, what: object) -> tuple[Storage, int]:
@@ -115,23 +124,28 @@ def _storage(path: Path, what: object) -> tuple[Storage, int]:
 def _open_zip(path: Path, view: memoryview) -> Weights:
     """Return the tensors of a zip archive; of a TorchScript program also its constants."""
     entries = entries_of(path, view)
+    if is_exported(entries):
+        return _weights(path, view, {"layout": "exported program"}, Tree(path, exported(path, entries), values=NOTHING))
+    if OLD_EXPORT in entries:
+        raise ModelFileError(f"{path}: is a program that an older PyTorch exported, which is not read. {EXPORT_AGAIN}")
     tops = [name.removesuffix("data.pkl") for name in entries if re.fullmatch(r"(?:[^/]+/)?data\.pkl", name)]
     if len(tops) != 1:
-        what = f"{len(tops)} pickles" if tops else f"no data.pkl, but {listed(list(entries)[:5])}"
+        names = [repr(name)[1:-1] for name in entries]
+        what = f"{len(tops)} pickles" if tops else f"no data.pkl, but {listed(names[:5])}"
         raise ModelFileError(f"{path}: expected an archive of PyTorch with one data.pkl, found {what:.300}.")
     top = tops[0]
     order = entries[top + "byteorder"].read(16).strip() if top + "byteorder" in entries else b"little"
     if order not in (b"little", b"big"):
         raise ModelFileError(f"{path}: expected 'little' or 'big' as byte order, found {order!r:.40}. It is damaged.")
     says: dict[str, Any] = {"layout": "zip", "byteorder": order.decode()}
-    budget = Budget()
+    budget = Budget.of(len(view))
     script = top + "constants.pkl" in entries
     root = _in_zip(path, entries, top, "data", order == b"big", budget)
-    tree = Tree.of(path, root)
+    tree = Tree.of(path, root, most=budget.most)
     if script:
         says["layout"] = "TorchScript"
         constants = _in_zip(path, entries, top, "constants", order == b"big", budget)
-        more = Tree.of(path, constants, ("CONSTANTS",))
+        more = Tree.of(path, constants, ("CONSTANTS",), budget.most)
         tree.tensors.update({("CONSTANTS", f"c{key[1]}", *key[2:]): part for key, part in more.tensors.items()})
         tree.tensors = {key: part for key, part in tree.tensors.items() if FLAT not in key}
     return _weights(path, view, says, tree)
@@ -223,6 +237,11 @@ def _weights(path: Path, view: memoryview, says: dict[str, Any], tree: Tree) -> 
         says["tied"] = groups
     if quantized := [".".join(key) for key, tensor in kept.items() if tensor.quantizer is not None]:
         says["quantized"] = quantized[:1000]
+    if packed := [name.rpartition(".weight.")[0] for name in tensors if FOUR_BITS.search(name)]:
+        says["four_bits"] = (
+            f"{counted(len(packed), 'weight')} in bytes of two values each, as bitsandbytes packs them, such as "
+            f"{packed[0]!r:.200}; they are not decoded."
+        )
     if tree.dropped:
         says["dropped"] = f"{counted(tree.dropped, 'further value')} that are no tensors"
     values = tree.values if isinstance(tree.values, dict) else {} if tree.values is NOTHING else {"values": tree.values}

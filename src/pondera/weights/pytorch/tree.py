@@ -10,14 +10,13 @@ from typing import Any
 from pondera.choice import counted
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import checked_count
-from pondera.weights.pytorch.machine import Dictionary, Name, Record
+from pondera.weights.pytorch.machine import MOST_STEPS, Dictionary, Name, Record
 from pondera.weights.pytorch.numpy import NumpyArray
 from pondera.weights.pytorch.objects import Placed
 
 MOST_DEPTH = 100
-MOST_VISITED = 2_000_000
 MOST_NAME = 1_000
-"""A checkpoint that is nested deeper, goes on for more values, or has longer names of tensors is refused."""
+"""A checkpoint that is nested deeper or has longer names of tensors is refused."""
 
 MOST_KEPT = 10_000
 MOST_LETTERS = 4_000
@@ -54,6 +53,8 @@ class Tree:
         What else there is.
     dropped
         How many plain values were too many to keep.
+    most
+        How many values it may have altogether.
     """
 
     path: Path
@@ -61,12 +62,13 @@ class Tree:
     optimizer: dict[Key, Placed] = field(default_factory=dict)
     values: Any = None
     dropped: int = 0
+    most: int = MOST_STEPS
     _visited: int = 0
     _kept: int = 0
     _open: set[int] = field(default_factory=set)  # what is being walked through, to notice what contains itself
 
     @classmethod
-    def of(cls, path: Path, root: object, at: Key = ()) -> Tree:
+    def of(cls, path: Path, root: object, at: Key = (), most: int = MOST_STEPS) -> Tree:
         """Return what a checkpoint holds.
 
         Raises
@@ -74,7 +76,7 @@ class Tree:
         ModelFileError
             If it is nested too deep, goes on without end, or gives two tensors one name.
         """
-        tree = cls(path)
+        tree = cls(path, most=most)
         tree.values = tree.walk(root, at, False)
         return tree
 
@@ -82,8 +84,8 @@ class Tree:
         """Keep the tensors in a value, and return the rest as plain values, NOTHING if there is none."""
         self._visited += 1
         deep = len(self._open) > MOST_DEPTH
-        if deep or self._visited > MOST_VISITED:
-            what = f"nested more than {MOST_DEPTH} deep" if deep else f"of more than {MOST_VISITED:,} values"
+        if deep or self._visited > self.most:
+            what = f"nested more than {MOST_DEPTH} deep" if deep else f"of more than {self.most:,} values"
             raise ModelFileError(f"{self.path}: the checkpoint is {what}. It is damaged, or made to take long.")
         if isinstance(value, NumpyArray) and value.placed is not None:
             value = value.placed
@@ -118,6 +120,8 @@ class Tree:
         kept[at] = tensor
 
     def _dictionary(self, value: Dictionary, at: Key, optimizing: bool) -> Any:
+        here = sum(isinstance(part, Placed) for _, part in value.pairs)
+        checked_count(self.path, len(self.tensors) + len(self.optimizer) + here)  # before a million of them are walked
         keys = {key for key, _ in value.pairs if isinstance(key, str) and len(key) < 20}
         optimizing = optimizing or {"state", "param_groups"} <= keys
         found: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pondera.errors import ModelFileError
-from pondera.weights.pytorch.machine import MOST_STEPS, Built, Dictionary, Machine, Name
+from pondera.weights.pytorch.machine import Built, Dictionary, Machine, Name
 
 MOST_DIGITS = 256
 """Whole numbers of more bytes than this are refused."""
@@ -48,7 +48,7 @@ def unpickle(machine: Machine) -> object:
     except ValueError as error:
         raise machine.damaged(f"a value is none: {error!s:.200}") from None
     raise ModelFileError(
-        f"{machine.path}: the pickle takes more than {MOST_STEPS:,} steps. It is damaged or no checkpoint; where you "
+        f"{machine.path}: the pickle takes more than {budget.most:,} steps. It is damaged or no checkpoint; where you "
         "trust it, load it with PyTorch and save its tensors as safetensors."
     )
 

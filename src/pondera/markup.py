@@ -1,0 +1,40 @@
+"""Values -> HTML: every text escaped, nothing fetched, nothing that runs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+STYLE = (
+    "table.pondera{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    "table.pondera th{text-align:right;font-weight:600;padding:.2em .8em;border-bottom:1px solid #bbb}"
+    "table.pondera td{text-align:right;padding:.15em .8em;white-space:nowrap}"
+    "table.pondera th:first-child,table.pondera td:first-child{text-align:left;white-space:normal;"
+    "overflow-wrap:anywhere}"
+)
+"""How a table looks, for whoever shows one by itself."""
+
+
+def escaped(text: object) -> str:
+    """Return a text as HTML shows it, letter by letter.
+
+    Examples
+    --------
+    >>> escaped("<b> & co")
+    '&lt;b&gt; &amp; co'
+    """
+    return html.escape(str(text), quote=True)
+
+
+def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+    """Return a table: the first column left, the others right.
+
+    Examples
+    --------
+    >>> table(["name", "count"], [["a<b", 3]])
+    '<table class="pondera"><thead><tr><th>name</th><th>count</th></tr></thead><tbody><tr><td>a&lt;b</td><td>3</td></tr></tbody></table>'
+    """  # noqa: E501
+    head = "".join(f"<th>{escaped(each)}</th>" for each in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{escaped(each)}</td>' for each in row)}</tr>" for row in rows)
+    named = f"<caption>{escaped(caption)}</caption>" if caption else ""
+    return f'<table class="pondera">{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

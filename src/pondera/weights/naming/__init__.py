@@ -1,0 +1,1 @@
+"""Names of tensors -> layers, and the same layer under another framework's name."""
