@@ -15,6 +15,7 @@ SOURCE = Path(pondera.__file__).parent
 RANKS = {
     "errors": 0,
     "findings": 0,
+    "markup": 0,
     "files": 0,
     "choice": 0,
     "constraints": 0,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pondera.network.normalization import LayerNorm as LayerNorm
     from pondera.network.residual import Residual as Residual
     from pondera.network.scale import Scale as Scale
+    from pondera.reading.comparison.result import Comparison as Comparison
+    from pondera.reading.comparison.whole import compare as compare
+    from pondera.reading.read import Reading as Reading
+    from pondera.reading.read import read as read
     from pondera.tables.read import read_table as read_table
     from pondera.training.figures import Fit as Fit
     from pondera.training.fit import fit as fit
@@ -46,6 +50,10 @@ _HOMES = {
     "LayerNorm": "network.normalization",
     "Residual": "network.residual",
     "Scale": "network.scale",
+    "Comparison": "reading.comparison.result",
+    "compare": "reading.comparison.whole",
+    "Reading": "reading.read",
+    "read": "reading.read",
     "read_table": "tables.read",
     "Fit": "training.figures",
     "fit": "training.fit",

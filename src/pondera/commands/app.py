@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pondera import __version__
-from pondera.commands import neuron, predict, read, show, train
+from pondera.commands import compare, convert, neuron, predict, read, show, timeline, train
 
 app = typer.Typer(
     name="pondera",
@@ -23,6 +23,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict.predict,
     "show": show.show,
     "read": read.read,
+    "compare": compare.compare,
+    "timeline": timeline.timeline,
+    "convert": convert.convert,
     "neuron": neuron.neuron,
 }
 

@@ -11,21 +11,30 @@ import typer
 def read(
     weights: Annotated[Path, typer.Argument(help="A file of weights of any framework, or a folder of them.")],
     tensor: Annotated[str | None, typer.Option(help="Only tensors whose names match, such as '*.weight'.")] = None,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum", metavar="", help="Look at the layers' singular values too.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
-    """Read a file of weights without the framework that wrote it: every tensor and its figures."""
-    from pondera.reading.survey import survey
-    from pondera.report.progress import bytes_progress
-    from pondera.report.reading import show_survey
-    from pondera.report.terminal import print_json, results
+    """Read a file of weights of any framework: its tensors, its layers, and what is wrong with them."""
+    from pondera.reading.read import read as read_weights
+    from pondera.report.progress import stages_progress
+    from pondera.report.reading import show_reading
+    from pondera.report.terminal import messages, print_json, results
     from pondera.weights.open import open as open_weights
 
     found = open_weights(weights)
     if tensor is not None:
         found = found.select(tensor)
-    with bytes_progress(found.nbytes) as progress:
-        surveyed = survey(found, progress)
+    with stages_progress() as progress:
+        reading = read_weights(found, spectrum=spectrum, progress=progress)
+    if html is not None:
+        from pondera.report.reading_page import reading_page, write_page
+
+        write_page(html, reading_page(reading, weights.name), weights)
+        messages().print(f"The page is {html}.", soft_wrap=True)
     if json:
-        print_json(surveyed.to_json())
+        print_json(reading.to_json())
     else:
-        show_survey(results(), surveyed, str(weights))
+        show_reading(results(), reading, str(weights))

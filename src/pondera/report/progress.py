@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -82,6 +83,31 @@ def bytes_progress(total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         task = display.add_task("read", total=total)
         yield lambda size: display.advance(task, size)
+
+
+@contextmanager
+def stages_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield the function that is told what is being done, how many bytes of it are done, and of how many.
+
+    On a terminal a bar moves for each thing that is done; elsewhere nothing is shown.
+    """
+    console = messages()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = display.add_task(what, total=of)
+            display.update(tasks[what], completed=done, total=of)
+
+        yield show
 
 
 def _figures(where: Where, metric: str, wide: bool) -> str:

@@ -1,72 +1,141 @@
-"""What is in a file of weights, for people: the largest tensors first."""
+"""What is in a file of weights, for people: what is wrong first, then the largest layers and tensors."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pondera.choice import counted
+from pondera.findings import Finding
+from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.reading.survey import Survey
-from pondera.report.terminal import QUIET, figure
-from pondera.weights.tensor import Tensor
+from pondera.report.terminal import GRAVE, QUIET, amount, ending, figure
 
-SHOWN = 40  # tensors that are listed
+SHOWN = 24  # layers, and tensors, that are listed
+NARROWEST = 16  # columns for a name
+WIDE = 100  # columns, from which on there is room for means
 
 
-def show_survey(console: Console, found: Survey, path: str) -> None:
-    """Print every tensor's figures, the largest first."""
-    weights = found.weights
+def show_reading(console: Console, reading: Reading, path: str) -> None:
+    """Print findings, layers and tensors, the largest first, and how fast they were read."""
+    weights = reading.weights
     console.print(Text.assemble((path, "bold"), f"  {weights.format}"))
-    console.print(
-        Text(
-            f"{counted(len(weights), 'tensor')}, {counted(weights.count, 'value')}, {amount(weights.nbytes)}",
-            style=QUIET,
-        )
-    )
+    counts = [
+        counted(len(weights), "tensor"),
+        counted(weights.count, "value"),
+        amount(weights.nbytes),
+        counted(len(reading.layers), "layer"),
+    ]
+    counts.append(" and ".join(_dtypes(reading)))
+    console.print(Text(", ".join(counts), style=QUIET))
+    if weights.optimizer:
+        console.print(Text(f"{counted(len(weights.optimizer), 'tensor')} of an optimizer are kept apart", style=QUIET))
+    for finding in reading.findings:
+        show_finding(console, finding)
+    connecting = [each for each in reading.layers if each.strength is not None]
+    if connecting:
+        console.print()
+        console.print(_layers(connecting, console.width))
+        _rest(console, len(connecting), "layers")
     console.print()
-    console.print(_table(found))
-    if len(weights) > SHOWN:
-        console.print(Text(f"and {len(weights) - SHOWN:,} smaller ones; --json has them all", style=QUIET))
+    console.print(_tensors(reading, console.width))
+    _rest(console, len(weights), "tensors")
     console.print()
-    console.print(Text(f"Read in {found.seconds:.2f} s, {found.gigabytes_per_second:.1f} GB/s.", style=QUIET))
+    console.print(Text(speed(reading), style=QUIET))
 
 
-def _table(found: Survey) -> Table:
+def show_finding(console: Console, finding: Finding) -> None:
+    """Print a finding: what is so, what to do, and how far it can be believed."""
+    console.print()
+    console.print(Text.assemble(("▌ ", GRAVE), (finding.statement, "bold")))
+    if finding.advice:
+        console.print(Text(f"  {finding.advice}"))
+    console.print(Text(f"  {finding.rule}: {finding.certainty}", style=QUIET))
+
+
+def speed(reading: Reading) -> str:
+    """Return how long it took, and how near it came to what the memory gives."""
+    said = f"Read in {reading.seconds:.2f} s; the pass over the bytes at {reading.gigabytes_per_second:.1f} GB/s"
+    if not reading.bandwidth:
+        return f"{said}."
+    share = reading.gigabytes_per_second / reading.bandwidth
+    return f"{said}, {share:.0%} of what a plain sum over them reaches ({reading.bandwidth:.1f} GB/s)."
+
+
+def _layers(connecting: list[LayerFigures], width: int) -> Table:
+    spectra = any(each.spectra for each in connecting)
+    kinds = width >= WIDE or not spectra
+    rows = []
+    for each in sorted(connecting, key=lambda each: -each.count)[:SHOWN]:
+        layer = each.layer
+        cells = [layer.name, *([layer.kind] if kinds else []), f"{_whole(layer.inputs)} → {_whole(layer.outputs)}"]
+        known: list[float | None] = [each.strength]
+        if spectra:
+            found = each.spectra.get("weight")
+            known += (
+                [found.spectral_norm, found.stable_rank, found.effective_rank, found.alpha] if found else [None] * 4
+            )
+        rows.append([*cells, *(figure(value, 3) for value in known)])
+    figures = ["in → out", "strength", *(["σ₁", "stable", "eff.", "alpha"] if spectra else [])]
+    return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
+
+
+def _tensors(reading: Reading, width: int) -> Table:
+    largest = sorted(reading.weights.values(), key=lambda tensor: -tensor.count)[:SHOWN]
+    dtypes = len({tensor.dtype for tensor in largest}) > 1
+    means = width >= WIDE
+    rows = []
+    for tensor in largest:
+        found = reading.statistics.get(tensor.name)
+        cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
+        known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
+        cells += [figure(value, 3) for place, value in enumerate(known) if means or place != 2]
+        rows.append([*cells, _odd(found)])
+    figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
+    return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
+
+
+def _table(words: list[str], figures: list[str], rows: list[list[str]], width: int) -> Table:
+    """Return a table as wide as the terminal: of names that do not fit, the end is shown, which tells more."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    table.add_column("tensor", overflow="fold")
-    table.add_column("dtype")
-    for heading in ("shape", "min", "max", "mean", "std"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
-    largest = sorted(found.weights.values(), key=lambda tensor: -tensor.count)
-    for tensor in largest[:SHOWN]:
-        table.add_row(*_row(tensor, found.statistics.get(tensor.name)))
+    for heading in words:
+        table.add_column(heading, no_wrap=True)
+    for heading in figures:
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    columns = list(zip(words + figures, *rows, strict=True))
+    others = sum(max(map(len, column)) + 2 for column in columns[1:])
+    for name, *cells in rows:
+        table.add_row(ending(name, max(width - others - 2, NARROWEST)), *cells)
     return table
 
 
-def _row(tensor: Tensor, figures: Statistics | None) -> list[str]:
-    cells = [tensor.name, tensor.dtype, "×".join(map(str, tensor.shape)) or "–"]
+def _odd(figures: Statistics | None) -> str:
+    """Return what a reader should know of a tensor beside its figures."""
     if figures is None:
-        return [*cells, "–", "–", "–", "–", "complex numbers"]
-    cells += [figure(each, 3) for each in (figures.minimum, figures.maximum, figures.mean, figures.deviation)]
+        return "complex numbers"
     odd = [f"{figures.nan:,} NaN"] if figures.nan else []
     odd += [f"{figures.infinite:,} infinite"] if figures.infinite else []
-    if figures.zeros and figures.count:
-        odd.append(f"{figures.zeros / figures.count:.0%} zeros" if figures.zeros > figures.count / 200 else "")
-    return [*cells, ", ".join(filter(None, odd))]
+    if figures.zeros > figures.count / 200:
+        odd.append(f"{figures.zeros / figures.count:.0%} zeros")
+    return ", ".join(odd)
 
 
-def amount(size: int) -> str:
-    """Return a number of bytes as people read it.
+def _dtypes(reading: Reading) -> list[str]:
+    """Return the dtypes, those of most values first; of many, the first ones."""
+    held: Counter[str] = Counter()
+    for tensor in reading.weights.values():
+        held[tensor.dtype] += tensor.count
+    names = [name for name, _ in held.most_common()]
+    return [", ".join(names)] if len(names) <= 3 else [", ".join(names[:3]), f"{len(names) - 3} more dtypes"]
 
-    Examples
-    --------
-    >>> amount(90_900_000), amount(512)
-    ('90.9 MB', '512 bytes')
-    """
-    for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= one:
-            return f"{size / one:.3g} {unit}"
-    return f"{size} bytes"
+
+def _rest(console: Console, count: int, what: str) -> None:
+    if count > SHOWN:
+        console.print(Text(f"and {count - SHOWN:,} smaller {what}; --json has them all", style=QUIET))
+
+
+def _whole(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"

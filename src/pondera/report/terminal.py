@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-POSITIVE, NEGATIVE, QUIET = "cyan", "yellow", "bright_black"
+POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -68,3 +68,33 @@ def figure(value: float | None, digits: int = 4) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes as people read it.
+
+    Examples
+    --------
+    >>> amount(90_900_000), amount(512)
+    ('90.9 MB', '512 bytes')
+    """
+    for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= one:
+            return f"{size / one:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def ending(name: str, letters: int) -> str:
+    """Return a name that fits, or as much of its end as does: the ends of tensors' names tell more than the beginnings.
+
+    Letters that would do something to the terminal instead of being shown are written out.
+
+    Examples
+    --------
+    >>> ending("encoder.layer.0.attention", 12), ending("fc", 12)
+    ('…0.attention', 'fc')
+    >>> ending(chr(7), 12) == chr(92) + "x07"
+    True
+    """
+    name = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+    return name if len(name) <= letters else f"…{name[-(letters - 1) :]}"

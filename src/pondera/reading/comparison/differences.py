@@ -1,0 +1,157 @@
+"""How far two runs of values are apart, as sums that can be joined."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pondera.reading.comparison import kernels
+from pondera.reading.comparison.encodings import PANTER_DITE, RATIO, ROUGH, STEPS, bits_a_value
+from pondera.reading.comparison.grids import digits_of
+from pondera.weights.tensor import Array
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """One tensor as the other one in fewer bits.
+
+    Attributes
+    ----------
+    to
+        The dtype whose values are left.
+    chop
+        Rounded towards zero, by leaving bits away, instead of to nearest with ties to even.
+    of_first
+        Whether it is the first that was rounded to give the second.
+    """
+
+    to: str
+    chop: bool
+    of_first: bool
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a run of pairs (x, y) adds up to; all but the counts is of pairs that are both finite.
+
+    Attributes
+    ----------
+    count
+        How many pairs there were.
+    sums, counts, extremes
+        By the places that :mod:`pondera.reading.comparison.kernels` names.
+    ulp_of
+        The dtype whose last place is the unit of distances; None where there is none.
+    missed
+        Rounding -> more than 0 if there are values that it does not explain.
+    encoding
+        The block encoding that could explain the distances.
+    steps
+        Σ step², Σ (y - x)², and outliers of its steps.
+    """
+
+    count: int = 0
+    sums: Array = field(default_factory=lambda: np.zeros(8))
+    counts: Array = field(default_factory=lambda: np.zeros(5, np.int64))
+    extremes: Array = field(default_factory=lambda: np.zeros(2))
+    ulp_of: str | None = None
+    missed: dict[Rounding, int] = field(default_factory=dict)
+    encoding: str | None = None
+    steps: Array = field(default_factory=lambda: np.zeros(3))
+
+    def merge(self, other: Differences) -> Differences:
+        """Return the figures of both runs."""
+        return Differences(
+            self.count + other.count,
+            self.sums + other.sums,
+            self.counts + other.counts,
+            np.maximum(self.extremes, other.extremes),
+            self.ulp_of or other.ulp_of,
+            {each: missed + other.missed[each] for each, missed in self.missed.items() if each in other.missed},
+            self.encoding or other.encoding,
+            self.steps + other.steps,
+        )
+
+    @property
+    def finite(self) -> int:
+        """How many pairs are both finite."""
+        return self.count - int(self.counts[kernels.BROKEN])
+
+    @property
+    def changed(self) -> float:
+        """Share of values that are not the same bit for bit; across dtypes, not the same number."""
+        return int(self.counts[kernels.CHANGED]) / self.count if self.count else 0.0
+
+    @property
+    def max(self) -> float:
+        """Largest |y - x|."""
+        return float(self.extremes[kernels.LARGEST])
+
+    @property
+    def mean(self) -> float:
+        """Mean |y - x|."""
+        return float(self.sums[kernels.ABSOLUTE]) / self.finite if self.finite else 0.0
+
+    @property
+    def relative_norm(self) -> float | None:
+        """‖y - x‖ / ‖x‖; None where x is zero and y is not."""
+        norm, moved = math.sqrt(self.sums[kernels.XX]), math.sqrt(self.sums[kernels.DD])
+        return moved / norm if norm else None if moved else 0.0
+
+    @property
+    def cosine(self) -> float | None:
+        """x·y / (‖x‖ ‖y‖); None where either is zero."""
+        both = math.sqrt(self.sums[kernels.XX]) * math.sqrt(self.sums[kernels.YY])
+        return min(1.0, max(-1.0, float(self.sums[kernels.XY]) / both)) if both else None
+
+    @property
+    def correlation(self) -> float | None:
+        """Cosine of the distances from each side's own mean; None for constants."""
+        n, s = self.finite, self.sums
+        if not n:
+            return None
+        x, y = (float(s[at]) / n for at in (kernels.X, kernels.Y))
+        spread = (float(s[kernels.XX]) / n - x * x) * (float(s[kernels.YY]) / n - y * y)
+        scale = float(s[kernels.XX]) / n * float(s[kernels.YY]) / n
+        return (float(s[kernels.XY]) / n - x * y) / math.sqrt(spread) if spread > 1e-18 * scale else None
+
+    @property
+    def ulp(self) -> float | None:
+        """Largest distance in units of last place."""
+        return float(self.extremes[kernels.FARTHEST]) if self.ulp_of else None
+
+    @property
+    def mean_ulp(self) -> float | None:
+        """Mean distance in units of last place."""
+        return (float(self.sums[kernels.ULPS]) / self.finite if self.finite else 0.0) if self.ulp_of else None
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the values are the same in another order, as far as count, sum and sum of squares tell.
+
+        The sums of two orders differ by the rounding of float64 only, at most 2⁻³⁶ of the sum of sizes; those of
+        different values agree so well by chance less than once in 10⁹.
+        """
+        s, n = self.sums, self.finite
+        squares = abs(s[kernels.XX] - s[kernels.YY]) <= 1e-11 * s[kernels.XX]
+        sums = abs(s[kernels.X] - s[kernels.Y]) <= 1e-11 * math.sqrt(n * s[kernels.XX])
+        return bool(self.max > 0 and n > 1 and squares and sums and not self.counts[kernels.BROKEN])
+
+    def rounding(self) -> Rounding | None:
+        """Return what rounding explains every value, if one does: the finest that does."""
+        kept = [each for each, missed in self.missed.items() if not missed]
+        return max(kept, key=lambda each: (digits_of(each.to), not each.chop), default=None)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether a block encoding explains the distances: they are as large as its steps make them."""
+        encoding = self.encoding
+        if encoding is None or not self.finite or self.counts[kernels.BROKEN_X] != self.counts[kernels.BROKEN_Y]:
+            return False
+        if encoding in STEPS:
+            explained = float(self.steps[0]) / 12 * RATIO**2
+            return bool(self.steps[1] <= explained) and bool(self.steps[2] <= 1e-5 * self.count)
+        relative = self.relative_norm
+        return relative is not None and relative <= ROUGH * PANTER_DITE * 2.0 ** -bits_a_value(encoding)

@@ -1,0 +1,114 @@
+"""Two networks side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pondera.reading.comparison import kernels
+from pondera.reading.comparison.alike import stored_alike
+from pondera.reading.comparison.matching import Match, matches
+from pondera.reading.comparison.measure import differences_of, threads
+from pondera.reading.comparison.relations import PART, ROTARY, TRANSPOSED
+from pondera.reading.comparison.result import Comparison, Pair
+from pondera.reading.comparison.spectrum import rank_of
+from pondera.reading.comparison.verdict import judged
+from pondera.weights.collection import Weights
+
+
+def compare(
+    a: Weights, b: Weights, progress: Callable[[int], None] | None = None, frozen: Sequence[str] | None = None
+) -> Comparison:
+    """Return what differs between two networks, and what that makes of the whole.
+
+    Tensors are brought together by name, by naming scheme, and at last by shape and content: renamed, transposed,
+    fused or split, rows reordered for rotary embeddings. Each pair is read once, in stretches on all cores.
+
+    Parameters
+    ----------
+    a, b
+        The first network, and what may have become of it.
+    progress
+        Is told the bytes of each pair as it is done.
+    frozen
+        Patterns such as ``"encoder.*"`` of tensors that should not have moved.
+
+    Raises
+    ------
+    ArgumentError
+        If a pattern matches no tensor.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pondera.weights.open import open
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, last in (("a", 3.0), ("b", 3.5)):
+    ...         np.savez(f"{folder}/{name}.npz", kernel=np.array([[1.0, 2.0], [5.0, last]]), bias=np.ones(2))
+    ...     found = compare(open(f"{folder}/a.npz"), open(f"{folder}/b.npz"))
+    ...     found.verdict, [(pair.name, pair.status) for pair in found.tensors]
+    ('fine-tuned', [('kernel', 'changed'), ('bias', 'equal')])
+    """
+    begun = time.perf_counter()
+    pairs = []
+    with ThreadPoolExecutor(threads()) as pool:
+        for match in matches(a, b):
+            pairs.append(_pair(match, pool))
+            if progress is not None:
+                progress(_read(match))
+    pairs = _all(a, b, pairs)
+    verdict, statement, findings = judged(pairs, frozen or ())
+    return Comparison(verdict, statement, tuple(pairs), findings, time.perf_counter() - begun, a.nbytes + b.nbytes)
+
+
+def _read(match: Match) -> int:
+    """Return how many bytes a pair has; of a fused tensor, those of the part."""
+    tensors = (match.first, match.second)
+    shared = min(tensor.count for tensor in tensors)
+    return sum(tensor.nbytes * shared // max(tensor.count, 1) for tensor in tensors)
+
+
+def _all(a: Weights, b: Weights, pairs: list[Pair]) -> list[Pair]:
+    """Return the pairs and every tensor that is in none, in the order of the files."""
+    taken = {pair.first.name for pair in pairs if pair.first}, {pair.second.name for pair in pairs if pair.second}
+    found = pairs + [Pair(tensor, None, "only in first") for name, tensor in a.items() if name not in taken[0]]
+    order = {name: at for at, name in enumerate(a)}
+    found.sort(key=lambda pair: order[pair.name])
+    return found + [Pair(None, tensor, "only in second") for name, tensor in b.items() if name not in taken[1]]
+
+
+def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
+    first, second, relation = match.first, match.second, match.relation
+    if relation is None:
+        return Pair(first, second, "shape differs", match.by)
+    one, other = relation.first, relation.second
+    same = _same_status(match)
+    if match.equal or stored_alike(one, other):
+        return Pair(first, second, same, match.by, relation.words)
+    found = differences_of(one, other, pool)
+    known = (match.by, relation.words, found)
+    if not found.changed:
+        return Pair(first, second, same, *known)
+    if found.max == 0 and not found.counts[kernels.BROKEN]:
+        return Pair(first, second, "zero signs", *known)
+    rounding = found.rounding()
+    if rounding is not None:
+        return Pair(first, second, "rounded", *known, rounding=rounding)
+    if found.quantized:
+        return Pair(first, second, "quantized", *known)
+    if found.reordered:
+        return Pair(first, second, "reordered", *known)
+    return Pair(first, second, "changed", *known, rank=rank_of(one, other))
+
+
+def _same_status(match: Match) -> str:
+    assert match.relation is not None
+    if match.relation.kind == PART:
+        return "fused" if match.first.count < match.second.count else "split"
+    if match.relation.kind == ROTARY:
+        return "rotary order"
+    if match.relation.kind == TRANSPOSED:
+        return "transposed"
+    return "equal" if match.first.name == match.second.name else "renamed"

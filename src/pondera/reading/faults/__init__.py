@@ -1,0 +1,1 @@
+"""Faults: rules that look at the figures of a file of weights and say what is wrong with it."""

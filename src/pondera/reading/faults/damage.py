@@ -1,0 +1,297 @@
+"""Bytes that training did not write: stretches of zeros, random bytes, blocks that occur twice.
+
+A file that was not written or copied whole holds zeros where a page or its end should be; one that was overwritten
+holds bytes of something else. Read as floats those have all exponents alike, so that among weights there are numbers
+such as 10³⁰. A copy of another block is made of healthy values, but no two weights agree in all their bits by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pondera.findings import Finding
+from pondera.reading.faults.facts import STRETCH, Facts, Place
+from pondera.reading.faults.rule import certainty_of
+from pondera.reading.histogram import Histogram
+from pondera.weights.quantized.encodings import ENCODINGS
+from pondera.weights.tensor import DTYPES, Array, Mapped, Tensor
+
+RESTORE = "Restore the file from where it came from, and compare checksums."
+
+SHORTEST_RUN = 64
+"""Zeros in a row that are looked for at least."""
+
+CHANCE = 1e-9
+"""A run of zeros counts where zeros in random places would give it with a lower probability than this."""
+
+SPARSE = 0.01
+"""With more zeros than this outside of the run, a tensor is sparse, and its run must be …"""
+
+SPARSE_RUN = 16
+"""… as many times longer than chance would give, because zeros of pruning gather in places."""
+
+STRAY = 4
+"""Zeros beside whole rows of them that may be there by chance."""
+
+MOST_PROBED = 1 << 24
+"""Values of a tensor that are looked at for zeros."""
+
+MOST_DECODED, AROUND = 64, 1 << 18
+"""Stretches of a tensor in blocks that are looked at, and values on either side of one that is all zero."""
+
+SECTOR = 512
+"""Bytes at whose multiples content is compared: a sector of a disk."""
+
+SHORTEST_COPY = 4096
+"""Bytes in a row that must occur twice: a page."""
+
+MOST_LOADED = 1 << 26
+"""Larger tensors are compared only where they are mapped as they are: others would have to be unpacked whole."""
+
+MOST_PRINTS = 1 << 17
+"""Places that are compared, all tensors together; in larger files they lie farther apart."""
+
+
+class Run(NamedTuple):
+    """A stretch of values."""
+
+    start: int
+    length: int
+
+
+def zero_run(facts: Facts) -> Iterator[Finding]:
+    """A long stretch of exact zeros in a tensor that is not otherwise sparse."""
+    for place in facts.connections:
+        figures = place.figures
+        if not SHORTEST_RUN <= figures.zeros < figures.count:
+            continue
+        run = longest_zeros(place.tensor)
+        if run is None or not _is_damage(place, run):
+            continue
+        tail = run.start + run.length == place.tensor.count
+        yield Finding(
+            f"{place.name} has {run.length:,} zeros in a row, from value {run.start:,} "
+            f"{'to its end' if tail else 'on'}, where hardly any other value is zero."
+            if figures.zeros - run.length < SPARSE * figures.count
+            else f"{place.name} has {run.length:,} zeros in a row, from value {run.start:,} "
+            f"{'to its end' if tail else 'on'}: far more than its other zeros give by chance.",
+            {
+                "start": run.start,
+                "length": run.length,
+                "bytes": run.length * place.tensor.nbytes // place.tensor.count,
+                "values": figures.count,
+                "other_zeros": figures.zeros - run.length,
+            },
+            "longest run of exact zeros, against the longest that as many zeros in random places give",
+            "Erdős & Rényi 1970 on the longest run",
+            certainty_of("zero run"),
+            f"Part of the tensor was probably not written or not copied. {RESTORE}",
+            where=place.name,
+        )
+
+
+def _is_damage(place: Place, run: Run) -> bool:
+    figures = place.figures
+    outside = (figures.zeros - run.length) / max(figures.count - run.length, 1)
+    # Expected longest run: n·zᴸ = 1. With chance c instead of 1 it is ln(n/c) / ln(1/z).
+    limit = math.log(figures.count / CHANCE) / -math.log(max(outside, 1e-12)) if outside < 1 else math.inf
+    if run.length < max(SHORTEST_RUN, limit * (SPARSE_RUN if outside > SPARSE else 1)):
+        return False
+    row = place.tensor.shape[-1]
+    if place.tensor.ndim > 2:
+        row = max(row, place.tensor.count // place.tensor.shape[0])
+    rows = (run.start + run.length) // row - -(-run.start // row)  # whole ones
+    if rows < 1 or run.length - rows * row > STRAY:
+        return True
+    # Whole rows of zeros are tokens that are not in use, or units that were pruned: unless many follow each other.
+    return place.kind != "embedding" and rows > 1 and outside <= SPARSE
+
+
+def longest_zeros(tensor: Tensor) -> Run | None:
+    """Return the longest run of zeros of at least :data:`SHORTEST_RUN`; of a very large tensor, its first values.
+
+    Only every 32nd value is looked at first: so long a run cannot lie between them.
+    """
+    if tensor.dtype in ENCODINGS:
+        return _zeros_in_blocks(tensor)
+    best: Run | None = None
+    step = SHORTEST_RUN // 2
+    shift = 0
+    for values in tensor.chunks():
+        if shift >= MOST_PROBED:
+            break
+        hits = np.flatnonzero(values[::step] == 0)
+        if len(hits) > 1:
+            ends = np.flatnonzero(np.diff(hits) > 1)
+            firsts, lasts = np.r_[hits[0], hits[ends + 1]], np.r_[hits[ends], hits[-1]]
+            for at in np.argsort(firsts - lasts, kind="stable")[:8]:  # the longest stretches of probes
+                run = _longest_within(values, max(int(firsts[at] - 1), 0) * step, int(lasts[at] + 1) * step)
+                if best is not None and run.start == 0 and best.start + best.length == shift:
+                    run = Run(best.start - shift, best.length + run.length)
+                if run.length >= SHORTEST_RUN and (best is None or run.length > best.length):
+                    best = Run(shift + run.start, run.length)
+        shift += len(values)
+    return best
+
+
+def _zeros_in_blocks(tensor: Tensor) -> Run | None:
+    """Return a run of zeros in a tensor in blocks, few of which are decoded; zeros are common in them."""
+    for start in np.linspace(0, max(tensor.count - STRETCH, 0), MOST_DECODED).astype(np.int64).tolist():
+        if not tensor.source.flat(start, min(start + STRETCH, tensor.count)).any():
+            first = max(start - AROUND, 0)
+            run = _longest_within(tensor.source.flat(first, min(start + AROUND, tensor.count)), 0, 2 * AROUND)
+            return Run(first + run.start, run.length)
+    return None
+
+
+def _longest_within(values: Array, start: int, stop: int) -> Run:
+    zero = np.concatenate([[False], values[start:stop] == 0, [False]])
+    edges = np.flatnonzero(np.diff(zero.astype(np.int8)))
+    firsts, ends = edges[::2], edges[1::2]
+    if not len(firsts):
+        return Run(start, 0)
+    at = int(np.argmax(ends - firsts))
+    return Run(start + int(firsts[at]), int(ends[at] - firsts[at]))
+
+
+def noise(facts: Facts) -> Iterator[Finding]:
+    """Random bytes read as floats: huge values of all exponents alike among ordinary ones."""
+    for place in facts.connections:
+        found = _huge(place)
+        if found is None:
+            continue
+        count, octaves, typical = found
+        figures = place.figures
+        yield Finding(
+            f"{place.name} has about {count:,} values of absurd size, up to "
+            f"{max(-figures.minimum, figures.maximum):.2g}, while half of its values are below {typical:.2g}: "
+            "they look like random bytes.",
+            {
+                "huge": count,
+                "octaves": octaves,
+                "median_size": typical,
+                "largest": max(-figures.minimum, figures.maximum),
+                "nan": figures.nan,
+                "infinite": figures.infinite,
+            },
+            "exponents of the values, from the histogram: random bytes have all of them alike",
+            "IEEE 754-2019 on the encoding of floats",
+            certainty_of("random bytes"),
+            f"Part of the tensor was overwritten, or is read with the wrong dtype or byte order. {RESTORE}",
+            where=place.name,
+        )
+
+
+def _huge(place: Place) -> tuple[int, int, float] | None:
+    """Return how many values are far too large, over how many powers of two they spread, and the typical size."""
+    figures = place.figures
+    wide = place.tensor.dtype in ("float32", "bfloat16", "float64")
+    largest = max(-figures.minimum, figures.maximum)
+    if not largest > (2.0**20 if wide else 2.0**7):
+        return None
+    if largest > 1e60:
+        return 1, 200, _typical(exponents_of(figures.histogram))
+    counts = exponents_of(figures.histogram)  # (256,)
+    typical = _typical(counts)
+    first = 127 + math.ceil(math.log2(max(typical, 2.0**-20))) + (40 if wide else 10)
+    first = max(first, 127 + (20 if wide else 6))
+    upper = counts[first:255]
+    octaves = np.flatnonzero(upper)
+    if upper.sum() < 3 or len(octaves) < 3 or np.ptp(octaves) < (16 if wide else 3):
+        return None
+    half = len(upper) // 2 if wide else max((127 + 16 - first) // 2, 1)
+    if not wide and (upper.sum() < 8 or 3 * upper[half:].sum() < upper[:half].sum()):
+        return None  # a tail that grows thinner is one of a heavy-tailed tensor
+    return int(upper.sum()), len(octaves), typical
+
+
+def exponents_of(histogram: Histogram) -> Array:
+    """Return how many values have each of the 256 exponents of a float32, (256,), from a histogram of statistics."""
+    orders = np.zeros(512, np.int64)  # sign and exponent, in the order of the values
+    np.add.at(orders, histogram.bins >> 7, histogram.counts)
+    counts: Array = orders[256:] + orders[:256][::-1]
+    return counts
+
+
+def _typical(counts: Array) -> float:
+    """Return the power of two above the median size of the values that are not 0."""
+    below = np.cumsum(counts[1:])
+    return 2.0 ** (int(np.searchsorted(below, below[-1] / 2)) + 1 - 126) if len(below) and below[-1] else 1.0
+
+
+def repeated(facts: Facts) -> Iterator[Finding]:
+    """A block of bytes that occurs twice in one tensor."""
+    whole = sum(place.tensor.nbytes for place in facts.connections)
+    step = SECTOR
+    while whole // step > MOST_PRINTS:
+        step *= 2
+    for place in facts.connections:
+        tensor = place.tensor
+        loaded = not isinstance(tensor.source, Mapped) and tensor.nbytes > MOST_LOADED
+        if tensor.dtype not in DTYPES or tensor.nbytes < 2 * SHORTEST_COPY or loaded:
+            continue
+        found = _copy(place, step)
+        if found is None:
+            continue
+        first, second, length = found
+        size = DTYPES[place.tensor.dtype].itemsize
+        yield Finding(
+            f"{place.name} has the same {length:,} bytes twice: from value {first // size:,} and from value "
+            f"{second // size:,} on.",
+            {"first": first // size, "second": second // size, "values": length // size, "bytes": length},
+            f"comparison of bytes at multiples of {step:,}",
+            certainty=certainty_of("repeated block"),
+            advice=f"A block was probably written to two places. {RESTORE} If the layer was made by copying units, "
+            "as growing a network or repeating heads of attention does, it is meant so.",
+            where=place.name,
+        )
+
+
+def _copy(place: Place, step: int) -> tuple[int, int, int] | None:
+    """Return where the longest block begins for the first and the second time, and its length, in bytes."""
+    data = place.tensor.source.flat(0, place.tensor.count).view(np.uint8)
+    rows = len(data) // step
+    words = np.ascontiguousarray(data[: rows * step].reshape(rows, step)[:, :16]).view(np.uint64)  # (rows, 2)
+    with np.errstate(over="ignore"):
+        prints = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1]
+    order = np.argsort(prints, kind="stable")
+    same = np.flatnonzero(prints[order[1:]] == prints[order[:-1]])
+    first, second = order[same], order[same + 1]
+    plain = words[first, 0] != words[first, 1]  # not one value again and again
+    first, second = first[plain], second[plain]
+    need = max(SHORTEST_COPY // step - 1, 2)
+    if len(first) < need:
+        return None
+    shifts, counts = np.unique(second - first, return_counts=True)
+    shift = int(shifts[np.argmax(counts)])
+    if counts.max() < need:
+        return None
+    at = int(first[second - first == shift][0]) * step
+    found = _extended(data, at, at + shift * step)
+    if found is None or (place.kind == "embedding" and _is_one_row(place, data[found[0] : found[0] + found[2]])):
+        return None
+    return found
+
+
+def _is_one_row(place: Place, block: Array) -> bool:
+    """Whether a block is the same row again and again, as those of tokens that never occurred are."""
+    row = place.tensor.nbytes // place.tensor.shape[0]
+    return bool(len(block) < 2 * row or np.array_equal(block[row:], block[:-row]))
+
+
+def _extended(data: Array, first: int, second: int) -> tuple[int, int, int] | None:
+    """Return the whole block around two places that begin alike."""
+    most = min(second - first, len(data) - second)
+    unlike = np.flatnonzero(data[first : first + most] != data[second : second + most])
+    after = int(unlike[0]) if len(unlike) else most
+    back = min(first, second - first)
+    unlike = np.flatnonzero(data[first - back : first][::-1] != data[second - back : second][::-1])
+    before = int(unlike[0]) if len(unlike) else back
+    block = data[first - before : first + after]
+    if len(block) < SHORTEST_COPY or len(np.unique(block[: len(block) // 4 * 4].view(np.uint32)[:1024])) < 32:
+        return None
+    return first - before, second - before, len(block)

@@ -1,0 +1,136 @@
+"""Scale along depth: what layers multiply by, one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import statistics
+from collections.abc import Collection, Iterator, Sequence
+
+from pondera.findings import Finding
+from pondera.reading.faults.facts import Facts, Place
+from pondera.reading.faults.rule import certainty_of
+
+FEWEST = 4
+"""Layers that a depth has at least."""
+
+FACTOR = 30.0
+"""A layer is out of scale where it is so many times larger or smaller than the median of its like. So are layers that
+grow, or shrink, so many times from the smallest to the largest."""
+
+MOST_RANKED = 200
+"""Layers whose order is looked at."""
+
+PER_LAYER = (0.3, 4.0)
+"""The geometric mean of the layers' gains that is healthy, where nothing normalizes between them, …"""
+
+WHOLE = 1e3
+"""… unless the product of the gains, or one over it, stays below this."""
+
+ALONE = 100.0
+"""A layer's gain is out of scale where it is so many times the median of those around it, whatever their shapes."""
+
+GAIN = "‖W‖F / √outputs of each layer: the factor for inputs that are independent and of one scale"
+ADVICE = (
+    "What passes through explodes or vanishes here, unless normalization follows at once. Look at the gradients of "
+    "this layer, clip them, or load it again if it came from elsewhere."
+)
+
+
+def out_of_scale(facts: Facts) -> Iterator[Finding]:
+    """Layers of one kind at different depths of which some are far larger or smaller than the others."""
+    named: set[str] = set()
+    for name, places in _alike(facts).items():
+        sizes = [place.size for place in places]
+        median = statistics.median(sizes)
+        odd = [place for place in places if not median / FACTOR < place.size < median * FACTOR]
+        if not odd and len(places) > FEWEST and max(sizes) > FACTOR * min(sizes) and _is_trend(sizes):
+            odd = [min(places, key=lambda place: place.size), max(places, key=lambda place: place.size)]
+        if not odd or not median > 0:
+            continue
+        named.update(place.name for place in odd)
+        first = odd[0]
+        times = first.size / median
+        yield Finding(
+            f"{first.name} is {times:.3g} times as large as the same weights at other depths ({name}, median "
+            f"√(Σ w² / n) {median:.3g}, from {min(sizes):.3g} to {max(sizes):.3g}).",
+            {"size": first.size, "median": median, "sizes": sizes[:1000], "odd": [place.name for place in odd][:1000]},
+            "√(Σ w² / n) against the median of the layers of the same name and shape",
+            certainty=certainty_of("scale along depth"),
+            advice=ADVICE,
+            where=first.name,
+        )
+    yield from _product(facts, named)
+
+
+def _is_trend(sizes: Sequence[float]) -> bool:
+    """Whether sizes rise, or fall, with depth: nearly all pairs of layers are in that order (Kendall's τ ≥ 0.8)."""
+    pairs = [(a, b) for i, a in enumerate(sizes[:MOST_RANKED]) for b in sizes[i + 1 : MOST_RANKED]]
+    rising = sum(b > a for a, b in pairs)
+    return max(rising, len(pairs) - rising) >= 0.9 * len(pairs)
+
+
+def _alike(facts: Facts) -> dict[str, list[Place]]:
+    """Return the tensors that are the same but for numbers in their names, and have the same shape."""
+    groups: dict[tuple[str, tuple[int, ...]], list[Place]] = {}
+    for place in facts.connections:
+        pattern = re.sub(r"\d+", "*", place.name)
+        if "*" in pattern and place.size > 0 and math.isfinite(place.size) and place.kind != "embedding":
+            groups.setdefault((pattern, place.tensor.shape), []).append(place)
+    return {pattern: places for (pattern, _), places in groups.items() if len(places) >= FEWEST}
+
+
+def _product(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
+    """Layers that follow each other without normalization, whose gains multiply to something huge or tiny."""
+    if any(layer.kind == "normalization" for layer in facts.layers):
+        return
+    chain = [place for place in facts.connections if place.kind in ("dense", "convolution") and place.role == "weight"]
+    if len(chain) < FEWEST or not _follow(chain):
+        return
+    gains = [gain_of(place) for place in chain]
+    if not all(0 < gain < math.inf for gain in gains):
+        return
+    median = statistics.median(gains)
+    for place, gain in zip(chain, gains, strict=True):
+        if place.name not in named and not median / ALONE < gain < median * ALONE:
+            yield Finding(
+                f"{place.name} multiplies the scale of what passes through by {gain:.3g}; the layers around it by "
+                f"{median:.3g} (median).",
+                {"gain": gain, "median": median, "gains": gains[:1000]},
+                GAIN,
+                certainty=certainty_of("scale along depth"),
+                advice=ADVICE,
+                where=place.name,
+            )
+    product = sum(map(math.log10, gains))
+    mean = 10 ** (product / len(gains))
+    if PER_LAYER[0] <= mean <= PER_LAYER[1] or abs(product) < math.log10(WHOLE):
+        return
+    what = "vanishes" if mean < 1 else "explodes"
+    yield Finding(
+        f"What passes through the {len(chain)} layers {what}: each multiplies its scale by {mean:.2g} on average, all "
+        f"together by 10^{product:.1f}.",
+        {"gains": gains[:1000], "mean": mean, "log10_product": product, "layers": len(chain)},
+        GAIN,
+        "He et al. 2015, arXiv 1502.01852, on the scale along depth",
+        certainty_of("scale along depth"),
+        "Start the weights with He's or Glorot's scale, or put normalization between the layers; if gradients are "
+        "clipped to tiny steps or the loss is NaN, this is why.",
+        where=chain[0].name,
+    )
+
+
+def _follow(chain: Sequence[Place]) -> bool:
+    """Whether each layer takes what the one before gives."""
+    pairs = ((a.layer, b.layer) for a, b in itertools.pairwise(chain))
+    # After a convolution the next layer may take the places, too, flattened.
+    return all(
+        a is not None and b is not None and a.outputs and b.inputs and b.inputs % a.outputs == 0 for a, b in pairs
+    )
+
+
+def gain_of(place: Place) -> float:
+    """Return ‖W‖F / √outputs."""
+    outputs = place.layer.outputs if place.layer and place.layer.outputs else 1
+    return place.figures.l2 / math.sqrt(outputs)

@@ -1,0 +1,108 @@
+"""Units that do nothing, and units that do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pondera.choice import counted, listed
+from pondera.findings import Finding
+from pondera.reading.faults.facts import Facts, Place
+from pondera.reading.faults.rule import certainty_of
+from pondera.weights.tensor import Array
+
+FAINT = 1e-6
+"""A unit whose strength is below this, as a share of the median, is as good as dead."""
+
+FEWEST = 8
+"""Units of fewer weights lose all of them too easily, by rounding or pruning."""
+
+PRUNED = 0.2
+"""With more zeros than this among the other weights, dead units are what pruning left."""
+
+FEWEST_COMPARED = 16
+"""Units of fewer weights, such as the filters of depthwise convolutions, come to be alike by themselves."""
+
+ALIKE = 0.02
+"""Units are called duplicates where pairs of them are more than this share of the units, and …"""
+
+PAIRS = 1
+"""… there are at least so many pairs."""
+
+
+def dead(facts: Facts) -> Iterator[Finding]:
+    """Units that no weight leads to, or that no weight leaves."""
+    for place in facts.connections:
+        units = facts.units.get(place.layer.name) if place.layer else None
+        # Tokens that never occur have no weights; that is no fault of the layer.
+        if units is None or place.role != "weight" or place.kind == "embedding" or not place.figures.l2 > 0:
+            continue
+        for side, strengths in (("output", units.outputs), ("input", units.inputs)):
+            gone = _gone(strengths)
+            few = place.figures.count < FEWEST * len(strengths)
+            if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)):
+                continue
+            end = "leads to" if side == "output" else "leaves"
+            yield Finding(
+                f"{len(gone):,} of {counted(len(strengths), side)} of {place.layer.name if place.layer else ''} "
+                f"{'is' if len(gone) == 1 else 'are'} dead: hardly any weight or none {end} "
+                f"{'it' if len(gone) == 1 else 'them'} ({side} {listed([str(i) for i in gone[:10].tolist()])}"
+                f"{' …' if len(gone) > 10 else ''}).",
+                {"side": side, "dead": len(gone), "units": len(strengths), "first": gone[:100].tolist()},
+                f"√(Σ w²) of each unit, below {FAINT:g} of the median",
+                certainty=certainty_of("dead units"),
+                advice=(
+                    "They take room and do nothing: leave them out, or train again with a smaller learning rate, less "
+                    "weight decay, or an activation that is never flat, such as leaky ReLU."
+                )
+                if side == "output"
+                else "The layer does not use these inputs. Check that they are not constant, and leave them out.",
+                where=place.name,
+            )
+
+
+def _gone(strengths: Array) -> Array:
+    median = float(np.median(strengths)) if len(strengths) else 0.0
+    limit = FAINT * (median or float(strengths.max(initial=0.0)))
+    found: Array = np.flatnonzero(strengths <= limit)
+    return found if len(found) < len(strengths) else found[:0]
+
+
+def _is_pruned(place: Place, share: float) -> bool:
+    zeros = place.figures.zeros / place.figures.count
+    return (zeros - share) / max(1 - share, 1e-9) > PRUNED
+
+
+def duplicated(facts: Facts) -> Iterator[Finding]:
+    """Output units of a layer that point the same way: all but one of them add nothing."""
+    for place in facts.connections:
+        units = facts.units.get(place.layer.name) if place.layer else None
+        few = place.figures.count < FEWEST_COMPARED * len(units.outputs) if units else True
+        alike = place.figures.minimum == place.figures.maximum  # another rule says so
+        if units is None or place.role != "weight" or place.kind == "embedding" or alike or few:
+            continue
+        pairs = units.duplicates
+        same = [pair for pair in pairs.pairs if pair.cosine > 0]
+        total = (pairs.total or 0) * len(same) // max(len(pairs.pairs), 1)
+        if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0):
+            continue
+        yield Finding(
+            f"{place.layer.name if place.layer else place.name} has {counted(total, 'pair')} of output units with the "
+            f"same weights but for a factor: {_pairs([(pair.first, pair.second) for pair in same])}.",
+            {
+                "pairs": total,
+                "units": len(units.outputs),
+                "closest": [pair.to_json() for pair in same],
+                "complete": pairs.complete,
+            },
+            "cosine of at least 0.9999 between the weights of two units",
+            certainty=certainty_of("duplicated units"),
+            advice="If they were started with the same values they can never part: start them at random. If units or "
+            "heads were copied on purpose, all is well.",
+            where=place.name,
+        )
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> str:
+    return listed([f"{first} and {second}" for first, second in pairs[:5]]) + (" …" if len(pairs) > 5 else "")

@@ -1,0 +1,81 @@
+"""A rule, and how what it finds is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pondera.choice import listed
+from pondera.findings import Finding
+from pondera.reading.faults.calibration import CALIBRATION
+from pondera.reading.faults.facts import Facts
+
+MOST_PLACES = 1_000
+"""No more places than this are listed in the figures of a finding."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of fault.
+
+    Attributes
+    ----------
+    name
+        What it is called; findings carry it.
+    look
+        Facts -> findings, one for each place.
+    """
+
+    name: str
+    look: Callable[[Facts], Iterable[Finding]]
+
+    def findings(self, facts: Facts) -> Iterator[Finding]:
+        """Yield what the rule finds, the same finding in several places as one."""
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.look(facts):
+            named = finding if finding.rule else replace(finding, rule=self.name)
+            found.setdefault((named.rule, named.advice), []).append(named)
+        yield from map(folded, found.values())
+
+
+def folded(findings: Sequence[Finding]) -> Finding:
+    """Return findings of one kind as one that names the places.
+
+    Examples
+    --------
+    >>> folded([Finding("a is empty.", where="a"), Finding("b is empty.", where="b")]).statement
+    'a is empty. The same in 1 other place: b.'
+    """
+    first, *others = findings
+    if not others:
+        return first
+    places = [finding.where for finding in findings]
+    count = len(others)
+    return replace(
+        first,
+        statement=f"{first.statement} The same in {count:,} other place{'' if count == 1 else 's'}: "
+        f"{listed(places[1:])}.",
+        figures={**first.figures, "count": len(findings), "places": places[:MOST_PLACES]},
+    )
+
+
+def certainty_of(rule: str) -> str:
+    """Return what is known of a rule: how often it finds what was planted, and how often it is wrong."""
+    known = CALIBRATION.get(rule)
+    if known is None:
+        return "not calibrated"
+    return (
+        f"found {share(known.hits, known.planted)} of {known.planted:,} planted faults, with false alarms in "
+        f"{share(known.alarms, known.healthy)} of {known.healthy:,} healthy {known.of} (held-out networks)"
+    )
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in percent, which is 0 % or 100 % only where it is exactly that.
+
+    >>> share(399, 400), share(0, 7), share(7, 7)
+    ('99.8 %', '0 %', '100 %')
+    """
+    if part in (0, whole) or not whole:
+        return "100 %" if part and part == whole else "0 %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"

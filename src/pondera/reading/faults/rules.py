@@ -1,0 +1,61 @@
+"""Every rule, and what all of them find.
+
+A new rule is a function from facts to findings, one for each place, and a line in :data:`RULES`.
+"""
+
+from __future__ import annotations
+
+from pondera.findings import Finding
+from pondera.reading.faults.damage import noise, repeated, zero_run
+from pondera.reading.faults.depth import out_of_scale
+from pondera.reading.faults.facts import Facts
+from pondera.reading.faults.metadata import metadata
+from pondera.reading.faults.redundancy import dead, duplicated
+from pondera.reading.faults.rule import Rule
+from pondera.reading.faults.saturation import saturated
+from pondera.reading.faults.untrained import untrained
+from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, not_finite
+
+RULES: tuple[Rule, ...] = (
+    Rule("not finite", not_finite),
+    Rule("random bytes", noise),
+    Rule("zero run", zero_run),
+    Rule("repeated block", repeated),
+    Rule("constant", constant),
+    Rule("metadata", metadata),
+    Rule("untrained", untrained),
+    Rule("scale along depth", out_of_scale),
+    Rule("saturated", saturated),
+    Rule("duplicated units", duplicated),
+    Rule("dead units", dead),
+    Rule("empty adapter", lora_zero),
+    Rule("beyond float16", beyond_half),
+    Rule("below float16", below_half),
+)
+"""The rules, the gravest first: what makes a file useless, what a training missed, what costs, what to know."""
+
+POSSIBLY = "possibly "
+"""How the names of rules begin that cannot tell for certain; what they find comes last."""
+
+
+def findings_of(facts: Facts) -> tuple[Finding, ...]:
+    """Return what is wrong with a file of weights, the gravest first; the same in several places is one finding.
+
+    Parameters
+    ----------
+    facts
+        The figures of the file. Some rules look at a few stretches of values, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pondera.reading.statistics import statistics_of
+    >>> from pondera.weights.collection import Weights
+    >>> from pondera.weights.tensor import Mapped, Tensor
+    >>> data = np.array([1.0, np.nan], np.float32)
+    >>> weights = Weights.of([Tensor("b", (2,), "float32", Mapped(memoryview(data).cast("B"), 0, data.dtype, 2))], "")
+    >>> [finding.statement for finding in findings_of(Facts(weights, {"b": statistics_of(weights["b"])}))]
+    ['b has 1 NaN among 2 values.']
+    """
+    found = [finding for rule in RULES for finding in rule.findings(facts)]
+    return tuple(sorted(found, key=lambda finding: finding.rule.startswith(POSSIBLY)))

@@ -1,0 +1,103 @@
+"""A series of checkpoints, for people: a line a checkpoint, a curve a part of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pondera.reading.timeline import Timeline
+from pondera.report.comparison import share
+from pondera.report.terminal import POSITIVE, QUIET, bar, figure
+
+LEVELS = "▁▂▃▄▅▆▇█"
+SHOWN = 24  # checkpoints, and parts, that are listed
+WIDE = 32  # points of a curve
+
+
+def show_timeline(console: Console, found: Timeline, folder: str) -> None:
+    """Print every checkpoint, then how each part of the network moved."""
+    console.print(Text.assemble((folder, "bold"), f"  {len(found.names):,} checkpoints"), soft_wrap=True)
+    for finding in found.findings:
+        console.print(Text(finding.statement))
+    console.print()
+    console.print(_checkpoints(found))
+    if len(found.names) > SHOWN:
+        console.print(Text(f"{len(found.names) - SHOWN:,} between them are not shown; --json has all", style=QUIET))
+    console.print()
+    console.print(_parts(found))
+    if len(found.parts) > SHOWN:
+        console.print(Text(f"and {len(found.parts) - SHOWN:,} that moved less; --json has them all", style=QUIET))
+    console.print()
+    console.print(Text("Curves begin at 0 and are scaled a line each; · is no change.", style=QUIET))
+    console.print(Text(f"Read in {found.seconds:.2f} s.", style=QUIET))
+
+
+def _checkpoints(found: Timeline) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column("checkpoint", overflow="fold")
+    for heading in ("norm", "from previous", "from first"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    whole = found.whole
+    largest = max((each.from_first or 0.0 for each in whole), default=0.0)
+    count = len(whole)
+    every = range(count) if count <= SHOWN else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
+    for at in every:
+        each = whole[at]
+        table.add_row(
+            found.names[at],
+            figure(each.norm),
+            "–" if at == 0 else _moved(each.from_previous),
+            "–" if at == 0 else _moved(each.from_first),
+            Text(f"{each.broken:,} not finite", style="red")
+            if each.broken
+            else bar(each.from_first or 0.0, largest, 12),
+        )
+    return table
+
+
+def _parts(found: Timeline) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column("part", overflow="fold")
+    table.add_column("norm", justify="right", no_wrap=True)
+    table.add_column("from first", justify="right", no_wrap=True)
+    table.add_column("from first, each", no_wrap=True)
+    table.add_column("from previous, each", no_wrap=True)
+    parts = sorted(found.parts.items(), key=lambda item: -(item[1][-1].from_first or 0.0))
+    for name, figures in parts[:SHOWN]:
+        table.add_row(
+            name,
+            figure(figures[-1].norm, 3),
+            _moved(figures[-1].from_first),
+            _curve([each.from_first for each in figures]),
+            _curve([each.from_previous for each in figures]),
+        )
+    return table
+
+
+def _moved(value: float | None) -> str:
+    return "from 0" if value is None else share(value)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return values as a line of bars, from 0 to the largest; no change is a dot.
+
+    Examples
+    --------
+    >>> sparkline([0.0, 0.5, 1.0, None])
+    '·▄█·'
+    """
+    largest = max((value for value in values if value is not None), default=0.0)
+    if not largest:
+        return "·" * len(values)
+    return "".join("·" if not value else LEVELS[min(7, int(8 * value / largest - 1e-9))] for value in values)
+
+
+def _curve(values: Sequence[float | None]) -> Text:
+    if len(values) > WIDE // 2:
+        step = len(values) / (WIDE // 2)
+        values = [values[min(len(values) - 1, round((at + 1) * step) - 1)] for at in range(WIDE // 2)]
+    return Text(sparkline(values), style=POSITIVE)

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pondera.errors import ArgumentError
+from pondera.reading.timeline import find_checkpoints, natural, timeline
+
+
+def states(count, seed=0):
+    """A network with an embedding that never moves, and two layers that do."""
+    random = np.random.default_rng(seed)
+    state = {
+        "embed.weight": random.normal(size=(20, 8)).astype(np.float32),
+        "layers.0.weight": random.normal(size=(8, 8)).astype(np.float32),
+        "layers.1.weight": random.normal(size=(8, 8)).astype(np.float32),
+    }
+    found = []
+    for at in range(count):
+        found.append({name: array.copy() for name, array in state.items()})
+        state["layers.0.weight"] = state["layers.0.weight"] * np.float32(1.1)
+        if at % 2:
+            state["layers.1.weight"] = state["layers.1.weight"] + np.float32(0.01)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for at, arrays in enumerate(states(4)):
+        save_file(arrays, tmp_path / f"step-{5 * 10**at}.safetensors")
+    return tmp_path
+
+
+def test_figures_are_numpys(folder):
+    found = timeline(find_checkpoints(folder))
+    assert found.names == tuple(f"step-{each}.safetensors" for each in (5, 50, 500, 5000))
+    every = states(4)
+    for name, figures in found.tensors.items():
+        for at, each in enumerate(figures):
+            now, before, first = (
+                state[name].astype(np.float64) for state in (every[at], every[max(at - 1, 0)], every[0])
+            )
+            assert each.norm == pytest.approx(np.linalg.norm(now), rel=1e-12)
+            assert each.from_previous == pytest.approx(np.linalg.norm(now - before) / np.linalg.norm(before), abs=1e-12)
+            assert each.from_first == pytest.approx(np.linalg.norm(now - first) / np.linalg.norm(first), abs=1e-12)
+    now, first = (np.concatenate([array.reshape(-1) for array in every[at].values()]).astype(float) for at in (3, 0))
+    assert found.whole[3].from_first == pytest.approx(np.linalg.norm(now - first) / np.linalg.norm(first), rel=1e-12)
+    assert list(found.parts) == ["embed", "layers.0", "layers.1"]
+    assert found.changed == {"embed.weight": 0, "layers.0.weight": 3, "layers.1.weight": 1}
+
+
+def test_json(folder):
+    found = timeline(find_checkpoints(folder)).to_json()
+    assert [each["name"] for each in found["checkpoints"]][-1] == "step-5000.safetensors"
+    tensors = {each["name"]: each for each in found["tensors"]}
+    assert {name for name, each in tensors.items() if each["never_moved"]} == {"embed.weight"}
+    assert [finding["rule"] for finding in found["findings"]] == ["never moved"]
+    assert found["checkpoints"][1]["parts"]["layers.0"]["from_previous"] == pytest.approx(0.1, rel=1e-6)
+
+
+def test_natural_order():
+    names = [
+        "checkpoint-1000",
+        "checkpoint-20",
+        "epoch=2-step=30",
+        "epoch=10-step=3",
+        "a",
+        "B",
+        "step-007",
+        "step-7b",
+        "²",
+    ]
+    assert sorted(names, key=natural)[:4] == ["a", "B", "checkpoint-20", "checkpoint-1000"]
+    assert natural("epoch=2-step=30") < natural("epoch=10-step=3")
+
+
+def test_folders_of_checkpoints_and_what_is_none(tmp_path):
+    for at, arrays in enumerate(states(2)):
+        place = tmp_path / f"checkpoint-{(at + 1) * 50}"
+        place.mkdir()
+        save_file(arrays, place / "model.safetensors")
+        (place / "optimizer.pt").write_bytes(b"not looked at")
+    (tmp_path / "readme.md").write_text("hello")
+    (tmp_path / "broken.safetensors").write_bytes(b"\x10" + bytes(7) + b"{")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "optimizer.pt").write_bytes(b"PK")
+    (tmp_path / ".hidden").write_text("x")
+    series = find_checkpoints(tmp_path)
+    assert series.names == ("checkpoint-50", "checkpoint-100")
+    assert series.left_out.keys() == {"readme.md", "broken.safetensors", "runs", "optimizer.pt"}
+    (finding,) = (each for each in timeline(series).findings if each.rule == "left out")
+    assert "readme.md" in finding.statement
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two(tmp_path, count):
+    for arrays in states(count):
+        save_file(arrays, tmp_path / "only.safetensors")
+    (tmp_path / "log.txt").write_text("x")
+    with pytest.raises(ArgumentError, match=rf"at least two checkpoints to follow, found {count}\. Left out: log\.txt"):
+        find_checkpoints(tmp_path)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(ArgumentError, match="found nothing there"):
+        find_checkpoints(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArgumentError, match="found a file"):
+        find_checkpoints(tmp_path / "file")
+
+
+def test_not_a_number_appears(tmp_path):
+    every = states(3)
+    every[2]["layers.1.weight"][3, 4] = np.nan
+    for at, arrays in enumerate(every):
+        save_file(arrays, tmp_path / f"{at}.safetensors")
+    found = timeline(find_checkpoints(tmp_path))
+    (finding,) = (each for each in found.findings if each.rule == "not finite")
+    assert finding.statement == "NaN or infinity appears in 2.safetensors: in layers.1.weight."
+    assert found.whole[2].broken == 1
+    assert np.isfinite(found.whole[2].norm)
+
+
+def test_different_architectures(tmp_path):
+    every = states(3)
+    every[1]["head"] = np.ones(3, np.float32)
+    every[2]["layers.0.weight"] = np.ones((2, 2), np.float32)
+    for at, arrays in enumerate(every):
+        save_file(arrays, tmp_path / f"{at}.safetensors")
+    found = timeline(find_checkpoints(tmp_path))
+    (finding,) = (each for each in found.findings if each.rule == "different architectures")
+    assert finding.figures["checkpoints"] == ["1.safetensors", "2.safetensors"]
+    save_file({"other": np.ones(3)}, tmp_path / "1.safetensors")
+    save_file({"another": np.ones(3)}, tmp_path / "2.safetensors")
+    with pytest.raises(ArgumentError, match="different architectures"):
+        timeline(find_checkpoints(tmp_path))
