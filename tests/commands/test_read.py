@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -73,3 +76,123 @@ def test_a_folder_of_shards(run, tmp_path):
     for path in (tmp_path, tmp_path / "model.safetensors.index.json"):
         found = run("read", path, "--json").json
         assert {each["name"]: each["shape"] for each in found["tensors"]} == {"w1": [2, 1], "w2": [2, 2]}
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Two layers, the first of which has a unit that nothing enters."""
+    random = np.random.default_rng(1)
+    first, second = random.normal(size=(32, 20)), random.standard_t(3, size=(16, 32))
+    first[5] = 0
+    arrays = {"fc1.weight": first, "fc1.bias": random.normal(size=32), "fc2.weight": second, "fc2.bias": np.ones(16)}
+    path = tmp_path / "n.safetensors"
+    save_file({name: each.astype(np.float32) for name, each in arrays.items()}, path)
+    return path, arrays
+
+
+def test_layers(run, network):
+    path, arrays = network
+    found = run("read", path, "--json").json
+    layers = {each["name"]: each for each in found["layers"]}
+    assert [(each["kind"], each["inputs"], each["outputs"]) for each in layers.values()] == [
+        ("dense", 20, 32),
+        ("dense", 32, 16),
+    ]
+    for name, layer in layers.items():
+        weight = arrays[f"{name}.weight"].astype(np.float32).astype(float)
+        assert layer["strength"] == pytest.approx(np.sqrt((weight**2).sum(1).mean()), rel=1e-6)
+        assert "spectral_norm" not in layer
+    assert layers["fc1"]["units"]["weight"]["dead_outputs"] == [5]
+
+
+def test_findings(run, network):
+    found = run("read", network[0], "--json").json["findings"]
+    (dead,) = [each for each in found if each["rule"] == "dead units"]
+    assert dead["where"] == "fc1.weight"
+    assert "1 of 32 outputs" in dead["statement"]
+    assert {"figures", "certainty", "advice"} <= set(dead)
+    done = run("read", network[0])
+    assert done.out.index("1 of 32 outputs") < done.out.index("strength") < done.out.index("tensor  ")
+
+
+def test_spectra(run, network):
+    path, arrays = network
+    found = run("read", path, "--spectrum", "--json").json
+    for layer in found["layers"]:
+        weight = arrays[f"{layer['name']}.weight"].astype(np.float32).astype(float)
+        values = np.linalg.svd(weight, compute_uv=False)
+        shares = values[values > 1e-9] / values.sum()
+        assert layer["spectral_norm"] == pytest.approx(values[0], rel=1e-6)
+        assert layer["stable_rank"] == pytest.approx((values**2).sum() / values[0] ** 2, rel=1e-6)
+        assert layer["effective_rank"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-6)
+        assert layer["alpha"] > 1
+    assert "stable" in run("read", path, "--spectrum").out
+
+
+class Page(HTMLParser):
+    """What is in a page: its tags, whatever would fetch or run something, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self.foreign = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.foreign += [
+            (name, value)
+            for name, value in attributes
+            if name.startswith("on") or name in ("src", "href", "xlink:href", "data", "action")
+        ]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_a_page_stands_by_itself(run, tmp_path):
+    random = np.random.default_rng(0)
+    hostile = "<script>alert(1)</script>.weight"
+    path = tmp_path / "m<b>.safetensors"
+    save_file(
+        {hostile: random.normal(size=(8, 4)), "fc.weight": random.normal(size=(3, 8)), "fc.bias": np.ones(3)}, path
+    )
+    done = run("read", path, "--spectrum", "--html", tmp_path / "page.html", "--json")
+    assert done.json["layers"]
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert {"svg", "table", "section"} <= page.tags
+    assert not page.tags & {"script", "link", "iframe", "object", "embed", "img"}
+    assert page.foreign == []
+    assert any(hostile in text for text in page.texts)
+    assert "m<b>.safetensors" in page.texts
+
+
+def test_a_page_does_not_replace_the_weights(run, network):
+    path, _ = network
+    before = path.read_bytes()
+    done = run("read", path, "--html", path)
+    assert done.code == 2
+    assert "Give the page another name" in done.err
+    assert path.read_bytes() == before
+
+
+def test_a_page_of_nothing_but_odd_tensors(run, tmp_path):
+    arrays = {"empty": np.zeros((0, 3)), "one": np.array(2.5), "nan": np.full((3, 3), np.nan), "same": np.zeros((4, 4))}
+    np.savez(tmp_path / "odd.npz", **arrays, complex=np.ones((2, 2), complex), big=np.full(9, 1e300))
+    done = run("read", tmp_path / "odd.npz", "--spectrum", "--html", tmp_path / "page.html")
+    assert done.code == 0
+    assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+def test_what_is_not_imported(network):
+    path, _ = network
+    code = f"""
+import sys
+from pondera.commands import main
+try:
+    main(["read", {str(path)!r}, "--spectrum"])
+except SystemExit as left:
+    assert not left.code
+found = {{"jax", "sklearn", "altair", "polars", "optax", "torch", "vl_convert"}} & set(sys.modules)
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -284,7 +284,7 @@ def start(*arguments, program=("-m", "pondera"), **options):
 
 WITH_A_SIGN = """
 import contextlib, pathlib, sys
-import pondera.report.progress as progress
+import pondera.report.training_progress as progress
 from pondera.commands import main
 
 @contextlib.contextmanager

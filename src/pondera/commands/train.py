@@ -71,9 +71,9 @@ def train(
     """Train a network on a table and report how well it predicts rows it never saw."""
     from pondera.constraints import whole
     from pondera.estimators.base import PARAMETERS
-    from pondera.report.progress import training_progress
     from pondera.report.terminal import messages, print_json, results
     from pondera.report.training import TrainingReport, show_training
+    from pondera.report.training_progress import training_progress
 
     chosen = {
         "recipe": recipe,

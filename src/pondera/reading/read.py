@@ -170,6 +170,7 @@ def read(
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(f"{folder}/w.npz", **{"fc.weight": np.eye(2, 3), "fc.bias": np.zeros(2)})
     ...     found = read(f"{folder}/w.npz")

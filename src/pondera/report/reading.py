@@ -16,6 +16,8 @@ from pondera.report.terminal import GRAVE, QUIET, amount, ending, figure
 
 SHOWN = 24  # layers, and tensors, that are listed
 NARROWEST = 16  # columns for a name
+LARGE = 1e9  # bytes, from which on a speed says more than how long it takes to begin
+LONG = 1e6  # from which on a figure is written in powers of ten
 WIDE = 100  # columns, from which on there is room for means
 
 
@@ -57,8 +59,11 @@ def show_finding(console: Console, finding: Finding) -> None:
 
 
 def speed(reading: Reading) -> str:
-    """Return how long it took, and how near it came to what the memory gives."""
-    said = f"Read in {reading.seconds:.2f} s; the pass over the bytes at {reading.gigabytes_per_second:.1f} GB/s"
+    """Return how long it took, and how near the pass over the bytes came to what the memory gives."""
+    said = f"Read in {reading.seconds:.2f} s"
+    if reading.weights.nbytes < LARGE:
+        return f"{said}."
+    said += f"; the pass over the bytes at {reading.gigabytes_per_second:.1f} GB/s"
     if not reading.bandwidth:
         return f"{said}."
     share = reading.gigabytes_per_second / reading.bandwidth
@@ -78,7 +83,7 @@ def _layers(connecting: list[LayerFigures], width: int) -> Table:
             known += (
                 [found.spectral_norm, found.stable_rank, found.effective_rank, found.alpha] if found else [None] * 4
             )
-        rows.append([*cells, *(figure(value, 3) for value in known)])
+        rows.append([*cells, *(_figure(value) for value in known)])
     figures = ["in → out", "strength", *(["σ₁", "stable", "eff.", "alpha"] if spectra else [])]
     return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
 
@@ -92,7 +97,7 @@ def _tensors(reading: Reading, width: int) -> Table:
         found = reading.statistics.get(tensor.name)
         cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
         known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
-        cells += [figure(value, 3) for place, value in enumerate(known) if means or place != 2]
+        cells += [_figure(value) for place, value in enumerate(known) if means or place != 2]
         rows.append([*cells, _odd(found)])
     figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
@@ -130,6 +135,11 @@ def _dtypes(reading: Reading) -> list[str]:
         held[tensor.dtype] += tensor.count
     names = [name for name, _ in held.most_common()]
     return [", ".join(names)] if len(names) <= 3 else [", ".join(names[:3]), f"{len(names) - 3} more dtypes"]
+
+
+def _figure(value: float | None) -> str:
+    """Return a figure in few columns: counters and positions of integer tensors can be long."""
+    return f"{value:.2e}" if value is not None and abs(value) >= LONG else figure(value, 3)
 
 
 def _rest(console: Console, count: int, what: str) -> None:
