@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+BLAS = "scipy.linalg.cython_blas"
 
 
 def read(
@@ -24,6 +28,7 @@ def read(
     from pondera.report.terminal import messages, print_json, results
     from pondera.weights.open import open as open_weights
 
+    start_numba()
     found = open_weights(weights)
     if tensor is not None:
         found = found.select(tensor)
@@ -38,3 +43,23 @@ def read(
         print_json(reading.to_json())
     else:
         show_reading(results(), reading, str(weights))
+
+
+def start_numba() -> None:
+    """Let Numba begin without SciPy's BLAS, which it would look for: a sixth of a second for what no loop of ours uses.
+
+    Other code of this process could not use it in Numba's functions either, but this process runs one command. SciPy
+    itself is not touched.
+    """
+    modules: dict[str, Any] = sys.modules
+    if BLAS in modules or "numba" in modules:
+        return
+    modules[BLAS] = None
+    try:
+        with contextlib.suppress(ImportError, AttributeError):  # names that are not promised to stay
+            from numba.core.registry import cpu_target
+
+            cpu_target.typing_context.refresh()
+            cpu_target.target_context.refresh()
+    finally:
+        del modules[BLAS]

@@ -1,9 +1,9 @@
 """One pass over values, compiled: every sum, count and extreme at once.
 
-Values of every dtype are widened, a cache-sized block at a time, to float32 (or float64 where float32 does not hold
-them) and go through one of two loops that vectorize. Extremes are found on whole numbers that order as the floats do
-(the lower bits are flipped where the sign is set), because comparisons of floats must mind NaN and do not vectorize;
-values that are not finite add nothing to sums and extremes and are counted instead.
+Values are taken a block at a time by the loop of :mod:`pondera.reading.vectors`. What is rare costs only where it is
+found: the largest bits, taken as signed and as unsigned whole numbers, give both extremes and tell whether all values
+of the block are finite; the smallest size tells whether there are zeros or denormals to count. Floats, whose
+comparisons must mind NaN, are not compared at all. Sums are of float64.
 
 Importing this module compiles nothing. The first call of a loop does, for a second or two, and keeps the machine code
 in Numba's cache beside this file, or in the user's cache folder where that cannot be written to.
@@ -11,162 +11,282 @@ in Numba's cache beside this file, or in the user's cache folder where that cann
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
-BLOCK = 4096
-"""Values that are widened at a time: 16 kB of float32, which stay in the first cache."""
+from pondera.reading import vectors
+from pondera.reading.vectors import LANES, LOOKS, SUMS
 
-BINS = 1 << 16
-"""Bins of the histogram: the upper 16 bits of a float32, so that each is less than 1 % wide."""
-
-S1, S2, S3, S4, ABSOLUTE = range(5)
-"""Places in ``sums``: powers of (value - center), and |value|."""
+BLOCK = 8192
+"""Values that are taken at a time."""
 
 ZEROS, TINY, INFINITE, BROKEN = range(4)
 """Places in ``counts``: 0; 0 or denormal; ±∞; ±∞ or NaN."""
 
-MAX32, MIN32 = np.int32(2**31 - 1), np.int32(-(2**31))
-MAX64, MIN64 = np.int64(2**63 - 1), np.int64(-(2**63))
+LOW, HIGH = range(2)
+"""Places in ``extremes``: the smallest and the largest value, as whole numbers of the same order."""
+
+MAX64, MIN64 = 2**63 - 1, -(2**63)
 
 # Sums may be reordered, or nothing would vectorize; NaN and infinities keep their meaning.
 _FAST: Any = {"fastmath": {"reassoc", "contract", "nsz"}, "nogil": True, "cache": True, "boundscheck": False}
 
+_plain, _centered, _single = vectors.plain, vectors.centered, vectors.single
+_plain_brain, _centered_brain, _single_brain = vectors.plain_brain, vectors.centered_brain, vectors.single_brain
+_wide, _float32_bits = vectors.wide, vectors.float32_bits
+
+
+class Floats(NamedTuple):
+    """How the bits of a kind of float are to be read, as whole numbers of its width.
+
+    Attributes
+    ----------
+    sign
+        The bit of the sign.
+    infinite
+        Infinity.
+    normal
+        The smallest value of full precision.
+    brain
+        Whether it is bfloat16.
+    """
+
+    sign: np.uint64
+    infinite: np.uint64
+    normal: np.uint64
+    brain: bool
+
 
 @njit(**_FAST)
-def _block32(values, bits, count, center, normal, sums, counts, extremes):  # type: ignore[no-untyped-def]
-    """Add ``count`` float32 values to the figures; ``bits`` are the same values as int32."""
-    s1 = s2 = s3 = s4 = absolute = 0.0
-    zeros = tiny = infinite = broken = np.int32(0)
-    low, high = extremes[0], extremes[1]
-    for i in range(count):
-        size = bits[i] & np.int32(0x7FFFFFFF)
-        finite = size < np.int32(0x7F800000)
-        order = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF))
-        low = min(low, order if finite else MAX32)
-        high = max(high, order if finite else MIN32)
-        value = np.float64(values[i]) if finite else center
-        d = value - center
-        square = d * d
-        s1 += d
-        s2 += square
-        s3 += square * d
-        s4 += square * square
-        absolute += abs(value) if finite else 0.0
-        zeros = np.int32(zeros + np.int32(size == 0))
-        tiny = np.int32(tiny + np.int32(size < normal))
-        infinite = np.int32(infinite + np.int32(size == np.int32(0x7F800000)))
-        broken = np.int32(broken + np.int32(not finite))
-    sums[S1] += s1
-    sums[S2] += s2
-    sums[S3] += s3
-    sums[S4] += s4
-    sums[ABSOLUTE] += absolute
+def _looked_at(raw, start, stop, kind, center, sums, looks):  # type: ignore[no-untyped-def]
+    """Sum values up; return their largest bits, signed and unsigned, and their smallest size."""
+    mask = kind.sign - np.uint64(1)
+    for lane in range(LANES):
+        looks[0, lane], looks[1, lane], looks[2, lane] = ~mask, np.uint64(0), mask  # the least number that is signed
+        for k in range(SUMS):
+            sums[k, lane] = 0.0
+    middle = stop - (stop - start) % LANES
+    if kind.brain:
+        if center == 0.0:
+            _plain_brain(raw, start, middle, center, sums, looks)
+        else:
+            _centered_brain(raw, start, middle, center, sums, looks)
+        _single_brain(raw, middle, stop, center, sums, looks)
+    else:
+        if center == 0.0:
+            _plain(raw, start, middle, center, sums, looks)
+        else:
+            _centered(raw, start, middle, center, sums, looks)
+        _single(raw, middle, stop, center, sums, looks)
+    top, bottom, least = np.int64(looks[0, 0]), looks[1, 0], looks[2, 0]
+    for lane in range(1, LANES):
+        top, bottom, least = max(top, np.int64(looks[0, lane])), max(bottom, looks[1, lane]), min(least, looks[2, lane])
+    return top, bottom, least
+
+
+@njit(**_FAST)
+def _settle(raw, start, stop, kind, found, counts, extremes):  # type: ignore[no-untyped-def]
+    """Bring extremes and counts up to date by finite values, given what was found by looking at them."""
+    top, bottom, least = found
+    signed = np.int64(kind.sign - np.uint64(1))
+    low, high = np.int64(bottom) - (np.int64(kind.sign) << 1), top  # the largest unsigned, as a signed number
+    if top < 0 or bottom < kind.sign:  # all of one sign: what is nearest to 0 has the smallest signed bits
+        nearest = _smallest(raw[start:stop], kind.sign)
+        low, high = (low, nearest) if top < 0 else (nearest, high)
+    extremes[LOW] = min(extremes[LOW], low ^ signed if low < 0 else low)
+    extremes[HIGH] = max(extremes[HIGH], high ^ signed if high < 0 else high)
+    if least < kind.normal:
+        _count_small(raw[start:stop], kind, counts)
+
+
+@njit(**_FAST)
+def _smallest(raw, sign):  # type: ignore[no-untyped-def]
+    """Return the smallest bits as signed whole numbers."""
+    _wide()
+    flip = raw.dtype.type(sign)
+    found = raw[0] ^ flip
+    for i in range(len(raw)):
+        found = min(found, raw.dtype.type(raw[i] ^ flip))
+    return np.int64(np.uint64(found) - sign)
+
+
+@njit(**_FAST)
+def _count_small(raw, kind, counts):  # type: ignore[no-untyped-def]
+    """Count zeros, and what is smaller than the smallest value of full precision, zeros among it."""
+    _wide()
+    mask, limit = raw.dtype.type(kind.sign - np.uint64(1)), raw.dtype.type(kind.normal)
+    zeros, tiny = np.uint32(0), np.uint32(0)
+    for i in range(len(raw)):
+        size = raw.dtype.type(raw[i] & mask)
+        zeros = np.uint32(zeros + np.uint32(size == 0))
+        tiny = np.uint32(tiny + np.uint32(size < limit))
     counts[ZEROS] += zeros
     counts[TINY] += tiny
-    counts[INFINITE] += infinite
-    counts[BROKEN] += broken
-    extremes[0], extremes[1] = low, high
 
 
 @njit(**_FAST)
-def _block64(values, bits, count, center, normal, sums, counts, extremes):  # type: ignore[no-untyped-def]
-    """Add ``count`` float64 values to the figures; ``bits`` are the same values as int64."""
-    s1 = s2 = s3 = s4 = absolute = 0.0
-    zeros = tiny = infinite = broken = np.int64(0)
-    low, high = extremes[0], extremes[1]
-    for i in range(count):
-        size = bits[i] & np.int64(0x7FFFFFFFFFFFFFFF)
-        finite = size < np.int64(0x7FF0000000000000)
-        order = bits[i] ^ ((bits[i] >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))
-        low = min(low, order if finite else MAX64)
-        high = max(high, order if finite else MIN64)
-        value = values[i] if finite else center
-        d = value - center
-        square = d * d
-        s1 += d
-        s2 += square
-        s3 += square * d
-        s4 += square * square
-        absolute += abs(value) if finite else 0.0
-        zeros += np.int64(size == 0)
-        tiny += np.int64(size < normal)
-        infinite += np.int64(size == np.int64(0x7FF0000000000000))
-        broken += np.int64(not finite)
-    sums[S1] += s1
-    sums[S2] += s2
-    sums[S3] += s3
-    sums[S4] += s4
-    sums[ABSOLUTE] += absolute
-    counts[ZEROS] += zeros
-    counts[TINY] += tiny
-    counts[INFINITE] += infinite
-    counts[BROKEN] += broken
-    extremes[0], extremes[1] = low, high
+def _set_aside(raw, start, stop, kind, finite, counts):  # type: ignore[no-untyped-def]
+    """Copy the finite values to ``finite``, count the others, and return how many are finite."""
+    kept = 0
+    for i in range(start, stop):
+        size = np.uint64(raw[i]) & (kind.sign - np.uint64(1))
+        finite[kept] = raw[i]
+        kept += size < kind.infinite
+        counts[INFINITE] += size == kind.infinite
+    counts[BROKEN] += stop - start - kept
+    return kept
 
 
 @njit(**_FAST)
-def _count32(bits, count, histogram):  # type: ignore[no-untyped-def]
-    """Count float32 values by their upper 16 bits, in the order of the values."""
-    for i in range(count):
-        order = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF))
+def _block(raw, start, stop, kind, center, room, counts, extremes):  # type: ignore[no-untyped-def]
+    """Add a block of values."""
+    sums, block, looks, finite = room
+    found = _looked_at(raw, start, stop, kind, center, block, looks)
+    top, bottom, _ = found
+    if top < np.int64(kind.infinite) and bottom < kind.sign | kind.infinite:
+        _settle(raw, start, stop, kind, found, counts, extremes)
+    else:
+        kept = _set_aside(raw, start, stop, kind, finite, counts)
+        if not kept:
+            return
+        found = _looked_at(finite, 0, kept, kind, center, block, looks)
+        _settle(finite, 0, kept, kind, found, counts, extremes)
+    for k in range(SUMS):
+        for lane in range(LANES):
+            sums[k, lane] += block[k, lane]
+
+
+@njit(**_FAST)
+def _count(raw, start, stop, number, skip, brain, histogram):  # type: ignore[no-untyped-def]
+    """Count one of 2^``skip`` values by the upper 16 bits of their float32, in the order of the values.
+
+    It looks at another part of each block, or it would see the same columns always.
+    """
+    size = BLOCK >> skip
+    first = start + ((number * 2654435769 >> 7) & ((1 << skip) - 1)) * size
+    for i in range(first, min(first + size, stop)):
+        bits = _float32_bits(raw[i], brain)
+        order = bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
         histogram[(order >> np.int32(16)) + np.int32(32768)] += 1
 
 
 @njit(**_FAST)
-def float32_pass(values, bits, center, normal, every, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
-    """Add float32 values; every ``every``-th block goes into the histogram."""
-    for number in range(-(-len(values) // BLOCK)):
-        start = number * BLOCK
-        count = min(BLOCK, len(values) - start)
-        block = bits[start : start + count]
-        _block32(values[start : start + count], block, count, center, normal, sums, counts, extremes)
-        if number % every == 0:
-            _count32(block, count, histogram)
+def float_pass(raw, before, kind, center, skip, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
+    """Add floats, given as the unsigned whole numbers that their bits are, to ``sums``, (SUMS, LANES).
+
+    ``before`` is how many values came before these: the histogram looks elsewhere then.
+    """
+    room = sums, np.empty((SUMS, LANES)), np.empty((LOOKS, LANES), np.uint64), np.empty(BLOCK, raw.dtype)
+    for number in range(-(-len(raw) // BLOCK)):
+        start, stop = number * BLOCK, min((number + 1) * BLOCK, len(raw))
+        _block(raw, start, stop, kind, center, room, counts, extremes)
+        _count(raw, start, stop, before // BLOCK + number, skip, kind.brain, histogram)
+
+
+def _decoded(decode, blocks, values, halves, size, kind, center, skip, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
+    """Add what blocks of an encoding decode to, (n, bytes), ``size`` blocks of ``values`` each at a time."""
+    room = np.empty((size, values), np.float32)
+    raw = room.reshape(-1).view(np.uint32)
+    for start in range(0, len(blocks), size):
+        part = blocks[start : start + size]
+        decode(part, halves, room[: len(part)])
+        before = start * values
+        float_pass(raw[: len(part) * values], before, kind, center, skip, sums, counts, extremes, histogram)
+
+
+@cache
+def decoded_pass() -> Any:
+    """Return the loop over blocks of an encoding: that decodes and adds, without a look at Python in between."""
+    blocks, halves = (types.Array(kind, n, "C", readonly=True) for kind, n in ((types.uint8, 2), (types.float32, 1)))
+    decode = types.FunctionType(types.void(blocks, halves, types.Array(types.float32, 2, "C")))
+    named: Any = types.NamedTuple
+    kind, whole, real = named((*[types.uint64] * 3, types.boolean), Floats), types.int64, types.float64
+    given = (decode, blocks, whole, halves, whole, kind, real, whole)
+    return njit(types.void(*given, real[:, ::1], *[whole[::1]] * 3), **_FAST)(_decoded)
 
 
 @njit(**_FAST)
-def float64_pass(values, bits, center, normal, every, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
-    """Add float64 values; the histogram is that of the values as float32."""
-    narrow = np.empty(BLOCK, np.float32)
+def whole_pass(values, kind, center, skip, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
+    """Add whole numbers, as float64; return the smallest and the largest exactly."""
+    low = high = values[0]
+    reals, finite = np.empty(BLOCK), np.empty(BLOCK, np.uint64)
+    raw = reals.view(np.uint64)
+    room = sums, np.empty((SUMS, LANES)), np.empty((LOOKS, LANES), np.uint64), finite
     for number in range(-(-len(values) // BLOCK)):
-        start = number * BLOCK
-        count = min(BLOCK, len(values) - start)
-        _block64(
-            values[start : start + count], bits[start : start + count], count, center, normal, sums, counts, extremes
-        )
-        if number % every == 0:
-            for i in range(count):
-                narrow[i] = np.float32(values[start + i])
-            _count32(narrow.view(np.int32), count, histogram)
+        block = values[number * BLOCK : (number + 1) * BLOCK]
+        for i in range(len(block)):
+            low, high = min(low, block[i]), max(high, block[i])
+            reals[i] = np.float64(block[i])
+        _block(raw, 0, len(block), kind, center, room, counts, extremes)
+        _count(raw, 0, len(block), number, skip, False, histogram)
+    return low, high
 
 
 @njit(**_FAST)
-def bfloat16_pass(values, center, normal, every, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
-    """Add bfloat16 values, given as uint16: the upper half of a float32."""
-    wide = np.empty(BLOCK, np.int32)
-    for number in range(-(-len(values) // BLOCK)):
-        start = number * BLOCK
-        count = min(BLOCK, len(values) - start)
+def widen(raw, brain, bits):  # type: ignore[no-untyped-def]
+    """Write floats of 16 bits as those of float32."""
+    _wide()
+    for i in range(len(raw)):
+        bits[i] = _float32_bits(raw[i], brain)
+
+
+@njit(**_FAST)
+def byte_pass(values, table):  # type: ignore[no-untyped-def]
+    """Count the patterns of values of 8 bits, given as uint64: eight of them at a time, each in a row of its own."""
+    for i in range(len(values)):
+        word = values[i]
+        for k in range(8):
+            table[k, (word >> np.uint64(8 * k)) & np.uint64(0xFF)] += 1
+
+
+@njit(**_FAST)
+def add_squares(values, row, place, width, rows, columns):  # type: ignore[no-untyped-def]
+    """Add the squares of finite values to their rows' sums and their columns'.
+
+    The first value lies at ``place`` of the ``row``-th row; rows have ``width`` values.
+    """
+    _wide()
+    at = 0
+    while at < len(values):
+        count = min(width - place, len(values) - at)
+        part, into = values[at : at + count], columns[place : place + count]
+        whole = 0.0
         for i in range(count):
-            wide[i] = np.int32(np.uint32(values[start + i]) << np.uint32(16))
-        _block32(wide.view(np.float32), wide, count, center, normal, sums, counts, extremes)
-        if number % every == 0:
-            _count32(wide, count, histogram)
+            value = np.float64(part[i])
+            square = value * value if value - value == 0.0 else 0.0
+            whole += square
+            into[i] += square
+        rows[row] += whole
+        row, place, at = row + 1, 0, at + count
 
 
 @njit(**_FAST)
-def table_pass(values, table, center, normal, every, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
-    """Add values of 8 bits, given as uint8, or of 16 bits as uint16, by the float32 that each pattern stands for."""
-    wide = np.empty(BLOCK, np.float32)
-    for number in range(-(-len(values) // BLOCK)):
-        start = number * BLOCK
-        count = min(BLOCK, len(values) - start)
-        for i in range(count):
-            wide[i] = table[values[start + i]]
-        bits = wide.view(np.int32)
-        _block32(wide, bits, count, center, normal, sums, counts, extremes)
-        if number % every == 0:
-            _count32(bits, count, histogram)
+def total(words, times):  # type: ignore[no-untyped-def]
+    """Return the sum of whole numbers, several times over: nothing that looks at each of them is faster."""
+    _wide()
+    found = np.uint64(0)
+    for _ in range(times):
+        once = np.uint64(0)
+        for i in range(len(words)):
+            once += words[i]
+        found = found * np.uint64(3) + once
+    return found
+
+
+@njit(**_FAST)
+def harvest(histogram, bins, counts):  # type: ignore[no-untyped-def]
+    """Move the counts of finite values that are not 0 to the front of ``bins`` and ``counts``; return how many.
+
+    The 128 bins at either end are those of NaN and infinity.
+    """
+    found = 0
+    for at in range(len(histogram)):
+        if histogram[at]:
+            if 128 <= at < len(histogram) - 128:
+                bins[found], counts[found] = at, histogram[at]
+                found += 1
+            histogram[at] = 0
+    return found

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.reading.passes import tally_of
-from pondera.reading.tally import Tally
-from pondera.weights.tensor import DTYPES, Mapped, Tensor
+from pondera.reading.histogram import Histogram
+from pondera.reading.passes import LOOKED, Adder, Scratch
+from pondera.reading.stretches import Stretch, over_threads, stretches_of
+from pondera.reading.tally import Tally, joined
+from pondera.weights.collection import Weights
+from pondera.weights.tensor import Mapped, Tensor
 
 Array = np.ndarray[Any, Any]
 
-STRETCH = 1 << 18
-"""Values that one call of a compiled loop adds up: what a block encoding decodes to stays in the second cache."""
+MOST_SKIPPED = 7
+"""The histogram of the largest tensors takes one of 2⁷ values."""
 
-SAMPLED = 1 << 22
-"""From this many values on, the histogram counts every eighth block only: its shares are right to 0.2 %."""
+LOCATED, AT_ONCE = 5, 1 << 18
+"""How many places of values that are not finite are told, and in how many values at a time they are looked for."""
 
-LOCATED = 5
-"""How many places of values that are not finite are told."""
+SMALLEST, LARGEST = 1e-150, 1e150
+"""Variances between which a fourth power of a distance is a number that float64 holds precisely."""
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
@@ -39,7 +42,8 @@ class Statistics:
     count
         How many values there are.
     minimum, maximum, mean, deviation
-        NaN where no value is finite. The deviation is that of the population: divided by the count.
+        NaN where no value is finite. The extremes of whole numbers are whole numbers, exact at any size. The deviation
+        is that of the population: divided by the count.
     l1, l2
         Σ |w| and √Σ w²; the largest size is ``max(-minimum, maximum)``.
     zeros, denormals
@@ -49,7 +53,8 @@ class Statistics:
     places
         The indices of the first of those, in the tensor's shape.
     skewness, kurtosis
-        Third and fourth standardized moment, the latter less 3: 0 for a normal distribution. NaN for a constant.
+        Third and fourth standardized moment, the latter less 3: 0 for a normal distribution. NaN for a constant, and
+        where fourth powers of the distances leave the range of float64.
     """
 
     count: int
@@ -66,7 +71,7 @@ class Statistics:
     places: tuple[tuple[int, ...], ...]
     skewness: float
     kurtosis: float
-    histogram: Array = field(repr=False, compare=False)
+    histogram: Histogram = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, values: Array, threads: int | None = None) -> Statistics:
@@ -84,26 +89,10 @@ class Statistics:
 
     def quantile(self, q: float) -> float:
         """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size."""
-        total = int(self.histogram.sum())
-        if not total:
-            return math.nan
         if q <= 0 or q >= 1:
             return self.minimum if q <= 0 else self.maximum
-        below = np.cumsum(self.histogram)
-        at = int(np.searchsorted(below, q * total, side="left"))
-        before = int(below[at - 1]) if at else 0
-        share = (q * total - before) / int(self.histogram[at])
-        low, high = edges(at)
-        return min(max(low + share * (high - low), self.minimum), self.maximum)
-
-
-def edges(at: int) -> tuple[float, float]:
-    """Return the smallest and the largest float32 of a bin of the histogram."""
-    orders = (np.array([at, at], np.int64) - 32768) << 16
-    orders[1] += 0xFFFF
-    bits = np.where(orders < 0, orders ^ 0x7FFFFFFF, orders).astype(np.int32)
-    low, high = bits.view(np.float32)
-    return float(low), float(high)
+        found = self.histogram.quantile(q)
+        return min(max(found, self.minimum), self.maximum) if found == found else math.nan
 
 
 def statistics_of(tensor: Tensor, threads: int | None = None) -> Statistics:
@@ -114,7 +103,7 @@ def statistics_of(tensor: Tensor, threads: int | None = None) -> Statistics:
     tensor
         Of any real dtype.
     threads
-        How many stretches are read at a time; by default as many as there are cores.
+        How many stretches are read at a time; by default as many as there are cores. It changes no figure.
 
     Raises
     ------
@@ -123,34 +112,60 @@ def statistics_of(tensor: Tensor, threads: int | None = None) -> Statistics:
     """
     if tensor.dtype.startswith("complex"):
         raise ArgumentError(f"{tensor.name} holds complex numbers; figures are of real ones. Take its parts.")
-    every = 8 if tensor.count >= SAMPLED else 1
-    starts = range(0, tensor.count, STRETCH)
-
-    def one(start: int) -> Tally:
-        return tally_of(tensor.source.flat(start, min(start + STRETCH, tensor.count)), DTYPES.get(tensor.dtype), every)
-
-    workers = min(threads or os.cpu_count() or 1, max(len(starts), 1))
-    if workers == 1:
-        whole = joined(map(one, starts))
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            whole = joined(pool.map(one, starts))
-    return _finished(tensor, whole)
+    return next(_figures([tensor], tensor.nbytes, threads))
 
 
-def joined(tallies: Iterable[Tally]) -> Tally:
-    """Return the tally of all stretches together, joined in their order."""
-    whole = Tally()
-    for tally in tallies:
-        whole = whole.merge(tally)
-    return whole
+def statistics_of_all(weights: Weights, threads: int | None = None) -> Iterator[tuple[str, Statistics]]:
+    """Yield the name and the figures of each tensor as soon as they are known, in the order of the file.
+
+    One pool of threads reads all tensors, so that small ones cost little. Tensors of complex numbers are passed over.
+
+    Examples
+    --------
+    >>> tensors = [Tensor(name, (2,), "float32", Mapped(memoryview(bytes(8)), 0, np.dtype("f4"), 2)) for name in "ab"]
+    >>> [(name, found.zeros) for name, found in statistics_of_all(Weights.of(tensors, "none"))]
+    [('a', 2), ('b', 2)]
+    """
+    real = [tensor for tensor in weights.values() if not tensor.dtype.startswith("complex")]
+    names = (tensor.name for tensor in real)
+    yield from zip(names, _figures(real, sum(tensor.nbytes for tensor in real), threads), strict=True)
+
+
+def _figures(tensors: list[Tensor], nbytes: int, threads: int | None) -> Iterator[Statistics]:
+    local = threading.local()
+
+    def tally(stretch: Stretch) -> Tally:
+        if not hasattr(local, "scratch"):
+            local.scratch = Scratch()
+        adder = Adder(sampling(stretch.tensor.count), local.scratch)
+        blocks = stretch.blocks()
+        if blocks is not None and len(blocks[1]):
+            first = stretch.tensor.source.flat(stretch.start, min(stretch.start + LOOKED, stretch.stop))
+            adder.add_blocks(*blocks, (stretch.stop - stretch.start) // len(blocks[1]), first)
+            return adder.tally()
+        for values in stretch.pieces():
+            adder.add(values)
+        return adder.tally()
+
+    found = over_threads(tally, itertools.chain.from_iterable(map(stretches_of, tensors)), nbytes, threads)
+    for tensor, (_, each) in zip(tensors, itertools.groupby(found, key=lambda pair: id(pair[0].tensor)), strict=True):
+        yield _finished(tensor, joined(tally for _, tally in each))
+
+
+def sampling(count: int) -> int:
+    """Return n where one of 2ⁿ values goes into the histogram: half a million of a tensor at least, or all it has.
+
+    >>> sampling(1 << 20), sampling(1 << 24), sampling(1 << 40)
+    (0, 4, 7)
+    """
+    return min(max((count >> 20).bit_length() - 1, 0) + (count >= 1 << 26), MOST_SKIPPED)
 
 
 def _finished(tensor: Tensor, tally: Tally) -> Statistics:
     moments = tally.moments
     some = moments.count > 0
     variance = moments.second / moments.count if some else math.nan
-    spread = some and variance > 0
+    spread = some and SMALLEST < variance < LARGEST
     return Statistics(
         count=tally.values,
         minimum=tally.low if some else math.nan,
@@ -158,7 +173,7 @@ def _finished(tensor: Tensor, tally: Tally) -> Statistics:
         mean=moments.mean if some else math.nan,
         deviation=math.sqrt(variance) if some else math.nan,
         l1=tally.absolute,
-        l2=math.sqrt(moments.second + moments.count * moments.mean**2) if some else 0.0,
+        l2=math.sqrt(moments.second + moments.count * moments.mean * moments.mean) if some else 0.0,
         zeros=tally.zeros,
         denormals=tally.denormals,
         nan=tally.nan,
@@ -173,9 +188,9 @@ def _finished(tensor: Tensor, tally: Tally) -> Statistics:
 def _places(tensor: Tensor) -> tuple[tuple[int, ...], ...]:
     """Return where the first values are that are not finite: a second look, at the beginning only."""
     found: list[int] = []
-    for number, values in enumerate(tensor.chunks(STRETCH)):
+    for number, values in enumerate(tensor.chunks(AT_ONCE)):
         broken = np.flatnonzero(~np.isfinite(values.astype(np.float32) if values.dtype.itemsize < 4 else values))
-        found += [number * STRETCH + int(at) for at in broken[: LOCATED - len(found)]]
+        found += [number * AT_ONCE + int(at) for at in broken[: LOCATED - len(found)]]
         if len(found) == LOCATED:
             break
     return tuple(tuple(int(i) for i in np.unravel_index(at, tensor.shape)) for at in found) if tensor.shape else ((),)

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 MAKE = runpy.run_path(str(HERE / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()
 CASES = {name: case for cases in GROUPS.values() for name, case in cases.items()}
-SECONDS, MEMORY = 5.0, 512 << 20  # seconds of computing, all threads together
+SECONDS, MEMORY = 30.0, 512 << 20  # seconds of computing: nothing hangs, however slow the machine; most take a thousandth
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_it_gives_a_sentence_or_weights(name, found, place):
 def test_it_costs_little_and_does_nothing(name, found):
     assert found[name]["seen"] == []
     assert found[name]["memory"] < MEMORY
-    assert found[name]["seconds"] < SECONDS  # as a bound on hanging: most take a thousandth of it
+    assert found[name]["seconds"] < SECONDS
 
 
 def test_the_files_are_those_that_the_script_makes(tmp_path):
