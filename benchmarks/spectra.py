@@ -1,7 +1,7 @@
 """Times the spectra of a checkpoint's dense layers, tail exponents included, beside WeightWatcher; compares figures.
 
-Run ``python -m benchmarks.spectra --file model.safetensors``: any file whose layers are matrices. The target is set for
-the 37 dense layers of all-MiniLM-L6-v2. One more measurement needs no file: a 15,000 × 15,000 matrix.
+Run ``python -m benchmarks.spectra [FILE]``; by default on the 37 dense layers of all-MiniLM-L6-v2, for which the target
+is set. One more measurement needs no file: a 15,000 × 15,000 matrix.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.large import peak_gb
 from benchmarks.machine import Others, machine, sentence
 from benchmarks.measure import QUIET, keep, round_robin, table, verdict
+from benchmarks.reading_files import minilm
 
 PACKAGES = ("pondera", "weightwatcher", "numpy", "scipy", "numba", "torch")
 TIMES = 4.0  # so many times as fast as WeightWatcher
@@ -138,24 +139,20 @@ def report(content: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--file", type=Path, help="a checkpoint, such as that of all-MiniLM-L6-v2")
+    parser.add_argument("file", type=Path, nargs="?", help="a checkpoint whose layers are matrices")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patience", type=float, default=60.0, help="seconds for measurements taken again")
     chosen = parser.parse_args()
     about = machine(PACKAGES)
-    content: dict[str, Any] = {}
-    if chosen.file is not None:
-        matrices = matrices_of(chosen.file)
-        analyze = weightwatcher(matrices)
-        apart = differences(pondera(matrices), analyze())
-        seconds = round_robin(
-            {"Pondera": lambda: pondera(matrices), "WeightWatcher": analyze},
-            rounds=chosen.rounds,
-            patience=chosen.patience,
-        )
-        values = sum(matrix.size for matrix in matrices.values())
-        entry = {"layers": len(matrices), "values": values, "seconds": seconds, "differences": apart}
-        content = keep("spectra", about, {chosen.file.name: entry})
+    matrices = matrices_of(chosen.file or minilm())
+    analyze = weightwatcher(matrices)
+    apart = differences(pondera(matrices), analyze())
+    seconds = round_robin(
+        {"Pondera": lambda: pondera(matrices), "WeightWatcher": analyze}, rounds=chosen.rounds, patience=chosen.patience
+    )
+    values = sum(matrix.size for matrix in matrices.values())
+    entry = {"layers": len(matrices), "values": values, "seconds": seconds, "differences": apart}
+    keep("spectra", about, {chosen.file.name if chosen.file else "all-MiniLM-L6-v2": entry})
     print("large", file=sys.stderr, flush=True)
     content = keep("spectra", about, {"large": large()})
     print(report(content))

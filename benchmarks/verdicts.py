@@ -1,7 +1,7 @@
-"""Six files made from one network, and what Pondera says became of it in each.
+"""Files made from one network, and what Pondera says became of it in each.
 
-Run ``python -m benchmarks.verdicts MODEL.safetensors`` with a BERT in Hugging Face's names; needs torch and gguf.
-The files are left in ``--out`` (a temporary folder by default). A verdict that is wrong makes the exit code 1.
+Run ``python -m benchmarks.verdicts [MODEL.safetensors]``, with all-MiniLM-L6-v2 or another BERT in Hugging Face's
+names. The files are left in ``--out`` (a temporary folder by default). A verdict that is wrong makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
+from benchmarks.machine import machine, sentence
+from benchmarks.measure import keep, table
+from benchmarks.reading_files import minilm
 from pondera.reading.comparison import compare
 from pondera.weights.open import open as open_weights
+
+PACKAGES = ("pondera", "numpy", "numba", "safetensors", "torch", "gguf")
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -116,40 +121,54 @@ def llama_name(name: str) -> str:
     return f"{BERT[stem]}.{last}" if stem in BERT else name
 
 
-CASES: tuple[tuple[str, Callable[[Arrays, Path], None], str], ...] = (
-    ("torch.pt", torch_zip, "same weights in another file"),
-    ("bfloat16.safetensors", bfloat16, "only rounded"),
-    ("bfloat16-as-float32.safetensors", bfloat16_as_float32, "only rounded"),
-    ("one-last-place.safetensors", one_last_place, "fine-tuned"),
-    ("rank-8.safetensors", adapter, "low-rank adapter merged"),
-    ("renamed.safetensors", renamed, "same network, renamed or transposed"),
-    ("q8.gguf", quantized, "only rounded"),
-    ("q8-llama.gguf", quantized_llama, "only rounded"),
+CASES: tuple[tuple[str, str, Callable[[Arrays, Path], None], str], ...] = (
+    ("PyTorch's zip format", "torch.pt", torch_zip, "same weights in another file"),
+    ("rounded to bfloat16", "bfloat16.safetensors", bfloat16, "only rounded"),
+    ("there and back", "bfloat16-as-float32.safetensors", bfloat16_as_float32, "only rounded"),
+    ("a layer moved by one last place", "one-last-place.safetensors", one_last_place, "fine-tuned"),
+    ("an adapter of rank 8 merged in", "rank-8.safetensors", adapter, "low-rank adapter merged"),
+    ("renamed and transposed", "renamed.safetensors", renamed, "same network, renamed or transposed"),
+    ("GGUF, Q8_0", "q8.gguf", quantized, "only rounded"),
+    ("GGUF, Q8_0, llama.cpp's names", "q8-llama.gguf", quantized_llama, "only rounded"),
 )
-"""Name of a file, what makes it, and what is to be said of it."""
+"""What was done, name of the file, what makes it, and what is to be said of it."""
+
+
+def report(content: dict[str, Any]) -> str:
+    """Return a run's results as text."""
+    rows = [
+        [name, each["verdict"], "right" if each["verdict"] == each["expected"] else "WRONG", f"{each['seconds']:.1f}"]
+        for name, each in content["entries"].items()
+    ]
+    return f"{table(['a copy of MiniLM', 'verdict', '', 's'], rows)}\n\n{sentence(content['machine'])}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
-    parser.add_argument("model", type=Path, help="a BERT as safetensors in float32")
+    parser.add_argument("model", type=Path, nargs="?", help="a BERT as safetensors in float32")
     parser.add_argument("--out", type=Path, help="folder for the files")
     chosen = parser.parse_args()
-    arrays = load_file(chosen.model)
-    wrong = 0
+    model = chosen.model or minilm()
+    arrays = load_file(model)
+    entries: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         out = chosen.out or Path(folder)
         out.mkdir(parents=True, exist_ok=True)
-        for name, make, expected in CASES:
+        for what, name, make, expected in CASES:
             if not (out / name).exists():
                 make(arrays, out / name)
             began = time.perf_counter()
-            found = compare(open_weights(chosen.model), open_weights(out / name))
+            found = compare(open_weights(model), open_weights(out / name))
             seconds = time.perf_counter() - began
-            wrong += found.verdict != expected
-            print(f"{'right' if found.verdict == expected else 'WRONG'}  {name}  {seconds:.2f} s\n  {found.statement}")
-            for finding in found.findings:
-                print(f"  - {finding.statement}")
-    sys.exit(1 if wrong else 0)
+            entries[what] = {
+                "verdict": found.verdict,
+                "expected": expected,
+                "statement": found.statement,
+                "seconds": seconds,
+            }
+            print(f"{what}: {found.statement}", file=sys.stderr, flush=True)
+    print(report(keep("verdicts", machine(PACKAGES), entries)))
+    sys.exit(any(each["verdict"] != each["expected"] for each in entries.values()))
 
 
 if __name__ == "__main__":

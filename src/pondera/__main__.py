@@ -1,5 +1,5 @@
 """``python -m pondera``."""
 
-from pondera.commands import main
+from pondera.commands import script
 
-main()
+script()

@@ -52,7 +52,7 @@ def start_numba() -> None:
     itself is not touched.
     """
     modules: dict[str, Any] = sys.modules
-    if BLAS in modules or "numba" in modules:
+    if BLAS in modules or "numba.np.arraymath" in modules:
         return
     modules[BLAS] = None
     try:

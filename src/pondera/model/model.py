@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, cast
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from pondera.choice import Choice, unknown
 from pondera.errors import ShapeError
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
-from pondera.network.precision import precision
+from pondera.network.rows import Apply
+from pondera.network.rows import outputs as outputs_of
 from pondera.tables.encode import Encoding, Unseen
 from pondera.tables.inputs import inputs_of
 from pondera.tables.parts import Where, row_number
@@ -122,8 +123,7 @@ class Model:
 
     def _prediction(self, outputs: Array) -> Array:
         """Return one network's prediction, float64, from its outputs (rows, outputs)."""
-        with precision([outputs]):
-            linked = np.asarray(loss_of(self.loss).link(cast("Any", outputs)), np.float64)
+        linked = outputs_of(_linked(self.loss), (), outputs).astype(np.float64)
         if isinstance(self.target, TargetScaling):
             numbers = self.target.restore(linked[:, 0])
             return np.clip(numbers, self.target.low, self.target.high) if self.clamp else numbers
@@ -131,6 +131,13 @@ class Model:
             return np.column_stack([1 - linked[:, 0], linked[:, 0]])
         probabilities: Array = linked / linked.sum(axis=1, keepdims=True)
         return probabilities
+
+
+@cache
+def _linked(loss: Choice) -> Apply:
+    """Return what turns a network's outputs into predictions, the same function for the same loss: compiled once."""
+    link = loss_of(loss).link
+    return lambda _, outputs: link(outputs)
 
 
 def prefixes(networks: int) -> list[str]:

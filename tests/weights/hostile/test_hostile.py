@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("hostile")  # all files are opened by one process, once
+
 HERE = Path(__file__).parent
 MAKE = runpy.run_path(str(HERE / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()
 CASES = {name: case for cases in GROUPS.values() for name, case in cases.items()}
-SECONDS, MEMORY = 30.0, 512 << 20  # seconds of computing: nothing hangs, however slow the machine; most take a thousandth
+SECONDS, MEMORY = 30.0, 512 << 20  # of computing: nothing hangs on a slow machine either; most take a thousandth
 
 
 @pytest.fixture(scope="module")

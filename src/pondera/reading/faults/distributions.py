@@ -132,11 +132,12 @@ def structure(matrix: Array, kurtosis: float) -> float:
 def _edge(matrix: Array) -> float:
     """Return how far the largest singular value² lies beyond the edge, in units of its fluctuation."""
     rows, columns = sorted(matrix.shape)
-    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    tall = (matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T).astype(np.float32)  # errs by 10⁻³ of a unit
     if rows <= 64:
         largest = float(np.linalg.eigvalsh(tall.T @ tall)[-1])
     else:  # a few steps of subspace iteration find what stands out; what does not is not needed exactly
-        probe = np.linalg.qr(tall.T @ np.random.default_rng(0).standard_normal((tall.shape[0], 6)))[0]
+        start = np.random.default_rng(0).standard_normal((tall.shape[0], 6)).astype(np.float32)
+        probe = np.linalg.qr(tall.T @ start)[0]
         for _ in range(10):
             probe = np.linalg.qr(tall.T @ (tall @ probe))[0]
         largest = float(np.linalg.eigvalsh((tall @ probe).T @ (tall @ probe))[-1])
