@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from pondera.errors import ArgumentError
 from pondera.reading.spectrum.krylov import COLUMNS, GROUPS, STEPS, sketch_of
@@ -181,8 +182,14 @@ def _spectrum(matrix: Array, dtype: Any, figures: Callable[[Operand, int], dict[
     return Spectrum(outputs, inputs, **figures(*made))
 
 
+@njit(nogil=True, cache=True)
+def _eigenvalues(matrix):  # type: ignore[no-untyped-def]
+    """Return the eigenvalues of a symmetric matrix, ascending. NumPy alone keeps other threads waiting meanwhile."""
+    return np.linalg.eigvalsh(matrix)
+
+
 def _exact(operand: Operand, exponent: int) -> dict[str, Any]:
-    eigenvalues = np.linalg.eigvalsh(operand.gram())
+    eigenvalues = _eigenvalues(operand.gram())
     rounding = float(np.finfo(np.float64).eps) * max(operand.shape)
     eigenvalues[eigenvalues <= rounding * eigenvalues[-1]] = 0.0
     figures = _figures(eigenvalues, exponent, operand.shape[0])
