@@ -28,14 +28,16 @@ def read(
     from pondera.report.terminal import messages, print_json, results
     from pondera.weights.open import open as open_weights
 
-    start_numba()
+    if not spectrum:
+        start_numba()
     found = open_weights(weights)
     if tensor is not None:
         found = found.select(tensor)
     with stages_progress() as progress:
         reading = read_weights(found, spectrum=spectrum, progress=progress)
     if html is not None:
-        from pondera.report.reading_page import reading_page, write_page
+        from pondera.report.page import write_page
+        from pondera.report.reading_page import reading_page
 
         write_page(html, reading_page(reading, weights.name), weights)
         messages().print(f"The page is {html}.", soft_wrap=True)
@@ -46,7 +48,7 @@ def read(
 
 
 def start_numba() -> None:
-    """Let Numba begin without SciPy's BLAS, which it would look for: a sixth of a second for what no loop of ours uses.
+    """Let Numba begin without SciPy's BLAS, which it would look for: a sixth of a second for what only spectra use.
 
     Other code of this process could not use it in Numba's functions either, but this process runs one command. SciPy
     itself is not touched.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pondera import __version__
+from pondera.errors import ArgumentError
+from pondera.files import whole_file
 from pondera.findings import Finding
 from pondera.markup import STYLE, escaped
 
@@ -72,6 +75,21 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
         f"<h1>{escaped(title)}</h1><p class='quiet'>{escaped(subtitle)}</p><dl class='figures'>{large}</dl>"
         f"{parts}<footer>Pondera {escaped(__version__)}</footer></main></body></html>\n"
     )
+
+
+def write_page(path: Path, content: str, *sources: Path) -> None:
+    """Write a page, whole or not at all, and never over what it is about.
+
+    Raises
+    ------
+    ArgumentError
+        If the page would lie where one of its sources does.
+    """
+    for source in sources:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+    with whole_file(path) as part:
+        part.write_text(content, encoding="utf-8")
 
 
 def findings_list(findings: Sequence[Finding]) -> str:

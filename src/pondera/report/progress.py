@@ -62,3 +62,13 @@ def stages_progress() -> Iterator[Callable[[str, int, int], None]]:
             display.update(tasks[what], completed=done, total=of)
 
         yield show
+
+
+@contextmanager
+def steps_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield the function that is told what is being done, how many steps are done, and of how many."""
+    console = messages()
+    columns = (BarColumn(bar_width=24), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        task = display.add_task("", total=1)
+        yield lambda what, done, of: display.update(task, description=what, completed=done, total=of)

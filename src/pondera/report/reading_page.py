@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pondera.choice import counted
-from pondera.errors import ArgumentError
-from pondera.files import whole_file
 from pondera.markup import table
 from pondera.reading.read import Reading
 from pondera.report.charts.reading import CHARTS, svg
@@ -32,20 +28,6 @@ def reading_page(reading: Reading, name: str) -> str:
         ),
         [each for each in sections if each is not None],
     )
-
-
-def write_page(path: Path, content: str, source: Path) -> None:
-    """Write a page, whole or not at all, and never over the weights it is about.
-
-    Raises
-    ------
-    ArgumentError
-        If the page would lie where the weights do.
-    """
-    if path.exists() and source.exists() and path.samefile(source):
-        raise ArgumentError(f"--html names {path}, which holds the weights themselves. Give the page another name.")
-    with whole_file(path) as part:
-        part.write_text(content, encoding="utf-8")
 
 
 def _findings(reading: Reading) -> Section:

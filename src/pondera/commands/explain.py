@@ -1,0 +1,116 @@
+"""``pondera explain``: which columns matter to a model, and how far that can be believed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pondera.commands.options import names as names_of
+from pondera.commands.options import whole_number
+
+if TYPE_CHECKING:
+    from pondera.explaining.question import Question
+    from pondera.model.model import Model
+
+WEIGHT = re.compile(r"(?:networks\.(\d+)\.)?(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
+
+
+def explain(
+    model: Annotated[Path, typer.Argument(help="A model.safetensors that pondera train wrote.")],
+    table: Annotated[Path, typer.Argument(help="A CSV, TSV, Parquet or Arrow file; best with the target's column.")],
+    row: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Explain one row only, numbered from 0.")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Explain one weight only, such as 'layers.1.weight[3,7]'.", metavar="NAME[I,J]")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Methods, separated by commas.", show_default="all that can be used")
+    ] = None,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Drives everything random.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which columns matter to a model, how they act, and how far that can be believed."""
+    from pondera.errors import ArgumentError
+    from pondera.explaining.explain import explain as explain_question
+    from pondera.explaining.row import explain_row
+    from pondera.model.file import load
+    from pondera.report.explanation import show_explanation, show_row, show_weight
+    from pondera.report.progress import steps_progress
+    from pondera.report.terminal import print_json, results
+
+    if row is not None and weight is not None:
+        raise ArgumentError("Give one of both: --row N, or --weight NAME[I,J].")
+    if html is not None and (row is not None or weight is not None):
+        raise ArgumentError("--html shows the whole explanation. Leave out --row and --weight.")
+    if seed < 0:
+        raise ArgumentError(f"--seed takes a whole number from 0 up. Got {seed}.")
+    loaded, _ = load(model)
+    question = _question(loaded, table, seed)
+    found: Any
+    shown: Callable[[Any, Any], None]
+    if row is not None:
+        found, shown = explain_row(question, row, seed=seed), show_row
+    elif weight is not None:
+        found, shown = _weight(loaded, question, weight), show_weight
+    else:
+        with steps_progress() as progress:
+            found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
+        shown = show_explanation
+    if html is not None:
+        _write_page(html, found, model, table)
+    if json:
+        print_json(found.to_json())
+    else:
+        shown(results(), found)
+
+
+def _question(loaded: Model, table: Path, seed: int) -> Question:
+    """Return what is asked, and say what in the table training had not seen."""
+    from pondera.explaining.ask import question_of
+    from pondera.report.terminal import messages
+    from pondera.tables.read import place_of_row, read_table
+    from pondera.tables.target import Classes
+
+    words = isinstance(loaded.target, Classes)
+    rows = read_table(
+        table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
+    )
+    answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
+    question, unseen = question_of(loaded, rows, answers, seed=seed, where=partial(place_of_row, table))
+    for finding in unseen.findings():
+        messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
+    if answers is None:
+        messages().print(
+            f"Note: the table has no column '{loaded.target_name}'; methods that need the right answers are left out.",
+            soft_wrap=True,
+        )
+    return question
+
+
+def _weight(loaded: Model, question: Question, text: str) -> Any:
+    from pondera.errors import ArgumentError
+    from pondera.explaining.connections import weight_of
+
+    found = WEIGHT.fullmatch(text.strip())
+    if found is None:
+        raise ArgumentError(f"--weight takes a name and an index, such as 'layers.1.weight[3,7]'. Got {text!r}.")
+    number = int(found[1] or 0)
+    if number >= len(loaded.networks):
+        raise ArgumentError(f"--weight: the model has {len(loaded.networks)} networks, numbered from 0. Got {number}.")
+    return weight_of(question, loaded.networks[number], found[2], tuple(int(part) for part in found[3].split(",")))
+
+
+def _write_page(path: Path, found: Any, model: Path, table: Path) -> None:
+    from pondera.report.explanation_page import explanation_page
+    from pondera.report.page import write_page
+    from pondera.report.terminal import messages
+
+    write_page(path, explanation_page(found, table.name), model, table)
+    messages().print(f"The page is {path}.", soft_wrap=True)

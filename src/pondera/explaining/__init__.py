@@ -1,0 +1,1 @@
+"""What weights mean on data, and how far that can be believed."""

@@ -1,0 +1,179 @@
+"""The whole explanation of a question: every method, then everything that says how far to believe them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from pondera.choice import unknown
+from pondera.errors import ArgumentError
+from pondera.explaining.effects import effect_of, interactions
+from pondera.explaining.explanation import Explanation, MethodResult
+from pondera.explaining.method import Method
+from pondera.explaining.methods import METHODS
+from pondera.explaining.question import Question
+from pondera.explaining.ranks import shares
+from pondera.explaining.reliability.agreement import agreement
+from pondera.explaining.reliability.faithfulness import faithfulness
+from pondera.explaining.reliability.groups import Groups, groups_of
+from pondera.explaining.reliability.reasons import reasons
+from pondera.explaining.reliability.sanity import sanity
+from pondera.explaining.reliability.seeds import SeedStability, seed_stability
+from pondera.explaining.reliability.verdict import Evidence, reliability_of
+from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[str, int, int], None]
+
+HEADLINES = ("permutation", "shapley")
+"""The methods whose importances may be ranked, the first that can be used."""
+
+GROUP_ROWS = 4096
+EFFECTS, PAIRED = 8, 5
+"""How many of the most important columns are looked at more closely, alone and in pairs."""
+
+LEVEL = 0.95
+
+
+def explain(
+    question: Question, methods: Sequence[str] | None = None, *, seed: int = 0, progress: Progress | None = None
+) -> Explanation:
+    """Return which columns matter, by several methods, and how far that can be believed.
+
+    Parameters
+    ----------
+    question
+        What is asked, of one network or of a population.
+    methods
+        Names from :data:`~pondera.explaining.methods.METHODS`; by default all that can be used here.
+    seed
+        Drives all that is random.
+    progress
+        Is told what is being done, how much of it is done, and of how much.
+
+    Raises
+    ------
+    ArgumentError
+        If a method is unknown, or none can be used.
+
+    Examples
+    --------
+    >>> from pondera.explaining.subject import Subject
+    >>> x = np.random.default_rng(0).normal(size=(300, 3))
+    >>> question = Question.of_arrays(Subject(lambda x: x @ np.array([[3.0], [1.0], [0.0]])), x, 3 * x[:, 0] + x[:, 1])
+    >>> found = explain(question)
+    >>> [found.names[k] for k in found.order], found.verdict_of(2)
+    (['x0', 'x1', 'x2'], 'no measurable influence')
+    """
+    show = progress or (lambda what, done, of: None)
+    chosen = [_method(name) for name in methods or METHODS]
+    obstacles = {each.name: each.obstacle(question, question.subjects[0]) for each in chosen}
+    usable = [each for each in chosen if obstacles[each.name] is None]
+    headline = next((name for name in HEADLINES if any(each.name == name for each in usable)), None)
+    if headline is None:
+        raise ArgumentError(f"A ranking needs one of the methods {' or '.join(HEADLINES)} among those that are chosen.")
+    results = {}
+    for number, each in enumerate(usable):
+        show(each.title, number, len(usable) + 1)
+        results[each.name] = _result(each, question, seed)
+    show("reliability", len(usable), len(usable) + 1)
+    main = results[headline]
+    stability = seed_stability(main.values, main.errors)
+    influential = _influential(main, stability) if headline == "permutation" else None
+    found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
+    agreed = agreement({name: each.shares for name, each in results.items() if each.method.kind == "importance"})
+    faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if len(question.inputs) > 1 else None
+    weights = _weights(question, results, stability, influential, found_groups, seed)
+    first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
+    evidence = Evidence(
+        _skill(question),
+        stability.correlation,
+        agreed.median if len(agreed.methods) > 1 else None,
+        None if faithful is None or np.isnan(faithful.advantage) else faithful.advantage,
+        _grouped(stability, found_groups),
+        _ordered(stability),
+    )
+    return Explanation(
+        names=tuple(question.names),
+        unit=question.unit,
+        rows=len(question.x),
+        results=results,
+        left_out={name: why for name, why in obstacles.items() if why is not None},
+        headline=headline,
+        stability=stability,
+        influential=influential,
+        agreement=agreed,
+        faithfulness=faithful,
+        groups=found_groups,
+        evidence=evidence,
+        reliability=reliability_of(evidence),
+        weights=weights,
+        effects=tuple(effect_of(question, k, seed=seed) for k in first[:EFFECTS]),
+        interactions=tuple(interactions(question, first[:PAIRED], seed=seed)),
+    )
+
+
+def _method(name: str) -> Method:
+    if name not in METHODS:
+        raise ArgumentError(unknown("method", name, METHODS))
+    return METHODS[name]
+
+
+def _result(method: Method, question: Question, seed: int) -> MethodResult:
+    """Measure every network on the same rows with the same randomness, so that they differ in nothing else."""
+    begun = time.perf_counter()
+    asked = question.sample(method.rows, np.random.default_rng(seed))
+    measured = tuple(method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects)
+    seconds = time.perf_counter() - begun
+    network = question.subjects[0].network
+    seen = None if network is None else sanity(method, question, network, seed)
+    return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
+
+
+def _influential(result: MethodResult, stability: SeedStability) -> Array:
+    """Return which columns the error grows without, beyond what chance gives one of so many."""
+    mean, columns = stability.mean, len(stability.mean)
+    error = np.sqrt(np.square(result.errors).mean(axis=0))
+    least = float(stats.norm.ppf(1 - (1 - LEVEL) / columns))
+    found: Array = (mean > least * error) & (mean > 0)
+    return found
+
+
+def _skill(question: Question) -> float | None:
+    if question.answers is None or question.reference is None or question.reference <= 0:
+        return None
+    errors = np.mean([question.errors(each).mean() for each in question.subjects])
+    return float(1 - errors / question.reference)
+
+
+def _grouped(stability: SeedStability, groups: Groups) -> float:
+    """Return the share of all importance that columns in groups have."""
+    found = shares(stability.mean)
+    return float(sum(found[list(group)].sum() for group in groups.groups))
+
+
+def _ordered(stability: SeedStability) -> bool:
+    return bool(stability.low.max() > stability.high.min())
+
+
+def _weights(
+    question: Question,
+    results: dict[str, MethodResult],
+    stability: SeedStability,
+    influential: Array | None,
+    groups: Groups,
+    seed: int,
+) -> WeightsAsImportance | None:
+    network = question.subjects[0].network
+    if network is None or "first_layer" not in results:
+        return None
+    main = next(results[name] for name in HEADLINES if name in results)
+    strengths = results["first_layer"].values
+    names = question.names
+    why = reasons(question, network, names, strengths[0], stability.mean, groups)
+    everywhere = np.ones(len(names), bool) if influential is None else influential
+    return weights_as_importance(names, strengths, main.values, main.errors, everywhere, why, seed)

@@ -1,0 +1,227 @@
+"""What an explanation holds, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pondera.explaining.effects import Effect, Interaction
+from pondera.explaining.method import Measured, Method
+from pondera.explaining.ranks import shares
+from pondera.explaining.reliability.agreement import Agreement
+from pondera.explaining.reliability.faithfulness import Faithfulness
+from pondera.explaining.reliability.groups import Groups
+from pondera.explaining.reliability.sanity import Sanity
+from pondera.explaining.reliability.seeds import SeedStability
+from pondera.explaining.reliability.verdict import Evidence, Reliability
+from pondera.explaining.reliability.weights import WeightsAsImportance
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What a method found.
+
+    Attributes
+    ----------
+    method
+        Which.
+    measured
+        Of each network.
+    rows
+        How many rows it looked at.
+    seconds
+        How long it took, all networks together.
+    sanity
+        Whether it looks at the network; None where there are no weights to randomize.
+    """
+
+    method: Method
+    measured: tuple[Measured, ...]
+    rows: int
+    seconds: float
+    sanity: Sanity | None
+
+    @property
+    def values(self) -> Array:
+        """By network: (networks, columns)."""
+        return np.stack([each.values for each in self.measured])
+
+    @property
+    def errors(self) -> Array:
+        """Standard errors of sampling, by network: (networks, columns)."""
+        return np.stack([each.errors for each in self.measured])
+
+    @property
+    def shares(self) -> Array:
+        """Mean over the networks of each column's share: (columns,)."""
+        found: Array = shares(self.values).mean(axis=0)
+        return found
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which columns matter to a network, and how far that can be believed.
+
+    Attributes
+    ----------
+    names
+        The columns.
+    unit
+        What the scores are that contributions add up to.
+    rows
+        How many rows the table has.
+    results
+        Name of a method -> what it found, in the order of the list.
+    left_out
+        Name of a method -> why it could not be used.
+    headline
+        The method whose importances the ranking is of.
+    stability
+        Of the headline method's importances.
+    influential
+        Which columns have a measurable influence, (columns,); None where that cannot be tested.
+    agreement, faithfulness, groups, evidence, reliability, weights
+        What was measured of the ranking.
+    effects, interactions
+        How the most important columns act on the score, and what pairs of them do together.
+    """
+
+    names: tuple[str, ...]
+    unit: str
+    rows: int
+    results: Mapping[str, MethodResult]
+    left_out: Mapping[str, str]
+    headline: str
+    stability: SeedStability
+    influential: Array | None
+    agreement: Agreement
+    faithfulness: Faithfulness | None
+    groups: Groups
+    evidence: Evidence
+    reliability: Reliability
+    weights: WeightsAsImportance | None
+    effects: tuple[Effect, ...]
+    interactions: tuple[Interaction, ...]
+
+    @property
+    def order(self) -> list[int]:
+        """Places of the columns, the most important first."""
+        return [int(k) for k in np.argsort(-self.stability.mean, kind="stable")]
+
+    @property
+    def importance(self) -> Array:
+        """Each column's share of all importance, 0 to 1: (columns,)."""
+        found: Array = shares(self.stability.mean)
+        return found
+
+    @property
+    def intervals(self) -> Array:
+        """Of those shares, at 95 %: (columns, 2)."""
+        whole = float(np.maximum(self.stability.mean, 0).sum())
+        both = np.stack([self.stability.low, self.stability.high], axis=1)
+        found: Array = both / whole if whole > 0 else np.full(both.shape, math.nan)
+        return found
+
+    def verdict_of(self, column: int) -> str:
+        """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
+        if self.influential is not None and not self.influential[column]:
+            return "no measurable influence"
+        if len(self.groups.of(column)) > 1:
+            return "not told apart"
+        best, worst = self.stability.rank_ranges()[column]
+        return f"rank {best}" if best == worst else f"rank {best} to {worst}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; what is not a number becomes None."""
+        stable, faithful = self.stability, self.faithfulness
+        return {
+            "unit": self.unit,
+            "rows": self.rows,
+            "networks": stable.networks,
+            "headline": self.headline,
+            "inputs": [self._input(k) for k in self.order],
+            "methods": [self._method(each) for each in self.results.values()],
+            "left_out": dict(self.left_out),
+            "reliability": {
+                "verdict": self.reliability.verdict,
+                "statement": self.reliability.statement,
+                "skill": _plain(self.evidence.skill),
+                "seed_stability": _plain(stable.correlation),
+                "agreement": {
+                    "median": _plain(self.agreement.median),
+                    "outlier": self.agreement.outlier,
+                    "methods": list(self.agreement.methods),
+                    "matrix": [[_plain(each) for each in row] for row in self.agreement.matrix],
+                },
+                "faithfulness": None
+                if faithful is None
+                else {
+                    "advantage": _plain(faithful.advantage),
+                    "share_beaten": faithful.share_beaten,
+                    "counts": [int(n) for n in faithful.counts],
+                    "deletion": [float(each) for each in faithful.deletion],
+                    "insertion": [float(each) for each in faithful.insertion],
+                    "random_deletion": [float(each) for each in faithful.random_deletion.mean(axis=0)],
+                    "random_insertion": [float(each) for each in faithful.random_insertion.mean(axis=0)],
+                },
+                "groups": [[self.names[k] for k in group] for group in self.groups.groups],
+            },
+            "weights_as_importance": None
+            if self.weights is None
+            else {
+                "rank_correlation": _plain(self.weights.rank_correlation),
+                "interval": [_plain(each) for each in self.weights.interval],
+                "verdict": self.weights.verdict,
+                "statement": self.weights.statement,
+                "reasons": list(self.weights.reasons),
+            },
+            "effects": [_effect(each) for each in self.effects],
+            "interactions": [
+                {"columns": [each.first, each.second], "strength": each.strength, "share": each.share}
+                for each in self.interactions
+            ],
+        }
+
+    def _input(self, k: int) -> dict[str, Any]:
+        group = self.groups.of(k)
+        return {
+            "name": self.names[k],
+            "importance": _plain(self.importance[k]),
+            "interval": [_plain(each) for each in self.intervals[k]],
+            "methods": {name: _plain(each.shares[k]) for name, each in self.results.items()},
+            "group": [self.names[other] for other in group] if len(group) > 1 else None,
+            "verdict": self.verdict_of(k),
+        }
+
+    def _method(self, each: MethodResult) -> dict[str, Any]:
+        return {
+            "name": each.method.name,
+            "title": each.method.title,
+            "kind": each.method.kind,
+            "seconds": each.seconds,
+            "rows": each.rows,
+            "sees_network": None if each.sanity is None else each.sanity.sees_network,
+            "caveat": each.method.caveat,
+            "source": each.method.source,
+            "figures": dict(each.measured[0].figures),
+        }
+
+
+def _effect(each: Effect) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "values": [value if isinstance(value, bool | int | float | str) else str(value) for value in each.values],
+        "ordered": each.ordered,
+        "mean": [float(score) for score in each.mean],
+        "accumulated": None if each.accumulated is None else [float(score) for score in each.accumulated],
+    }
+
+
+def _plain(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,134 @@
+"""What a method is, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from pondera.choice import Choice
+from pondera.explaining.question import Question
+from pondera.explaining.subject import Subject
+from pondera.network.dense import Dense
+
+Array = np.ndarray[Any, Any]
+
+Kind = Literal["strength", "importance"]
+"""``strength`` comes from weights alone; ``importance`` from what happens on data."""
+
+Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a method found of one network.
+
+    Attributes
+    ----------
+    values
+        How strong or important each column is: (columns,). Its unit is the method's own; compare shares and ranks.
+    errors
+        Standard errors from looking at some rows or samples only: (columns,); 0 where nothing was sampled.
+    contributions
+        What each column adds to the score of each row, (rows, columns), where the method says that.
+    baselines
+        The score that contributions start from, (rows,): their sum and this is the row's score, where ``sums``.
+    figures
+        More that is worth knowing, JSON-ready.
+    """
+
+    values: Array
+    errors: Array
+    contributions: Array | None = None
+    baselines: Array | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_contributions(
+        cls, contributions: Array, baselines: Array, errors: Array | None = None, **figures: Any
+    ) -> Measured:
+        """Return the mean size of contributions as importance.
+
+        Its standard error comes from the spread over rows. ``errors`` are those of single contributions, (rows,
+        columns).
+        """
+        sizes = np.abs(contributions)
+        over_rows = sizes.std(axis=0, ddof=1) / np.sqrt(len(sizes)) if len(sizes) > 1 else np.zeros(sizes.shape[1])
+        if errors is not None:
+            over_rows = np.hypot(over_rows, np.sqrt(np.square(errors).sum(axis=0)) / len(sizes))
+        return cls(sizes.mean(axis=0), over_rows, contributions, baselines, figures)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to say how much each column matters.
+
+    Attributes
+    ----------
+    name
+        For programs, ``integrated_gradients``.
+    title
+        For people, ``integrated gradients``.
+    kind
+        Whether it looks at weights alone or at what happens on data.
+    measure
+        Question, subject, randomness -> what was found.
+    caveat
+        When it misleads.
+    source
+        The paper.
+    needs
+        What it cannot do without.
+    sums
+        Whether contributions and baseline add up to the score, to the last digits.
+    rows
+        How many rows it looks at, at most: enough for a small standard error, few enough to be quick.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    measure: Callable[[Question, Subject, np.random.Generator], Measured]
+    caveat: str
+    source: str
+    needs: frozenset[Need] = frozenset()
+    sums: bool = False
+    rows: int = 512
+
+    def obstacle(self, question: Question, subject: Subject) -> str | None:
+        """Return why the method cannot be used here, as the end of a sentence, or None."""
+        return next((OBSTACLES[need] for need in sorted(self.needs) if not _has(need, question, subject)), None)
+
+
+OBSTACLES: Mapping[Need, str] = {
+    "slopes": "what is explained has no derivatives",
+    "answers": "the right answers are not known",
+    "network": "there is no network whose weights could be looked at",
+    "connections": "its layers do more than multiply and add, so that products of weights say nothing",
+    "scaling layer": "the network does not begin with a scaling layer",
+    "linear": "the network is not linear",
+}
+
+
+def _has(need: Need, question: Question, subject: Subject) -> bool:
+    network = subject.network
+    if need == "slopes":
+        return subject.slopes is not None
+    if need == "answers":
+        return question.answers is not None and question.error is not None
+    if network is None:
+        return False
+    layers = network.architecture.layers
+    if need == "scaling layer":
+        return bool(layers) and layers[0].kind == "scale"
+    if need == "connections":
+        return all(layer.kind in ("dense", "scale", "dropout") for layer in layers)
+    if need == "linear":
+        return all(
+            layer.kind in ("scale", "dropout")
+            or (isinstance(layer, Dense) and Choice.of(layer.activation).name == "identity")
+            for layer in layers
+        )
+    return True

@@ -1,0 +1,201 @@
+"""A question to a network: which rows, what of its outputs, and in whose columns the answer is wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pondera.errors import ArgumentError
+from pondera.explaining.subject import Subject
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a user calls an input: a column, and where the encoded inputs lie that it became.
+
+    Attributes
+    ----------
+    name
+        Of the column.
+    start, stop
+        Its encoded inputs are start … stop − 1.
+    """
+
+    name: str
+    start: int
+    stop: int
+
+    @property
+    def places(self) -> slice:
+        """Its encoded inputs."""
+        return slice(self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: how much each column matters to a number that the outputs of some rows come to, the *score*.
+
+    Of a regression the score is the prediction; of two classes the log-odds of the second; of more classes by how much
+    the logit of the class that is predicted is above the mean of all logits. Contributions are shares of scores, in the
+    same unit.
+
+    Attributes
+    ----------
+    subjects
+        What is explained: the networks of a population, or the only one.
+    inputs
+        The columns; their encoded inputs lie one after the other.
+    x
+        The rows, (rows, encoded).
+    background
+        Rows that stand for a column's not being known, (others, encoded).
+    directions
+        The score of a row is ``scale`` · Σ outputs · direction + ``shift``: (rows, outputs).
+    unit
+        What a score is, in words.
+    scale, shift
+        From outputs to the unit.
+    answers
+        What is right, as ``error`` takes it, a row each; None where it is not known.
+    error
+        Outputs and answers -> the error of each row, (rows,).
+    reference
+        The mean error of the best constant outputs, which a network must be better than.
+    loss
+        The name of what ``error`` is, where it is one of :data:`~pondera.training.losses.LOSSES`: methods that look at
+        the derivatives of the error need it.
+    classes
+        What the outputs stand for, where they are classes; one output stands for the second of two.
+    table
+        The same rows as the user knows them.
+
+    Examples
+    --------
+    >>> double = Subject(lambda x: 2 * x[:, :1] + x[:, 1:])
+    >>> question = Question.of_arrays(double, np.array([[1.0, 0.0], [3.0, 1.0]]))
+    >>> [each.name for each in question.inputs], question.scores(double).tolist()
+    (['x0', 'x1'], [2.0, 7.0])
+    """
+
+    subjects: tuple[Subject, ...]
+    inputs: tuple[Input, ...]
+    x: Array
+    background: Array
+    directions: Array
+    unit: str = "output"
+    scale: float = 1.0
+    shift: float = 0.0
+    answers: Array | None = None
+    error: Callable[[Array, Array], Array] | None = None
+    reference: float | None = None
+    loss: str | None = None
+    classes: tuple[str, ...] | None = None
+    table: pl.DataFrame | None = None
+
+    @classmethod
+    def of_arrays(
+        cls,
+        subjects: Subject | Sequence[Subject],
+        x: Array,
+        answers: Array | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        background: Array | None = None,
+        error: Callable[[Array, Array], Array] | None = None,
+        output: int = 0,
+    ) -> Question:
+        """Return the question how much each input of arrays matters to one output.
+
+        Parameters
+        ----------
+        subjects
+            What is explained.
+        x
+            (rows, inputs).
+        answers
+            (rows,) what is right.
+        names
+            Of the inputs; by default x0, x1, …
+        background
+            (others, inputs); by default the rows themselves.
+        error
+            Outputs (rows, outputs) and answers -> (rows,); by default the squared error of ``output``.
+        output
+            Which one.
+        """
+        several = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
+        rows = np.asarray(x)
+        if rows.ndim != 2 or not len(rows):
+            raise ArgumentError(f"Expected rows to explain, (rows, inputs). Got an array of shape {rows.shape}.")
+        width = several[0].outputs(rows[:1]).shape[1]
+        directions = np.zeros((len(rows), width), rows.dtype if rows.dtype.kind == "f" else np.float64)
+        directions[:, output] = 1
+        called = list(names) if names is not None else [f"x{place}" for place in range(rows.shape[1])]
+        return cls(
+            several,
+            tuple(Input(name, place, place + 1) for place, name in enumerate(called)),
+            rows,
+            rows if background is None else np.asarray(background),
+            directions,
+            answers=answers,
+            error=error or (lambda found, right: np.square(found[:, output] - right)),
+            reference=None if answers is None or error is not None else float(np.var(answers)),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The columns."""
+        return [each.name for each in self.inputs]
+
+    def scores(self, subject: Subject, x: Array | None = None, directions: Array | None = None) -> Array:
+        """Return the scores of the rows, or of others with directions of their own: (rows,) float64."""
+        towards = self.directions if directions is None else directions
+        found = subject.outputs(self.x if x is None else x)
+        scores: Array = self.scale * np.einsum("ro,ro->r", found.astype(np.float64), towards) + self.shift
+        return scores
+
+    def slopes(self, subject: Subject, x: Array, directions: Array) -> Array:
+        """Return the derivatives of scores in the encoded inputs: (rows, encoded) float64."""
+        if subject.slopes is None:
+            raise ArgumentError("What is explained has no derivatives; choose a method that needs none.")
+        found: Array = self.scale * subject.slopes(x, directions).astype(np.float64)
+        return found
+
+    def errors(self, subject: Subject, x: Array | None = None) -> Array:
+        """Return the error of each row's outputs: (rows,) float64.
+
+        Raises
+        ------
+        ArgumentError
+            Where the right answers are not known.
+        """
+        if self.answers is None or self.error is None:
+            raise ArgumentError("This needs the right answers: give a table that has the target's column.")
+        return np.asarray(self.error(subject.outputs(self.x if x is None else x), self.answers), np.float64)
+
+    def fold(self, encoded: Array) -> Array:
+        """Return sums over the encoded inputs of each column: (..., encoded) -> (..., columns)."""
+        return np.asarray(np.add.reduceat(encoded, [each.start for each in self.inputs], axis=-1))
+
+    def rows(self, which: Array) -> Question:
+        """Return the same question about some of the rows, given by their numbers."""
+        return dataclasses.replace(
+            self,
+            x=self.x[which],
+            directions=self.directions[which],
+            answers=None if self.answers is None else self.answers[which],
+            table=None if self.table is None else self.table[which],
+        )
+
+    def sample(self, count: int, random: np.random.Generator) -> Question:
+        """Return the question about so many of the rows at most, drawn at random."""
+        if len(self.x) <= count:
+            return self
+        return self.rows(np.sort(random.choice(len(self.x), count, replace=False)))

@@ -1,0 +1,42 @@
+"""Ranks and how alike two rankings are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def ranks(values: Array) -> Array:
+    """Return ranks from 1, the smallest, with the mean rank for equal values: (n,).
+
+    >>> ranks(np.array([3.0, 1.0, 3.0])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, first, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    means: Array = (ends - (counts - 1) / 2)[first.reshape(-1)]
+    return means
+
+
+def rank_correlation(one: Array, other: Array) -> float:
+    """Return Spearman's ρ; NaN where either has no order, or there are fewer than two.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 8.0, 9.0]))
+    1.0
+    """
+    a, b = ranks(one), ranks(other)
+    a, b = a - a.mean(), b - b.mean()
+    size = math.sqrt(float(a @ a) * float(b @ b))
+    return float(np.clip(a @ b / size, -1, 1)) if size > 0 else math.nan
+
+
+def shares(values: Array) -> Array:
+    """Return values, negative ones as 0, as shares of their sum along the last axis."""
+    sizes = np.maximum(values, 0)
+    sums = sizes.sum(axis=-1, keepdims=True)
+    found: Array = np.divide(sizes, sums, out=np.zeros_like(sizes, np.float64), where=sums > 0)
+    return found

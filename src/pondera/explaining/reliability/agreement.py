@@ -1,0 +1,65 @@
+"""Whether methods that look at data agree on the order of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pondera.explaining.ranks import rank_correlation
+
+Array = np.ndarray[Any, Any]
+
+APART = 0.3
+"""By how much a method's agreement must be below that of the others to be named."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Rank correlations between methods.
+
+    Attributes
+    ----------
+    methods
+        Their names.
+    matrix
+        (methods, methods)
+    median
+        Of all pairs; None with fewer than two methods.
+    outlier
+        The method that agrees with the others much less than they with each other, if there is one.
+    """
+
+    methods: tuple[str, ...]
+    matrix: Array
+    median: float | None
+    outlier: str | None
+
+
+def agreement(values: Mapping[str, Array]) -> Agreement:
+    """Return how alike the rankings of several methods are; values are name -> (columns,).
+
+    Examples
+    --------
+    >>> up, down = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])
+    >>> found = agreement({"a": up, "b": up + 1, "c": up * 2, "d": down})
+    >>> found.median, found.outlier
+    (0.0, 'd')
+    """
+    names = tuple(values)
+    matrix = np.array([[rank_correlation(values[a], values[b]) for b in names] for a in names])
+    pairs = matrix[np.triu_indices(len(names), 1)]
+    known = pairs[~np.isnan(pairs)]
+    return Agreement(names, matrix, float(np.median(known)) if len(known) else None, _outlier(names, matrix))
+
+
+def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:
+    if len(names) < 4 or np.isnan(matrix).any():
+        return None
+    with_others = (matrix.sum(axis=1) - 1) / (len(names) - 1)
+    worst = int(with_others.argmin())
+    others = np.delete(np.delete(matrix, worst, axis=0), worst, axis=1)
+    among = float(others[np.triu_indices(len(others), 1)].mean())
+    return names[worst] if with_others[worst] < among - APART else None

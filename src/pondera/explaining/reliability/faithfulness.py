@@ -1,0 +1,113 @@
+"""Whether the columns that a ranking puts first are those without which the network does worst."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pondera.errors import ArgumentError
+from pondera.explaining.alike import replaced
+from pondera.explaining.question import Question
+from pondera.explaining.subject import Subject
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 512
+ORDERS = 16
+"""Random orders that a ranking is compared with."""
+
+POINTS = 12
+"""Of more columns, several are taken away between two points of a curve."""
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Curves of what happens as columns are taken away or given back in the order of a ranking, and in random orders.
+
+    Attributes
+    ----------
+    counts
+        How many columns are gone, or there, at each point.
+    deletion, insertion
+        The harm at each point, most important columns first: (points,). The growth of the error where answers are
+        known, else how far the scores move.
+    random_deletion, random_insertion
+        The same in random orders, (orders, points).
+    """
+
+    counts: Array
+    deletion: Array
+    insertion: Array
+    random_deletion: Array
+    random_insertion: Array
+
+    @property
+    def advantage(self) -> float:
+        """How much better than random the ranking is, in standard deviations of the random orders.
+
+        Areas under both curves together: taking what is important away first harms early, giving it back first heals
+        early.
+        """
+        ours = self.deletion.mean() - self.insertion.mean()
+        others = self.random_deletion.mean(axis=1) - self.random_insertion.mean(axis=1)
+        spread = float(others.std(ddof=1))
+        return float((ours - others.mean()) / spread) if spread > 0 else math.nan
+
+    @property
+    def share_beaten(self) -> float:
+        """The share of the random orders that the ranking is better than."""
+        ours = self.deletion.mean() - self.insertion.mean()
+        others = self.random_deletion.mean(axis=1) - self.random_insertion.mean(axis=1)
+        return float((ours > others).mean())
+
+
+def faithfulness(question: Question, subject: Subject, values: Array, seed: int = 0) -> Faithfulness:
+    """Return deletion and insertion curves (Petsiuk, Das & Saenko 2018, arXiv 1806.07421) of a ranking.
+
+    What is taken away is replaced from rows that are alike in what stays.
+
+    Parameters
+    ----------
+    question
+        Of its rows some hundred are looked at.
+    subject
+        Who is asked.
+    values
+        The importances, (columns,).
+    seed
+        Drives all that is random.
+    """
+    if len(question.inputs) < 2:
+        raise ArgumentError("Orders of columns need at least 2 of them.")
+    random = np.random.default_rng(seed)
+    few = question.sample(ROWS, random)
+    before_scores = few.scores(subject)
+    known = few.answers is not None and few.error is not None
+    before = float(few.errors(subject).mean()) if known else 0.0
+
+    def harm(gone: Array) -> float:
+        if not gone.any():
+            return 0.0
+        mixed = replaced(few, gone, random)
+        if known:
+            return float(few.errors(subject, mixed).mean()) - before
+        return float(np.abs(few.scores(subject, mixed) - before_scores).mean())
+
+    columns = len(values)
+    counts = np.unique(np.linspace(0, columns, min(columns, POINTS) + 1).round().astype(int))
+
+    def curves(order: Array) -> tuple[Array, Array]:
+        deletion, insertion = [], []
+        for count in counts:
+            first = np.zeros(columns, bool)
+            first[order[:count]] = True
+            deletion.append(harm(first))
+            insertion.append(harm(~first))
+        return np.array(deletion), np.array(insertion)
+
+    ours = curves(np.argsort(-values, kind="stable"))
+    others = [curves(random.permutation(columns)) for _ in range(ORDERS)]
+    return Faithfulness(counts, *ours, np.array([d for d, _ in others]), np.array([i for _, i in others]))

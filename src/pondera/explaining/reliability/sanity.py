@@ -1,0 +1,82 @@
+"""Whether a method looks at the network at all (Adebayo et al. 2018, arXiv 1810.03292)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pondera.explaining.method import Method
+from pondera.explaining.question import Question
+from pondera.explaining.ranks import rank_correlation, shares
+from pondera.explaining.subject import Subject
+from pondera.network.network import Network
+
+Array = np.ndarray[Any, Any]
+
+RANDOMIZED = 4
+ROWS = 256
+SURVIVES, SAME = 0.9, 0.05
+"""A ranking survives where it correlates so well with those of random weights, and shares differ by so little."""
+
+
+@dataclass(frozen=True)
+class Sanity:
+    """What became of a method's ranking when the weights were drawn anew.
+
+    Attributes
+    ----------
+    correlations
+        With the ranking of each network of random weights.
+    distances
+        How far shares of importance moved: half of Σ |difference|, 0 to 1.
+    """
+
+    correlations: tuple[float, ...]
+    distances: tuple[float, ...]
+
+    @property
+    def sees_network(self) -> bool:
+        """False where the ranking survived every time."""
+        return not all(
+            (np.isnan(c) or c >= SURVIVES) and d <= SAME for c, d in zip(self.correlations, self.distances, strict=True)
+        )
+
+
+def randomized(network: Network, seed: int) -> Network:
+    """Return the network with the values of every weight array in another order and of random signs.
+
+    Their sizes stay, so that nothing but what was learned is lost.
+    """
+    random = np.random.default_rng(seed)
+    weights = {
+        name: (random.permutation(value.reshape(-1)) * random.choice([-1, 1], value.size)).reshape(value.shape)
+        for name, value in network.weights.items()
+    }
+    return network.with_weights(weights)
+
+
+def sanity(method: Method, question: Question, network: Network, seed: int = 0) -> Sanity:
+    """Return whether a method's ranking survives random weights.
+
+    Parameters
+    ----------
+    method
+        Whatever it looks at.
+    question
+        Of its rows some hundred are looked at.
+    network
+        Whose weights are drawn anew, several times.
+    seed
+        Drives all that is random.
+    """
+    few = question.sample(ROWS, np.random.default_rng(seed))
+
+    def values(of: Network) -> Array:
+        return method.measure(few, Subject.of_network(of), np.random.default_rng(seed)).values
+
+    before = values(network)
+    after = [values(randomized(network, seed + 1 + k)) for k in range(RANDOMIZED)]
+    distance = [float(np.abs(shares(before) - shares(each)).sum() / 2) for each in after]
+    return Sanity(tuple(rank_correlation(before, each) for each in after), tuple(distance))

@@ -1,0 +1,78 @@
+"""Whether networks from other random starts give the same importances."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from pondera.explaining.ranks import rank_correlation
+
+Array = np.ndarray[Any, Any]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SeedStability:
+    """Importances over the networks of a population.
+
+    Attributes
+    ----------
+    networks
+        How many there are.
+    mean
+        (columns,)
+    low, high
+        The interval of each, at 95 %, from how far the networks are apart and from what was sampled: (columns,).
+    correlation
+        The mean rank correlation between two networks; None with one.
+    """
+
+    networks: int
+    mean: Array
+    low: Array
+    high: Array
+    correlation: float | None
+
+    def rank_ranges(self) -> list[tuple[int, int]]:
+        """Return the best and the worst rank that the intervals allow each column; 1 is the most important."""
+        return [
+            (1 + int((self.low > self.high[k]).sum()), int((self.high >= self.low[k]).sum()))
+            for k in range(len(self.mean))
+        ]
+
+
+def seed_stability(values: Array, errors: Array) -> SeedStability:
+    """Return what networks of other starts agree on.
+
+    Parameters
+    ----------
+    values
+        The importances that each network gives, (networks, columns).
+    errors
+        Their standard errors.
+
+    Returns
+    -------
+    Intervals by Student's t over the networks. The error of what was sampled is shared by networks that look at the
+    same rows, and is added in full. With one network the interval is of the sampling alone.
+    """
+    networks = len(values)
+    mean = values.mean(axis=0)
+    sampled = np.sqrt(np.square(errors).mean(axis=0))
+    apart = values.std(axis=0, ddof=1) / math.sqrt(networks) if networks > 1 else np.zeros_like(mean)
+    half = np.hypot(_quantile(networks) * apart, _quantile(1) * sampled)
+    pairs = [rank_correlation(a, b) for a, b in itertools.combinations(values, 2)]
+    known = [each for each in pairs if not math.isnan(each)]
+    return SeedStability(networks, mean, mean - half, mean + half, float(np.mean(known)) if known else None)
+
+
+def _quantile(networks: int) -> float:
+    if networks == 1:
+        return float(stats.norm.ppf((1 + LEVEL) / 2))
+    return float(stats.t.ppf((1 + LEVEL) / 2, networks - 1))

@@ -1,0 +1,115 @@
+"""How far a ranking can be believed, in a word and in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["reliable", "partly", "not identifiable", "unreliable"]
+
+STABLE, UNSTABLE = 0.9, 0.6
+"""Rank correlations between networks of other starts."""
+
+AGREED, APART = 0.8, 0.5
+"""Rank correlations between methods."""
+
+FAITHFUL = 2.0
+"""Standard deviations that a ranking must be better than random orders."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of a ranking.
+
+    Attributes
+    ----------
+    skill
+        By how much the network's error is below that of the best constant, as a share of the latter; None where the
+        answers are not known.
+    stability
+        The rank correlation between networks of other starts; None with one network.
+    agreement
+        The median rank correlation of methods; None with one method.
+    advantage
+        Of deletion and insertion over random orders, in standard deviations; None where there is no order.
+    grouped
+        The share of all importance that belongs to columns which cannot be told apart.
+    ordered
+        Whether any two columns differ measurably.
+    """
+
+    skill: float | None
+    stability: float | None
+    agreement: float | None
+    advantage: float | None
+    grouped: float
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The verdict, and the sentences that say why."""
+
+    verdict: Verdict
+    statement: str
+
+
+def reliability_of(evidence: Evidence) -> Reliability:
+    """Return how far a ranking can be believed.
+
+    Examples
+    --------
+    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 5.0, 0.0, True)).verdict
+    'reliable'
+    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 5.0, 0.7, True)).verdict
+    'not identifiable'
+    """
+    broken = _broken(evidence)
+    if broken:
+        return Reliability("unreliable", " ".join(broken))
+    if evidence.grouped > 0.5:
+        return Reliability(
+            "not identifiable",
+            f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values: believe what a "
+            "group has together, not how it is divided.",
+        )
+    doubts = _doubts(evidence)
+    if doubts:
+        return Reliability("partly", " ".join(doubts))
+    return Reliability("reliable", "Other random starts, other methods and the deletion of inputs say the same.")
+
+
+def _broken(evidence: Evidence) -> list[str]:
+    found = []
+    if evidence.skill is not None and evidence.skill <= 0.02:
+        found.append("The network predicts these rows hardly better than a constant: there is nothing to explain.")
+    if not evidence.ordered:
+        found.append("No two inputs differ measurably in importance.")
+    if evidence.stability is not None and evidence.stability < UNSTABLE:
+        found.append(
+            f"Networks from other random starts order the inputs otherwise (rank correlation {evidence.stability:.2f})."
+        )
+    if evidence.agreement is not None and evidence.agreement < APART:
+        found.append(f"Methods contradict each other (median rank correlation {evidence.agreement:.2f}).")
+    if evidence.advantage is not None and evidence.advantage < 0:
+        found.append("Taking the inputs away in this order harms the network less than in random orders.")
+    return found
+
+
+def _doubts(evidence: Evidence) -> list[str]:
+    found = []
+    if evidence.skill is None:
+        found.append("Without the right answers it is not known whether the network is any good.")
+    if evidence.stability is None:
+        found.append("There is one network only: whether another random start says the same was not measured.")
+    elif evidence.stability < STABLE:
+        found.append(
+            f"Networks from other random starts agree only roughly (rank correlation {evidence.stability:.2f})."
+        )
+    if evidence.agreement is not None and evidence.agreement < AGREED:
+        found.append(f"Methods agree only roughly (median rank correlation {evidence.agreement:.2f}).")
+    if evidence.advantage is not None and evidence.advantage < FAITHFUL:
+        found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
+    if evidence.grouped > 0.1:
+        found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values.")
+    return found

@@ -1,0 +1,157 @@
+"""Whether large weights may be read as important inputs, on this network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pondera.explaining.ranks import rank_correlation, shares
+from pondera.network.network import Network
+
+Array = np.ndarray[Any, Any]
+
+DRAWS = 400
+LEVEL = 0.95
+GOOD, POOR = 0.8, 0.5
+"""Rank correlations from which on weights order inputs as influence does, and below which they do not."""
+
+HOMOGENEOUS = ("relu", "leaky_relu", "identity")
+"""Activations that pass a factor on: what goes into a unit may be scaled up, and what leaves it down."""
+
+
+@dataclass(frozen=True)
+class WeightsAsImportance:
+    """Whether connection strength orders the columns as their measured influence does.
+
+    Attributes
+    ----------
+    rank_correlation
+        Between both; NaN with fewer than three columns that differ.
+    interval
+        Of it, at 95 %.
+    verdict
+        ``"yes"``, ``"partly"``, ``"no"`` or ``"cannot be told"``.
+    statement
+        The verdict as sentences.
+    reasons
+        Why not, where that can be found.
+    """
+
+    rank_correlation: float
+    interval: tuple[float, float]
+    verdict: str
+    statement: str
+    reasons: tuple[str, ...]
+
+
+def weights_as_importance(
+    names: Sequence[str],
+    strengths: Array,
+    importances: Array,
+    errors: Array,
+    influential: Array,
+    reasons: Sequence[str] = (),
+    seed: int = 0,
+) -> WeightsAsImportance:
+    """Return whether weights may be read as importance.
+
+    Parameters
+    ----------
+    names
+        Of the columns.
+    strengths
+        By network: (networks, columns).
+    importances, errors
+        Measured on data, with standard errors: (networks, columns).
+    influential
+        Which columns have a measurable influence: (columns,).
+    reasons
+        What is known of why they may differ.
+    seed
+        Draws networks and errors for the interval (bootstrap, Efron 1979).
+    """
+    strength, importance = shares(strengths).mean(axis=0), importances.mean(axis=0)
+    found = rank_correlation(strength, importance)
+    random = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(DRAWS):
+        some = random.integers(len(strengths), size=len(strengths))
+        noisy = importances[some] + errors[some] * random.standard_normal(importances.shape)
+        drawn.append(rank_correlation(shares(strengths[some]).mean(axis=0), noisy.mean(axis=0)))
+    known = np.array([each for each in drawn if not math.isnan(each)])
+    low, high = (float(each) for each in np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])) if len(known) else (
+        math.nan, math.nan,
+    )  # fmt: skip
+    strongest = int(strength.argmax())
+    misleading = not influential[strongest]
+    verdict = _verdict(found, low, len(names), misleading)
+    return WeightsAsImportance(
+        found,
+        (low, high),
+        verdict,
+        _statement(verdict, names, strongest, misleading, int(importance.argmax())),
+        tuple(reasons) if verdict in ("no", "partly") else (),
+    )
+
+
+def _verdict(found: float, low: float, columns: int, misleading: bool) -> str:
+    if misleading:
+        return "no"
+    if math.isnan(found) or columns < 3:
+        return "cannot be told"
+    if found < POOR:
+        return "no"
+    return "yes" if found >= GOOD and low >= POOR else "partly"
+
+
+def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int) -> str:
+    if misleading:
+        return (
+            f"Do not read large weights as important inputs here: '{names[strongest]}' has the strongest "
+            f"connections and "
+            "no measurable influence."
+        )
+    if verdict == "no":
+        return (
+            f"Do not read large weights as important inputs here: '{names[strongest]}' has the strongest connections, "
+            f"and '{names[first]}' the largest influence."
+            if strongest != first
+            else "Do not read large weights as important inputs here: below the first, they order the inputs otherwise "
+            "than measured influence does."
+        )
+    return {
+        "yes": "On this network the weights of the first layer order the inputs as measured influence does: "
+        "you may read "
+        "them so.",
+        "partly": "On this network the weights of the first layer order the inputs only roughly as measured "
+        "influence does.",
+        "cannot be told": "With so few columns the order of weights cannot be compared with that of influence.",
+    }[verdict]
+
+
+def rescaled(network: Network, seed: int) -> Network | None:
+    """Return a network of the same function whose units are scaled up on one side and down on the other.
+
+    Of a unit whose activation passes factors on, such as ReLU, what goes in is multiplied by a random factor and what
+    leaves it divided by the same (Dinh, Pascanu, Bengio & Bengio 2017, arXiv 1703.04933). None where no such layer is
+    followed by a dense one.
+    """
+    layers = network.architecture.layers
+    random = np.random.default_rng(seed)
+    weights = dict(network.weights)
+    changed = False
+    for at in range(len(layers) - 1):
+        layer, after = layers[at], layers[at + 1]
+        if layer.kind != "dense" or after.kind != "dense" or getattr(layer, "activation").name not in HOMOGENEOUS:  # noqa: B009
+            continue
+        factors = np.exp(random.normal(0, 1, weights[f"layers.{at}.weight"].shape[1]))
+        weights[f"layers.{at}.weight"] = weights[f"layers.{at}.weight"] * factors
+        if f"layers.{at}.bias" in weights:
+            weights[f"layers.{at}.bias"] = weights[f"layers.{at}.bias"] * factors
+        weights[f"layers.{at + 1}.weight"] = weights[f"layers.{at + 1}.weight"] / factors[:, None]
+        changed = True
+    return network.with_weights(weights) if changed else None

@@ -1,0 +1,190 @@
+"""Charts of an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pondera.explaining.explanation import Explanation
+from pondera.report.charts.reading import data_of
+from pondera.report.charts.style import AMBER, BLUE, LINE, QUIET
+from pondera.report.terminal import ending
+
+BARS = 30  # columns that are drawn
+LETTERS = 32
+ROW = 22  # height of a bar
+PANEL = 280
+CURVES = 30  # single rows behind a curve
+
+
+def ranking(found: Explanation) -> Any:
+    """Draw each column's share of all importance with its interval."""
+    import altair as alt
+
+    rows = []
+    for k in found.order[:BARS]:
+        low, high = found.intervals[k]
+        none = found.influential is not None and not found.influential[k]
+        kind = "no measurable influence" if none else "in a group" if len(found.groups.of(k)) > 1 else "measured"
+        rows.append(
+            {"column": ending(found.names[k], LETTERS), "share": float(found.importance[k]), "kind": kind,
+             "low": float(low), "high": float(high)}
+        )  # fmt: skip
+    colours = {"measured": BLUE, "in a group": AMBER, "no measurable influence": "#b8c0c8"}
+    kinds = [kind for kind in colours if any(row["kind"] == kind for row in rows)]
+    base = alt.Chart(data_of(rows), width=640, height=ROW * len(rows)).encode(
+        y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
+    )
+    bars = base.mark_bar(height=ROW - 9).encode(
+        x=alt.X("share:Q", title="share of all importance, with its 95 % interval", axis=alt.Axis(format="%")),
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
+            legend=alt.Legend() if len(kinds) > 1 else None,
+        ),
+    )
+    return bars + base.mark_rule(color="#1f2933", strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
+
+
+def heat_map(found: Explanation) -> Any:
+    """Draw each method's share of each column."""
+    import altair as alt
+
+    rows = [
+        {"column": ending(found.names[k], LETTERS), "method": each.method.title, "share": float(each.shares[k])}
+        for each in found.results.values()
+        for k in found.order[:BARS]
+    ]
+    shown = len(found.order[:BARS])
+    base = alt.Chart(data_of(rows), width=54 * len(found.results), height=ROW * shown).encode(
+        x=alt.X("method:N", sort=None, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=200, domain=False)),
+        y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False)),
+    )
+    squares = base.mark_rect(stroke="white").encode(
+        color=alt.Color("share:Q", scale=alt.Scale(range=["#f3f6fa", BLUE]), legend=None)
+    )
+    words = base.mark_text(fontSize=10).encode(
+        text=alt.Text("share:Q", format=".0%"),
+        color=alt.condition("datum.share > 0.28", alt.value("white"), alt.value(QUIET)),
+    )
+    return squares + words
+
+
+def deletion(found: Explanation) -> Any:
+    """Draw what happens as columns are taken away, or given back, the most important first."""
+    import altair as alt
+
+    if found.faithfulness is None:
+        return None
+    faithful = found.faithfulness
+    panels = []
+    for title, ours, others in (
+        ("taken away, one after the other", faithful.deletion, faithful.random_deletion),
+        ("given back, one after the other", faithful.insertion, faithful.random_insertion),
+    ):
+        lines = [
+            {"columns": int(n), "harm": float(value), "order": "this ranking"}
+            for n, value in zip(faithful.counts, ours, strict=True)
+        ]
+        lines += [
+            {"columns": int(n), "harm": float(value), "order": "random orders"}
+            for n, value in zip(faithful.counts, others.mean(axis=0), strict=True)
+        ]
+        panels.append(
+            alt.Chart(data_of(lines), width=400, height=200, title=title)
+            .mark_line(strokeWidth=2)
+            .encode(
+                x=alt.X("columns:Q", title="columns", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
+                y=alt.Y("harm:Q", title="harm"),
+                color=alt.Color(
+                    "order:N", scale=alt.Scale(domain=["this ranking", "random orders"], range=[BLUE, "#a0aec0"])
+                ),
+            )
+        )
+    return alt.concat(*panels, columns=2, spacing=30)
+
+
+def dependence(found: Explanation) -> Any:
+    """Draw how the most important columns act: single rows, their mean, and accumulated local effects."""
+    import altair as alt
+
+    panels = []
+    for each in found.effects:
+        if len(each.values) < 2:
+            continue
+        values = [value if isinstance(value, bool | int | float) else str(value) for value in each.values]
+        numeric = each.ordered and all(isinstance(value, int | float) for value in values)
+        kind, middle = "Q" if numeric else "N", float(each.mean.mean())
+        x = alt.X(
+            f"value:{kind}",
+            title=None,
+            sort=None,
+            axis=alt.Axis(grid=False, tickCount=4, labelLimit=90) if numeric else alt.Axis(labelLimit=90),
+            scale=alt.Scale(zero=False, nice=False) if numeric else alt.Undefined,
+        )
+        title = ending(each.name, LETTERS)
+        mean = [{"value": v, "score": float(s) - middle} for v, s in zip(values, each.mean, strict=True)]
+        if not each.ordered:
+            chart = alt.Chart(data_of(mean), width=PANEL, height=150, title=title).mark_bar(color=BLUE)
+            panels.append(chart.encode(x=x, y=alt.Y("score:Q", title=None)))
+            continue
+        single = [
+            {"value": v, "score": float(s - curve.mean()), "row": row}
+            for row, curve in enumerate(each.curves[:CURVES])
+            for v, s in zip(values, curve, strict=True)
+        ]
+        y = alt.Y("score:Q", title=None)
+        layers = [
+            alt.Chart(data_of(single)).mark_line(color=LINE, strokeWidth=0.8).encode(x=x, y=y, detail="row:N"),
+            alt.Chart(data_of(mean)).mark_line(color=QUIET, strokeDash=[4, 3]).encode(x=x, y=y),
+        ]
+        if each.accumulated is not None:
+            local = [{"value": v, "score": float(s)} for v, s in zip(values, each.accumulated, strict=True)]
+            layers.append(alt.Chart(data_of(local)).mark_line(color=BLUE, strokeWidth=2.2).encode(x=x, y=y))
+        panels.append(alt.layer(*layers, width=PANEL, height=150, title=title))
+    return alt.concat(*panels, columns=3, spacing=22) if panels else None
+
+
+def strength_against_importance(found: Explanation) -> Any:
+    """Draw connection strength against measured importance, a point a column."""
+    import altair as alt
+
+    if "first_layer" not in found.results:
+        return None
+    strengths = found.results["first_layer"].shares
+    rows = [
+        {"column": ending(name, LETTERS), "strength": float(s), "importance": float(i)}
+        for name, s, i in zip(found.names, strengths, found.importance, strict=True)
+    ]
+    base = alt.Chart(data_of(rows), width=560, height=320).encode(
+        x=alt.X("strength:Q", title="share of connection strength, first layer", axis=alt.Axis(format="%")),
+        y=alt.Y("importance:Q", title="share of importance", axis=alt.Axis(format="%")),
+    )
+    names = base.mark_text(align="left", dx=7, fontSize=10, color=QUIET).encode(text="column:N")
+    points = base.mark_circle(size=70, color=BLUE, opacity=0.9)
+    return points + names if len(rows) <= BARS else points
+
+
+CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
+    "Which columns matter": (
+        "Black lines: the 95 % interval, over networks of other random starts and what was sampled.",
+        ranking,
+    ),
+    "How each column acts": (
+        "Change of the score along a column. Blue: accumulated local effects, right where columns vary "
+        "together. Dashed: "
+        "the mean over all rows (partial dependence). Grey: single rows.",
+        dependence,
+    ),
+    "Methods side by side": ("The share that each method gives each column.", heat_map),
+    "Does the order hold?": (
+        "The harm when columns are replaced from rows that are alike in the others. A good ranking harms early when it "
+        "takes away, and heals early when it gives back.",
+        deletion,
+    ),
+    "May large weights be read as important inputs?": (
+        "Where points lie along the diagonal, weights order the columns as influence does.",
+        strength_against_importance,
+    ),
+}
+"""Title -> what it shows, and the function that draws it, or returns None where there is nothing to draw."""

@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pondera import PonderaClassifier
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explain")
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"age": random.integers(20, 60, 300), "town": random.choice(["a", "b"], 300)})
+    answers = np.where(frame["age"].to_numpy() + random.normal(size=300) > 40, "old", "young")
+    frame.with_columns(pl.Series("kind", answers)).write_csv(folder / "rows.csv")
+    frame.write_csv(folder / "bare.csv")
+    labels = pl.Series("kind", answers)
+    PonderaClassifier([8], recipe="plain", epochs=30, seeds=2, random_state=0).fit(frame, labels).save(
+        folder / "m.safetensors"
+    )
+    return folder
+
+
+def test_json_of_an_explanation(run, place):
+    found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--json").out)
+    assert [each["name"] for each in found["inputs"]] == ["age", "town"]
+    assert set(found["reliability"]) >= {
+        "verdict",
+        "statement",
+        "seed_stability",
+        "agreement",
+        "faithfulness",
+        "groups",
+    }
+    assert set(found["weights_as_importance"]) >= {"rank_correlation", "interval", "verdict", "statement"}
+    assert {"name", "kind", "seconds", "sees_network"} <= set(found["methods"][0])
+
+
+def test_the_report_and_the_page(run, place):
+    done = run("explain", place / "m.safetensors", place / "rows.csv", "--html", place / "page.html")
+    assert "What matters to log-odds of kind = young" in done.out
+    assert "May large weights be read" in done.out
+    page = (place / "page.html").read_text()
+    assert page.count("<svg") >= 3
+    assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
+
+
+def test_one_row(run, place):
+    found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3", "--json").out)
+    total = sum(each["contribution"] for each in found["contributions"])
+    assert total + found["baseline"] == pytest.approx(found["score"], abs=1e-5)
+    shown = run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3").out
+    assert "sum: this row's score" in shown
+    assert "turns the class" in shown
+
+
+def test_one_weight(run, place):
+    name = "networks.1.layers.0.weight[0,2]"
+    found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name, "--json").out)
+    assert found["name"] == "layers.0.weight"
+    assert {"value", "ablation", "first_order", "second_order", "rows_up", "rows_down", "profile"} <= set(found)
+    assert "when it is set to 0" in run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name).out
+
+
+def test_without_the_target(run, place):
+    done = run("explain", place / "m.safetensors", place / "bare.csv", "--json")
+    assert "no column 'kind'" in done.err
+    assert json.loads(done.out)["headline"] == "shapley"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--row", "300"], "Rows are numbered from 0 to 299. Got 300."),
+        (["--row", "1", "--weight", "a[0]"], "Give one of both"),
+        (["--weight", "layers.0.weight"], "takes a name and an index"),
+        (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
+        (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),
+        (["--methods", "guess"], "guess"),
+        (["--methods", "first_layer"], "permutation or shapley"),
+        (["--seed", "-1"], "from 0 up"),
+        (["--row", "1", "--html", "page.html"], "Leave out"),
+    ],
+)
+def test_mistakes_are_said_in_a_sentence(run, place, options, words):
+    done = run("explain", place / "m.safetensors", place / "rows.csv", *options)
+    assert done.code == 2
+    assert words in done.err
+    assert done.out == ""
+
+
+def test_the_page_never_lands_on_what_it_is_about(run, place):
+    done = run("explain", place / "m.safetensors", place / "rows.csv", "--html", place / "rows.csv")
+    assert done.code == 2
+    assert "another name" in done.err

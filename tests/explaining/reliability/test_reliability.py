@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+
+from pondera.explaining.method import Measured, Method
+from pondera.explaining.methods import METHODS
+from pondera.explaining.question import Question
+from pondera.explaining.reliability.agreement import agreement
+from pondera.explaining.reliability.faithfulness import faithfulness
+from pondera.explaining.reliability.groups import groups_of
+from pondera.explaining.reliability.sanity import randomized, sanity
+from pondera.explaining.reliability.seeds import seed_stability
+from pondera.explaining.reliability.verdict import Evidence, reliability_of
+from pondera.explaining.reliability.weights import rescaled, weights_as_importance
+from pondera.explaining.subject import Subject
+from pondera.network.dense import Dense
+from pondera.network.network import Network
+
+RANDOM = np.random.default_rng(0)
+
+
+def variance(question, subject, random):
+    """A method that never looks at the network: how much each input varies."""
+    return Measured(question.fold(question.x.var(axis=0)), np.zeros(len(question.inputs)))
+
+
+BLIND = Method("variance", "variance", "importance", variance, "Blind.", "planted")
+
+
+def test_a_method_that_does_not_look_at_the_network_is_found(ask, bent, rows):
+    question = ask(bent, rows * np.array([1.0, 2.0, 3.0, 4.0]))
+    assert not sanity(BLIND, question, bent).sees_network
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "linear"])
+def test_methods_of_the_list_look_at_it(name, ask, bent, rows):
+    assert sanity(METHODS[name], ask(bent, rows), bent).sees_network
+
+
+def test_randomized_weights_are_the_same_values_in_another_order(bent):
+    other = randomized(bent, 1)
+    for name, value in bent.weights.items():
+        assert sorted(np.abs(other.weights[name]).ravel()) == sorted(np.abs(value).ravel())
+    assert (other.weights["layers.1.weight"] != bent.weights["layers.1.weight"]).mean() > 0.9
+
+
+def test_seeds_that_agree_give_narrow_intervals():
+    close = np.array([[3.0, 2.0, 1.0], [3.1, 2.1, 0.9], [2.9, 1.9, 1.1]])
+    found = seed_stability(close, np.zeros((3, 3)))
+    assert found.rank_ranges() == [(1, 1), (2, 2), (3, 3)]
+    assert found.correlation == 1.0
+    wide = seed_stability(close, np.full((3, 3), 1.0))
+    assert wide.rank_ranges() == [(1, 3), (1, 3), (1, 3)]
+
+
+def test_one_network_has_an_interval_of_sampling_alone():
+    found = seed_stability(np.array([[2.0, 1.0]]), np.array([[0.1, 0.1]]))
+    np.testing.assert_allclose(found.high - found.mean, 1.96 * 0.1, rtol=1e-3)
+    assert found.correlation is None
+
+
+def test_intervals_cover_the_mean_of_all_starts():
+    hits = 0
+    for k in range(400):
+        random = np.random.default_rng(k)
+        values = 1 + random.normal(size=(5, 2)) * 0.3
+        found = seed_stability(values, np.zeros((5, 2)))
+        hits += int(((found.low < 1) & (found.high > 1)).sum())
+    assert 0.92 < hits / 800 < 0.98
+
+
+def test_groups_are_found_by_what_they_tell():
+    a, b, c, d = RANDOM.normal(size=(4, 600))
+    x = np.stack([a, b, a**3, b + c, c, d, a + 0.01 * d], axis=1)
+    question = Question.of_arrays(Subject(lambda x: x), x)
+    found = groups_of(question)
+    assert found.of(0) == (0, 2, 6)  # a bent copy, and one with little noise
+    assert found.of(3) == (1, 3, 4)  # a sum, which no other tells alone
+    assert found.of(5) == (5,)
+
+
+@pytest.mark.parametrize(("rho", "grouped"), [(0.5, False), (0.9, True), (0.99, True)])
+def test_groups_by_correlation(rho, grouped):
+    a, b = RANDOM.normal(size=(2, 2000))
+    x = np.stack([a, rho * a + np.sqrt(1 - rho * rho) * b], axis=1)
+    assert bool(groups_of(Question.of_arrays(Subject(lambda x: x), x)).groups) is grouped
+
+
+def test_constant_columns_are_in_no_group():
+    x = np.stack([np.ones(50), RANDOM.normal(size=50), np.ones(50)], axis=1)
+    assert groups_of(Question.of_arrays(Subject(lambda x: x), x)).groups == ()
+
+
+def test_the_right_order_is_faithful_and_the_wrong_one_is_not(ask):
+    x = RANDOM.normal(size=(400, 6))
+    network = Network.create(6, [Dense(1)], dtype="float64")
+    network = network.with_weights({"layers.0.weight": np.array([[5.0], [3.0], [2.0], [1.0], [0.0], [0.0]])})
+    question = ask(network, x)
+    right = np.array([5.0, 3.0, 2.0, 1.0, 0.0, 0.0])
+    assert faithfulness(question, question.subjects[0], right).advantage > 1
+    assert faithfulness(question, question.subjects[0], -right).advantage < -1
+
+
+def test_deletion_begins_with_nothing_and_ends_with_everything(ask, bent, rows):
+    question = ask(bent, rows)
+    found = faithfulness(question, question.subjects[0], np.arange(4.0))
+    assert found.counts.tolist() == [0, 1, 2, 3, 4]
+    assert found.deletion[0] == 0
+    assert found.insertion[-1] == 0
+    assert found.deletion[-1] > 0
+
+
+NAMES = ["age", "income", "height", "weight"]
+
+
+def test_weights_that_order_inputs_as_influence_does_may_be_read():
+    values = np.tile([4.0, 3.0, 2.0, 1.0], (3, 1))
+    found = weights_as_importance(NAMES, values, values * 2, values * 0.001, np.ones(4, bool))
+    assert (found.verdict, found.rank_correlation) == ("yes", 1.0)
+    assert "you may read them so" in found.statement
+
+
+def test_the_strongest_input_without_influence_is_named():
+    strengths, importances = np.array([[1.0, 9.0, 2.0, 3.0]]), np.array([[3.0, 0.0, 2.0, 1.0]])
+    influential = np.array([True, False, True, True])
+    found = weights_as_importance(NAMES, strengths, importances, importances * 0, influential, ["Because."])
+    assert found.verdict == "no"
+    assert "'income' has the strongest connections and no measurable influence" in found.statement
+    assert found.reasons == ("Because.",)
+
+
+def test_rescaled_networks_are_the_same_function(bent, rows):
+    other = rescaled(bent, 0)
+    np.testing.assert_allclose(other(rows), bent(rows), rtol=1e-9)
+    assert rescaled(Network.create(2, [Dense(3, "tanh"), Dense(1)]), 0) is None
+
+
+GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "advantage": 4.0, "grouped": 0.0, "ordered": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        ({}, "reliable", "say the same"),
+        ({"skill": 0.0}, "unreliable", "hardly better than a constant"),
+        ({"ordered": False}, "unreliable", "No two inputs differ"),
+        ({"stability": 0.3}, "unreliable", "other random starts order the inputs otherwise"),
+        ({"agreement": 0.2}, "unreliable", "contradict"),
+        ({"advantage": -1.0}, "unreliable", "less than in random orders"),
+        ({"grouped": 0.8}, "not identifiable", "80% of all importance"),
+        ({"skill": None}, "partly", "right answers"),
+        ({"stability": None}, "partly", "one network only"),
+        ({"stability": 0.8}, "partly", "agree only roughly"),
+        ({"agreement": 0.7}, "partly", "agree only roughly"),
+        ({"advantage": 1.0}, "partly", "hardly more"),
+        ({"grouped": 0.2}, "partly", "20% of all importance"),
+    ],
+)
+def test_verdicts(change, verdict, words):
+    found = reliability_of(Evidence(**{**GOOD, **change}))
+    assert found.verdict == verdict
+    assert words in found.statement
+
+
+def test_the_outlier_among_methods_is_named():
+    up = np.arange(5.0)
+    found = agreement({"a": up, "b": up, "c": up, "d": up[::-1].copy()})
+    assert found.outlier == "d"
+    assert agreement({"a": up, "b": up}).outlier is None
+    assert agreement({"a": up}).median is None

@@ -1,0 +1,105 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from pondera import PonderaClassifier, PonderaRegressor
+from pondera.errors import TableError
+from pondera.explaining.adapters import of_estimator
+from pondera.explaining.ask import question_of
+from pondera.explaining.explain import explain
+from pondera.explaining.question import Question
+
+RANDOM = np.random.default_rng(0)
+
+
+def table(rows=400):
+    frame = pl.DataFrame(
+        {
+            "size": RANDOM.normal(size=rows),
+            "town": RANDOM.choice(["a", "b", "c"], size=rows),
+            "noise": RANDOM.normal(size=rows),
+        }
+    )
+    worth = frame["size"].to_numpy() * 2 + np.where(frame["town"].to_numpy() == "b", 3.0, 0.0)
+    return frame, worth
+
+
+@pytest.fixture(scope="module")
+def regression():
+    frame, worth = table()
+    model = PonderaRegressor([16], recipe="plain", epochs=40, seeds=2, random_state=0).fit(frame, worth).model_
+    return model, frame, pl.Series("worth", worth)
+
+
+def test_scores_of_a_regression_are_its_predictions(regression):
+    model, frame, worth = regression
+    question, _ = question_of(model, frame, worth)
+    scores = np.mean([question.scores(each) for each in question.subjects], axis=0)
+    inside = (scores > model.target.low) & (scores < model.target.high)  # predictions are kept within these
+    np.testing.assert_allclose(scores[inside], model.predictions(question.x)[inside], rtol=1e-4, atol=1e-4)
+    assert question.names == ["size", "town", "noise"]
+    assert question.inputs[1].stop - question.inputs[1].start == 3
+    assert question.reference == pytest.approx(1.0, rel=0.1)  # in standardized units
+
+
+def test_a_whole_explanation(regression):
+    model, frame, worth = regression
+    found = explain(question_of(model, frame, worth)[0])
+    assert [found.names[k] for k in found.order] == ["size", "town", "noise"]
+    assert found.verdict_of(2) == "no measurable influence"
+    content = found.to_json()
+    assert list(content["inputs"][0]) == ["name", "importance", "interval", "methods", "group", "verdict"]
+    assert content["reliability"]["verdict"] in ("reliable", "partly")
+    assert {each["kind"] for each in content["methods"]} == {"strength", "importance"}
+    assert content["networks"] == 2
+    low, high = content["inputs"][0]["interval"]
+    assert low < content["inputs"][0]["importance"] < high
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"]])
+def test_scores_of_classes(labels):
+    frame, worth = table()
+    cut = np.digitize(worth, np.quantile(worth, np.linspace(0, 1, len(labels) + 1)[1:-1]))
+    y = np.array(labels)[cut]
+    model = PonderaClassifier([16], recipe="plain", epochs=20, random_state=0).fit(frame, y).model_
+    question, _ = question_of(model, frame, pl.Series("y", y))
+    scores, outputs = question.scores(question.subjects[0]), question.subjects[0].outputs(question.x)
+    if len(labels) == 2:
+        probability = model.predictions(question.x)[:, 1]
+        np.testing.assert_allclose(scores, np.log(probability / (1 - probability)), rtol=1e-3, atol=1e-3)
+        assert question.unit == "log-odds of target = yes"
+    else:
+        np.testing.assert_allclose(scores, outputs.max(axis=1) - outputs.mean(axis=1), rtol=1e-5)
+    shares = np.bincount(cut) / len(cut)
+    assert question.reference == pytest.approx(-(shares * np.log(shares)).sum(), rel=1e-4)
+
+
+def test_without_answers_shapley_values_are_ranked(regression):
+    model, frame, _ = regression
+    found = explain(question_of(model, frame)[0])
+    assert found.headline == "shapley"
+    assert found.influential is None
+    assert "permutation" in found.left_out
+    assert found.to_json()["reliability"]["skill"] is None
+
+
+def test_a_table_without_rows(regression):
+    model, frame, _ = regression
+    with pytest.raises(TableError, match="without any"):
+        question_of(model, frame[:0])
+
+
+def test_estimators_of_scikit_learn_can_be_asked():
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    x = RANDOM.normal(size=(300, 3))
+    y = x[:, 0] + 0.5 * x[:, 1]
+    forest = RandomForestRegressor(20, random_state=0).fit(x, y)
+    found = explain(Question.of_arrays(of_estimator(forest), x, y))
+    assert [found.names[k] for k in found.order] == ["x0", "x1", "x2"]
+    assert found.weights is None
+    assert set(found.results) == {"shapley", "permutation", "conditional_permutation"}
+    classes = RandomForestClassifier(20, random_state=0).fit(x, y > 0)
+    outputs = of_estimator(classes).outputs(x)
+    assert outputs.shape == (300, 1)
+    assert ((outputs[:, 0] > 0) == (classes.predict_proba(x)[:, 1] > 0.5)).all()

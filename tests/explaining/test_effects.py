@@ -1,0 +1,78 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from pondera.explaining.effects import effect_of, interactions
+from pondera.explaining.question import Input, Question
+from pondera.explaining.subject import Subject
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_curves_of_a_sum_are_its_terms():
+    x = RANDOM.normal(size=(300, 2))
+    question = Question.of_arrays(Subject(lambda x: x[:, :1] ** 2 + 3 * x[:, 1:]), x)
+    found = effect_of(question, 0, points=11)
+    values = np.array(found.values)
+    np.testing.assert_allclose(found.mean - found.mean[5], values**2 - values[5] ** 2, atol=1e-12)
+    np.testing.assert_allclose(found.accumulated - found.accumulated[5], values**2 - values[5] ** 2, atol=1e-12)
+    slopes = effect_of(question, 1, points=5)
+    np.testing.assert_allclose(np.diff(slopes.accumulated), 3 * np.diff(slopes.values), atol=1e-12)
+    assert found.curves.shape == (300, 11)
+
+
+def test_accumulated_effects_are_right_where_inputs_vary_together():
+    # The score is x0 wherever rows lie, and absurd elsewhere: only the mean over all rows looks there.
+    a = RANDOM.uniform(-1, 1, size=500)
+    x = np.stack([a, a + 0.01 * RANDOM.normal(size=500)], axis=1)
+    away = Subject(lambda x: x[:, :1] + 100 * np.maximum(np.abs(x[:, :1] - x[:, 1:]) - 0.3, 0))
+    found = effect_of(Question.of_arrays(away, x), 0, points=21)
+    np.testing.assert_allclose(np.diff(found.accumulated), np.diff(found.values), atol=1e-9)
+    assert np.ptp(found.mean) > 10
+
+
+def test_accumulated_effects_have_mean_zero():
+    x = RANDOM.exponential(size=(400, 1))
+    found = effect_of(Question.of_arrays(Subject(lambda x: np.exp(-x)), x), 0)
+    bins = np.clip(np.searchsorted(np.array(found.values), x[:, 0]) - 1, 0, len(found.values) - 2)
+    middle = (found.accumulated[bins] + found.accumulated[bins + 1]) / 2
+    assert abs(middle.mean()) < 1e-9
+
+
+def test_columns_in_their_own_units():
+    table = pl.DataFrame({"age": [30, 40, None, 50], "city": ["a", "b", "b", None]})
+    x = np.array([[0.0, 0, 1, 0], [1, 0, 0, 1], [0.5, 1, 0, 1], [2, 0, 0, 0]])
+    question = Question.of_arrays(Subject(lambda x: x @ np.array([[1.0], [0], [5], [7]])), x)
+    import dataclasses
+
+    question = dataclasses.replace(question, inputs=(Input("age", 0, 2), Input("city", 2, 4)), table=table)
+    age, city = effect_of(question, 0), effect_of(question, 1)
+    assert age.values == (30, 40, 50)
+    assert age.ordered
+    assert city.values == ("b", "a")  # the most frequent first
+    assert not city.ordered
+    assert city.accumulated is None
+    np.testing.assert_allclose(city.mean[0] - city.mean[1], 2)
+
+
+def test_a_column_of_one_value_has_no_slope():
+    found = effect_of(Question.of_arrays(Subject(lambda x: x), np.ones((5, 1))), 0)
+    assert found.values == (1.0,)
+    assert found.accumulated is None
+
+
+def test_products_interact_and_sums_do_not():
+    x = RANDOM.normal(size=(200, 3))
+    question = Question.of_arrays(Subject(lambda x: x[:, :1] * x[:, 1:2] + x[:, 2:]), x)
+    found = interactions(question, [0, 1, 2])
+    assert (found[0].first, found[0].second) == ("x0", "x1")
+    assert found[0].share > 0.8
+    assert max(each.share for each in found[1:]) < 1e-6
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_a_population_acts_as_its_mean(networks):
+    subjects = [Subject(lambda x, k=k: k * x) for k in range(1, networks + 1)]
+    question = Question.of_arrays(subjects, np.linspace(0, 1, 9)[:, None])
+    found = effect_of(question, 0, points=3)
+    np.testing.assert_allclose(found.mean, np.array([0, 0.5, 1]) * np.mean(range(1, networks + 1)))

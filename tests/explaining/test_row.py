@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pondera.errors import ArgumentError
+from pondera.explaining.question import Question
+from pondera.explaining.row import explain_row
+from pondera.explaining.subject import Subject
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("columns", [3, 20])  # all coalitions, and a sample of orders
+def test_contributions_add_up_to_the_score(columns):
+    x = RANDOM.normal(size=(50, columns))
+    subjects = [Subject(lambda x, k=k: np.sin(x).sum(axis=1, keepdims=True) * k + x[:, :1] * x[:, 1:2]) for k in (1, 2)]
+    question = Question.of_arrays(subjects, x)
+    found = explain_row(question, 7)
+    assert found.contributions.sum() + found.baseline == pytest.approx(found.score, abs=1e-9)
+    assert found.score == pytest.approx(np.mean([question.scores(each)[7] for each in subjects]))
+    assert found.change is None
+    assert (found.errors == 0).all() == (columns == 3)
+
+
+def test_the_nearest_change_turns_the_class():
+    x = RANDOM.normal(size=(400, 3))
+    x[0] = [0.2, -1.0, 0.5]
+    subject = Subject(lambda x: 3 * x[:, :1] + 0.1 * x[:, 1:2])
+    question = dataclasses.replace(Question.of_arrays(subject, x), classes=("no", "yes"))
+    found = explain_row(question, 0)
+    assert found.prediction == "yes"
+    assert found.change.columns == ("x0",)
+    assert found.change.prediction == "no"
+    assert found.change.before == (0.2,)
+    assert -0.5 < found.change.after[0] < 0.05
+    assert found.to_json()["change"]["columns"] == ["x0"]
+
+
+def test_two_columns_where_one_is_not_enough():
+    x = RANDOM.uniform(0, 1, size=(300, 3))
+    x[0] = [0.1, 0.1, 0.5]
+    subject = Subject(lambda x: x[:, :1] + x[:, 1:2] - 1.5)
+    question = dataclasses.replace(Question.of_arrays(subject, x), classes=("no", "yes"))
+    found = explain_row(question, 0)
+    assert set(found.change.columns) == {"x0", "x1"}
+    assert found.change.prediction == "yes"
+
+
+def test_what_nothing_turns_has_no_change():
+    always_a = Subject(lambda x: np.stack([x[:, 0] * 0 + 9, x[:, 0], x[:, 1]], axis=1))
+    question = Question.of_arrays(always_a, RANDOM.normal(size=(40, 2)))
+    question = dataclasses.replace(question, classes=("a", "b", "c"))
+    found = explain_row(question, 3)
+    assert (found.prediction, found.change) == ("a", None)
+
+
+def test_a_row_that_is_not_there():
+    question = Question.of_arrays(Subject(lambda x: x), np.zeros((4, 1)))
+    with pytest.raises(ArgumentError, match=r"from 0 to 3\. Got 4"):
+        explain_row(question, 4)

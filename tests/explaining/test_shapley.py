@@ -1,0 +1,66 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from pondera.errors import ArgumentError
+from pondera.explaining.question import Question
+from pondera.explaining.shapley import exact_shapley, shapley
+from pondera.explaining.subject import Subject
+
+
+def curved(x):
+    return (x[:, :1] * x[:, 1:2] + np.sin(x[:, 2:3])) * (1 + x[:, 3:4] ** 2)
+
+
+def by_definition(f, row, background):
+    """Shapley's formula (1953), over all orders of four players."""
+    columns = len(row)
+    found = np.zeros(columns)
+    for order in itertools.permutations(range(columns)):
+        mixed = background.copy()
+        before = f(mixed).mean()
+        for k in order:
+            mixed[:, k] = row[k]
+            after = f(mixed).mean()
+            found[k] += (after - before) / math.factorial(columns)
+            before = after
+    return found
+
+
+def test_exact_values_are_those_of_the_definition():
+    random = np.random.default_rng(0)
+    rows, background = random.normal(size=(3, 4)), random.normal(size=(7, 4))
+    question = Question.of_arrays(Subject(curved), rows, background=background)
+    found = exact_shapley(question, question.subjects[0], random)
+    for row, contributions in zip(rows, found.contributions, strict=True):
+        np.testing.assert_allclose(contributions, by_definition(curved, row, background), rtol=1e-10)
+    np.testing.assert_allclose(found.baselines, curved(background).mean())
+
+
+def test_sampled_values_lie_within_their_errors():
+    random = np.random.default_rng(0)
+    question = Question.of_arrays(Subject(curved), random.normal(size=(200, 4)), background=random.normal(size=(32, 4)))
+    exact = exact_shapley(question, question.subjects[0], random)
+    found = shapley(question, question.subjects[0], random, pairs=128)
+    off = (found.contributions - exact.contributions).mean(axis=0)
+    assert np.abs(off).max() < 0.1
+    assert np.abs(found.values - exact.values).max() < 0.1
+
+
+def test_more_orders_make_smaller_errors():
+    random = np.random.default_rng(0)
+    question = Question.of_arrays(Subject(curved), random.normal(size=(20, 4)))
+    exact = exact_shapley(question, question.subjects[0], random).contributions
+    few, many = (
+        np.abs(shapley(question, question.subjects[0], np.random.default_rng(1), pairs=n).contributions - exact).mean()
+        for n in (8, 512)
+    )
+    assert many < few / 3
+
+
+def test_too_many_columns_for_all_coalitions():
+    question = Question.of_arrays(Subject(lambda x: x[:, :1]), np.zeros((2, 13)))
+    with pytest.raises(ArgumentError, match=r"at most 12 columns\. Got 13"):
+        exact_shapley(question, question.subjects[0], np.random.default_rng(0))
