@@ -13,13 +13,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from pondera.tables.examples import load_example
+
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 92
 
 PICTURES = {
-    "neuron": ["neuron --inputs 5,2 --weights 0.7,0.3 --bias 1"],
-    "train": ["train --example digits --out demo"],
+    "neuron": ([], ["neuron --inputs 5,2 --weights 0.7,0.3 --bias 1"]),
+    "train": ([], ["train --example digits --out demo"]),
+    "read": (["train --example digits --out demo"], ["read demo/model.safetensors"]),
+    "explain": (
+        ["train diabetes.csv --target progression --seeds 5 --out demo"],
+        ["explain demo/model.safetensors diabetes.csv"],
+    ),
 }
+"""Name -> commands that come before, and commands that are shown."""
 
 
 def printed(command: str, folder: str) -> str:
@@ -30,10 +38,13 @@ def printed(command: str, folder: str) -> str:
     return done.stdout
 
 
-def draw(name: str, commands: list[str]) -> None:
+def draw(name: str, before: list[str], commands: list[str]) -> None:
     """Write one picture."""
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     with tempfile.TemporaryDirectory() as folder:
+        load_example("diabetes")[0].write_csv(Path(folder, "diabetes.csv"))
+        for command in before:
+            printed(command, folder)
         for command in commands:
             console.print(Text(f"$ pondera {command}", style="bold"))
             console.print(Text.from_ansi(printed(command, folder).strip("\n")))
@@ -44,5 +55,5 @@ def draw(name: str, commands: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for name, commands in PICTURES.items():
-        draw(name, commands)
+    for name in sys.argv[1:] or PICTURES:
+        draw(name, *PICTURES[name])

@@ -70,6 +70,7 @@ class LayerFigures:
             "axes": {role: list(axes) for role, axes in layer.axes.items()},
             "parts": [list(part) for part in layer.parts],
             "strength": plain(self.strength),
+            "factor": layer.factor,
             "units": {role: units.to_json() for role, units in self.units.items()},
         }
         if "weight" in self.spectra:

@@ -62,6 +62,9 @@ class Layer:
     groups
         Into how many groups a convolution's inputs are divided, each leading to its own outputs; None where it is not
         known.
+    factor
+        What the network multiplies its weights by besides: 1 / √inputs in the ``ntk`` parametrization of Pondera's own
+        files, which say so.
 
     Examples
     --------
@@ -79,6 +82,7 @@ class Layer:
     parts: tuple[tuple[str, int], ...] = ()
     scheme: str = ""
     groups: int | None = None
+    factor: float = 1.0
 
     @property
     def connects(self) -> bool:

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from pondera.weights.layers import INPUTS, KERNEL, OUTPUTS, STACK
+from pondera.weights.naming.assembly import layers_of
+from pondera.weights.naming.pondera import divided_layers
 
 OI, IO = (OUTPUTS, INPUTS), (INPUTS, OUTPUTS)
 
@@ -254,3 +257,26 @@ def test_pondera(read):
     assert [layer.kind for layer in layers.values()] == ["scale", "embedding", "dense", "dense", "normalization"]
     assert layers["networks.0.layers.2"].axes == {"weight": IO}
     assert {layer.scheme for layer in layers.values()} == {"Pondera"}
+
+
+@pytest.mark.parametrize("population", [False, True])
+def test_the_factor_of_ponderas_own_layers(tmp_path, population):
+    import pondera
+
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    estimator = pondera.PonderaRegressor([16, 16], epochs=1, seeds=2 if population else 1, random_state=0)
+    estimator.fit(x, x[:, 0]).save(tmp_path / "m.safetensors")
+    found = {layer.name: layer.factor for layer in layers_of(pondera.open(tmp_path / "m.safetensors"))}
+    prefix = "networks.1." if population else ""
+    assert found[f"{prefix}layers.0"] == 1
+    assert found[f"{prefix}layers.1"] == pytest.approx(3**-0.5)
+    assert found[f"{prefix}layers.2"] == 0.25
+
+
+ODD = ["", "[", "[" * 100_000, "{}", '{"layers": 3}', '{"layers": [[], {"layers": [1]}]}', "\ud800"]
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_whatever_metadata_hold_there_is_no_factor(text):
+    assert divided_layers({"pondera.architecture": text, "pondera": text}) == frozenset()
+    assert divided_layers({"pondera": {"architecture": 5}}) == frozenset()

@@ -95,21 +95,29 @@ def _known_from(whitened: list[Array], which: int) -> float:
 
 
 def _tellers(whitened: list[Array], which: int) -> list[int]:
-    """Return the fewest columns that tell one, chosen one after the other."""
-    own, chosen = whitened[which], list[int]()
-    left = [k for k in range(len(whitened)) if k != which and whitened[k].shape[1]]
-    while left:
+    """Return the columns that tell one: chosen one after the other, and then those left out that are not needed."""
 
-        def share(k: int) -> float:
-            basis = _whitened(np.concatenate([whitened[each] for each in [*chosen, k]], axis=1))
-            return float(np.linalg.norm(basis.T @ own, 2))
+    def told_by(columns: list[int]) -> bool:
+        return bool(_share(whitened, which, columns) >= TOLD)
 
-        best = max(left, key=share)
+    chosen, left = list[int](), [k for k in range(len(whitened)) if k != which and whitened[k].shape[1]]
+    while left and not told_by(chosen):
+        best = max(left, key=lambda k: _share(whitened, which, [*chosen, k]))
         chosen.append(best)
         left.remove(best)
-        if share(best) >= TOLD:
-            break
+    for each in list(chosen):
+        rest = [k for k in chosen if k != each]
+        if told_by(rest):
+            chosen = rest
     return chosen
+
+
+def _share(whitened: list[Array], which: int, columns: list[int]) -> float:
+    """Return the correlation between one column and what several tell of it."""
+    if not columns:
+        return 0.0
+    basis = _whitened(np.concatenate([whitened[k] for k in columns], axis=1))
+    return float(np.linalg.norm(basis.T @ whitened[which], 2))
 
 
 def _components(linked: Array) -> tuple[tuple[int, ...], ...]:

@@ -131,6 +131,7 @@ def _follow(chain: Sequence[Place]) -> bool:
 
 
 def gain_of(place: Place) -> float:
-    """Return ‖W‖F / √outputs."""
+    """Return ‖W‖F / √outputs, times what the network multiplies these weights by besides."""
     outputs = place.layer.outputs if place.layer and place.layer.outputs else 1
-    return place.figures.l2 / math.sqrt(outputs)
+    factor = place.layer.factor if place.layer else 1.0
+    return factor * place.figures.l2 / math.sqrt(outputs)

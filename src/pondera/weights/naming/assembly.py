@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pondera.weights.collection import Weights
@@ -13,6 +14,7 @@ from pondera.weights.naming.fused import Heads, Parts, attention_parts, heads_of
 from pondera.weights.naming.groups import Group, by_class, by_name
 from pondera.weights.naming.kinds import Evidence, evidence_of, kind_of
 from pondera.weights.naming.onnx import by_use
+from pondera.weights.naming.pondera import divided_layers
 from pondera.weights.naming.schemes import PYTORCH, Scheme, scheme_of
 from pondera.weights.naming.shapes import sizes
 from pondera.weights.naming.slots import FUSED, OUTPUT
@@ -44,6 +46,8 @@ def layers_of(weights: Weights) -> tuple[Layer, ...]:
     evidence = evidence_of(scheme, groups)
     layers = [_layer(group, evidence, beside) for group, beside in _with_neighbours(groups)]
     layers = _with_parts(layers, groups, heads_of(weights))
+    if scheme.name == "Pondera":
+        layers = _with_factors(layers, divided_layers(weights.metadata))
     return tuple(_with_own_names(layers))
 
 
@@ -144,6 +148,16 @@ def _with_parts(layers: Sequence[Layer], groups: Sequence[Group], heads: Heads) 
             layer = replace(layer, parts=parts)
         found.append(layer)
     return found
+
+
+def _with_factors(layers: Sequence[Layer], divided: Collection[str]) -> list[Layer]:
+    """Return layers, some with the factor that the architecture has besides their weights."""
+    return [
+        replace(layer, factor=1 / math.sqrt(layer.inputs))
+        if layer.inputs and re.sub(r"^networks\.\d+\.", "", layer.name) in divided
+        else layer
+        for layer in layers
+    ]
 
 
 def _with_own_names(layers: Sequence[Layer]) -> Iterator[Layer]:
