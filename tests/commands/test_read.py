@@ -196,3 +196,24 @@ found = {{"jax", "sklearn", "altair", "polars", "optax", "torch", "vl_convert"}}
 assert not found, found
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_norms_of_rows_and_columns(run, tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.array([[3.0, 4.0], [0.0, -1.0]]), b=np.ones(3))
+    tensors = {each["name"]: each for each in run("read", tmp_path / "w.npz", "--norms", "--json").json["tensors"]}
+    assert tensors["w"]["row_norms"] == [5.0, 1.0]
+    assert tensors["w"]["column_norms"] == pytest.approx([3.0, 17**0.5])
+    assert tensors["w"]["linf"] == 4.0
+    assert "row_norms" not in tensors["b"]
+
+
+def test_a_page_never_lands_on_what_is_in_the_folder(run, network, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    path = folder / "model.safetensors"
+    path.write_bytes(network[0].read_bytes())
+    before = path.read_bytes()
+    done = run("read", folder, "--html", path)
+    assert done.code == 2
+    assert "another name" in done.err
+    assert path.read_bytes() == before

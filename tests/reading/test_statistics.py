@@ -303,3 +303,13 @@ def test_complex_numbers_are_refused():
     tensor = Tensor("z", (3,), "complex64", Mapped(memoryview(values.tobytes()), 0, values.dtype, 3))
     with pytest.raises(ArgumentError, match=r"z holds complex numbers"):
         statistics_of(tensor)
+
+
+def test_whole_numbers_that_come_in_pieces_are_sampled_everywhere(tmp_path):
+    from pondera.weights.open import open as open_weights
+
+    row = np.repeat(np.int32([0, 1]), [7680, 512])  # the same columns lie at the same place of each block
+    np.savez_compressed(tmp_path / "w.npz", w=np.tile(row, (1200, 1)))
+    found = statistics_of(open_weights(tmp_path / "w.npz")["w"])
+    assert found.quantile(0.5) == pytest.approx(0, abs=1e-40)  # within the bin of 0
+    assert found.histogram.counts[-1] / found.histogram.counts.sum() == pytest.approx(1 / 16, abs=0.02)

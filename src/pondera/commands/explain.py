@@ -42,6 +42,7 @@ def explain(
     from pondera.explaining.row import explain_row
     from pondera.model.file import load
     from pondera.report.explanation import show_explanation, show_row, show_weight
+    from pondera.report.page import check_page
     from pondera.report.progress import steps_progress
     from pondera.report.terminal import print_json, results
 
@@ -51,6 +52,8 @@ def explain(
         raise ArgumentError("--html shows the whole explanation. Leave out --row and --weight.")
     if seed < 0:
         raise ArgumentError(f"--seed takes a whole number from 0 up. Got {seed}.")
+    if html is not None:
+        check_page(html, model, table)
     loaded, _ = load(model)
     question = _question(loaded, table, seed)
     found: Any
@@ -64,7 +67,7 @@ def explain(
             found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
         shown = show_explanation
     if html is not None:
-        _write_page(html, found, model, table)
+        _write_page(html, found, table)
     if json:
         print_json(found.to_json())
     else:
@@ -107,10 +110,10 @@ def _weight(loaded: Model, question: Question, text: str) -> Any:
     return weight_of(question, loaded.networks[number], found[2], tuple(int(part) for part in found[3].split(",")))
 
 
-def _write_page(path: Path, found: Any, model: Path, table: Path) -> None:
+def _write_page(path: Path, found: Any, table: Path) -> None:
     from pondera.report.explanation_page import explanation_page
     from pondera.report.page import write_page
     from pondera.report.terminal import messages
 
-    write_page(path, explanation_page(found, table.name), model, table)
+    write_page(path, explanation_page(found, table.name))
     messages().print(f"The page is {path}.", soft_wrap=True)

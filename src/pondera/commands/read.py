@@ -18,6 +18,9 @@ def read(
     spectrum: Annotated[
         bool, typer.Option("--spectrum", metavar="", help="Look at the layers' singular values too.")
     ] = False,
+    norms: Annotated[
+        bool, typer.Option("--norms", metavar="", help="Add the norms of rows and columns to --json.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
@@ -31,15 +34,21 @@ def read(
     if not spectrum:
         start_numba()
     found = open_weights(weights)
+    if html is not None:
+        from pondera.report.page import check_page
+
+        check_page(
+            html, weights, weights.parent if weights.is_file() and len(found.files) > 1 else weights, *found.files
+        )
     if tensor is not None:
         found = found.select(tensor)
     with stages_progress() as progress:
-        reading = read_weights(found, spectrum=spectrum, progress=progress)
+        reading = read_weights(found, spectrum=spectrum, norms=norms, progress=progress)
     if html is not None:
         from pondera.report.page import write_page
         from pondera.report.reading_page import reading_page
 
-        write_page(html, reading_page(reading, weights.name), weights)
+        write_page(html, reading_page(reading, weights.name))
         messages().print(f"The page is {html}.", soft_wrap=True)
     if json:
         print_json(reading.to_json())

@@ -209,8 +209,8 @@ def decoded_pass() -> Any:
 
 
 @njit(**_FAST)
-def whole_pass(values, kind, center, skip, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
-    """Add whole numbers, as float64; return the smallest and the largest exactly."""
+def whole_pass(values, before, kind, center, skip, sums, counts, extremes, histogram):  # type: ignore[no-untyped-def]
+    """Add whole numbers, as float64; return the smallest and the largest exactly. ``before`` is as in float_pass."""
     low = high = values[0]
     reals, finite = np.empty(BLOCK), np.empty(BLOCK, np.uint64)
     raw = reals.view(np.uint64)
@@ -221,7 +221,7 @@ def whole_pass(values, kind, center, skip, sums, counts, extremes, histogram):  
             low, high = min(low, block[i]), max(high, block[i])
             reals[i] = np.float64(block[i])
         _block(raw, 0, len(block), kind, center, room, counts, extremes)
-        _count(raw, 0, len(block), number, skip, False, histogram)
+        _count(raw, 0, len(block), before // BLOCK + number, skip, False, histogram)
     return low, high
 
 

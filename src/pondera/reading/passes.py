@@ -79,7 +79,7 @@ class Adder:
             self.center = center_of(values[:LOOKED])
         rest = (self.center, self.skip, self.sums, self.counts, self.extremes, self.scratch.histogram)
         if kind.kind in "iu":
-            low, high = kernels.whole_pass(values, _floats(np.dtype(np.float64)), *rest)
+            low, high = kernels.whole_pass(values, before, _floats(np.dtype(np.float64)), *rest)
             known = self.bounds or (low, high)
             self.bounds = min(int(low), known[0]), max(int(high), known[1])
         else:

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pondera.choice import counted
@@ -15,6 +15,7 @@ from pondera.markup import STYLE, escaped, table
 from pondera.reading.bandwidth import bandwidth_of
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.rules import findings_of
+from pondera.reading.norms import norms_of
 from pondera.reading.spectrum.spectrum import Spectrum, spectra_of
 from pondera.reading.statistics import QUANTILES, Statistics, statistics_of_all
 from pondera.reading.units.units import Units, units_of
@@ -22,7 +23,7 @@ from pondera.weights.collection import Weights
 from pondera.weights.layers import Layer
 from pondera.weights.naming.assembly import layers_of
 from pondera.weights.open import open as open_weights
-from pondera.weights.tensor import Tensor
+from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 40  # layers that a notebook shows
 
@@ -97,7 +98,9 @@ class Reading:
     pass_seconds
         How long the pass over the bytes took, in which the statistics came.
     bandwidth
-        10⁹ bytes a second that a plain sum over the same bytes reached; None where it was not measured.
+        10⁹ bytes a second that a plain sum over bytes of the file reached; None where it was not measured.
+    norms
+        Name of a tensor of two axes or more -> √Σ w² of its rows and of its columns, where they were asked for.
     """
 
     weights: Weights
@@ -107,6 +110,7 @@ class Reading:
     seconds: float
     pass_seconds: float
     bandwidth: float | None = None
+    norms: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     @property
     def gigabytes_per_second(self) -> float:
@@ -137,7 +141,9 @@ class Reading:
             "files": [str(path) for path in self.weights.files],
             "bytes": self.weights.nbytes,
             "metadata": dict(self.weights.metadata),
-            "tensors": [_tensor(tensor, self.statistics.get(name)) for name, tensor in self.weights.items()],
+            "tensors": [
+                _tensor(tensor, self.statistics.get(name)) | self._norms(name) for name, tensor in self.weights.items()
+            ],
             "layers": [each.to_json() for each in self.layers],
             "findings": [finding.to_json() for finding in self.findings],
             "seconds": self.seconds,
@@ -145,9 +151,19 @@ class Reading:
             "bandwidth_gigabytes_per_second": self.bandwidth,
         }
 
+    def _norms(self, name: str) -> dict[str, list[float | None]]:
+        if name not in self.norms:
+            return {}
+        rows, columns = self.norms[name]
+        return {"row_norms": [plain(float(n)) for n in rows], "column_norms": [plain(float(n)) for n in columns]}
+
 
 def read(
-    weights: Weights | str | os.PathLike[str], *, spectrum: bool = False, progress: Progress | None = None
+    weights: Weights | str | os.PathLike[str],
+    *,
+    spectrum: bool = False,
+    norms: bool = False,
+    progress: Progress | None = None,
 ) -> Reading:
     """Return what weights say by themselves.
 
@@ -160,6 +176,8 @@ def read(
         Or the path of a file of them, or of a folder.
     spectrum
         Whether to look at singular values too, which takes longer.
+    norms
+        Whether to take √Σ w² of the rows and columns of every tensor too: see :func:`~pondera.reading.norms.norms_of`.
     progress
         Is told what is being done, how many bytes of it are done, and of how many.
 
@@ -206,6 +224,7 @@ def read(
         time.perf_counter() - begun,
         passed,
         bandwidth_of(opened),
+        {name: norms_of(opened[name]) for name in statistics if opened[name].ndim > 1} if norms else {},
     )
 
 
@@ -260,6 +279,7 @@ def _tensor(tensor: Tensor, figures: Statistics | None) -> dict[str, Any]:
         "std": plain(figures.deviation),
         "norm": plain(figures.l2),
         "l1": plain(figures.l1),
+        "linf": plain(figures.linf),
         "zeros": figures.zeros,
         "denormals": figures.denormals,
         "nan": figures.nan,

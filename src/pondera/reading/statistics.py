@@ -87,6 +87,11 @@ class Statistics:
         source = Mapped(flat.reshape(-1).view(np.uint8).data, 0, flat.dtype, flat.size)
         return statistics_of(Tensor("values", np.shape(values), flat.dtype.name, source), threads)
 
+    @property
+    def linf(self) -> float:
+        """The largest size of a finite value; NaN where there is none."""
+        return max(abs(self.minimum), abs(self.maximum))
+
     def quantile(self, q: float) -> float:
         """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size."""
         if q <= 0 or q >= 1:

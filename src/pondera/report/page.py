@@ -77,17 +77,29 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     )
 
 
-def write_page(path: Path, content: str, *sources: Path) -> None:
-    """Write a page, whole or not at all, and never over what it is about.
+def check_page(path: Path, *sources: Path) -> None:
+    """Raise where a page would lie on what it is about: before anything is read.
+
+    Parameters
+    ----------
+    path
+        Where the page is to be written.
+    sources
+        Files that are read, or folders of them.
 
     Raises
     ------
     ArgumentError
-        If the page would lie where one of its sources does.
+        Naming the page.
     """
     for source in sources:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+        for file in source.iterdir() if source.is_dir() else (source,):
+            if path.exists() and file.exists() and path.samefile(file):
+                raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+
+
+def write_page(path: Path, content: str) -> None:
+    """Write a page, whole or not at all."""
     with whole_file(path) as part:
         part.write_text(content, encoding="utf-8")
 

@@ -72,7 +72,7 @@ class Weights(Mapping[str, Tensor]):
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def select(self, pattern: str) -> Weights:
-        """Return the tensors whose names match a pattern such as ``*.weight``.
+        """Return the tensors whose names match a pattern such as ``*.weight``; the optimizer's state comes along.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Weights(Mapping[str, Tensor]):
         found = [tensor for name, tensor in self.tensors.items() if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             raise ArgumentError(f"No tensor matches. {unknown('tensor', pattern, self.tensors)}")
-        return Weights.of(found, self.format, metadata=self.metadata, files=self.files)
+        return Weights.of(found, self.format, metadata=self.metadata, files=self.files, optimizer=self.optimizer)
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:

@@ -270,7 +270,7 @@ def test_different_architectures(between, bert):
 def test_what_is_missing_is_named(between, bert):
     fewer = {name: array for name, array in bert.items() if "embeddings" not in name}
     found = between(bert, fewer | {"extra": np.arange(3.0)})
-    assert found.verdict == "same weights in another file"
+    assert found.verdict == "part of the same network"
     assert not found.same
     rules = {finding.rule: finding.figures["tensors"] for finding in found.findings}
     assert rules == {"only in first": ["embeddings.word_embeddings.weight"], "only in second": ["extra"]}
@@ -355,3 +355,26 @@ def test_integers_and_single_numbers(between):
     found = between(a, a | {"steps": np.array(5)})
     assert statuses(found) == {"steps": "changed", "ids": "equal", "flag": "equal"}
     assert found.tensors[0].to_json()["max_difference"] == 2
+
+
+def test_large_whole_numbers_that_float64_rounds_to_the_same_are_not_equal(held):
+    one, other = np.array([2**60, 2**61]), np.array([2**60 + 7, 2**61 + 5])
+    found = compare(held({"w": one}), held({"w": other}))
+    assert not found.same
+    assert compare(held({"w": one}), held({"w": one.copy()})).same
+
+
+def test_a_part_is_not_the_whole(held):
+    arrays = {f"layers.{k}.weight": np.random.default_rng(0).normal(size=(8, 8)) for k in range(10)}
+    some = dict(list(arrays.items())[:2])
+    found = compare(held(arrays), held(some))
+    assert found.verdict == "part of the same network"
+    assert "2 tensors of both have the same values; 8 only in the first" in found.statement
+    assert not found.same
+
+
+def test_what_is_gone_is_not_called_frozen(held):
+    arrays = {f"layers.{k}.weight": np.random.default_rng(0).normal(size=(8, 8)) for k in range(4)}
+    found = compare(held(arrays), held({k: v for k, v in arrays.items() if "3" not in k}), frozen=["layers.*"])
+    (said,) = [each for each in found.findings if each.rule == "frozen"]
+    assert said.statement == "3 tensors frozen by 'layers.*' did not move. 1 other could not be compared."

@@ -23,6 +23,7 @@ VERDICTS = (
     "same weights in another file",
     "same network, renamed or transposed",
     "same network, units reordered",
+    "part of the same network",
     "only rounded",
     "low-rank adapter merged",
     "fine-tuned",
@@ -74,7 +75,8 @@ def _verdict(pairs: Sequence[Pair]) -> tuple[str, str]:
         return _strangers(pairs, compared)
     moved = [pair for pair in compared if pair.status not in SAME]
     if not moved:
-        return _same(compared)
+        missing = [pair for pair in pairs if not pair.compared]
+        return _part(compared, missing) if missing else _same(compared)
     median = _median_correlation(compared)
     if median is not None and median < UNRELATED:
         return "unrelated networks", (
@@ -118,6 +120,15 @@ def _same(compared: Sequence[Pair]) -> tuple[str, str]:
     return VERDICTS[
         1
     ], f"The same network, renamed or transposed: all values are the same; of the tensors {how}{stored}."
+
+
+def _part(compared: Sequence[Pair], missing: Sequence[Pair]) -> tuple[str, str]:
+    counts = Counter(pair.status for pair in missing)
+    words = {MISSING[0]: "only in the first", MISSING[1]: "only in the second", MISSING[2]: "of another shape"}
+    rest = ", ".join(f"{counts[status]:,} {said}" for status, said in words.items() if counts[status])
+    return "part of the same network", (
+        f"Part of the same network: {counted(len(compared), 'tensor')} of both have the same values; {rest}."
+    )
 
 
 def _dtypes(pairs: Iterable[Pair]) -> str:
@@ -262,12 +273,16 @@ def _frozen(pairs: Sequence[Pair], frozen: Iterable[str]) -> list[Finding]:
         meant = [pair for pair in pairs if any(fnmatch.fnmatchcase(name, pattern) for name in _names(pair))]
         if not meant:
             raise ArgumentError(f"No tensor matches what should be frozen. {unknown('tensor', pattern, names)}")
-        moved = [pair.name for pair in meant if pair.status not in SAME and pair.compared]
-        said = f"{len(moved):,} of {counted(len(meant), 'tensor')} moved although frozen: {listed(moved[:4])}."
+        compared = [pair for pair in meant if pair.compared]
+        moved = [pair.name for pair in compared if pair.status not in SAME]
+        lost = len(meant) - len(compared)
+        unknown_too = f" {counted(lost, 'other')} could not be compared." if lost else ""
+        said = f"{len(moved):,} of {counted(len(compared), 'tensor')} moved although frozen: {listed(moved[:4])}."
         found.append(
             Finding(
-                said if moved else f"{counted(len(meant), 'tensor')} frozen by {pattern!r} did not move.",
-                {"pattern": pattern, "moved": moved, "tensors": len(meant)},
+                (said if moved else f"{counted(len(compared), 'tensor')} frozen by {pattern!r} did not move.")
+                + unknown_too,
+                {"pattern": pattern, "moved": moved, "tensors": len(compared), "not_compared": lost},
                 "bits of both files",
                 advice="Look for what still updates them: weight decay, an optimizer that was given them."
                 if moved

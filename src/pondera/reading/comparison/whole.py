@@ -89,8 +89,9 @@ def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
         return Pair(first, second, same, match.by, relation.words)
     found = differences_of(one, other, pool)
     known = (match.by, relation.words, found)
-    if not found.changed:
-        return Pair(first, second, same, *known)
+    if not found.changed:  # whole numbers of 64 bits may differ in what float64 does not hold
+        hidden = first.dtype == second.dtype and first.dtype in ("int64", "uint64") and one.straight and other.straight
+        return Pair(first, second, "changed" if hidden else same, *known)
     if found.max == 0 and not found.counts[kernels.BROKEN]:
         return Pair(first, second, "zero signs", *known)
     rounding = found.rounding()

@@ -145,8 +145,9 @@ def below_half(facts: Facts) -> Iterator[Finding]:
 def _beyond(figures: Statistics) -> int:
     """Return about how many values are beyond float16, one at least."""
     sizes, counts = sizes_of(figures.histogram), figures.histogram.counts
-    beyond = int(counts[sizes >= HALF_OVERFLOWS].sum())  # also those that are infinite
-    return max(1, round(beyond * figures.count / max(int(counts.sum()), 1)) - figures.nan - figures.infinite)
+    beyond = int(counts[sizes >= HALF_OVERFLOWS].sum())
+    finite = figures.count - figures.nan - figures.infinite  # the histogram is of these, or of some of them
+    return max(1, round(beyond * finite / max(int(counts.sum()), 1)))
 
 
 def _share_below(figures: Statistics) -> float:
