@@ -378,3 +378,17 @@ def test_what_is_gone_is_not_called_frozen(held):
     found = compare(held(arrays), held({k: v for k, v in arrays.items() if "3" not in k}), frozen=["layers.*"])
     (said,) = [each for each in found.findings if each.rule == "frozen"]
     assert said.statement == "3 tensors frozen by 'layers.*' did not move. 1 other could not be compared."
+
+
+def test_values_of_four_bits(held):
+    from pondera.weights.packed import Packed
+    from pondera.weights.tensor import Mapped, Tensor
+
+    def four_bits(content):
+        source = Mapped(memoryview(content), 0, np.dtype("u1"), len(content))
+        return {"w": Tensor("w", (2, 4), "float4_e2m1fn", Packed(source, "float4_e2m1fn", 8))}
+
+    one, other = held(four_bits(b"\x21\x43\x10\x32")), held(four_bits(b"\x21\x43\x10\x33"))
+    assert compare(one, one).same
+    assert not compare(one, other).same
+    assert compare(one, other).tensors[0].differences.max > 0

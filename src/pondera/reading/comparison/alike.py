@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from pondera.reading.comparison.views import View
-from pondera.weights.packed import Packed
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.tensor import Array, Mapped
 
@@ -20,7 +19,7 @@ def stored_alike(one: View, other: View) -> bool:
     if a.dtype != b.dtype or one.count != other.count or not (one.straight and other.straight):
         return False
     whole = one.count == a.count and other.count == b.count
-    if whole and all(isinstance(each, Mapped | Blocks | Packed) for each in sources) and a.nbytes == b.nbytes:
+    if whole and all(isinstance(each, Mapped | Blocks) for each in sources) and a.nbytes == b.nbytes:
         left, right = ((each.buffer, each.start) for each in sources)  # type: ignore[attr-defined]
         for start in range(0, a.nbytes, STRETCH):
             size = min(STRETCH, a.nbytes - start)

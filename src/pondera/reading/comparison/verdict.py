@@ -108,7 +108,8 @@ def _same(compared: Sequence[Pair]) -> tuple[str, str]:
     stored = f"; stored {dtypes}, which loses nothing" if dtypes else ""
     if set(kinds) == {"equal"}:
         every = counted(len(compared), "tensor")
-        how = "have the same values" if dtypes else "are equal bit for bit"
+        one = len(compared) == 1
+        how = f"{'has' if one else 'have'} the same values" if dtypes else f"{'is' if one else 'are'} equal bit for bit"
         return VERDICTS[0], f"The same weights in another file: {every} {how}{stored}."
     words = {
         "equal": "under the same name",
