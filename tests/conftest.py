@@ -15,6 +15,12 @@ settings.load_profile("patient")
 
 
 @pytest.fixture
+def same_numbers(request):
+    """The module's ``RANDOM`` begins anew: what a test draws does not depend on which tests ran before it."""
+    request.module.RANDOM.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
+@pytest.fixture
 def x64():
     """JAX keeps float64 during the test, and during no other."""
     import jax
