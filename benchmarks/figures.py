@@ -109,7 +109,7 @@ def generated() -> Iterator[tuple[str, Weights]]:
 def _values(name: str, size: int, kind: np.dtype[Any], random: np.random.Generator) -> Tensor:
     spread = random.standard_normal(size) * (50 if kind.kind in "iu" else 0.02)
     values = (np.abs(spread) if kind.kind in "u" else spread).astype(kind)
-    if kind.kind not in "iub" and size > 7 and np.isnan(values[:1].astype(np.float64) * np.nan).all():
+    if kind.kind not in "iub" and size > 7:
         with np.errstate(invalid="ignore"):
             values[3:5] = np.array([np.nan, np.inf]).astype(kind)  # of dtypes without them, what takes their place
     return Tensor(name, (size,), kind.name, Mapped(memoryview(values.tobytes()), 0, kind, size))
