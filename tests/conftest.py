@@ -14,10 +14,12 @@ settings.register_profile("patient", deadline=None)  # a busy machine must not f
 settings.load_profile("patient")
 
 
-@pytest.fixture
-def same_numbers(request):
-    """The module's ``RANDOM`` begins anew: what a test draws does not depend on which tests ran before it."""
-    request.module.RANDOM.bit_generator.state = np.random.default_rng(0).bit_generator.state
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A module's ``RANDOM`` begins anew: what a test and its fixtures draw does not depend on the tests before it."""
+    random = getattr(getattr(item, "module", None), "RANDOM", None)
+    if random is not None:
+        random.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture

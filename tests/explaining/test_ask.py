@@ -9,7 +9,6 @@ from pondera.explaining.ask import question_of
 from pondera.explaining.explain import explain
 from pondera.explaining.question import Question
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 
 

@@ -8,7 +8,6 @@ import pytest
 from pondera.errors import ArgumentError
 from pondera.explaining.connections import activation_scaled, unit_ablation, weight_of
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 
 

@@ -6,7 +6,6 @@ from pondera.explaining.effects import effect_of, interactions
 from pondera.explaining.question import Input, Question
 from pondera.explaining.subject import Subject
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 
 

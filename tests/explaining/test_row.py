@@ -8,7 +8,6 @@ from pondera.explaining.question import Question
 from pondera.explaining.row import explain_row
 from pondera.explaining.subject import Subject
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 
 

@@ -15,7 +15,6 @@ from pondera.explaining.subject import Subject
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 
 

@@ -11,7 +11,6 @@ from pondera.reading.spectrum.marchenko_pastur import bulk_of, median
 from pondera.reading.spectrum.spectrum import spectra_of, spectrum_of
 from pondera.reading.spectrum.tail import tail_of
 
-pytestmark = pytest.mark.usefixtures("same_numbers")
 RANDOM = np.random.default_rng(0)
 FIGURES = ("spectral_norm", "stable_rank", "effective_rank", "edge", "outside", "alpha")
 
