@@ -15,7 +15,7 @@ from pondera.files import whole_file
 RESULTS = Path(__file__).parent / "results"
 QUIET = 0.1  # cores that others may keep busy
 WAIT = 0.5  # seconds until a disturbed measurement is taken again
-PAUSE = 0.02  # seconds between two contenders, until worker threads of the last one have stopped spinning
+PAUSE = 0.1  # seconds between two contenders: the threads of OpenBLAS spin for 2²⁶ clocks, 0.03 s, after a product
 
 
 def seconds_of(work: Callable[[], object]) -> float:
