@@ -67,13 +67,14 @@ def write_large(path: Path, dtype: str, gigabytes: float) -> None:
 
 
 def write_sparse(path: Path, gigabytes: float) -> int:
-    """Write a file of one float32 tensor that is 0 but for its last value, 3; return how many values it has.
+    """Write a file of ten layers of float32, 0 but for the very last value, 3; return how many values it has.
 
     It takes no room on a disk whose file system knows holes.
     """
-    count = round(gigabytes * 1e9 / 4)
+    rows, width = round(gigabytes * 1e8 / 4 / 32_000), 32_000
+    count = 10 * rows * width
     with path.open("wb") as file:
-        file.write(header({"w": (count,)}, "F32"))
+        file.write(header({f"layers.{at}.weight": (rows, width) for at in range(10)}, "F32"))
         file.seek(4 * count - 4, 1)
         file.write(np.float32(3).tobytes())
     return count

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from pondera.reading.comparison.whole import compare as compare
     from pondera.reading.read import Reading as Reading
     from pondera.reading.read import read as read
+    from pondera.reading.statistics import Statistics as Statistics
+    from pondera.reading.statistics import statistics_of as statistics_of
+    from pondera.reading.statistics import statistics_of_all as statistics_of_all
+    from pondera.reading.timeline.timeline import Timeline as Timeline
+    from pondera.reading.timeline.timeline import timeline as timeline
     from pondera.tables.read import read_table as read_table
     from pondera.training.figures import Fit as Fit
     from pondera.training.fit import fit as fit
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from pondera.training.population import fit_population as fit_population
     from pondera.weights.collection import Weights as Weights
     from pondera.weights.open import open as open  # noqa: A004
+    from pondera.weights.writing.convert import convert as convert
 
 _HOMES = {
     "Choice": "choice",
@@ -54,6 +60,11 @@ _HOMES = {
     "compare": "reading.comparison.whole",
     "Reading": "reading.read",
     "read": "reading.read",
+    "Statistics": "reading.statistics",
+    "statistics_of": "reading.statistics",
+    "statistics_of_all": "reading.statistics",
+    "Timeline": "reading.timeline.timeline",
+    "timeline": "reading.timeline.timeline",
     "read_table": "tables.read",
     "Fit": "training.figures",
     "fit": "training.fit",
@@ -61,6 +72,7 @@ _HOMES = {
     "fit_population": "training.population",
     "Weights": "weights.collection",
     "open": "weights.open",
+    "convert": "weights.writing.convert",
 }
 
 __all__ = ["__version__", *_HOMES]

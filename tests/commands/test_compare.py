@@ -96,3 +96,15 @@ def test_a_timeline(called, files):
 def test_a_timeline_of_nothing(called, tmp_path):
     done = called(timeline, tmp_path)
     assert "expected at least two checkpoints" in str(done.exception)
+
+
+def test_a_page_of_a_timeline(called, files):
+    page = files / "page.html"
+    done = called(timeline, files, "--html", page)
+    assert done.exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 2
+    assert "The whole network" in text
+    done = called(timeline, files, "--html", next(iter(files.glob("*.safetensors"))))
+    assert done.exit_code != 0
+    assert "which the page is about" in str(done.exception)

@@ -313,3 +313,21 @@ def test_whole_numbers_that_come_in_pieces_are_sampled_everywhere(tmp_path):
     found = statistics_of(open_weights(tmp_path / "w.npz")["w"])
     assert found.quantile(0.5) == pytest.approx(0, abs=1e-40)  # within the bin of 0
     assert found.histogram.counts[-1] / found.histogram.counts.sum() == pytest.approx(1 / 16, abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200, 1e305])
+def test_values_whose_squares_float64_does_not_hold(scale):
+    plain = RANDOM.uniform(-0.5, 0.5, 5000)
+    plain[7] = np.nan
+    found, expected = Statistics.of(plain * scale), Statistics.of(plain)
+    assert found.nan == 1
+    for name in ("mean", "deviation", "l1", "l2"):
+        assert getattr(found, name) / scale == pytest.approx(getattr(expected, name), rel=1e-9)
+    assert (found.skewness, found.kurtosis) == pytest.approx((expected.skewness, expected.kurtosis), rel=1e-6)
+    assert (found.quantile(0), found.quantile(1)) == (found.minimum, found.maximum)
+    assert np.isnan(found.quantile(0.5))  # the bins are those of float32
+
+
+def test_how_many_values_the_quantiles_are_of():
+    assert Statistics.of(np.ones(1000, np.float32)).sampled == 1000
+    assert Statistics.of(np.ones(1 << 22, np.float32)).sampled == 1 << 20

@@ -3,7 +3,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from pondera.errors import ArgumentError
-from pondera.reading.timeline import find_checkpoints, natural, timeline
+from pondera.reading.timeline import find_checkpoints, timeline
+from pondera.reading.timeline.checkpoints import natural
 
 
 def states(count, seed=0):
@@ -40,6 +41,10 @@ def test_figures_are_numpys(folder):
                 state[name].astype(np.float64) for state in (every[at], every[max(at - 1, 0)], every[0])
             )
             assert each.norm == pytest.approx(np.linalg.norm(now), rel=1e-12)
+            if at == 0:
+                assert each.from_previous is None
+                assert each.from_first is None
+                continue
             assert each.from_previous == pytest.approx(np.linalg.norm(now - before) / np.linalg.norm(before), abs=1e-12)
             assert each.from_first == pytest.approx(np.linalg.norm(now - first) / np.linalg.norm(first), abs=1e-12)
     now, first = (np.concatenate([array.reshape(-1) for array in every[at].values()]).astype(float) for at in (3, 0))
@@ -118,6 +123,49 @@ def test_not_a_number_appears(tmp_path):
     assert finding.statement == "NaN or infinity appears in 2.safetensors: in layers.1.weight."
     assert found.whole[2].broken == 1
     assert np.isfinite(found.whole[2].norm)
+
+
+def test_a_norm_is_the_tensors_own(tmp_path):
+    """Where the checkpoint before has NaN, the values at its places count all the same."""
+    for at, values in enumerate(([3.0, 4.0], [np.nan, 4.0], [3.0, 4.0])):
+        save_file({"w": np.array([values], np.float32)}, tmp_path / f"{at}.safetensors")
+    found = timeline(find_checkpoints(tmp_path))
+    assert [each.norm for each in found.tensors["w"]] == [5.0, 4.0, 5.0]
+    assert [each.broken for each in found.tensors["w"]] == [0, 1, 0]
+    assert found.changed == {"w": 2}
+
+
+def test_a_tensor_that_a_checkpoint_leaves_out(tmp_path):
+    for at, arrays in enumerate(({"w": 1.0, "head": 2.0}, {"w": 1.0}, {"w": 1.0, "head": 3.0, "new": 1.0})):
+        save_file({k: np.full((1, 1), v, np.float32) for k, v in arrays.items()}, tmp_path / f"{at}.safetensors")
+    found = timeline(find_checkpoints(tmp_path))
+    head = found.tensors["head"]
+    assert head[1] is None
+    assert (head[2].from_previous, head[2].from_first) == (0.5, 0.5)
+    assert found.changed == {"w": 0, "head": 1, "new": None}
+    told = {each["name"]: each["never_moved"] for each in found.to_json()["tensors"]}
+    assert told == {"w": True, "head": False, "new": None}
+    assert found.whole[0].from_first is None
+    (finding,) = (each for each in found.findings if each.rule == "never moved")
+    assert finding.statement == "1 of 2 tensors never moved: w."
+
+
+def test_the_order_of_the_training(tmp_path):
+    first, second, third = states(3)
+    for arrays, name, step in ((second, "b", "20"), (first, "c", "3"), (third, "a", "100")):
+        save_file(arrays, tmp_path / f"{name}.safetensors", {"step": step})
+    series = find_checkpoints(tmp_path)
+    assert series.names == ("c.safetensors", "b.safetensors", "a.safetensors")
+    assert series.unordered == ()
+
+
+def test_a_checkpoint_whose_place_nothing_tells(tmp_path):
+    for arrays, name in zip(states(3), ("step-9", "step-10", "best"), strict=True):
+        save_file(arrays, tmp_path / f"{name}.safetensors")
+    series = find_checkpoints(tmp_path)
+    assert series.names == ("step-9.safetensors", "step-10.safetensors", "best.safetensors")
+    (finding,) = (each for each in timeline(series).findings if each.rule == "order not known")
+    assert finding.statement.startswith("Nothing tells the place of best.safetensors in the training")
 
 
 def test_different_architectures(tmp_path):

@@ -149,3 +149,13 @@ def test_any_change_gives_weights_or_a_sentence(tmp_path_factory, place, change,
             tensor.values()
     except ModelFileError:
         pass
+
+
+def test_fortran_order_and_another_byte_order_together(tmp_path):
+    """Only the values that are asked for are turned and converted."""
+    values = np.asfortranarray(RANDOM.normal(size=(300, 70)).astype(">f4"))
+    np.save(tmp_path / "w.npy", values)
+    (tensor,) = open_weights(tmp_path / "w.npy").values()
+    np.testing.assert_array_equal(tensor.values(), values)
+    np.testing.assert_array_equal(np.concatenate(list(tensor.chunks(97))), values.reshape(-1))
+    assert tensor.source.flat(5, 8).nbytes == 12

@@ -121,7 +121,8 @@ class Adder:
         if self.patterns is not None:
             return _tally_of_patterns(self.patterns.sum(axis=0), self.kind)
         zeros, tiny, infinite, broken = (int(each) for each in self.counts)
-        finite, sums = self.values - broken, self.sums.sum(axis=1)
+        with np.errstate(all="ignore"):  # powers of the largest float64 are none
+            finite, sums = self.values - broken, self.sums.sum(axis=1)
         low, high = self.bounds or tuple(_value(int(each), self.kind) if finite else 0.0 for each in self.extremes)
         return Tally(
             values=self.values,

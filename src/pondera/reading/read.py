@@ -288,4 +288,5 @@ def _tensor(tensor: Tensor, figures: Statistics | None) -> dict[str, Any]:
         "skewness": plain(figures.skewness),
         "kurtosis": plain(figures.kurtosis),
         "quantiles": {f"{q:g}": plain(figures.quantile(q)) for q in QUANTILES},
+        "quantiles_of": figures.sampled,
     }

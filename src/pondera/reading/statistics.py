@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from pondera.errors import ArgumentError
 from pondera.reading.histogram import Histogram
 from pondera.reading.passes import LOOKED, Adder, Scratch
 from pondera.reading.stretches import Stretch, over_threads, stretches_of
-from pondera.reading.tally import Tally, joined
+from pondera.reading.tally import Moments, Tally, joined
 from pondera.weights.collection import Weights
 from pondera.weights.tensor import Mapped, Tensor
 
@@ -27,8 +27,11 @@ MOST_SKIPPED = 7
 LOCATED, AT_ONCE = 5, 1 << 18
 """How many places of values that are not finite are told, and in how many values at a time they are looked for."""
 
-SMALLEST, LARGEST = 1e-150, 1e150
-"""Variances between which a fourth power of a distance is a number that float64 holds precisely."""
+SMALLEST, LARGEST = 1e-60, 1e60
+"""Largest sizes between which fourth powers, and sums of them, are numbers that float64 holds precisely."""
+
+BINNED = 2.0**-110, 2.0**127
+"""Largest sizes between which the histogram, whose bins are those of float32, has quantiles to 1 %."""
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
@@ -53,8 +56,7 @@ class Statistics:
     places
         The indices of the first of those, in the tensor's shape.
     skewness, kurtosis
-        Third and fourth standardized moment, the latter less 3: 0 for a normal distribution. NaN for a constant, and
-        where fourth powers of the distances leave the range of float64.
+        Third and fourth standardized moment, the latter less 3: 0 for a normal distribution. NaN for a constant.
     """
 
     count: int
@@ -92,10 +94,21 @@ class Statistics:
         """The largest size of a finite value; NaN where there is none."""
         return max(abs(self.minimum), abs(self.maximum))
 
+    @property
+    def sampled(self) -> int:
+        """How many values the quantiles are of."""
+        return int(self.histogram.counts.sum())
+
     def quantile(self, q: float) -> float:
-        """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size."""
-        if q <= 0 or q >= 1:
+        """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size.
+
+        Of large tensors it is that of a sample of :attr:`sampled` values: the share is right to √(q (1 − q) / sampled).
+        NaN where float32 does not hold the values.
+        """
+        if q <= 0 or q >= 1 or self.minimum == self.maximum:
             return self.minimum if q <= 0 else self.maximum
+        if not BINNED[0] < self.linf < BINNED[1]:
+            return math.nan
         found = self.histogram.quantile(q)
         return min(max(found, self.minimum), self.maximum) if found == found else math.nan
 
@@ -154,7 +167,16 @@ def _figures(tensors: list[Tensor], nbytes: int, threads: int | None) -> Iterato
 
     found = over_threads(tally, itertools.chain.from_iterable(map(stretches_of, tensors)), nbytes, threads)
     for tensor, (_, each) in zip(tensors, itertools.groupby(found, key=lambda pair: id(pair[0].tensor)), strict=True):
-        yield _finished(tensor, joined(tally for _, tally in each))
+        broken: list[Stretch] = []
+        yield _finished(tensor, joined(_noting(each, broken)), broken)
+
+
+def _noting(found: Iterable[tuple[Stretch, Tally]], broken: list[Stretch]) -> Iterator[Tally]:
+    """Yield the tallies, and keep the first stretches in which not all values are finite."""
+    for stretch, tally in found:
+        if (tally.nan or tally.infinite) and len(broken) < LOCATED:
+            broken.append(stretch)
+        yield tally
 
 
 def sampling(count: int) -> int:
@@ -166,36 +188,54 @@ def sampling(count: int) -> int:
     return min(max((count >> 20).bit_length() - 1, 0) + (count >= 1 << 26), MOST_SKIPPED)
 
 
-def _finished(tensor: Tensor, tally: Tally) -> Statistics:
-    moments = tally.moments
+def _finished(tensor: Tensor, tally: Tally, broken: list[Stretch]) -> Statistics:
+    moments, absolute, unit = tally.moments, tally.absolute, 1.0
     some = moments.count > 0
+    largest = max(-tally.low, tally.high) if some else 0
+    if largest and not SMALLEST < largest < LARGEST:
+        unit = math.ldexp(1.0, math.frexp(largest)[1] - 1)
+        moments, absolute = _moments_in(unit, tensor)
     variance = moments.second / moments.count if some else math.nan
-    spread = some and SMALLEST < variance < LARGEST
+    spread = some and variance > 0
     return Statistics(
         count=tally.values,
         minimum=tally.low if some else math.nan,
         maximum=tally.high if some else math.nan,
-        mean=moments.mean if some else math.nan,
-        deviation=math.sqrt(variance) if some else math.nan,
-        l1=tally.absolute,
-        l2=math.sqrt(moments.second + moments.count * moments.mean * moments.mean) if some else 0.0,
+        mean=unit * moments.mean if some else math.nan,
+        deviation=unit * math.sqrt(variance) if some else math.nan,
+        l1=unit * absolute,
+        l2=unit * math.sqrt(moments.second + moments.count * moments.mean * moments.mean) if some else 0.0,
         zeros=tally.zeros,
         denormals=tally.denormals,
         nan=tally.nan,
         infinite=tally.infinite,
-        places=_places(tensor) if tally.nan or tally.infinite else (),
+        places=_places(tensor, broken),
         skewness=moments.third / moments.count / variance**1.5 if spread else math.nan,
         kurtosis=moments.fourth / moments.count / variance**2 - 3 if spread else math.nan,
         histogram=tally.histogram,
     )
 
 
-def _places(tensor: Tensor) -> tuple[tuple[int, ...], ...]:
-    """Return where the first values are that are not finite: a second look, at the beginning only."""
+def _moments_in(unit: float, tensor: Tensor) -> tuple[Moments, float]:
+    """Return the moments of float64 values divided by a unit, and Σ |v|: their own powers float64 would not hold."""
+    whole, absolute = Moments(), 0.0
+    for values in tensor.chunks(AT_ONCE):
+        values = values[np.isfinite(values)] / unit
+        center = float(values.mean()) if len(values) else 0.0
+        powers = ((values - center) ** k for k in (1, 2, 3, 4))
+        whole = whole.merge(Moments.about(center, len(values), *(float(power.sum()) for power in powers)))
+        absolute += float(np.abs(values).sum())
+    return whole, absolute
+
+
+def _places(tensor: Tensor, broken: list[Stretch]) -> tuple[tuple[int, ...], ...]:
+    """Return where the first values are that are not finite: a second look, where there are some only."""
     found: list[int] = []
-    for number, values in enumerate(tensor.chunks(AT_ONCE)):
-        broken = np.flatnonzero(~np.isfinite(values.astype(np.float32) if values.dtype.itemsize < 4 else values))
-        found += [number * AT_ONCE + int(at) for at in broken[: LOCATED - len(found)]]
-        if len(found) == LOCATED:
-            break
-    return tuple(tuple(int(i) for i in np.unravel_index(at, tensor.shape)) for at in found) if tensor.shape else ((),)
+    for stretch in broken:
+        for start in range(stretch.start, stretch.stop, AT_ONCE):
+            if len(found) == LOCATED:
+                break
+            values = tensor.source.flat(start, min(start + AT_ONCE, stretch.stop))
+            bad = np.flatnonzero(~np.isfinite(values.astype(np.float32) if values.dtype.itemsize < 4 else values))
+            found += [start + int(at) for at in bad[: LOCATED - len(found)]]
+    return tuple(tuple(int(i) for i in np.unravel_index(at, tensor.shape)) if tensor.shape else () for at in found)

@@ -1,8 +1,7 @@
 """Tensors in stretches, over all cores: one pool of threads for a whole file, results in the file's order.
 
 A stretch is long where values lie in memory as they are, so that little is done in Python; elsewhere it is decoded in
-pieces that stay in the second cache. Small tensors are handed out several at a time. What has been looked at of a
-mapped file is let go of again, so that memory stays small however large the file is.
+pieces that stay in the second cache. Small tensors are handed out several at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 
 from pondera.weights.hdf5.chunks import Chunked
 from pondera.weights.layout import in_order
-from pondera.weights.mapped import FileMap
+from pondera.weights.mapped import look
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.quantized.kernels import Kernel, compiled
 from pondera.weights.tensor import Mapped, Tensor
@@ -40,9 +39,6 @@ TOGETHER = 1 << 20
 
 AHEAD = 4
 """Tasks that are handed out for each thread before the first result is taken."""
-
-KEPT = 1 << 28
-"""Of tensors that take no more bytes than this in all, what was looked at stays mapped."""
 
 
 class Stretch(NamedTuple):
@@ -83,19 +79,10 @@ class Stretch(NamedTuple):
             return None
         size, values = source.encoding.size, source.encoding.values
         count = (self.stop - self.start) // values
+        look(source.buffer, count * size)
         raw = np.frombuffer(source.buffer, np.uint8, count * size, source.start + self.start // values * size)
         raw.flags.writeable = False
         return kernel, raw.reshape(count, size)
-
-    def let_go(self) -> None:
-        """Drop from memory what these values had mapped of a file; it comes back when it is looked at again."""
-        source: Any = self.tensor.source
-        while hasattr(source, "source"):
-            source = source.source
-        buffer, first = getattr(source, "buffer", None), getattr(source, "start", 0)
-        if isinstance(buffer, memoryview) and isinstance(buffer.obj, FileMap):
-            each = self.tensor.nbytes / max(self.tensor.count, 1)
-            buffer.obj.let_go(buffer, first + int(self.start * each), first + int(self.stop * each))
 
 
 def stretches_of(tensor: Tensor) -> list[Stretch]:
@@ -123,12 +110,7 @@ def over_threads(
     """
 
     def done(task: list[Stretch]) -> list[tuple[Stretch, T]]:
-        found = []
-        for stretch in task:
-            found.append((stretch, work(stretch)))
-            if nbytes > KEPT:
-                stretch.let_go()
-        return found
+        return [(stretch, work(stretch)) for stretch in task]
 
     tasks = _tasks(stretches)
     workers = min(threads or cores(), nbytes // TOGETHER + 1)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pondera.reading.timeline import Timeline
+from pondera.reading.timeline.sums import Moved
 from pondera.report.comparison import share
 from pondera.report.terminal import POSITIVE, QUIET, bar, figure
 
@@ -50,8 +51,8 @@ def _checkpoints(found: Timeline) -> Table:
         table.add_row(
             found.names[at],
             figure(each.norm),
-            "–" if at == 0 else _moved(each.from_previous),
-            "–" if at == 0 else _moved(each.from_first),
+            moved_words(each.step),
+            moved_words(each.way),
             Text(f"{each.broken:,} not finite", style="red")
             if each.broken
             else bar(each.from_first or 0.0, largest, 12),
@@ -71,15 +72,18 @@ def _parts(found: Timeline) -> Table:
         table.add_row(
             name,
             figure(figures[-1].norm, 3),
-            _moved(figures[-1].from_first),
+            moved_words(figures[-1].way),
             _curve([each.from_first for each in figures]),
             _curve([each.from_previous for each in figures]),
         )
     return table
 
 
-def _moved(value: float | None) -> str:
-    return "from 0" if value is None else share(value)
+def moved_words(moved: Moved | None) -> str:
+    """Return how far tensors moved, as a share of their norm; a dash where there is nothing to compare with."""
+    if moved is None:
+        return "–"
+    return "from 0" if moved.relative is None else share(moved.relative)
 
 
 def sparkline(values: Sequence[float | None]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +33,8 @@ class Weights(Mapping[str, Tensor]):
         The files they lie in; empty for a network in memory.
     optimizer
         Name -> tensor of what an optimizer keeps for each weight, such as Adam's moments, where the file has it.
+    whole
+        Whether these are all the tensors that the metadata are about, not a selection of them.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class Weights(Mapping[str, Tensor]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    whole: bool = True
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:  # noqa: A002
@@ -82,7 +85,8 @@ class Weights(Mapping[str, Tensor]):
         found = [tensor for name, tensor in self.tensors.items() if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             raise ArgumentError(f"No tensor matches. {unknown('tensor', pattern, self.tensors)}")
-        return Weights.of(found, self.format, metadata=self.metadata, files=self.files, optimizer=self.optimizer)
+        tensors = MappingProxyType({tensor.name: tensor for tensor in found})
+        return replace(self, tensors=tensors, whole=self.whole and len(found) == len(self))
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:

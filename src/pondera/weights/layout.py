@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pondera.weights.archive import Inflated
+from pondera.weights.mapped import look
 from pondera.weights.tensor import Array, Source
 
 
@@ -28,32 +29,6 @@ class Converted:
     def flat(self, start: int, stop: int) -> Array:
         """Return the values start … stop − 1, converted."""
         return self.source.flat(start, stop).astype(self.dtype)
-
-
-@dataclass(frozen=True)
-class Transposed:
-    """Values that lie with the first axis fastest, as Fortran has them.
-
-    Attributes
-    ----------
-    source
-        The values in the order in which they lie.
-    shape
-        Of the tensor.
-    """
-
-    source: Source
-    shape: tuple[int, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes the values take where they are stored."""
-        return self.source.nbytes
-
-    def flat(self, start: int, stop: int) -> Array:
-        """Return the values start … stop − 1; of a mapped source only these are looked at."""
-        whole = self.source.flat(0, math.prod(self.shape)).reshape(self.shape, order="F")
-        return rows_of(whole, start, stop)
 
 
 @dataclass(frozen=True)
@@ -87,10 +62,10 @@ class Strided:
         """Return the values start … stop − 1, gathered."""
         if stop <= start:  # there may be no bytes at all
             return np.empty(0, self.dtype)
-        reach = 1 + sum((length - 1) * step for length, step in zip(self.shape, self.strides, strict=True))
-        whole = np.frombuffer(self.buffer, self.dtype, reach, self.start)
-        strides = [step * self.dtype.itemsize for step in self.strides]
-        view = np.lib.stride_tricks.as_strided(whole, self.shape, strides, writeable=False)
+        look(self.buffer, (stop - start) * self.dtype.itemsize)
+        axes = [(n, step * self.dtype.itemsize) for n, step in zip(self.shape, self.strides, strict=True) if n > 1]
+        lengths, strides = [n for n, _ in axes], [step for _, step in axes]  # NumPy's views have 64 axes at most
+        view: Array = np.ndarray(lengths, self.dtype, self.buffer, self.start, strides)
         return rows_of(view, start, stop)
 
 

@@ -7,10 +7,10 @@ import math
 import mmap
 import os
 import stat
+import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from pondera.errors import ModelFileError
 
@@ -24,27 +24,48 @@ MOST_VALUES = 1 << 58
 """More values than this have more bytes than can be addressed."""
 
 
+KEPT = 1 << 27
+"""About so many bytes of mapped files stay in memory, of all files together."""
+
+AT_ONCE = 1 << 20
+"""Bytes that may come into memory when one of them is looked at, if the system keeps the file in large pages."""
+
+
 class FileMap(mmap.mmap):
     """A file's bytes, mapped for reading only; the ``obj`` of every memoryview of them."""
 
-    def let_go(self, view: memoryview, start: int, stop: int) -> None:
-        """Drop the whole pages between two places of a view of it from memory; they come back when looked at.
 
-        Arrays that refer to them stay valid: nothing is lost but the time to map the pages again.
+class Residence:
+    """Keeps what of mapped files lies in memory small, however large they are and however often they are read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: weakref.WeakSet[FileMap] = weakref.WeakSet()
+        self._looked_at = 0
+
+    def look(self, buffer: memoryview, nbytes: int) -> None:
+        """Take note that so many bytes of a buffer are about to be looked at; of mapped files others make room.
+
+        Their pages are dropped, and come back when they are looked at again. Arrays that refer to them stay valid:
+        nothing is lost but the time to map pages again.
         """
-        if not hasattr(mmap, "MADV_DONTNEED") or not len(view):  # Windows has no advice
+        if not isinstance(buffer.obj, FileMap) or not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
             return
-        offset = _address(view) - _address(memoryview(self))
-        page = mmap.PAGESIZE
-        first = -(-(offset + max(start, 0)) // page) * page
-        last = (offset + min(stop, len(view))) // page * page
-        if first < last:
-            with contextlib.suppress(OSError):  # it is advice
-                self.madvise(mmap.MADV_DONTNEED, first, last - first)
+        with self._lock:
+            self._files.add(buffer.obj)
+            self._looked_at += max(nbytes, AT_ONCE)
+            if self._looked_at <= KEPT:
+                return
+            self._looked_at = 0
+            files = list(self._files)
+        if sum(map(len, files)) > KEPT:
+            for file in files:
+                with contextlib.suppress(OSError, ValueError):  # it is advice
+                    file.madvise(mmap.MADV_DONTNEED)
 
 
-def _address(view: memoryview) -> int:
-    return int(np.frombuffer(view, np.uint8, 1).ctypes.data)
+_residence = Residence()
+look = _residence.look
 
 
 def map_file(path: Path) -> memoryview:

@@ -18,7 +18,7 @@ import numpy as np
 from pondera.errors import ModelFileError
 from pondera.weights.archive import Entry, Inflated, entries_of
 from pondera.weights.collection import Weights
-from pondera.weights.layout import Converted, Transposed, Turned, in_order
+from pondera.weights.layout import Converted, Strided, Turned
 from pondera.weights.mapped import checked_count, checked_range, checked_shape
 from pondera.weights.tensor import DTYPES, Mapped, Source, Tensor
 
@@ -91,17 +91,18 @@ def _tensor(
 ) -> Tensor:
     stored = source(math.prod(shape))
     native = dtype.newbyteorder("=")
-    if dtype != native or not dtype.isnative:
-        stored = Converted(stored, native)
     if fortran and len(shape) > 1:
         stored = _turned(path, name, stored, shape)
+    if dtype != native or not dtype.isnative:
+        stored = Converted(stored, native)
     return Tensor(name, shape, native.name, stored)
 
 
 def _turned(path: Path, name: str, stored: Source, shape: tuple[int, ...]) -> Source:
     """Return values with the first axis fastest in the order of the tensor."""
-    if not in_order(stored):
-        return Transposed(stored, shape)
+    if isinstance(stored, Mapped):
+        strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
+        return Strided(stored.buffer, stored.start, stored.dtype, shape, strides)
     if stored.nbytes > MOST_TURNED:
         raise ModelFileError(
             f"{path}: {name!r:.200} is compressed, has its first axis fastest and takes {stored.nbytes:,} bytes; up to "

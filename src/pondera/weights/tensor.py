@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from pondera.errors import ArgumentError
+from pondera.weights.mapped import look
 
 Array = np.ndarray[Any, Any]
 
@@ -90,6 +91,7 @@ class Mapped:
 
     def flat(self, start: int, stop: int) -> Array:
         """Return the values start … stop − 1 without copying them."""
+        look(self.buffer, (stop - start) * self.dtype.itemsize)
         return np.frombuffer(self.buffer, self.dtype, stop - start, self.start + start * self.dtype.itemsize)
 
 

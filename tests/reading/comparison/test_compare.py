@@ -392,3 +392,21 @@ def test_values_of_four_bits(held):
     assert compare(one, one).same
     assert not compare(one, other).same
     assert compare(one, other).tensors[0].differences.max > 0
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "reordered"),
+    [([0, 1, 2, 3], [1, 0, 3, 2], True), ([0, 3, 3, 6], [1, 1, 4, 6], False), ([5, 5, 1], [5, 1, 5], True)],
+)
+def test_the_same_sums_are_not_the_same_values(between, a, b, reordered):
+    """0, 3, 3, 6 and 1, 1, 4, 6 have the same sum and the same sum of squares."""
+    found = between({"w": np.array(a, np.float32)}, {"w": np.array(b, np.float32)})
+    assert (found.tensors[0].status == "reordered") is reordered
+
+
+def test_a_comparison_shows_itself(between):
+    a = {"w<b>": np.arange(4.0), "same": np.ones(3)}
+    shown = between(a, {**a, "w<b>": a["w<b>"] * 2})._repr_html_()
+    assert "w&lt;b&gt;" in shown
+    assert "changed" in shown
+    assert "same</td>" not in shown

@@ -1,12 +1,17 @@
 """Descriptions that fit their tensors, and ones that do not."""
 
+import json
+
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.rules import findings_of
+from pondera.reading.read import read
 from pondera.reading.statistics import statistics_of
 from pondera.weights.collection import Weights
+from pondera.weights.open import open as open_weights
 from pondera.weights.tensor import Mapped, Tensor
 
 
@@ -102,3 +107,20 @@ def test_the_units_of_keras(units):
 )
 def test_odd_descriptions_raise_nothing(metadata):
     assert described(LLAMA, metadata) == []
+
+
+def test_a_selection_is_not_what_the_description_is_of(tmp_path):
+    random = np.random.default_rng(0)
+    arrays = {f"model.layers.{at}.mlp.up_proj.weight": random.normal(size=(24, 8)) for at in range(4)}
+    arrays["model.embed_tokens.weight"] = random.normal(size=(30, 8))
+    save_file({name: array.astype(np.float32) for name, array in arrays.items()}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "llama", "num_hidden_layers": 4, "hidden_size": 8, "vocab_size": 30})
+    )
+    weights = open_weights(tmp_path)
+    assert weights.whole
+    part = weights.select("*layers.1*")
+    assert not part.whole
+    assert weights.select("*").whole
+    for each in (weights, part):
+        assert "metadata" not in {finding.rule for finding in read(each).findings}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pondera.errors import ArgumentError, ModelFileError
 from pondera.weights.collection import Weights
-from pondera.weights.layout import Transposed
+from pondera.weights.layout import Strided
 from pondera.weights.open import open as open_weights
 from pondera.weights.packed import PACKED, Packed, packed_size
 from pondera.weights.tensor import DTYPES, Mapped, Tensor
@@ -34,9 +34,11 @@ SHAPES = st.one_of(
 def tensor(name, values, dtype=None):
     """Give an array as a tensor; one whose first axis is the fastest keeps that layout."""
     dtype = values.dtype.name if dtype is None else dtype
-    source = Mapped(memoryview(values.tobytes(order="A")), 0, values.dtype, values.size)
-    turned = values.ndim > 1 and values.flags.f_contiguous and not values.flags.c_contiguous
-    return Tensor(name, values.shape, dtype, Transposed(source, values.shape) if turned else source)
+    content = memoryview(values.tobytes(order="A"))
+    if values.ndim > 1 and values.flags.f_contiguous and not values.flags.c_contiguous:
+        strides = tuple(step // values.itemsize for step in values.strides)
+        return Tensor(name, values.shape, dtype, Strided(content, 0, values.dtype, values.shape, strides))
+    return Tensor(name, values.shape, dtype, Mapped(content, 0, values.dtype, values.size))
 
 
 def packed(content, dtype, count):

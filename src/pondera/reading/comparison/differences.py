@@ -128,11 +128,10 @@ class Differences:
         return (float(self.sums[kernels.ULPS]) / self.finite if self.finite else 0.0) if self.ulp_of else None
 
     @property
-    def reordered(self) -> bool:
-        """Whether the values are the same in another order, as far as count, sum and sum of squares tell.
+    def may_be_reordered(self) -> bool:
+        """Whether the values may be the same in another order: their sum and sum of squares are.
 
-        The sums of two orders differ by the rounding of float64 only, at most 2⁻³⁶ of the sum of sizes; those of
-        different values agree so well by chance less than once in 10⁹.
+        The sums of two orders differ by the rounding of float64 only, at most 2⁻³⁶ of the sum of sizes.
         """
         s, n = self.sums, self.finite
         squares = abs(s[kernels.XX] - s[kernels.YY]) <= 1e-11 * s[kernels.XX]

@@ -10,6 +10,7 @@ from typing import Any
 
 from pondera.choice import counted
 from pondera.findings import Finding
+from pondera.markup import STYLE, escaped, table
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.differences import Differences, Rounding
 from pondera.reading.comparison.spectrum import Rank
@@ -26,6 +27,8 @@ MISSING = ("only in first", "only in second", "shape differs")
 
 STATUSES = (*SAME, *EXPLAINED, "zero signs", "reordered", "changed", *MISSING)
 """``reordered``: the same values in another order. ``zero signs``: 0 and -0 only. Of the rest see the documentation."""
+
+SHOWN = 40  # tensors that a notebook shows
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,22 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"<Comparison: {self.verdict}; {counted(len(self.tensors), 'tensor')}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the verdict, and the tensors that differ, those that moved most first."""
+        said = "".join(f"<p>{escaped(each.statement)} {escaped(each.advice)}</p>" for each in self.findings)
+        unlike = [pair for pair in self.tensors if pair.status not in SAME]
+        unlike.sort(key=lambda pair: (pair.differences is None, -(_moved(pair) or 0.0)))
+        rows = [
+            [pair.name, pair.status, "–" if _moved(pair) is None else f"{_moved(pair):.3g}"] for pair in unlike[:SHOWN]
+        ]
+        more = f"<p>and {len(unlike) - SHOWN:,} more</p>" if len(unlike) > SHOWN else ""
+        tensors = table(["tensor", "status", "moved, of its norm"], rows) if rows else ""
+        return f"<style>{STYLE}</style><p><b>{escaped(self.statement)}</b></p>{said}{tensors}{more}"
+
+
+def _moved(pair: Pair) -> float | None:
+    return pair.differences.relative_norm if pair.differences else None
 
 
 @dataclass(frozen=True)

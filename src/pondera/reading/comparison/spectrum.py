@@ -14,14 +14,20 @@ higher than the whole's; where that is low, a random projection finds the range 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from pondera.reading.comparison.grids import digits_of
+from pondera.reading.comparison.measure import threads
 from pondera.reading.comparison.views import View
 from pondera.reading.comparison.widths import COMPLEX, widened
 from pondera.weights.tensor import Array
+
+T = TypeVar("T")
 
 EXACT = 1024
 """Up to this length of the smaller side all singular values are found."""
@@ -34,6 +40,9 @@ MARGIN = 1.5
 
 LEFT, EXACTNESS = 2.0, 1e-10
 """Of squares: what may be left, in those of rounding errors; how far sums of them are exact."""
+
+NOISE_EVERY = 16
+"""Of long rows the rounding errors are known from one of so many values."""
 
 LOW = 4
 """A rank is low if it is at most the smaller side divided by this."""
@@ -86,8 +95,16 @@ def matrices(one: View, other: View) -> tuple[View, View] | None:
     return joined[0], joined[1]
 
 
-def rank_of(one: View, other: View) -> Rank | None:
-    """Return the rank of the difference of two tensors, as matrices; None where they are none."""
+def rank_of(one: View, other: View, pool: ThreadPoolExecutor | None = None) -> Rank | None:
+    """Return the rank of the difference of two tensors, as matrices; None where they are none.
+
+    Parameters
+    ----------
+    one, other
+        Values at the same slots.
+    pool
+        Goes through several parts of the matrices at a time.
+    """
     pair = matrices(one, other)
     if pair is None or any(view.tensor.dtype in COMPLEX for view in pair):
         return None
@@ -95,40 +112,76 @@ def rank_of(one: View, other: View) -> Rank | None:
     if n < m:
         pair = (pair[0].transposed((1, 0)), pair[1].transposed((1, 0)))
         m, n = n, m
-    if m <= EXACT:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        # Threads that wait for each other in a loop gain little on so small a matrix, and lose much on a busy machine.
-        with threadpool_limits(1, "blas"):
-            return _exact(*pair)
-    return _sampled(*pair)
+    # Every thread multiplies its own part: threads that share one product wait for each other in a loop.
+    with threadpool_limits(1, "blas"):
+        return (_exact if m <= EXACT else _sampled)(Change(*pair), pool)
 
 
-def _rows(one: View, other: View, start: int, stop: int, columns: int) -> tuple[Array, float]:
-    """Return rows of the difference, (rows, columns), float64, and Σ of the variances of their rounding errors."""
-    size = (stop - start, columns)
-    x, y = (widened(view.tile((start, 0), size), wide=True) for view in (one, other))
-    kinds = [view.tensor.dtype for view in (one, other)]
-    digits = min((d for d in map(digits_of, kinds) if d >= 0), default=23)
-    with np.errstate(all="ignore"):
-        d = y - x
-        d[~np.isfinite(d)] = 0.0
-        size_of = np.where(np.isfinite(y), np.abs(y), 0.0)
-    _, exponents = np.frexp(size_of)
-    noise = float(np.square(np.ldexp(1.0, exponents - 1 - digits)).sum()) / 12  # a value's last place, evenly missed
-    return d.reshape(size), noise
+@dataclass(frozen=True)
+class Change:
+    """The difference of two matrices of m rows and n columns, of which parts are taken."""
+
+    one: View
+    other: View
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its lengths, the shorter first."""
+        m, n = self.one.lengths
+        return m, n
+
+    def part(self, rows: range, columns: range) -> tuple[Array, Array]:
+        """Return a part of the difference, and the same part of the second matrix, (rows, columns) float64."""
+        size = (len(rows), len(columns))
+        x, y = (
+            widened(view.tile((rows.start, columns.start), size), wide=True).reshape(size)
+            for view in (self.one, self.other)
+        )
+        with np.errstate(all="ignore"):
+            d = y - x
+            if not np.isfinite(d.sum()):
+                d[~np.isfinite(d)] = 0.0
+        return d, y
+
+    def noise(self, y: Array) -> float:
+        """Return Σ of the variances of the rounding errors of values of the second matrix, from one of 16 of many."""
+        every = NOISE_EVERY if y.shape[1] >= NOISE_EVERY * NOISE_EVERY else 1
+        sizes = y[:, ::every]
+        kinds = [view.tensor.dtype for view in (self.one, self.other)]
+        digits = min((d for d in map(digits_of, kinds) if d >= 0), default=23)
+        _, exponents = np.frexp(np.where(np.isfinite(sizes), sizes, 0.0))
+        errors = np.square(np.ldexp(1.0, exponents - 1 - digits))  # a value's last place, evenly missed
+        return float(errors.sum()) / 12 * y.size / sizes.size
 
 
-def _exact(one: View, other: View) -> Rank:
-    m, n = one.lengths
-    gram, noise = np.zeros((m, m)), 0.0
-    step = max(1, (1 << 20) // m)
-    for start in range(0, n, step):
-        stop = min(n, start + step)
-        part, more = _rows(one.part(1, start, stop - start), other.part(1, start, stop - start), 0, m, stop - start)
-        gram += part @ part.T
-        noise += more
-    found = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0))
+def _shares(length: int, step: int, pool: ThreadPoolExecutor | None) -> list[list[range]]:
+    """Return stretches of an axis, for each thread those that it goes through."""
+    stretches = [range(start, min(start + step, length)) for start in range(0, length, step)]
+    workers = min(threads(), len(stretches)) if pool is not None else 1
+    size = -(-len(stretches) // workers)
+    return [stretches[at : at + size] for at in range(0, len(stretches), size)]
+
+
+def _over(pool: ThreadPoolExecutor | None, work: Callable[[list[range]], T], shares: list[list[range]]) -> list[T]:
+    return list(map(work, shares) if pool is None else pool.map(work, shares))
+
+
+def _exact(change: Change, pool: ThreadPoolExecutor | None) -> Rank:
+    m, n = change.shape
+
+    def products(stretches: list[range]) -> tuple[Array, float]:
+        gram, noise = np.zeros((m, m)), 0.0
+        for columns in stretches:
+            d, y = change.part(range(m), columns)
+            gram += d @ d.T
+            noise += change.noise(y)
+        return gram, noise
+
+    parts = _over(pool, products, _shares(n, max(1, (1 << 20) // m), pool))
+    noise = sum(each for _, each in parts)
+    found = np.sqrt(np.maximum(np.linalg.eigvalsh(sum(gram for gram, _ in parts))[::-1], 0.0))
     floor = max(_floor(noise, m, n), 1e-6 * float(found[0]))  # of squares, half the digits stay
     rank = int((found > floor).sum())
     squares = np.square(found)
@@ -147,37 +200,45 @@ def _effective(found: Array) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
 
 
-def _sampled(one: View, other: View) -> Rank:
-    m, n = one.lengths
+def _sampled(change: Change, pool: ThreadPoolExecutor | None) -> Rank:
+    m, n = change.shape
     drawn = np.random.default_rng(0)
     rows, columns = (np.sort(drawn.choice(length, SAMPLE, replace=False)) for length in (m, n))
     sample, noise = np.empty((SAMPLE, SAMPLE)), 0.0
-    for at, row in enumerate(rows):
-        whole, more = _rows(one, other, int(row), int(row) + 1, n)
-        sample[at], noise = whole[0, columns], noise + more * SAMPLE / n
+    for at, row in enumerate(rows.tolist()):
+        d, y = change.part(range(row, row + 1), range(n))
+        sample[at], noise = d[0, columns], noise + change.noise(y)
     found = np.linalg.svd(sample, compute_uv=False)
-    least = int((found > max(_floor(noise, SAMPLE, SAMPLE), 1e-12 * float(found[0]))).sum())
+    least = int((found > max(_floor(noise * SAMPLE / n, SAMPLE, SAMPLE), 1e-12 * float(found[0]))).sum())
     if least > SAMPLE // LOW:
         return Rank(None, None, m)
-    return _projected(one, other, 2 * least + 16)
+    return _projected(change, 2 * least + 16, noise * m / SAMPLE, pool)
 
 
-def _projected(one: View, other: View, width: int) -> Rank:
-    m, n = one.lengths
-    step = max(1, (1 << 21) // n)
+def _projected(change: Change, width: int, noise: float, pool: ThreadPoolExecutor | None) -> Rank:
+    m, n = change.shape
     random = np.random.default_rng(1).normal(size=(n, width))
-    reached, noise, total = np.empty((m, width)), 0.0, 0.0
-    for start in range(0, m, step):
-        stop = min(m, start + step)
-        part, more = _rows(one, other, start, stop, n)
-        reached[start:stop] = part @ random
-        noise, total = noise + more, total + float(np.square(part).sum())
+    shares = _shares(m, max(1, (1 << 20) // n), pool)
+    reached = np.empty((m, width))
+
+    def reach(stretches: list[range]) -> float:
+        total = 0.0
+        for rows in stretches:
+            d, _ = change.part(rows, range(n))
+            reached[rows.start : rows.stop] = d @ random
+            total += float(np.vdot(d, d))
+        return total
+
+    total = sum(_over(pool, reach, shares))
     basis = np.linalg.qr(reached)[0]
-    within = np.zeros((width, n))
-    for start in range(0, m, step):
-        stop = min(m, start + step)
-        within += basis[start:stop].T @ _rows(one, other, start, stop, n)[0]
-    found = np.linalg.svd(within, compute_uv=False)
+
+    def project(stretches: list[range]) -> Array:
+        within = np.zeros((width, n))
+        for rows in stretches:
+            within += basis[rows.start : rows.stop].T @ change.part(rows, range(n))[0]
+        return within
+
+    found = np.linalg.svd(sum(_over(pool, project, shares)), compute_uv=False)
     rank = int((found > _floor(noise, m, n)).sum())
     left = total - float(np.square(found[:rank]).sum())
     if rank >= width - 8 or left > LEFT * noise + EXACTNESS * total:  # the range is wider than what was looked at

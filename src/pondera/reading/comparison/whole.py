@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pondera.reading.comparison import kernels
-from pondera.reading.comparison.alike import stored_alike
+from pondera.reading.comparison.alike import same_values, stored_alike
 from pondera.reading.comparison.matching import Match, matches
 from pondera.reading.comparison.measure import differences_of, threads
 from pondera.reading.comparison.relations import PART, ROTARY, TRANSPOSED
@@ -99,9 +99,9 @@ def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
         return Pair(first, second, "rounded", *known, rounding=rounding)
     if found.quantized:
         return Pair(first, second, "quantized", *known)
-    if found.reordered:
+    if found.may_be_reordered and same_values(one, other):
         return Pair(first, second, "reordered", *known)
-    return Pair(first, second, "changed", *known, rank=rank_of(one, other))
+    return Pair(first, second, "changed", *known, rank=rank_of(one, other, pool))
 
 
 def _same_status(match: Match) -> str:

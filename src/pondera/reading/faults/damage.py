@@ -37,9 +37,6 @@ SPARSE_RUN = 16
 STRAY = 4
 """Zeros beside whole rows of them that may be there by chance."""
 
-MOST_PROBED = 1 << 24
-"""Values of a tensor that are looked at for zeros."""
-
 MOST_DECODED, AROUND = 64, 1 << 18
 """Stretches of a tensor in blocks that are looked at, and values on either side of one that is all zero."""
 
@@ -48,6 +45,9 @@ SECTOR = 512
 
 SHORTEST_COPY = 4096
 """Bytes in a row that must occur twice: a page."""
+
+PIECE = 1 << 24
+"""Bytes that are gone through at a time."""
 
 MOST_LOADED = 1 << 26
 """Larger tensors are compared only where they are mapped as they are: others would have to be unpacked whole."""
@@ -112,30 +112,44 @@ def _is_damage(place: Place, run: Run) -> bool:
 
 
 def longest_zeros(tensor: Tensor) -> Run | None:
-    """Return the longest run of zeros of at least :data:`SHORTEST_RUN`; of a very large tensor, its first values.
-
-    Only every 32nd value is looked at first: so long a run cannot lie between them.
-    """
+    """Return the longest run of zeros of at least :data:`SHORTEST_RUN`."""
     if tensor.dtype in ENCODINGS:
         return _zeros_in_blocks(tensor)
-    best: Run | None = None
-    step = SHORTEST_RUN // 2
+    best = open_run = Run(0, 0)  # the second ends where the next values begin
     shift = 0
     for values in tensor.chunks():
-        if shift >= MOST_PROBED:
-            break
-        hits = np.flatnonzero(values[::step] == 0)
-        if len(hits) > 1:
-            ends = np.flatnonzero(np.diff(hits) > 1)
-            firsts, lasts = np.r_[hits[0], hits[ends + 1]], np.r_[hits[ends], hits[-1]]
-            for at in np.argsort(firsts - lasts, kind="stable")[:8]:  # the longest stretches of probes
-                run = _longest_within(values, max(int(firsts[at] - 1), 0) * step, int(lasts[at] + 1) * step)
-                if best is not None and run.start == 0 and best.start + best.length == shift:
-                    run = Run(best.start - shift, best.length + run.length)
-                if run.length >= SHORTEST_RUN and (best is None or run.length > best.length):
-                    best = Run(shift + run.start, run.length)
+        ahead = _zeros_ahead(values)
+        open_run = Run(open_run.start, open_run.length + ahead)
+        within = Run(0, 0)
+        if ahead < len(values):
+            within = _longest(values)
+            best = max(best, open_run, Run(shift + within.start, within.length), key=lambda run: run.length)
+            behind = _zeros_ahead(values[::-1])
+            open_run = Run(shift + len(values) - behind, behind)
         shift += len(values)
-    return best
+    best = max(best, open_run, key=lambda run: run.length)
+    return best if best.length >= SHORTEST_RUN else None
+
+
+def _zeros_ahead(values: Array) -> int:
+    """Return how many zeros come first."""
+    if values[0] != 0:
+        return 0
+    other = values != 0
+    return int(other.argmax()) if other.any() else len(values)
+
+
+def _longest(values: Array) -> Run:
+    """Return about the longest run of zeros. Only every 32nd value is looked at first: no long run lies between."""
+    step = SHORTEST_RUN // 2
+    hits = np.flatnonzero(values[::step] == 0)
+    if len(hits) < 2:
+        return Run(0, 0)
+    ends = np.flatnonzero(np.diff(hits) > 1)
+    firsts, lasts = np.r_[hits[0], hits[ends + 1]], np.r_[hits[ends], hits[-1]]
+    longest = np.argsort(firsts - lasts, kind="stable")[:8]  # stretches of probes
+    parts = ((max(int(firsts[at]) - 1, 0) * step, int(lasts[at] + 1) * step) for at in longest)
+    return max((_longest_within(values, *part) for part in parts), key=lambda run: run.length)
 
 
 def _zeros_in_blocks(tensor: Tensor) -> Run | None:
@@ -253,9 +267,7 @@ def repeated(facts: Facts) -> Iterator[Finding]:
 
 def _copy(place: Place, step: int) -> tuple[int, int, int] | None:
     """Return where the longest block begins for the first and the second time, and its length, in bytes."""
-    data = place.tensor.source.flat(0, place.tensor.count).view(np.uint8)
-    rows = len(data) // step
-    words = np.ascontiguousarray(data[: rows * step].reshape(rows, step)[:, :16]).view(np.uint64)  # (rows, 2)
+    words = _beginnings(place.tensor, step)  # (rows, 2)
     with np.errstate(over="ignore"):
         prints = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1]
     order = np.argsort(prints, kind="stable")
@@ -271,10 +283,22 @@ def _copy(place: Place, step: int) -> tuple[int, int, int] | None:
     if counts.max() < need:
         return None
     at = int(first[second - first == shift][0]) * step
+    data = place.tensor.source.flat(0, place.tensor.count).view(np.uint8)
     found = _extended(data, at, at + shift * step)
     if found is None or (place.kind == "embedding" and _is_one_row(place, data[found[0] : found[0] + found[2]])):
         return None
     return found
+
+
+def _beginnings(tensor: Tensor, step: int) -> Array:
+    """Return the first 16 of every ``step`` bytes as two whole numbers, (rows, 2), uint64."""
+    size = tensor.nbytes // tensor.count
+    found = []
+    for values in tensor.chunks(max(PIECE // step, 1) * step // size):
+        data = values.view(np.uint8)
+        rows = len(data) // step
+        found.append(np.ascontiguousarray(data[: rows * step].reshape(rows, step)[:, :16]).view(np.uint64))
+    return np.concatenate(found)
 
 
 def _is_one_row(place: Place, block: Array) -> bool:

@@ -83,7 +83,7 @@ def _alike(facts: Facts) -> dict[str, list[Place]]:
 
 def _product(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
     """Layers that follow each other without normalization, whose gains multiply to something huge or tiny."""
-    if any(layer.kind == "normalization" for layer in facts.layers):
+    if not facts.weights.whole or any(layer.kind == "normalization" for layer in facts.layers):
         return
     chain = [place for place in facts.connections if place.kind in ("dense", "convolution") and place.role == "weight"]
     if len(chain) < FEWEST or not _follow(chain):

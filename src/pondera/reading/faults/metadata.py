@@ -46,7 +46,7 @@ ADVICE = (
 def metadata(facts: Facts) -> Iterator[Finding]:
     """Sizes that the description gives and the tensors do not have."""
     said = facts.weights.metadata
-    if any(PART.search(name) for name in facts.weights):
+    if not facts.weights.whole or any(PART.search(name) for name in facts.weights):
         return
     config = said.get("config")
     if isinstance(config, Mapping) and "class_name" not in config:

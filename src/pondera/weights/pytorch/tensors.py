@@ -110,9 +110,7 @@ def _source(path: Path, name: str, placed: Placed, shape: tuple[int, ...]) -> So
     elif contiguous:
         source = Mapped(content, first * dtype.itemsize, stored, count)
     else:
-        axes = [(length, found) for length, found in zip(shape, strides, strict=True) if length > 1]
-        lengths, steps = tuple(length for length, _ in axes), tuple(found for _, found in axes)
-        source = Strided(content, first * dtype.itemsize, stored, lengths, steps)
+        source = Strided(content, first * dtype.itemsize, stored, tuple(shape), tuple(strides))
     return source if stored is dtype else Converted(source, dtype)
 
 

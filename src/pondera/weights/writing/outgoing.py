@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from pondera.choice import counted
 from pondera.errors import ArgumentError
-from pondera.weights.mapped import FileMap
 from pondera.weights.packed import PACKED, pack
 from pondera.weights.tensor import DTYPES, Array, Tensor
 from pondera.weights.writing.rounding import Losses, rounded
@@ -74,13 +72,10 @@ class Outgoing:
         ArgumentError
             After the last, if a finite value became infinite.
         """
-        start = 0
         for values in self.tensor.chunks():
             piece = self._bytes(values)
             yield piece.data
             told(len(piece))
-            self._let_go(start, start + len(values))
-            start += len(values)
         if self.losses is not None and self.losses.overflowed:
             wider = "bfloat16 or float32" if self.dtype == "float16" else "float32" if self.dtype != "float32" else ""
             advice = f"Give --dtype {wider}" if wider else "Leave out --dtype"
@@ -88,16 +83,6 @@ class Outgoing:
                 f"{self.name!r:.200}: {counted(self.losses.overflowed, 'value')} of {self.tensor.count:,} lie beyond "
                 f"the largest {self.dtype} and would become infinite. {advice}."
             )
-
-    def _let_go(self, start: int, stop: int) -> None:
-        """Drop from memory what the values start … stop − 1 had mapped of a file: it is not looked at again."""
-        source: Any = self.tensor.source
-        while hasattr(source, "source"):
-            source = source.source
-        buffer, first = getattr(source, "buffer", None), getattr(source, "start", 0)
-        if isinstance(buffer, memoryview) and isinstance(buffer.obj, FileMap):
-            each = self.tensor.nbytes / self.tensor.count
-            buffer.obj.let_go(buffer, first + int(start * each), first + int(stop * each))
 
     def _bytes(self, values: Array) -> Array:
         if self.dtype in PACKED:

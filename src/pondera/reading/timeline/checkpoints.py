@@ -1,0 +1,143 @@
+"""The checkpoints in a folder, in the order of the training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pondera.choice import listed
+from pondera.errors import ArgumentError, ModelFileError
+from pondera.weights.collection import Weights
+
+SIDE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "random_states", "training_args", "tokenizer")
+"""How files begin that lie beside checkpoints and are none."""
+
+STEPS = ("global_step", "step", "iteration", "iter", "epoch")
+"""What files call the number of the step that they were written at."""
+
+FEWEST = 2
+
+
+@dataclass(frozen=True)
+class Series:
+    """Checkpoints, the first of the training first.
+
+    Attributes
+    ----------
+    names, weights
+        What each is called, and what it holds.
+    left_out
+        Name -> why it is no checkpoint.
+    unordered
+        Those whose place nothing tells: neither a number in their name nor a step in the file. They come last.
+    """
+
+    names: tuple[str, ...]
+    weights: tuple[Weights, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+    unordered: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes all checkpoints have."""
+        return sum(each.nbytes for each in self.weights)
+
+
+def find_checkpoints(folder: Path) -> Series:
+    """Return the checkpoints in a folder, in the order of the training.
+
+    That is the order of the steps that the files say they were written at, where all of them do; else the natural order
+    of their names, those without a number last. Files and folders that are no checkpoints are named in ``left_out``.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no folder, or holds fewer than two checkpoints.
+    """
+    if not folder.is_dir():
+        raise ArgumentError(f"{folder}: expected a folder of checkpoints, found {_what(folder)}.")
+    found: dict[str, Weights] = {}
+    left_out: dict[str, str] = {}
+    for place in sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=lambda p: p.name):
+        if place.name.startswith(SIDE_FILES):
+            left_out[place.name] = "not weights"
+            continue
+        try:
+            weights = _opened(place)
+        except (ModelFileError, OSError) as error:
+            left_out[place.name] = str(error).removeprefix(f"{place}: ")
+            continue
+        if len(weights):
+            found[place.name] = weights
+        else:
+            left_out[place.name] = "holds no tensor"
+    if len(found) < FEWEST:
+        why = f" Left out: {listed(list(left_out))}." if left_out else ""
+        raise ArgumentError(
+            f"{folder}: expected at least two checkpoints to follow, found {len(found)}.{why} Give the folder that the "
+            "training saved them to, as files or as folders such as checkpoint-100."
+        )
+    names, unordered = ordered(found)
+    return Series(names, tuple(found[name] for name in names), left_out, unordered)
+
+
+def ordered(found: Mapping[str, Weights]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names in the order of the training, and which of them only stand last because nothing tells their place.
+
+    Examples
+    --------
+    >>> empty = Weights.of([], "none")
+    >>> ordered(dict.fromkeys(["last.pt", "step-100.pt", "step-20.pt"], empty))
+    (('step-20.pt', 'step-100.pt', 'last.pt'), ('last.pt',))
+    """
+    for kind in STEPS:
+        steps = {name: step_in(weights.metadata, kind) for name, weights in found.items()}
+        if None not in steps.values() and len(set(steps.values())) == len(steps):
+            return tuple(sorted(found, key=lambda name: (steps[name], natural(name)))), ()
+    names = sorted(found, key=natural)
+    unordered = [name for name in names if not _numbered(name)]
+    return (*(name for name in names if name not in unordered), *unordered), tuple(unordered)
+
+
+def step_in(metadata: Mapping[str, Any], kind: str) -> int | None:
+    """Return the number of a step that metadata name, which may be written as text.
+
+    Examples
+    --------
+    >>> step_in({"step": "200"}, "step"), step_in({"format": "pt"}, "step")
+    (200, None)
+    """
+    said = metadata.get(kind)
+    if isinstance(said, str) and said.isascii() and said.isdigit():
+        return int(said[:18])
+    return said if isinstance(said, int) and not isinstance(said, bool) else None
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return what names are ordered by so that step-20 comes before step-100.
+
+    Examples
+    --------
+    >>> sorted(["step-100", "step-20", "step-3"], key=natural)
+    ['step-3', 'step-20', 'step-100']
+    """
+    parts = re.split(r"(\d+)", name)
+    return tuple((1, int(part), "") if part.isascii() and part.isdigit() else (0, 0, part.lower()) for part in parts)
+
+
+def _numbered(name: str) -> bool:
+    """Whether there is a number in a name other than in its ending, such as ``.h5``."""
+    return bool(re.search(r"\d", re.sub(r"\.[A-Za-z]\w*$", "", name)))
+
+
+def _opened(place: Path) -> Weights:
+    from pondera.weights.open import open as open_weights
+
+    return open_weights(place)
+
+
+def _what(path: Path) -> str:
+    return "a file; pondera compare takes two of them" if path.exists() else "nothing there"

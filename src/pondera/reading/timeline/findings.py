@@ -1,0 +1,119 @@
+"""What is worth knowing of a series of checkpoints: what never moved, where NaN appears, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pondera.choice import counted, listed
+from pondera.findings import Finding
+from pondera.reading.comparison.result import block_of
+from pondera.reading.timeline.checkpoints import Series
+from pondera.reading.timeline.sums import Sums
+
+Figures = Mapping[str, Sequence[Sums | None]]
+
+
+def findings_of(series: Series, tensors: Figures, changed: Mapping[str, int | None]) -> tuple[Finding, ...]:
+    """Return the findings, those that put the others in doubt first."""
+    return (
+        *_unordered(series),
+        *_strangers(series),
+        *_still(tensors, changed),
+        *_broken(series, tensors),
+        *_left_out(series),
+    )
+
+
+def _unordered(series: Series) -> list[Finding]:
+    if not series.unordered:
+        return []
+    one = len(series.unordered) == 1
+    return [
+        Finding(
+            f"Nothing tells the place of {listed(list(series.unordered)[:4])}"
+            f"{' and more' if len(series.unordered) > 4 else ''} in the training: there is no number in the "
+            f"name{'' if one else 's'}, and not in all checkpoints a step. {'It comes' if one else 'They come'} last.",
+            {"checkpoints": list(series.unordered)},
+            "names and metadata",
+            advice="Give it the number of its step in its name, or take it out of the folder."
+            if one
+            else "Give them the numbers of their steps in their names, or take them out of the folder.",
+            rule="order not known",
+        )
+    ]
+
+
+def _still(tensors: Figures, changed: Mapping[str, int | None]) -> list[Finding]:
+    still = [name for name in tensors if changed[name] == 0]
+    if not still:
+        return []
+    followed = [name for name in tensors if changed[name] is not None]
+    moved = {block_of(name) for name in followed if changed[name]}
+    whole = list(dict.fromkeys(block_of(name) for name in still if block_of(name) not in moved))
+    parts = len(still) > 6 and bool(whole)
+    shown = whole if parts else still
+    verb = "never moved" if len(still) < len(followed) else "never moved (the checkpoints are all the same)"
+    return [
+        Finding(
+            f"{len(still):,} of {counted(len(followed), 'tensor')} {verb}{', all of' if parts else ':'} "
+            + listed(shown[:6])
+            + (f" and {len(shown) - 6:,} more." if len(shown) > 6 else "."),
+            {"tensors": still},
+            "bits of all checkpoints",
+            rule="never moved",
+        )
+    ]
+
+
+def _broken(series: Series, tensors: Figures) -> list[Finding]:
+    for at, name in enumerate(series.names):
+        some = [tensor for tensor, figures in tensors.items() if (each := figures[at]) is not None and each.broken]
+        if some:
+            more = f" and {len(some) - 4:,} more" if len(some) > 4 else ""
+            return [
+                Finding(
+                    f"NaN or infinity appears in {name}: in {listed(some[:4])}{more}.",
+                    {"checkpoint": name, "tensors": some},
+                    "count of values that are not finite",
+                    advice="Go back to the checkpoint before." if at else "",
+                    rule="not finite",
+                    where=some[0],
+                )
+            ]
+    return []
+
+
+def _strangers(series: Series) -> list[Finding]:
+    first = {name: tensor.shape for name, tensor in series.weights[0].items()}
+    others = [
+        name
+        for name, weights in zip(series.names, series.weights, strict=True)
+        if {each: tensor.shape for each, tensor in weights.items()} != first
+    ]
+    if not others:
+        return []
+    verb = "has" if len(others) == 1 else "have"
+    return [
+        Finding(
+            f"{listed(others[:4])}{' and more' if len(others) > 4 else ''} {verb} other tensors or shapes than "
+            f"{series.names[0]}: other parts were saved, or it is a different architecture. What they share is "
+            "followed.",
+            {"checkpoints": others},
+            "names and shapes",
+            rule="different architectures",
+        )
+    ]
+
+
+def _left_out(series: Series) -> list[Finding]:
+    if not series.left_out:
+        return []
+    return [
+        Finding(
+            f"Left out, being no checkpoints: {listed(list(series.left_out)[:6])}"
+            + (f" and {len(series.left_out) - 6:,} more." if len(series.left_out) > 6 else "."),
+            {"files": series.left_out},
+            "what each file holds",
+            rule="left out",
+        )
+    ]

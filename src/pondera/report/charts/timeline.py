@@ -1,0 +1,80 @@
+"""Charts of a series of checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pondera.reading.timeline.timeline import Timeline
+from pondera.report.charts.reading import data_of, drawable
+from pondera.report.charts.style import BLUE, LINE
+from pondera.report.terminal import ending
+
+ROW, WIDTH = 15, 640  # pixels
+PARTS = 60  # rows of the heat map
+COLUMNS = 200  # checkpoints of the heat map
+LETTERS = 40  # of a name
+
+
+def distance(found: Timeline) -> Any:
+    """Draw how far the whole network is from its first checkpoint, and from the one before."""
+    import altair as alt
+
+    rows = [
+        {"place": at, "checkpoint": found.names[at], "moved": value, "from": word}
+        for at, each in enumerate(found.whole)
+        for word, value in (("from first", each.from_first), ("from previous", each.from_previous))
+        if drawable(value)
+    ]
+    if not rows:
+        return None
+    colour = alt.Color("from:N", scale=alt.Scale(domain=["from first", "from previous"], range=[BLUE, "#a0aec0"]))
+    base = alt.Chart(data_of(rows), width=880, height=220).encode(
+        x=_places(found), y=alt.Y("moved:Q", title="‖W − W′‖ / ‖W′‖"), color=colour
+    )
+    return base.mark_line() + base.mark_circle(size=40, opacity=1)
+
+
+def parts(found: Timeline) -> Any:
+    """Draw how far each part moved from one checkpoint to the next, as a heat map."""
+    import altair as alt
+
+    step = -(-len(found.names) // COLUMNS)
+    rows = [
+        {"part": ending(part, LETTERS), "place": at, "end": at + step, "moved": value}
+        for part, figures in list(found.parts.items())[:PARTS]
+        for at in range(0, len(figures), step)
+        if drawable(value := max((e.from_previous or 0.0 for e in figures[at : at + step] if e.step), default=None))
+    ]
+    if not rows:
+        return None
+    count = len(dict.fromkeys(row["part"] for row in rows))
+    return (
+        alt.Chart(data_of(rows), width=WIDTH, height=ROW * count)
+        .mark_rect(stroke=LINE, strokeWidth=0.3)
+        .encode(
+            x=alt.X("place:Q", title="checkpoint", scale=alt.Scale(nice=False), axis=alt.Axis(tickMinStep=1)),
+            x2="end:Q",
+            y=alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
+            color=alt.Color("moved:Q", scale=alt.Scale(scheme="blues"), legend=alt.Legend(title="from previous")),
+        )
+    )
+
+
+def _places(found: Timeline) -> Any:
+    import altair as alt
+
+    names = [ending(name, 24) for name in found.names]
+    if len(names) > 12:
+        return alt.X("place:Q", title="checkpoint, in the order of the training", axis=alt.Axis(tickMinStep=1))
+    labels = f"{names!r}[datum.value]".replace("'", '"') if not any(set('"\\') & set(name) for name in names) else None
+    axis = alt.Axis(values=list(range(len(names))), labelAngle=0, grid=False)
+    if labels is not None:
+        axis.labelExpr = labels
+    return alt.X("place:Q", title=None, axis=axis)
+
+
+CHARTS = {
+    "The whole network": ("Distance from the first checkpoint and from the one before, of the norm.", distance),
+    "Parts": ("How far each part moved since the checkpoint before; the darker the further.", parts),
+}
+"""Title -> what it shows, and the function that draws it, or returns None where there is nothing to draw."""
