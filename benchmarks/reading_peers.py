@@ -15,8 +15,8 @@ Call = Callable[[], Any]
 
 def plain_sum(path: Path) -> Call:
     """Sum the file's bytes by all cores, as whole numbers of 8 bytes: the bandwidth."""
+    from pondera.machine import cores
     from pondera.reading.kernels import total
-    from pondera.reading.stretches import cores
     from pondera.weights.mapped import map_file
 
     view = map_file(path)

@@ -19,6 +19,7 @@ RANKS = {
     "files": 0,
     "choice": 0,
     "constraints": 0,
+    "machine": 0,
     "weights": 1,
     "tables": 1,
     "reading": 2,

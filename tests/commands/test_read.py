@@ -217,3 +217,23 @@ def test_a_page_never_lands_on_what_is_in_the_folder(run, network, tmp_path):
     assert done.code == 2
     assert "another name" in done.err
     assert path.read_bytes() == before
+
+
+STARTED = """
+import sys
+from pondera.commands.read import BLAS, start_numba
+start_numba()
+assert BLAS not in sys.modules
+import numpy as np
+from pondera import statistics_of_all, Statistics
+assert Statistics.of(np.arange(4.0)).mean == 1.5
+import scipy.linalg.cython_blas  # is as it was
+assert sys.modules[BLAS] is scipy.linalg.cython_blas
+start_numba()  # a second time it changes nothing
+print("done")
+"""
+
+
+def test_numba_begins_without_blas_and_scipy_is_left_as_it_was():
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr

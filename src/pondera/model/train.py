@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import polars as pl
 import pondera
 from pondera.choice import Choice
 from pondera.errors import ArgumentError, TableError
+from pondera.machine import cores
 from pondera.model.model import Model
 from pondera.model.settings import Settings
 from pondera.tables.encode import Encoding, check_columns
@@ -264,7 +264,7 @@ def _record(
             for fit in fits
         ],
         "history": [_plain(figures) | {"network": k} for k, fit in enumerate(fits) for figures in fit.history],
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "versions": {"pondera": pondera.__version__, "python": platform.python_version()}
         | {name: version(name) for name in ("jax", "numpy", "optax", "polars")},
     }

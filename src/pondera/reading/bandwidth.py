@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.reading.stretches import cores
+from pondera.machine import cores
 from pondera.weights.collection import Weights
 
 Array = np.ndarray[Any, Any]

@@ -226,14 +226,6 @@ def whole_pass(values, before, kind, center, skip, sums, counts, extremes, histo
 
 
 @njit(**_FAST)
-def widen(raw, brain, bits):  # type: ignore[no-untyped-def]
-    """Write floats of 16 bits as those of float32."""
-    _wide()
-    for i in range(len(raw)):
-        bits[i] = _float32_bits(raw[i], brain)
-
-
-@njit(**_FAST)
 def byte_pass(values, table):  # type: ignore[no-untyped-def]
     """Count the patterns of values of 8 bits, given as uint64: eight of them at a time, each in a row of its own."""
     for i in range(len(values)):

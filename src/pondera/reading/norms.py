@@ -10,8 +10,8 @@ import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.reading import kernels
-from pondera.reading.passes import widened
 from pondera.reading.stretches import STRETCH, Stretch, over_threads
+from pondera.reading.widths import widened
 from pondera.weights.tensor import Tensor
 
 Array = np.ndarray[Any, Any]

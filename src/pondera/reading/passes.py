@@ -138,19 +138,6 @@ class Adder:
         )
 
 
-def widened(values: Array) -> Array:
-    """Return values of any real dtype as one that compiled loops know: the same numbers, whole ones as they are."""
-    kind = values.dtype
-    if kind == ml_dtypes.bfloat16 or kind == np.float16:
-        bits = np.empty(len(values), np.int32)
-        kernels.widen(values.view(np.uint16), kind == ml_dtypes.bfloat16, bits)
-        values = bits.view(np.float32)
-    elif kind.itemsize == 1:
-        values = _meaning(kind).astype(np.float32)[values.view(np.uint8)]
-    values.flags.writeable = False  # as a mapped file's are
-    return values
-
-
 def center_of(values: Array) -> float:
     """Return about what values like these are best summed: 0, or their mean where it is far from 0.
 

@@ -27,8 +27,8 @@ from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 40  # layers that a notebook shows
 
-Progress = Callable[[str, int, int], None]
-"""Is told what is being done, how many bytes of it are done, and of how many."""
+Progress = Callable[[str, int, int, str], None]
+"""Is told what is being done, how many bytes of it are done, of how many, and what came of the last of them."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ class LayerFigures:
             "factor": layer.factor,
             "units": {role: units.to_json() for role, units in self.units.items()},
         }
-        if "weight" in self.spectra:
-            found |= self.spectra["weight"].to_json()
+        if self.spectra:
+            found["spectra"] = {role: spectrum.to_json() for role, spectrum in self.spectra.items()}
+            found |= found["spectra"].get("weight", {})
         return found
 
 
@@ -179,7 +180,7 @@ def read(
     norms
         Whether to take √Σ w² of the rows and columns of every tensor too: see :func:`~pondera.reading.norms.norms_of`.
     progress
-        Is told what is being done, how many bytes of it are done, and of how many.
+        Is told what is being done, how many bytes of it are done, of how many, and what came of the last of them.
 
     Raises
     ------
@@ -198,9 +199,10 @@ def read(
     """
     begun = time.perf_counter()
     opened = weights if isinstance(weights, Weights) else open_weights(weights)
-    show = progress or (lambda what, done, of: None)
+    show = progress or (lambda what, done, of, latest: None)
+    opened_at = time.perf_counter()
     statistics = _statistics(opened, show)
-    passed = time.perf_counter() - begun
+    passed = time.perf_counter() - opened_at
     layers = layers_of(opened)
     units = _units(opened, layers, show)
     spectra = _spectra(opened, layers, show) if spectrum else {}
@@ -233,7 +235,9 @@ def _statistics(weights: Weights, show: Progress) -> dict[str, Statistics]:
     for name, figures in statistics_of_all(weights):
         found[name] = figures
         done += weights[name].nbytes
-        show("values", done, whole)
+        latest = f"{name}: {figures.mean:.3g} ± {figures.deviation:.3g}, {figures.minimum:.3g} … {figures.maximum:.3g}"
+        broken = figures.nan + figures.infinite
+        show("values", done, whole, f"{latest}, {broken:,} not finite" if broken else latest)
     return found
 
 
@@ -246,7 +250,7 @@ def _units(weights: Weights, layers: Sequence[Layer], show: Progress) -> dict[st
         for role in layer.axes:
             found.setdefault(layer.name, {})[role] = units_of(layer, weights, role)
             done += weights[layer.tensors[role]].nbytes
-            show("connections", done, whole)
+            show("connections", done, whole, f"{layer.name}: strength {found[layer.name][role].strength:.3g}")
     return found
 
 
@@ -259,7 +263,7 @@ def _spectra(weights: Weights, layers: Sequence[Layer], show: Progress) -> dict[
     for (layer, role), size, spectrum in zip(roles, sizes, spectra, strict=True):
         found.setdefault(layer.name, {})[role] = spectrum
         done += size
-        show("spectra", done, sum(sizes))
+        show("spectra", done, sum(sizes), f"{layer.name}: largest {spectrum.spectral_norm:.3g}")
     return found
 
 

@@ -30,8 +30,8 @@ LOCATED, AT_ONCE = 5, 1 << 18
 SMALLEST, LARGEST = 1e-60, 1e60
 """Largest sizes between which fourth powers, and sums of them, are numbers that float64 holds precisely."""
 
-BINNED = 2.0**-110, 2.0**127
-"""Largest sizes between which the histogram, whose bins are those of float32, has quantiles to 1 %."""
+BINNED = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
+"""Largest sizes between which the histogram, whose bins are those of float32, has quantiles."""
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
@@ -100,14 +100,14 @@ class Statistics:
         return int(self.histogram.counts.sum())
 
     def quantile(self, q: float) -> float:
-        """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size.
+        """Return the value below which the share ``q`` of the finite values lies, to 1 % of its size or 10⁻⁴⁰.
 
         Of large tensors it is that of a sample of :attr:`sampled` values: the share is right to √(q (1 − q) / sampled).
         NaN where float32 does not hold the values.
         """
         if q <= 0 or q >= 1 or self.minimum == self.maximum:
             return self.minimum if q <= 0 else self.maximum
-        if not BINNED[0] < self.linf < BINNED[1]:
+        if not BINNED[0] <= self.linf <= BINNED[1]:
             return math.nan
         found = self.histogram.quantile(q)
         return min(max(found, self.minimum), self.maximum) if found == found else math.nan

@@ -7,7 +7,6 @@ pieces that stay in the second cache. Small tensors are handed out several at a 
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from pondera.machine import cores
 from pondera.weights.hdf5.chunks import Chunked
 from pondera.weights.layout import in_order
 from pondera.weights.mapped import look
@@ -128,11 +128,6 @@ def over_threads(
                 yield from found
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tasks(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:

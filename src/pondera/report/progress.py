@@ -15,7 +15,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from pondera.report.terminal import messages
+from pondera.report.terminal import QUIET, ending, messages
+
+BARS = 84  # columns of a stage's name, bar, amounts, speed and time
 
 
 @contextmanager
@@ -40,10 +42,10 @@ def bytes_progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stages_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield the function that is told what is being done, how many bytes of it are done, and of how many.
+def stages_progress() -> Iterator[Callable[[str, int, int, str], None]]:
+    """Yield the function that is told what is being done, how many bytes of it, of how many, and what came of the last.
 
-    On a terminal a bar moves for each thing that is done; elsewhere nothing is shown.
+    On a terminal a bar moves for each thing that is done, with the last result beside it; elsewhere nothing is shown.
     """
     console = messages()
     columns = (
@@ -52,14 +54,16 @@ def stages_progress() -> Iterator[Callable[[str, int, int], None]]:
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[latest]}", style=QUIET, markup=False),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         tasks: dict[str, TaskID] = {}
 
-        def show(what: str, done: int, of: int) -> None:
+        def show(what: str, done: int, of: int, latest: str) -> None:
+            text = ending(latest, max(console.width - BARS, 12))
             if what not in tasks:
-                tasks[what] = display.add_task(what, total=of)
-            display.update(tasks[what], completed=done, total=of)
+                tasks[what] = display.add_task(what, total=of, latest=text)
+            display.update(tasks[what], completed=done, total=of, latest=text)
 
         yield show
 

@@ -16,7 +16,7 @@ from pondera.report.terminal import GRAVE, QUIET, amount, ending, figure
 
 SHOWN = 24  # layers, and tensors, that are listed
 NARROWEST = 16  # columns for a name
-LARGE = 1e9  # bytes, from which on a speed says more than how long it takes to begin
+LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
 LONG = 1e6  # from which on a figure is written in powers of ten
 WIDE = 100  # columns, from which on there is room for means
 
@@ -63,7 +63,7 @@ def speed(reading: Reading) -> str:
     said = f"Read in {reading.seconds:.2f} s"
     if reading.weights.nbytes < LARGE:
         return f"{said}."
-    said += f"; the pass over the bytes at {reading.gigabytes_per_second:.1f} GB/s"
+    said += f"; the values at {reading.gigabytes_per_second:.1f} GB/s"
     if not reading.bandwidth:
         return f"{said}."
     share = reading.gigabytes_per_second / reading.bandwidth

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from pondera.choice import Choice
 from pondera.errors import ArgumentError
+from pondera.machine import cores
 from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.training.epoch import State
@@ -129,7 +129,7 @@ def fit_population(
         rows, held = rows_of(architecture, x, targets, sample_weight, validation, loss, plan.seed, members[0].weights)
         if seeds == 1:
             return Population((one(0),))
-        with ThreadPoolExecutor(min(int(seeds), os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(min(int(seeds), cores())) as threads:
             fits = tuple(threads.map(one, range(seeds)))
     if given is not None or starts is not None or not plan.epochs:
         return Population(fits)

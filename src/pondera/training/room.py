@@ -12,6 +12,7 @@ import numpy as np
 
 from pondera.choice import Choice
 from pondera.errors import ArgumentError
+from pondera.machine import cores
 from pondera.network.architecture import Architecture
 from pondera.training.optimizers import transformation
 from pondera.training.plan import Plan
@@ -52,7 +53,7 @@ def require_room(architecture: Architecture, plan: Plan, dtype: str, x: object, 
     width = np.dtype(dtype).itemsize
     kept = _kept_by(plan)  # by the optimizer, a weight
     rows = min(plan.batch_size, len(x)) if isinstance(x, Sized) else plan.batch_size
-    at_once = min(networks, os.cpu_count() or 1)
+    at_once = min(networks, cores())
     copies = networks * (2 + kept) + at_once * (3 * (1 + kept) + 2)
     needed = width * (copies * size + at_once * rows * sum(architecture.widths))
     if needed > memory():

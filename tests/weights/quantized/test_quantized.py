@@ -265,7 +265,7 @@ def test_threads_and_pieces_change_nothing(name, compile_, monkeypatch):
         monkeypatch.setattr(encodings, "compiled", lambda name: None)
     monkeypatch.setattr(encodings, "VALUES_A_THREAD", 256)
     monkeypatch.setattr(encodings, "VALUES_A_PIECE", 512)
-    monkeypatch.setattr(encodings, "_processors", lambda: 3)
+    monkeypatch.setattr(encodings, "cores", lambda: 3)
     np.testing.assert_array_equal(ENCODINGS[name].decode(blocks), expected)
     out = np.empty_like(expected)
     assert ENCODINGS[name].decode(blocks, out) is out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pondera.reading.comparison.views import View, tile_size, tiles
-from pondera.reading.comparison.widths import widened
+from pondera.reading.widths import widened
 from pondera.weights.mapped import look
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.tensor import Array, Mapped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pondera.reading.comparison.differences import Differences, Rounding
 from pondera.reading.comparison.encodings import STEPS, deciding, is_encoding
 from pondera.reading.comparison.grids import coarser, digits_of, grid
 from pondera.reading.comparison.views import View, simplified, tile_size, tiles
-from pondera.reading.comparison.widths import COMPLEX, WIDE, widened
+from pondera.reading.widths import COMPLEX, WIDE, widened
 from pondera.weights.tensor import Array
 
 TARGETS = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
@@ -23,11 +22,6 @@ TARGETS = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 GLANCE = 512
 """So many values are looked at first."""
-
-
-def threads() -> int:
-    """Return how many tiles are compared at a time."""
-    return os.cpu_count() or 1
 
 
 def differences_of(first: View, second: View, pool: ThreadPoolExecutor | None = None) -> Differences:

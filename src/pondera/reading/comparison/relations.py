@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pondera.reading.comparison.views import View, simplified
-from pondera.reading.comparison.widths import COMPLEX, widened
+from pondera.reading.widths import COMPLEX, widened
 from pondera.weights.tensor import Array, Tensor
 
 SAMPLED, PLACES = 1024, 16

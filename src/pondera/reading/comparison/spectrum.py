@@ -21,10 +21,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from pondera.machine import cores
 from pondera.reading.comparison.grids import digits_of
-from pondera.reading.comparison.measure import threads
 from pondera.reading.comparison.views import View
-from pondera.reading.comparison.widths import COMPLEX, widened
+from pondera.reading.widths import COMPLEX, widened
 from pondera.weights.tensor import Array
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class Change:
 def _shares(length: int, step: int, pool: ThreadPoolExecutor | None) -> list[list[range]]:
     """Return stretches of an axis, for each thread those that it goes through."""
     stretches = [range(start, min(start + step, length)) for start in range(0, length, step)]
-    workers = min(threads(), len(stretches)) if pool is not None else 1
+    workers = min(cores(), len(stretches)) if pool is not None else 1
     size = -(-len(stretches) // workers)
     return [stretches[at : at + size] for at in range(0, len(stretches), size)]
 

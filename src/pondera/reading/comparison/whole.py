@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from pondera.machine import cores
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.alike import same_values, stored_alike
 from pondera.reading.comparison.matching import Match, matches
-from pondera.reading.comparison.measure import differences_of, threads
+from pondera.reading.comparison.measure import differences_of
 from pondera.reading.comparison.relations import PART, ROTARY, TRANSPOSED
 from pondera.reading.comparison.result import Comparison, Pair
 from pondera.reading.comparison.spectrum import rank_of
@@ -53,7 +54,7 @@ def compare(
     """
     begun = time.perf_counter()
     pairs = []
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for match in matches(a, b):
             pairs.append(_pair(match, pool))
             if progress is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.reading.units.layout import widened
+from pondera.reading.widths import widened
 from pondera.weights.tensor import Array
 
 BLOCK = 1 << 23

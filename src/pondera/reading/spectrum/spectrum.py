@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from pondera.errors import ArgumentError
+from pondera.machine import cores
 from pondera.reading.spectrum.krylov import COLUMNS, GROUPS, STEPS, sketch_of
 from pondera.reading.spectrum.marchenko_pastur import Bulk, bulk_of
 from pondera.reading.spectrum.operand import Operand, operand_of
@@ -141,7 +141,7 @@ def spectra_of(matrices: Iterable[Array], exact: int = EXACT, threads: int | Non
         How many small matrices, or blocks of a large one, are worked on at a time; by default as many as there are
         cores.
     """
-    workers = threads or os.cpu_count() or 1
+    workers = threads or cores()
     exact = max(exact, COLUMNS * STEPS)
     batch: list[Array] = []
     for matrix in matrices:

@@ -17,8 +17,8 @@ from typing import Any
 from pondera.choice import counted
 from pondera.errors import ArgumentError
 from pondera.findings import Finding
+from pondera.machine import cores
 from pondera.markup import STYLE, escaped, table
-from pondera.reading.comparison.measure import threads
 from pondera.reading.comparison.result import block_of
 from pondera.reading.timeline.checkpoints import Series, find_checkpoints
 from pondera.reading.timeline.findings import findings_of
@@ -150,7 +150,7 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
     changed: dict[str, int | None] = {}
     first: dict[str, Tensor] = {}
     last: dict[str, Tensor] = {}
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for at, weights in enumerate(series.weights):
             for name, tensor in weights.items():
                 if not _holds_weights(tensor):

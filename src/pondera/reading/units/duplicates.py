@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from pondera.reading.units import kernels
-from pondera.reading.units.layout import Layout, stretches, widened
+from pondera.reading.units.layout import Layout, stretches
+from pondera.reading.widths import widened
 from pondera.weights.tensor import Array, Tensor
 
 THRESHOLD = 0.9999

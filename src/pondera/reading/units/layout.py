@@ -131,16 +131,3 @@ def stretches(tensor: Tensor, part: range) -> Iterator[tuple[int, Array]]:
     """Yield the values of a part of a tensor, a stretch at a time, each with the flat index of its first."""
     for start in range(part.start, part.stop, STRETCH):
         yield start, tensor.source.flat(start, min(start + STRETCH, part.stop))
-
-
-def widened(values: Array) -> Array:
-    """Return values of any real dtype as float32, or as float64 where float32 does not hold them.
-
-    >>> widened(np.array([1, 2], np.int8)).dtype, widened(np.array([1, 2])).dtype
-    (dtype('float32'), dtype('float64'))
-    """
-    kind = values.dtype
-    if kind.name == "bfloat16":
-        return (values.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
-    wide = kind.name in ("float64", "int32", "uint32", "int64", "uint64")
-    return np.ascontiguousarray(values, np.float64 if wide else np.float32)

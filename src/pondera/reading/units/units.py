@@ -6,7 +6,6 @@ This is connection strength, √Σ w², from the weights alone. It is not import
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
+from pondera.machine import cores
 from pondera.reading.units import kernels
 from pondera.reading.units.duplicates import Duplicates, duplicates
-from pondera.reading.units.layout import Layout, directions, layout_of, stretches, widened
+from pondera.reading.units.layout import Layout, directions, layout_of, stretches
+from pondera.reading.widths import widened
 from pondera.weights.collection import Weights
 from pondera.weights.layers import Layer
 from pondera.weights.tensor import Array, Tensor
@@ -150,7 +151,7 @@ def units_of(layer: Layer, weights: Weights, role: str = "weight", threads: int 
     tensor = weights[layer.tensors[role]]
     layout = layout_of(tensor, layer.axes[role])
     axes = directions(layout.features)
-    parts = _parts(tensor.count, threads or os.cpu_count() or 1)
+    parts = _parts(tensor.count, threads or cores())
     if len(parts) == 1:
         whole = _read(tensor, layout, axes, parts[0])
     else:

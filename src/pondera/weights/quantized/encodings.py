@@ -7,7 +7,6 @@ used most. Blocks may hold any bytes: scales that are infinite or not a number g
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.machine import cores
 from pondera.weights.mapped import look
 from pondera.weights.quantized import blocks as plain
 from pondera.weights.quantized import grids
@@ -66,7 +66,7 @@ class Encoding:
         """
         found = np.empty((len(blocks), self.values), np.float32) if out is None else out
         kernel = compiled(self.name)
-        threads = min(_processors(), len(blocks) * self.values // VALUES_A_THREAD)
+        threads = min(cores(), len(blocks) * self.values // VALUES_A_THREAD)
         if threads <= 1:
             self._decode(kernel, blocks, found)
             return found
@@ -85,10 +85,6 @@ class Encoding:
             for start in range(0, len(blocks), step):
                 piece = blocks[start : start + step]
                 out[start : start + step] = self.decoder(piece.view(self.layout)[:, 0])
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 DECODERS: dict[str, tuple[int, Callable[[Array], Array]]] = {
