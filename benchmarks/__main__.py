@@ -16,7 +16,8 @@ def main() -> None:
     chosen = parser.parse_args()
     data = [] if chosen.data is None else ["--data", chosen.data]
     parts = {"steps": [], "tables": data, "large": [], "population": []}
-    parts |= {"reading": [], "figures": [], "spectra": [], "verdicts": [], "show": []}
+    parts |= {"reading": [], "figures": [], "spectra": [], "verdicts": []}
+    parts |= {"attributions": [], "importance": [], "show": []}
     for name, options in parts.items():
         print(f"== {name} ==", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False)

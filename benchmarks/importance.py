@@ -44,19 +44,24 @@ def explained(truth: Truth, seed: int) -> Explanation:
     return explain(question_of(model, frame[half:], target[half:], seed=seed)[0], seed=seed)
 
 
-def is_right(found: Explanation, truth: Truth) -> bool:
-    """Whether nothing that the explanation is sure of is wrong.
+def mistakes(found: Explanation, truth: Truth) -> list[str]:
+    """Return what the explanation is sure of and is wrong.
 
-    Of two columns whose intervals do not overlap the truth has the same order, and no irrelevant one has a measurable
-    influence.
+    Two columns whose intervals do not overlap and that the truth orders otherwise, and irrelevant ones with a
+    measurable influence.
     """
     stable, columns = found.stability, range(len(truth.importance))
-    for i in columns:
-        for j in columns:
-            apart = stable.low[i] > stable.high[j]
-            if apart and truth.importance[i] < truth.importance[j]:
-                return False
-    return found.influential is None or not (found.influential & truth.irrelevant).any()
+    wrong = [
+        f"{found.names[i]} ({stable.mean[i]:.3g}) above {found.names[j]} ({stable.mean[j]:.3g})"
+        for i in columns
+        for j in columns
+        if stable.low[i] > stable.high[j] and truth.importance[i] < truth.importance[j]
+    ]
+    influential = np.zeros(len(columns), bool) if found.influential is None else found.influential
+    return wrong + [
+        f"{found.names[k]} ({stable.mean[k]:.3g}, {stable.low[k]:.3g} to {stable.high[k]:.3g}) called influential"
+        for k in np.flatnonzero(influential & truth.irrelevant)
+    ]
 
 
 def count(name: str, truth: Truth, found: Explanation, counts: Counts) -> None:
@@ -67,7 +72,7 @@ def count(name: str, truth: Truth, found: Explanation, counts: Counts) -> None:
     said = found.reliability.verdict
     entry["explanations"] += 1
     entry["verdicts"][said] = entry["verdicts"].get(said, 0) + 1
-    entry["right"][said] = entry["right"].get(said, 0) + is_right(found, truth)
+    entry["right"][said] = entry["right"].get(said, 0) + (not mistakes(found, truth))
     if found.influential is not None:
         entry["false"] += int((found.influential & truth.irrelevant).sum())
         entry["irrelevant"] += int(truth.irrelevant.sum())
@@ -135,7 +140,7 @@ def main() -> None:
                 truth = make(np.random.default_rng(seed), ROWS)
                 found = explained(truth, seed)
                 count(name, truth, found, counts)
-                right = "right" if is_right(found, truth) else "WRONG"
+                right = "; ".join(mistakes(found, truth)) or "right"
                 print(f"{name}, {seed}: {found.reliability.verdict}, {right}", file=sys.stderr, flush=True)
     if chosen.only is None:
         print(report(keep("importance", machine(PACKAGES), counts)))

@@ -12,7 +12,18 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import figures, large, population, reading, spectra, steps, tables, verdicts
+from benchmarks import (
+    attributions,
+    figures,
+    importance,
+    large,
+    population,
+    reading,
+    spectra,
+    steps,
+    tables,
+    verdicts,
+)
 from benchmarks.measure import load, table
 from pondera.choice import counted
 from pondera.files import whole_file
@@ -69,6 +80,8 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "figures": ("figures", figures.report),
         "spectra": ("spectra", spectra.report),
         "verdicts": ("verdicts", verdicts.report),
+        "attributions": ("attributions", attributions.report),
+        "importance": ("importance", importance.report),
     },
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),

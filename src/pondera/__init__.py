@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pondera.estimators.classifier import PonderaClassifier as PonderaClassifier
     from pondera.estimators.file import load as load
     from pondera.estimators.regressor import PonderaRegressor as PonderaRegressor
+    from pondera.explaining.entry import explain as explain
+    from pondera.explaining.explanation import Explanation as Explanation
     from pondera.network.architecture import Architecture as Architecture
     from pondera.network.dense import Dense as Dense
     from pondera.network.dropout import Dropout as Dropout
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pondera.reading.statistics import statistics_of_all as statistics_of_all
     from pondera.reading.timeline.timeline import Timeline as Timeline
     from pondera.reading.timeline.timeline import timeline as timeline
+    from pondera.report.display import ImportanceDisplay as ImportanceDisplay
     from pondera.tables.read import read_table as read_table
     from pondera.training.figures import Fit as Fit
     from pondera.training.fit import fit as fit
@@ -47,6 +50,8 @@ _HOMES = {
     "PonderaClassifier": "estimators.classifier",
     "PonderaRegressor": "estimators.regressor",
     "load": "estimators.file",
+    "explain": "explaining.entry",
+    "Explanation": "explaining.explanation",
     "Architecture": "network.architecture",
     "Dense": "network.dense",
     "Dropout": "network.dropout",
@@ -65,6 +70,7 @@ _HOMES = {
     "statistics_of_all": "reading.statistics",
     "Timeline": "reading.timeline.timeline",
     "timeline": "reading.timeline.timeline",
+    "ImportanceDisplay": "report.display",
     "read_table": "tables.read",
     "Fit": "training.figures",
     "fit": "training.fit",

@@ -14,7 +14,7 @@ from pondera.network.dense import Dense
 from pondera.network.network import Network
 from pondera.network.scale import Scale
 
-USABLE = [name for name in METHODS if name != "linear"]
+USABLE = [name for name in METHODS if name not in ("linear", "leave_out")]
 ON_DATA = [name for name in USABLE if METHODS[name].kind == "importance"]
 STRENGTHS = [name for name in METHODS if METHODS[name].kind == "strength"]
 

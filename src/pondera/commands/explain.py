@@ -32,13 +32,26 @@ def explain(
     methods: Annotated[
         str | None, typer.Option(help="Methods, separated by commas.", show_default="all that can be used")
     ] = None,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            metavar="",
+            help="Train anew too: without columns, and on answers that mean nothing. Slow.",
+        ),
+    ] = False,
+    baseline: Annotated[
+        str, typer.Option(help="Where integrated gradients begin: mean, zeros or rows.", metavar="WHERE")
+    ] = "mean",
     seed: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Drives everything random.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which columns matter to a model, how they act, and how far that can be believed."""
+    from pondera.choice import unknown
     from pondera.errors import ArgumentError
     from pondera.explaining.explain import explain as explain_question
+    from pondera.explaining.gradients import BASELINES
     from pondera.explaining.row import explain_row
     from pondera.model.file import load
     from pondera.report.explanation import show_explanation, show_row, show_weight
@@ -50,12 +63,14 @@ def explain(
         raise ArgumentError("Give one of both: --row N, or --weight NAME[I,J].")
     if html is not None and (row is not None or weight is not None):
         raise ArgumentError("--html shows the whole explanation. Leave out --row and --weight.")
+    if baseline not in BASELINES:
+        raise ArgumentError(unknown("baseline", baseline, BASELINES))
     if seed < 0:
         raise ArgumentError(f"--seed takes a whole number from 0 up. Got {seed}.")
     if html is not None:
         check_page(html, model, table)
     loaded, _ = load(model)
-    question = _question(loaded, table, seed)
+    question = _question(loaded, table, seed, retrain, baseline)
     found: Any
     shown: Callable[[Any, Any], None]
     if row is not None:
@@ -74,7 +89,7 @@ def explain(
         shown(results(), found)
 
 
-def _question(loaded: Model, table: Path, seed: int) -> Question:
+def _question(loaded: Model, table: Path, seed: int, retrain: bool, baseline: str) -> Question:
     """Return what is asked, and say what in the table training had not seen."""
     from pondera.explaining.ask import question_of
     from pondera.report.terminal import messages
@@ -86,7 +101,9 @@ def _question(loaded: Model, table: Path, seed: int) -> Question:
         table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
     )
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
-    question, unseen = question_of(loaded, rows, answers, seed=seed, where=partial(place_of_row, table))
+    question, unseen = question_of(
+        loaded, rows, answers, seed=seed, where=partial(place_of_row, table), retrain=retrain, baseline=baseline
+    )
     for finding in unseen.findings():
         messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
     if answers is None:

@@ -43,7 +43,7 @@ from pondera.model.settings import Settings
 from pondera.model.train import Trained, train, train_on
 from pondera.network.activations import ACTIVATIONS
 from pondera.network.architecture import PRECISIONS
-from pondera.tables.frame import as_frame, from_objects
+from pondera.tables.frame import as_frame, as_series
 from pondera.tables.target import Classes
 from pondera.training.epoch import State
 from pondera.training.figures import Progress
@@ -304,11 +304,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
-
-
-def as_series(name: str, values: Array) -> pl.Series:
-    """Return labels or numbers as a column: (rows,)."""
-    return from_objects(name, values.tolist()) if values.dtype == object else pl.Series(name, values)
 
 
 def _seed(random_state: Any) -> int:

@@ -16,13 +16,19 @@ from pondera.errors import TableError
 from pondera.explaining.question import Input, Question
 from pondera.explaining.subject import Subject
 from pondera.model.model import Model
+from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.tables.encode import Unseen
 from pondera.tables.parts import Where, row_number
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
+from pondera.training.fit import fit
 from pondera.training.losses import loss_of
+from pondera.training.plan import Plan
 
 Array = np.ndarray[Any, Any]
+
+HELD_OUT = 0.2
+"""Of rows that a network is trained on anew, the share that decides which epoch's weights are kept."""
 
 BACKGROUND = 128
 """Rows that stand for a column's not being known."""
@@ -35,6 +41,8 @@ def question_of(
     *,
     seed: int = 0,
     where: Where = row_number,
+    retrain: bool = False,
+    baseline: str = "mean",
 ) -> tuple[Question, Unseen]:
     """Return the question how much each column matters to a model's predictions of the rows of a table.
 
@@ -50,6 +58,10 @@ def question_of(
         Draws the rows that stand for a column's not being known.
     where
         Says where a row is, in an error.
+    retrain
+        Whether methods may train such networks anew, which takes as many trainings as there are columns and more.
+    baseline
+        Where integrated gradients begin: ``"mean"`` of some rows, ``"zeros"``, or some ``"rows"``.
 
     Returns
     -------
@@ -85,7 +97,18 @@ def question_of(
         classes=tuple(str(each) for each in model.target.values) if isinstance(model.target, Classes) else None,
         reference=None if answers is None else _best_constant(model, answers, error),
         table=frame,
+        baseline=baseline,
+        retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen
+
+
+def _trained(model: Model, x: Array, answers: Array, seed: int) -> Subject:
+    """Return a network of the same architecture, trained on encoded rows by the same plan, a fifth of them held out."""
+    plan = Plan.from_json(model.record["plan"]).replace(seed=seed) if "plan" in model.record else Plan(seed=seed)
+    network = Network(model.architecture, model.architecture.initial(seed, model.networks[0].dtype))
+    found = fit(network, x, answers, plan, validation=HELD_OUT).network
+    assert found is not None  # a network was given
+    return Subject.of_network(found)
 
 
 def inputs_of_columns(model: Model) -> tuple[Input, ...]:

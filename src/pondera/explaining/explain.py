@@ -25,6 +25,8 @@ from pondera.explaining.reliability.sanity import sanity
 from pondera.explaining.reliability.seeds import SeedStability, seed_stability
 from pondera.explaining.reliability.verdict import Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
+from pondera.explaining.retraining import retrained_without, without_meaning
+from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[str, int, int], None]
@@ -76,10 +78,14 @@ def explain(
     headline = next((name for name in HEADLINES if any(each.name == name for each in usable)), None)
     if headline is None:
         raise ArgumentError(f"A ranking needs one of the methods {' or '.join(HEADLINES)} among those that are chosen.")
+    meaningless = None
+    if question.retrain is not None:
+        show("training on answers that mean nothing", 0, len(usable) + 1)
+        meaningless = without_meaning(question, seed)
     results = {}
     for number, each in enumerate(usable):
         show(each.title, number, len(usable) + 1)
-        results[each.name] = _result(each, question, seed)
+        results[each.name] = _result(each, question, seed, meaningless)
     show("reliability", len(usable), len(usable) + 1)
     main = results[headline]
     stability = seed_stability(main.values, main.errors)
@@ -87,6 +93,10 @@ def explain(
     found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
     agreed = agreement({name: each.shares for name, each in results.items() if each.method.kind == "importance"})
     faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if len(question.inputs) > 1 else None
+    again = None
+    if question.retrain is not None and len(question.inputs) > 1:
+        show("training without the first of the ranking", len(usable), len(usable) + 1)
+        again = retrained_without(question, stability.mean, seed)
     weights = _weights(question, results, stability, influential, found_groups, seed)
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
     evidence = Evidence(
@@ -108,6 +118,7 @@ def explain(
         influential=influential,
         agreement=agreed,
         faithfulness=faithful,
+        retrained=again,
         groups=found_groups,
         evidence=evidence,
         reliability=reliability_of(evidence),
@@ -123,14 +134,17 @@ def _method(name: str) -> Method:
     return METHODS[name]
 
 
-def _result(method: Method, question: Question, seed: int) -> MethodResult:
+def _result(method: Method, question: Question, seed: int, meaningless: Subject | None) -> MethodResult:
     """Measure every network on the same rows with the same randomness, so that they differ in nothing else."""
     begun = time.perf_counter()
     asked = question.sample(method.rows, np.random.default_rng(seed))
-    measured = tuple(method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects)
+    anew = "training" in method.needs  # which is not about the networks that there are
+    measured = tuple(
+        method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects[: 1 if anew else None]
+    )
     seconds = time.perf_counter() - begun
     network = question.subjects[0].network
-    seen = None if network is None else sanity(method, question, network, seed)
+    seen = None if network is None or anew else sanity(method, question, network, seed, meaningless)
     return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.choice import counted
 from pondera.explaining.effects import Effect, Interaction
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.ranks import shares
@@ -19,8 +20,12 @@ from pondera.explaining.reliability.sanity import Sanity
 from pondera.explaining.reliability.seeds import SeedStability
 from pondera.explaining.reliability.verdict import Evidence, Reliability
 from pondera.explaining.reliability.weights import WeightsAsImportance
+from pondera.explaining.retraining import Retrained
+from pondera.markup import STYLE, escaped, table
 
 Array = np.ndarray[Any, Any]
+
+SHOWN = 40  # columns that a notebook shows
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class MethodResult:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Which columns matter to a network, and how far that can be believed.
 
@@ -88,6 +93,8 @@ class Explanation:
         Which columns have a measurable influence, (columns,); None where that cannot be tested.
     agreement, faithfulness, groups, evidence, reliability, weights
         What was measured of the ranking.
+    retrained
+        What networks come to that are trained without the first columns of the ranking; None unless that was asked for.
     effects, interactions
         How the most important columns act on the score, and what pairs of them do together.
     """
@@ -102,6 +109,7 @@ class Explanation:
     influential: Array | None
     agreement: Agreement
     faithfulness: Faithfulness | None
+    retrained: Retrained | None
     groups: Groups
     evidence: Evidence
     reliability: Reliability
@@ -127,6 +135,22 @@ class Explanation:
         both = np.stack([self.stability.low, self.stability.high], axis=1)
         found: Array = both / whole if whole > 0 else np.full(both.shape, math.nan)
         return found
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.unit}: {counted(len(self.names), 'column')}, {self.reliability.verdict}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how far to believe it, and the columns, the most important first."""
+        rows = []
+        for k in self.order[:SHOWN]:
+            low, high = self.intervals[k]
+            interval = "–" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f} %"
+            rows.append([self.names[k], f"{100 * self.importance[k]:.1f} %", interval, self.verdict_of(k)])
+        more = f"<p>and {len(self.names) - SHOWN:,} less important ones</p>" if len(self.names) > SHOWN else ""
+        said = f"<p><b>{escaped(self.reliability.verdict)}.</b> {escaped(self.reliability.statement)}</p>"
+        weights = f"<p>{escaped(self.weights.statement)}</p>" if self.weights else ""
+        columns = table(["column", "importance", "95 %", ""], rows)
+        return f"<style>{STYLE}</style><p>What matters to {escaped(self.unit)}</p>{said}{columns}{more}{weights}"
 
     def verdict_of(self, column: int) -> str:
         """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
@@ -170,6 +194,15 @@ class Explanation:
                     "random_deletion": [float(each) for each in faithful.random_deletion.mean(axis=0)],
                     "random_insertion": [float(each) for each in faithful.random_insertion.mean(axis=0)],
                 },
+                "retrained": None
+                if self.retrained is None
+                else {
+                    "better_than_random": self.retrained.better,
+                    "counts": [int(n) for n in self.retrained.counts],
+                    "before": self.retrained.before,
+                    "ranked": [float(each) for each in self.retrained.ranked],
+                    "random": [float(each) for each in self.retrained.random.mean(axis=0)],
+                },
                 "groups": [[self.names[k] for k in group] for group in self.groups.groups],
             },
             "weights_as_importance": None
@@ -207,6 +240,7 @@ class Explanation:
             "seconds": each.seconds,
             "rows": each.rows,
             "sees_network": None if each.sanity is None else each.sanity.sees_network,
+            "sees_labels": None if each.sanity is None else each.sanity.sees_labels,
             "caveat": each.method.caveat,
             "source": each.method.source,
             "figures": dict(each.measured[0].figures),

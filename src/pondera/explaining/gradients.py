@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from pondera.choice import unknown
+from pondera.errors import ArgumentError
 from pondera.explaining.method import Measured
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
-Baseline = Literal["mean", "zeros"]
+
+BASELINES = ("mean", "zeros", "rows")
+BASELINE_ROWS = 8
+"""Rows of the background that lines begin at, where they begin at rows."""
 
 FEWEST_STEPS, MOST_STEPS = 8, 512
 COMPLETE = 0.01
@@ -43,7 +48,7 @@ def integrated_gradients(
     subject: Subject,
     random: np.random.Generator,
     *,
-    baseline: Baseline | Array = "mean",
+    baseline: str | Array | None = None,
     steps: int | None = None,
 ) -> Measured:
     """Return the slopes along the straight line from a baseline to each row, integrated, times what changed on it.
@@ -53,8 +58,9 @@ def integrated_gradients(
     question, subject, random
         As of every method; nothing is random here.
     baseline
-        ``"mean"`` of the background, ``"zeros"`` (the middle of the training rows where inputs are scaled), or rows of
-        one's own, (encoded,) or (some, encoded): the mean over them is taken.
+        ``"mean"`` of the background, ``"zeros"`` (the middle of the training rows where inputs are scaled), ``"rows"``
+        of the background, some of them, or rows of one's own, (encoded,) or (some, encoded): the mean over them is
+        taken. By default what the question says.
     steps
         Points of Gauss and Legendre's rule on the line. By default as many as bring the sum of the contributions
         within 1 % of the difference of the scores, row by row, from 8 up to 512.
@@ -64,7 +70,7 @@ def integrated_gradients(
     Contributions; ``figures`` has ``completeness_error``, the mean of |Σ contributions − difference| as a share of the
     mean |difference|, and the largest number of ``steps``.
     """
-    starts = _baselines(question, baseline)
+    starts = _baselines(question, question.baseline if baseline is None else baseline)
     parts = [_integrated(question, subject, start, steps) for start in starts]
     contributions = np.mean([found for found, _, _ in parts], axis=0)
     bases = np.mean([base for _, base, _ in parts], axis=0)
@@ -102,13 +108,17 @@ def _along(question: Question, subject: Subject, start: Array, rows: Array, step
     return np.asarray(way * mean)
 
 
-def _baselines(question: Question, baseline: Baseline | Array) -> Array:
+def _baselines(question: Question, baseline: str | Array) -> Array:
     """Return the rows that the line begins at, (some, encoded)."""
-    if isinstance(baseline, str):
-        if baseline == "zeros":
-            return np.zeros((1, question.x.shape[1]))
+    if not isinstance(baseline, str):
+        return np.atleast_2d(np.asarray(baseline, np.float64))
+    if baseline == "zeros":
+        return np.zeros((1, question.x.shape[1]))
+    if baseline == "rows":
+        return np.asarray(question.background[:BASELINE_ROWS], np.float64)
+    if baseline == "mean":
         return np.asarray(question.background.mean(axis=0, dtype=np.float64, keepdims=True))
-    return np.atleast_2d(np.asarray(baseline, np.float64))
+    raise ArgumentError(unknown("baseline", baseline, BASELINES))
 
 
 def expected_gradients(

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 Kind = Literal["strength", "importance"]
 """``strength`` comes from weights alone; ``importance`` from what happens on data."""
 
-Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear"]
+Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear", "training"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ OBSTACLES: Mapping[Need, str] = {
     "connections": "its layers do more than multiply and add, so that products of weights say nothing",
     "scaling layer": "the network does not begin with a scaling layer",
     "linear": "the network is not linear",
+    "training": "nothing is trained anew unless that is asked for",
 }
 
 
@@ -118,6 +119,8 @@ def _has(need: Need, question: Question, subject: Subject) -> bool:
         return subject.slopes is not None
     if need == "answers":
         return question.answers is not None and question.error is not None
+    if need == "training":
+        return question.retrain is not None
     if network is None:
         return False
     layers = network.architecture.layers

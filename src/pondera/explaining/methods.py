@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pondera.explaining.gradients import expected_gradients, gradient_input, integrated_gradients, linear
 from pondera.explaining.method import Method
 from pondera.explaining.permutation import conditional_permutation, permutation
+from pondera.explaining.retraining import MOST_ROWS, leave_out
 from pondera.explaining.shapley import shapley
 from pondera.explaining.strength import connection_products, first_layer, garson, scaling_layer
 
@@ -117,6 +118,16 @@ _ALL = (
         "Strobl et al. 2008, BMC Bioinformatics 9; Molnar et al. 2023, arXiv 2006.04628",
         frozenset({"answers"}),
         rows=2048,
+    ),
+    Method(
+        "leave_out",
+        "training without the column",
+        "importance",
+        leave_out,
+        "Says what a column is good for, not what this network does with it; what others can replace counts nothing.",
+        "Lei, G'Sell, Rinaldo, Tibshirani & Wasserman 2018, JASA 113",
+        frozenset({"answers", "training"}),
+        rows=MOST_ROWS,
     ),
 )
 

@@ -75,6 +75,11 @@ class Question:
         What the outputs stand for, where they are classes; one output stands for the second of two.
     table
         The same rows as the user knows them.
+    baseline
+        Where integrated gradients begin: see :func:`~pondera.explaining.gradients.integrated_gradients`.
+    retrain
+        Rows (some, encoded), answers and a seed -> what a training like the subjects' makes of them; None where nothing
+        is to be trained anew.
 
     Examples
     --------
@@ -98,6 +103,8 @@ class Question:
     loss: str | None = None
     classes: tuple[str, ...] | None = None
     table: pl.DataFrame | None = None
+    baseline: str | Array = "mean"
+    retrain: Callable[[Array, Array, int], Subject] | None = None
 
     @classmethod
     def of_arrays(
@@ -110,6 +117,7 @@ class Question:
         background: Array | None = None,
         error: Callable[[Array, Array], Array] | None = None,
         output: int = 0,
+        baseline: str | Array = "mean",
     ) -> Question:
         """Return the question how much each input of arrays matters to one output.
 
@@ -129,12 +137,21 @@ class Question:
             Outputs (rows, outputs) and answers -> (rows,); by default the squared error of ``output``.
         output
             Which one.
+        baseline
+            Where integrated gradients begin.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no rows, or no such output.
         """
         several = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
         rows = np.asarray(x)
         if rows.ndim != 2 or not len(rows):
             raise ArgumentError(f"Expected rows to explain, (rows, inputs). Got an array of shape {rows.shape}.")
         width = several[0].outputs(rows[:1]).shape[1]
+        if not -width <= output < width:
+            raise ArgumentError(f"Outputs are numbered from 0 to {width - 1}. Got {output}.")
         directions = np.zeros((len(rows), width), rows.dtype if rows.dtype.kind == "f" else np.float64)
         directions[:, output] = 1
         called = list(names) if names is not None else [f"x{place}" for place in range(rows.shape[1])]
@@ -147,6 +164,7 @@ class Question:
             answers=answers,
             error=error or (lambda found, right: np.square(found[:, output] - right)),
             reference=None if answers is None or error is not None else float(np.var(answers)),
+            baseline=baseline,
         )
 
     @property

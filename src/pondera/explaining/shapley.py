@@ -24,6 +24,9 @@ PAIRS = 16
 MOST_EXACT = 12
 """Columns up to which every coalition can be looked at: 4,096."""
 
+AT_ONCE = 1 << 15
+"""Rows that the network is asked about together."""
+
 
 def shapley(question: Question, subject: Subject, random: np.random.Generator, *, pairs: int = PAIRS) -> Measured:
     """Return Shapley values from random orders of the columns (Castro, Gómez & Tejada 2009, Computers & OR 36).
@@ -34,15 +37,19 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     over pairs.
     """
     rows, columns = len(question.x), len(question.inputs)
+    drawn = question.background[_drawn(len(question.background), pairs, random)]
+    orders = np.stack([random.permutation(columns) for _ in range(pairs)])
+    last = question.scores(subject)
     total, squares, bases = np.zeros((rows, columns)), np.zeros((rows, columns)), np.zeros(rows)
-    for row in question.background[_drawn(len(question.background), pairs, random)]:
-        order = random.permutation(columns)
-        forward, base = _one_order(question, subject, row, order)
-        backward, _ = _one_order(question, subject, row, order[::-1])
+    at_once = max(1, AT_ONCE // (2 * rows * columns))
+    for start in range(0, pairs, at_once):
+        some, backgrounds = orders[start : start + at_once], drawn[start : start + at_once]
+        forward, base = _effects(question, subject, backgrounds, some, last)
+        backward, _ = _effects(question, subject, backgrounds, some[:, ::-1], last)
         found = (forward + backward) / 2
-        total += found
-        squares += found * found
-        bases += base
+        total += found.sum(axis=0)
+        squares += np.square(found).sum(axis=0)
+        bases += base.sum(axis=0)
     mean = total / pairs
     errors = np.sqrt(np.maximum(squares / pairs - mean * mean, 0) / max(pairs - 1, 1))
     return Measured.of_contributions(mean, bases / pairs, errors, orders=2 * pairs)
@@ -61,14 +68,13 @@ def exact_shapley(question: Question, subject: Subject, random: np.random.Genera
         raise ArgumentError(
             f"Exact Shapley values take 2^columns coalitions; at most {MOST_EXACT} columns. Got {columns}."
         )
+    coalitions = (np.arange(1 << columns)[:, None] >> np.arange(columns) & 1).astype(bool)  # (coalitions, columns)
     worth = np.zeros((1 << columns, len(question.x)))
-    for number in range(1 << columns):
-        known = [each for place, each in enumerate(question.inputs) if number >> place & 1]
-        for row in question.background:
-            mixed = np.broadcast_to(row, question.x.shape).copy()
-            for each in known:
-                mixed[:, each.places] = question.x[:, each.places]
-            worth[number] += question.scores(subject, mixed)
+    at_once = max(1, AT_ONCE // len(question.x))
+    for row in question.background:
+        for start in range(0, 1 << columns, at_once):
+            part = slice(start, start + at_once)
+            worth[part] += _mixed_scores(question, subject, row, coalitions[part])
     worth /= len(question.background)
     contributions = np.zeros((len(question.x), columns))
     weights = [1 / (columns * math.comb(columns - 1, size)) for size in range(columns)]
@@ -86,15 +92,40 @@ def _drawn(count: int, wanted: int, random: np.random.Generator) -> Array:
     return np.concatenate(rounds)[:wanted]
 
 
-def _one_order(question: Question, subject: Subject, start: Array, order: Array) -> tuple[Array, Array]:
-    """Return the effect of each column, (rows, columns), when they become known in this order; and the first score."""
-    mixed = np.broadcast_to(start, question.x.shape).copy()
-    base = before = question.scores(subject, mixed)
-    effects = np.zeros((len(question.x), len(question.inputs)))
-    for place in order:
-        where = question.inputs[place].places
-        mixed[:, where] = question.x[:, where]
-        after = question.scores(subject, mixed)
-        effects[:, place] = after - before
-        before = after
-    return effects, base
+def _effects(question: Question, subject: Subject, starts: Array, orders: Array, last: Array) -> tuple[Array, Array]:
+    """Return the effect of each column when they become known in given orders, and the first scores.
+
+    Parameters
+    ----------
+    question, subject
+        As of every method.
+    starts
+        The row of the background that each order begins at, (orders, encoded).
+    orders
+        (orders, columns)
+    last
+        The scores where all columns are known, (rows,).
+
+    Returns
+    -------
+    (orders, rows, columns) and (orders, rows)
+    """
+    count, columns = orders.shape
+    places = np.argsort(orders, axis=1)  # when each column becomes known
+    known = places[:, None, :] < np.arange(columns)[:, None]  # (orders, states, columns)
+    scores = _mixed_scores(question, subject, starts[:, None, None, :], known)  # (orders, states, rows)
+    after = np.concatenate([scores[:, 1:], np.broadcast_to(last, (count, 1, len(last)))], axis=1)
+    effects = np.empty((count, len(last), columns))
+    np.put_along_axis(effects, np.broadcast_to(orders[:, None, :], effects.shape), (after - scores).swapaxes(1, 2), 2)
+    return effects, scores[:, 0]
+
+
+def _mixed_scores(question: Question, subject: Subject, start: Array, known: Array) -> Array:
+    """Return the scores of all rows where only some columns are known: (…, columns) -> (…, rows)."""
+    widths = [each.stop - each.start for each in question.inputs]
+    taken = np.repeat(known, widths, axis=-1)[..., None, :]  # (…, 1, encoded)
+    mixed = np.where(taken, question.x, start)
+    shape = mixed.shape[:-1]
+    directions = np.broadcast_to(question.directions, (*shape, question.directions.shape[1]))
+    flat = mixed.reshape(-1, mixed.shape[-1])
+    return question.scores(subject, flat, directions.reshape(len(flat), -1)).reshape(shape)

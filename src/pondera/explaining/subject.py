@@ -13,9 +13,12 @@ import numpy as np
 
 from pondera.network.network import Network
 from pondera.network.precision import precision
-from pondera.network.rows import Apply, blocks_of, outputs
+from pondera.network.rows import BLOCK, Apply, blocks_of, outputs_in_blocks
 
 Array = np.ndarray[Any, Any]
+
+MANY = 4096
+"""Rows that are asked about at a time where there are many."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,19 @@ class Subject:
             Of the rows it takes.
         """
         kind = np.dtype(dtype)
+
+        def found(x: Array) -> Array:
+            rows = np.ascontiguousarray(x, kind)
+            return outputs_in_blocks(apply, weights, blocks_of(rows, _size(rows)), len(rows))
+
         return cls(
-            lambda x: outputs(apply, weights, np.ascontiguousarray(x, kind)),
-            lambda x, direction: _slopes_in_blocks(apply, weights, np.ascontiguousarray(x, kind), direction),
+            found, lambda x, direction: _slopes_in_blocks(apply, weights, np.ascontiguousarray(x, kind), direction)
         )
+
+
+def _size(x: Array) -> int:
+    """Return how many rows are worth asking about at a time; two sizes are two compiled programs, and no more."""
+    return MANY if len(x) > MANY // 2 else BLOCK
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -78,7 +90,8 @@ def _slopes(apply: Apply, weights: Any, x: jax.Array, direction: jax.Array) -> j
 
 
 def _slopes_in_blocks(apply: Apply, weights: Any, x: Array, direction: Array) -> Array:
-    pairs = zip(blocks_of(x), blocks_of(np.asarray(direction, x.dtype)), strict=True)
+    size = _size(x)
+    pairs = zip(blocks_of(x, size), blocks_of(np.asarray(direction, x.dtype), size), strict=True)
     with precision([x]):
         parts = [np.asarray(_slopes(apply, weights, rows, towards)) for rows, towards in pairs]
     return np.concatenate(parts)[: len(x)] if parts else np.zeros_like(x)

@@ -21,11 +21,11 @@ def _block(apply: Apply, weights: Any, x: jax.Array) -> Any:
     return apply(weights, x)
 
 
-def blocks_of(x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-    """Return the rows in blocks of :data:`BLOCK`, the last one filled up with zeros."""
-    missing = -len(x) % BLOCK
+def blocks_of(x: np.ndarray[Any, Any], size: int = BLOCK) -> list[np.ndarray[Any, Any]]:
+    """Return the rows in blocks of one size, the last one filled up with zeros."""
+    missing = -len(x) % size
     full = np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else x
-    return [full[i : i + BLOCK] for i in range(0, len(full), BLOCK)]
+    return [full[i : i + size] for i in range(0, len(full), size)]
 
 
 def outputs_in_blocks(

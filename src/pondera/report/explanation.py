@@ -12,6 +12,7 @@ from rich.text import Text
 from pondera.choice import counted, listed
 from pondera.explaining.connections import Weight
 from pondera.explaining.explanation import Explanation
+from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
 from pondera.report.terminal import GRAVE, NEGATIVE, POSITIVE, QUIET, bar, ending, figure
 from pondera.report.timeline import sparkline
@@ -35,6 +36,7 @@ def show_explanation(console: Console, found: Explanation) -> None:
     console.print()
     console.print(_methods(found))
     _about_methods(console, found)
+    _retrained(console, found)
     _groups(console, found)
     _acting(console, found)
     _weights(console, found)
@@ -125,11 +127,31 @@ def _about_methods(console: Console, found: Explanation) -> None:
     for each in found.results.values():
         if each.sanity is not None and not each.sanity.sees_network:
             console.print(Text(f"{each.method.title}: the same for random weights. It does not look at the network."))
+        elif each.sanity is not None and each.sanity.sees_labels is False:
+            console.print(
+                Text(f"{each.method.title}: the same where the answers mean nothing. It does not see what was learned.")
+            )
     if found.agreement.outlier is not None:
         title = found.results[found.agreement.outlier].method.title
         console.print(Text(f"{title}: orders the inputs unlike all others.", style=QUIET))
     for name, why in found.left_out.items():
         console.print(Text(f"{name} is left out: {why}", style=QUIET))
+
+
+def _retrained(console: Console, found: Explanation) -> None:
+    if found.retrained is not None:
+        console.print()
+        console.print(Text(retrained_words(found.retrained)))
+
+
+def retrained_words(again: Retrained) -> str:
+    """Return what networks come to that were trained without the first columns, as a sentence."""
+    parts = ", ".join(
+        f"{figure(ours)} without the first {count:,} (without random ones {figure(float(others))})"
+        for count, ours, others in zip(again.counts, again.ranked, again.random.mean(axis=0), strict=True)
+    )
+    costs = "more than without random ones" if again.better else "hardly more than without random ones"
+    return f"Trained anew, the error is {figure(again.before)} with all columns, {parts}: {costs}."
 
 
 def _groups(console: Console, found: Explanation) -> None:

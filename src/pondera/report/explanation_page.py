@@ -7,7 +7,7 @@ from pondera.explaining.explanation import Explanation
 from pondera.markup import escaped, table
 from pondera.report.charts.explanation import CHARTS
 from pondera.report.charts.reading import svg
-from pondera.report.explanation import VERDICTS
+from pondera.report.explanation import VERDICTS, retrained_words
 from pondera.report.page import Section, page
 
 COLOURS = {"green": "#2f855a", "yellow": "#c7791f", "red": "#c53030"}
@@ -36,6 +36,8 @@ def _verdict(found: Explanation) -> Section:
             f"How it "
             "is divided between them is not known.</p>"
         )
+    if found.retrained is not None:
+        parts.append(f"<p>{escaped(retrained_words(found.retrained))}</p>")
     if found.weights is not None:
         parts.append(f"<p>{escaped(' '.join([found.weights.statement, *found.weights.reasons]))}</p>")
     return Section("How far can this be believed?", "Measured on these networks and rows.", "".join(parts))

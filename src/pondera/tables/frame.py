@@ -227,6 +227,11 @@ def _from_column(name: str, values: Any) -> pl.Series:
     raise unusable(name, values.dtype)
 
 
+def as_series(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
+    """Return labels or numbers as a column: (rows,)."""
+    return from_objects(name, values.tolist()) if values.dtype == object else pl.Series(name, values)
+
+
 def from_objects(name: str, values: Sequence[Any]) -> pl.Series:
     """Return a column of Python values with the narrowest dtype that holds them all.
 

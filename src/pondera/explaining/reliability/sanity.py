@@ -31,17 +31,27 @@ class Sanity:
         With the ranking of each network of random weights.
     distances
         How far shares of importance moved: half of Σ |difference|, 0 to 1.
+    labels
+        Both for a network that was trained on answers that mean nothing; None where none was.
     """
 
     correlations: tuple[float, ...]
     distances: tuple[float, ...]
+    labels: tuple[float, float] | None = None
 
     @property
     def sees_network(self) -> bool:
         """False where the ranking survived every time."""
-        return not all(
-            (np.isnan(c) or c >= SURVIVES) and d <= SAME for c, d in zip(self.correlations, self.distances, strict=True)
-        )
+        return not all(_survives(c, d) for c, d in zip(self.correlations, self.distances, strict=True))
+
+    @property
+    def sees_labels(self) -> bool | None:
+        """False where the ranking of a network that learned nothing is the same; None where that was not tried."""
+        return None if self.labels is None else not _survives(*self.labels)
+
+
+def _survives(correlation: float, distance: float) -> bool:
+    return bool((np.isnan(correlation) or correlation >= SURVIVES) and distance <= SAME)
 
 
 def randomized(network: Network, seed: int) -> Network:
@@ -57,7 +67,9 @@ def randomized(network: Network, seed: int) -> Network:
     return network.with_weights(weights)
 
 
-def sanity(method: Method, question: Question, network: Network, seed: int = 0) -> Sanity:
+def sanity(
+    method: Method, question: Question, network: Network, seed: int = 0, meaningless: Subject | None = None
+) -> Sanity:
     """Return whether a method's ranking survives random weights.
 
     Parameters
@@ -70,13 +82,21 @@ def sanity(method: Method, question: Question, network: Network, seed: int = 0) 
         Whose weights are drawn anew, several times.
     seed
         Drives all that is random.
+    meaningless
+        What was trained on answers that mean nothing.
     """
     few = question.sample(ROWS, np.random.default_rng(seed))
 
-    def values(of: Network) -> Array:
-        return method.measure(few, Subject.of_network(of), np.random.default_rng(seed)).values
+    def values(of: Subject) -> Array:
+        return method.measure(few, of, np.random.default_rng(seed)).values
 
-    before = values(network)
-    after = [values(randomized(network, seed + 1 + k)) for k in range(RANDOMIZED)]
-    distance = [float(np.abs(shares(before) - shares(each)).sum() / 2) for each in after]
-    return Sanity(tuple(rank_correlation(before, each) for each in after), tuple(distance))
+    before = values(Subject.of_network(network))
+
+    def beside(other: Subject) -> tuple[float, float]:
+        after = values(other)
+        return rank_correlation(before, after), float(np.abs(shares(before) - shares(after)).sum() / 2)
+
+    found = [beside(Subject.of_network(randomized(network, seed + 1 + k))) for k in range(RANDOMIZED)]
+    return Sanity(
+        tuple(c for c, _ in found), tuple(d for _, d in found), None if meaningless is None else beside(meaningless)
+    )
