@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pondera.explaining.explain import explain
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.question import Question
@@ -167,3 +168,38 @@ def test_the_outlier_among_methods_is_named():
     assert found.outlier == "d"
     assert agreement({"a": up, "b": up}).outlier is None
     assert agreement({"a": up}).median is None
+
+
+def sum_of_sizes():
+    """Σ s |x| of six inputs, s from 6 down to 1: each feeds two units of its own, so weights order them rightly."""
+    network = Network.create(6, [Dense(12, "relu"), Dense(1)], dtype="float64")
+    first = np.zeros((6, 12))
+    for k in range(6):
+        first[k, 2 * k : 2 * k + 2] = np.array([1, -1]) * (6.0 - k)
+    return network.with_weights({"layers.0.weight": first, "layers.1.weight": np.ones((12, 1))})
+
+
+def verdicts(network, x, y):
+    found = explain(Question.of_arrays(Subject.of_network(network), x, y), ["first_layer", "permutation"])
+    return found.weights, found.results["permutation"].values[0]
+
+
+def test_the_verdict_notices_that_the_same_function_is_written_with_other_weights():
+    x = np.random.default_rng(0).normal(size=(500, 6))
+    network = sum_of_sizes()
+    y = network(x)[:, 0]
+    before, importances = verdicts(network, x, y)
+    assert before.verdict == "yes"
+
+    factors = np.array([1e3, 1.0, 1.0, 1.0, 1.0, 1e-3])  # of inputs, taken back in their weights
+    weight = np.array(network.weights["layers.0.weight"]) / factors[:, None]
+    scaled, after = verdicts(network.with_weights({"layers.0.weight": weight}), x * factors, y)
+    np.testing.assert_allclose(after, importances, rtol=1e-5)
+    assert scaled.verdict == "no"
+    assert any("'x5' varies little" in reason for reason in scaled.reasons)
+
+    other = rescaled(network, seed=0)  # of units, taken back in what leaves them
+    units, after = verdicts(other, x, y)
+    np.testing.assert_allclose(after, importances, rtol=1e-5)
+    assert units.verdict != "yes"
+    assert any("Units can be scaled up" in reason for reason in units.reasons)

@@ -74,7 +74,10 @@ def _places(found: Timeline) -> Any:
 
 
 CHARTS = {
-    "The whole network": ("Distance from the first checkpoint and from the one before, of the norm.", distance),
+    "The whole network": (
+        "How far the weights are from the first checkpoint and from the one before, as a share of their norm.",
+        distance,
+    ),
     "Parts": ("How far each part moved since the checkpoint before; the darker the further.", parts),
 }
 """Title -> what it shows, and the function that draws it, or returns None where there is nothing to draw."""
