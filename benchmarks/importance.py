@@ -48,13 +48,14 @@ def mistakes(found: Explanation, truth: Truth) -> list[str]:
     """Return what the explanation is sure of and is wrong.
 
     Two columns whose intervals do not overlap and that the truth orders otherwise, and irrelevant ones with a
-    measurable influence.
+    measurable influence. Of columns that are said not to be told apart nothing is sure.
     """
     stable, columns = found.stability, range(len(truth.importance))
+    alone = [k for k in columns if len(found.groups.of(k)) == 1]
     wrong = [
         f"{found.names[i]} ({stable.mean[i]:.3g}) above {found.names[j]} ({stable.mean[j]:.3g})"
-        for i in columns
-        for j in columns
+        for i in alone
+        for j in alone
         if stable.low[i] > stable.high[j] and truth.importance[i] < truth.importance[j]
     ]
     influential = np.zeros(len(columns), bool) if found.influential is None else found.influential

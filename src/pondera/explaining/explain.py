@@ -40,6 +40,9 @@ EFFECTS, PAIRED = 8, 5
 
 LEVEL = 0.95
 
+TRIFLE = 0.01
+"""An influence below this share of the largest one is hardly any, even where it can be measured."""
+
 
 def explain(
     question: Question, methods: Sequence[str] | None = None, *, seed: int = 0, progress: Progress | None = None
@@ -88,10 +91,12 @@ def explain(
         results[each.name] = _result(each, question, seed, meaningless)
     show("reliability", len(usable), len(usable) + 1)
     main = results[headline]
-    stability = seed_stability(main.values, main.errors)
-    influential = _influential(main, stability) if headline == "permutation" else None
+    measurable = _measurable(main) if headline == "permutation" else None
+    influential = None if measurable is None else measurable & (main.mean >= TRIFLE * main.mean.max())
+    stability = seed_stability(main.values, main.errors, influential)
     found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
-    agreed = agreement({name: each.shares for name, each in results.items() if each.method.kind == "importance"})
+    rankings = {name: each.shares for name, each in results.items() if each.method.kind == "importance"}
+    agreed = agreement(rankings, influential)
     faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if len(question.inputs) > 1 else None
     again = None
     if question.retrain is not None and len(question.inputs) > 1:
@@ -103,7 +108,7 @@ def explain(
         _skill(question),
         stability.correlation,
         agreed.median if len(agreed.methods) > 1 else None,
-        None if faithful is None or np.isnan(faithful.advantage) else faithful.advantage,
+        None if faithful is None or np.isnan(faithful.advantage) else faithful.share_better,
         _grouped(stability, found_groups),
         _ordered(stability),
     )
@@ -116,6 +121,7 @@ def explain(
         headline=headline,
         stability=stability,
         influential=influential,
+        measurable=measurable,
         agreement=agreed,
         faithfulness=faithful,
         retrained=again,
@@ -148,12 +154,11 @@ def _result(method: Method, question: Question, seed: int, meaningless: Subject 
     return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
 
 
-def _influential(result: MethodResult, stability: SeedStability) -> Array:
+def _measurable(result: MethodResult) -> Array:
     """Return which columns the error grows without, beyond what chance gives one of so many."""
-    mean, columns = stability.mean, len(stability.mean)
     error = np.sqrt(np.square(result.errors).mean(axis=0))
-    least = float(stats.norm.ppf(1 - (1 - LEVEL) / columns))
-    found: Array = (mean > least * error) & (mean > 0)
+    least = float(stats.norm.ppf(1 - (1 - LEVEL) / len(result.mean)))
+    found: Array = (result.mean > least * error) & (result.mean > 0)
     return found
 
 

@@ -58,6 +58,12 @@ class MethodResult:
         return np.stack([each.values for each in self.measured])
 
     @property
+    def mean(self) -> Array:
+        """Mean over the networks: (columns,)."""
+        found: Array = self.values.mean(axis=0)
+        return found
+
+    @property
     def errors(self) -> Array:
         """Standard errors of sampling, by network: (networks, columns)."""
         return np.stack([each.errors for each in self.measured])
@@ -90,7 +96,9 @@ class Explanation:
     stability
         Of the headline method's importances.
     influential
-        Which columns have a measurable influence, (columns,); None where that cannot be tested.
+        Which columns have a measurable influence that is no trifle, (columns,); None where that cannot be tested.
+    measurable
+        Which have any, be it a trifle; None likewise.
     agreement, faithfulness, groups, evidence, reliability, weights
         What was measured of the ranking.
     retrained
@@ -107,6 +115,7 @@ class Explanation:
     headline: str
     stability: SeedStability
     influential: Array | None
+    measurable: Array | None
     agreement: Agreement
     faithfulness: Faithfulness | None
     retrained: Retrained | None
@@ -154,8 +163,10 @@ class Explanation:
 
     def verdict_of(self, column: int) -> str:
         """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
-        if self.influential is not None and not self.influential[column]:
+        if self.measurable is not None and not self.measurable[column]:
             return "no measurable influence"
+        if self.influential is not None and not self.influential[column]:
+            return "hardly any influence"
         if len(self.groups.of(column)) > 1:
             return "not told apart"
         best, worst = self.stability.rank_ranges()[column]
@@ -187,7 +198,7 @@ class Explanation:
                 if faithful is None
                 else {
                     "advantage": _plain(faithful.advantage),
-                    "share_beaten": faithful.share_beaten,
+                    "share_better": faithful.share_better,
                     "counts": [int(n) for n in faithful.counts],
                     "deletion": [float(each) for each in faithful.deletion],
                     "insertion": [float(each) for each in faithful.insertion],

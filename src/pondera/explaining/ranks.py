@@ -34,6 +34,21 @@ def rank_correlation(one: Array, other: Array) -> float:
     return float(np.clip(a @ b / size, -1, 1)) if size > 0 else math.nan
 
 
+def condensed(values: Array, matter: Array | None) -> Array:
+    """Return the values of the columns that matter and, last, the largest of all others, along the last axis.
+
+    The order among columns that do not matter is chance, and says nothing about a ranking; one of them among those that
+    do would.
+
+    >>> condensed(np.array([5.0, 0.1, 3.0, 0.2]), np.array([True, False, True, False])).tolist()
+    [5.0, 3.0, 0.2]
+    """
+    if matter is None or matter.all():
+        return values
+    rest = values[..., ~matter].max(axis=-1, keepdims=True)
+    return np.concatenate([values[..., matter], rest], axis=-1)
+
+
 def shares(values: Array) -> Array:
     """Return values, negative ones as 0, as shares of their sum along the last axis."""
     sizes = np.maximum(values, 0)

@@ -68,7 +68,7 @@ def _evidence(found: Explanation) -> str:
         None if evidence.skill is None else f"error {evidence.skill:.0%} below a constant's",
         None if evidence.stability is None else f"starts agree {evidence.stability:.2f}",
         None if evidence.agreement is None else f"methods agree {evidence.agreement:.2f}",
-        None if evidence.advantage is None else f"{evidence.advantage:.1f} σ better than random orders",
+        None if evidence.outdone is None else f"{evidence.outdone:.0%} of random orders are better",
         f"{evidence.grouped:.0%} in groups" if evidence.grouped else None,
     ]
     return " · ".join(part for part in parts if part)

@@ -135,7 +135,7 @@ def test_rescaled_networks_are_the_same_function(bent, rows):
     assert rescaled(Network.create(2, [Dense(3, "tanh"), Dense(1)]), 0) is None
 
 
-GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "advantage": 4.0, "grouped": 0.0, "ordered": True}
+GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "grouped": 0.0, "ordered": True}
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "advantage": 4.0, "g
         ({"ordered": False}, "unreliable", "No two inputs differ"),
         ({"stability": 0.3}, "unreliable", "other random starts order the inputs otherwise"),
         ({"agreement": 0.2}, "unreliable", "contradict"),
-        ({"advantage": -1.0}, "unreliable", "less than in random orders"),
+        ({"outdone": 0.8}, "unreliable", "less than in random orders"),
         ({"grouped": 0.8}, "not identifiable", "80% of all importance"),
         ({"skill": None}, "partly", "right answers"),
         ({"stability": None}, "partly", "one network only"),
         ({"stability": 0.8}, "partly", "agree only roughly"),
         ({"agreement": 0.7}, "partly", "agree only roughly"),
-        ({"advantage": 1.0}, "partly", "hardly more"),
+        ({"outdone": 0.3}, "partly", "hardly more"),
         ({"grouped": 0.2}, "partly", "20% of all importance"),
     ],
 )

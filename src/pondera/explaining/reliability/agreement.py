@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.explaining.ranks import rank_correlation
+from pondera.explaining.ranks import condensed, rank_correlation
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +25,7 @@ class Agreement:
     methods
         Their names.
     matrix
-        (methods, methods)
+        (methods, methods), of the columns that matter and the largest of the others.
     median
         Of all pairs; None with fewer than two methods.
     outlier
@@ -38,8 +38,15 @@ class Agreement:
     outlier: str | None
 
 
-def agreement(values: Mapping[str, Array]) -> Agreement:
-    """Return how alike the rankings of several methods are; values are name -> (columns,).
+def agreement(values: Mapping[str, Array], matter: Array | None = None) -> Agreement:
+    """Return how alike the rankings of several methods are.
+
+    Parameters
+    ----------
+    values
+        Name -> (columns,).
+    matter
+        Which columns have an influence, (columns,); None where that is not known.
 
     Examples
     --------
@@ -49,7 +56,8 @@ def agreement(values: Mapping[str, Array]) -> Agreement:
     (0.0, 'd')
     """
     names = tuple(values)
-    matrix = np.array([[rank_correlation(values[a], values[b]) for b in names] for a in names])
+    compared = {name: condensed(each, matter) for name, each in values.items()}
+    matrix = np.array([[rank_correlation(compared[a], compared[b]) for b in names] for a in names])
     pairs = matrix[np.triu_indices(len(names), 1)]
     known = pairs[~np.isnan(pairs)]
     return Agreement(names, matrix, float(np.median(known)) if len(known) else None, _outlier(names, matrix))

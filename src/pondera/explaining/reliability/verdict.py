@@ -13,8 +13,8 @@ STABLE, UNSTABLE = 0.9, 0.6
 AGREED, APART = 0.8, 0.5
 """Rank correlations between methods."""
 
-FAITHFUL = 2.0
-"""Standard deviations that a ranking must be better than random orders."""
+OUTDONE, LUCK = 0.1, 0.5
+"""Shares of random orders that are better than the ranking."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Evidence:
         The rank correlation between networks of other starts; None with one network.
     agreement
         The median rank correlation of methods; None with one method.
-    advantage
-        Of deletion and insertion over random orders, in standard deviations; None where there is no order.
+    outdone
+        The share of random orders that are better than the ranking at deletion and insertion; None where there is no
+        order.
     grouped
         The share of all importance that belongs to columns which cannot be told apart.
     ordered
@@ -41,7 +42,7 @@ class Evidence:
     skill: float | None
     stability: float | None
     agreement: float | None
-    advantage: float | None
+    outdone: float | None
     grouped: float
     ordered: bool
 
@@ -59,9 +60,9 @@ def reliability_of(evidence: Evidence) -> Reliability:
 
     Examples
     --------
-    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 5.0, 0.0, True)).verdict
+    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 0.0, 0.0, True)).verdict
     'reliable'
-    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 5.0, 0.7, True)).verdict
+    >>> reliability_of(Evidence(0.9, 0.98, 0.95, 0.0, 0.7, True)).verdict
     'not identifiable'
     """
     broken = _broken(evidence)
@@ -91,7 +92,7 @@ def _broken(evidence: Evidence) -> list[str]:
         )
     if evidence.agreement is not None and evidence.agreement < APART:
         found.append(f"Methods contradict each other (median rank correlation {evidence.agreement:.2f}).")
-    if evidence.advantage is not None and evidence.advantage < 0:
+    if evidence.outdone is not None and evidence.outdone > LUCK:
         found.append("Taking the inputs away in this order harms the network less than in random orders.")
     return found
 
@@ -108,7 +109,7 @@ def _doubts(evidence: Evidence) -> list[str]:
         )
     if evidence.agreement is not None and evidence.agreement < AGREED:
         found.append(f"Methods agree only roughly (median rank correlation {evidence.agreement:.2f}).")
-    if evidence.advantage is not None and evidence.advantage < FAITHFUL:
+    if evidence.outdone is not None and evidence.outdone > OUTDONE:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
     if evidence.grouped > 0.1:
         found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values.")

@@ -25,12 +25,12 @@ def ranking(found: Explanation) -> Any:
     for k in found.order[:BARS]:
         low, high = found.intervals[k]
         none = found.influential is not None and not found.influential[k]
-        kind = "no measurable influence" if none else "in a group" if len(found.groups.of(k)) > 1 else "measured"
+        kind = "hardly any influence, or none" if none else "in a group" if len(found.groups.of(k)) > 1 else "measured"
         rows.append(
             {"column": ending(found.names[k], LETTERS), "share": float(found.importance[k]), "kind": kind,
              "low": float(low), "high": float(high)}
         )  # fmt: skip
-    colours = {"measured": BLUE, "in a group": AMBER, "no measurable influence": "#b8c0c8"}
+    colours = {"measured": BLUE, "in a group": AMBER, "hardly any influence, or none": "#b8c0c8"}
     kinds = [kind for kind in colours if any(row["kind"] == kind for row in rows)]
     base = alt.Chart(data_of(rows), width=640, height=ROW * len(rows)).encode(
         y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
