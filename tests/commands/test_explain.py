@@ -94,3 +94,12 @@ def test_the_page_never_lands_on_what_it_is_about(run, place):
     done = run("explain", place / "m.safetensors", place / "rows.csv", "--html", place / "rows.csv")
     assert done.code == 2
     assert "another name" in done.err
+
+
+def test_an_example(run, tmp_path):
+    done = run("train", "--example", "iris", "--recipe", "plain", "--epochs", 5, "--out", tmp_path / "m")
+    assert done.code == 0
+    found = json.loads(run("explain", tmp_path / "m" / "model.safetensors", "--example", "iris", "--json").out)
+    assert found["rows"] == 150
+    done = run("explain", tmp_path / "m" / "model.safetensors")
+    assert "a TABLE, or --example NAME" in done.err

@@ -22,7 +22,12 @@ WEIGHT = re.compile(r"(?:networks\.(\d+)\.)?(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
 
 def explain(
     model: Annotated[Path, typer.Argument(help="A model.safetensors that pondera train wrote.")],
-    table: Annotated[Path, typer.Argument(help="A CSV, TSV, Parquet or Arrow file; best with the target's column.")],
+    table: Annotated[
+        Path | None, typer.Argument(help="A CSV, TSV, Parquet or Arrow file; best with the target's column.")
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option(help="Instead of a table: breast_cancer, digits, wine, iris or diabetes.")
+    ] = None,
     row: Annotated[
         int | None, typer.Option(parser=whole_number, metavar="N", help="Explain one row only, numbered from 0.")
     ] = None,
@@ -59,6 +64,8 @@ def explain(
     from pondera.report.progress import steps_progress
     from pondera.report.terminal import print_json, results
 
+    if (table is None) == (example is None):
+        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
     if row is not None and weight is not None:
         raise ArgumentError("Give one of both: --row N, or --weight NAME[I,J].")
     if html is not None and (row is not None or weight is not None):
@@ -68,9 +75,9 @@ def explain(
     if seed < 0:
         raise ArgumentError(f"--seed takes a whole number from 0 up. Got {seed}.")
     if html is not None:
-        check_page(html, model, table)
+        check_page(html, model, *([] if table is None else [table]))
     loaded, _ = load(model)
-    question = _question(loaded, table, seed, retrain, baseline)
+    question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline)
     found: Any
     shown: Callable[[Any, Any], None]
     if row is not None:
@@ -82,28 +89,32 @@ def explain(
             found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
         shown = show_explanation
     if html is not None:
-        _write_page(html, found, table)
+        _write_page(html, found, table.name if table is not None else str(example))
     if json:
         print_json(found.to_json())
     else:
         shown(results(), found)
 
 
-def _question(loaded: Model, table: Path, seed: int, retrain: bool, baseline: str) -> Question:
+def _question(loaded: Model, table: Path | None, example: str | None, **asked: Any) -> Question:
     """Return what is asked, and say what in the table training had not seen."""
     from pondera.explaining.ask import question_of
     from pondera.report.terminal import messages
+    from pondera.tables.examples import load_example
+    from pondera.tables.parts import row_number
     from pondera.tables.read import place_of_row, read_table
     from pondera.tables.target import Classes
 
     words = isinstance(loaded.target, Classes)
-    rows = read_table(
-        table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
-    )
+    if table is None:
+        rows, _, _ = load_example(str(example))
+    else:
+        rows = read_table(
+            table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
+        )
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
-    question, unseen = question_of(
-        loaded, rows, answers, seed=seed, where=partial(place_of_row, table), retrain=retrain, baseline=baseline
-    )
+    where = row_number if table is None else partial(place_of_row, table)
+    question, unseen = question_of(loaded, rows, answers, where=where, **asked)
     for finding in unseen.findings():
         messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
     if answers is None:
@@ -127,10 +138,10 @@ def _weight(loaded: Model, question: Question, text: str) -> Any:
     return weight_of(question, loaded.networks[number], found[2], tuple(int(part) for part in found[3].split(",")))
 
 
-def _write_page(path: Path, found: Any, table: Path) -> None:
+def _write_page(path: Path, found: Any, name: str) -> None:
     from pondera.report.explanation_page import explanation_page
     from pondera.report.page import write_page
     from pondera.report.terminal import messages
 
-    write_page(path, explanation_page(found, table.name))
+    write_page(path, explanation_page(found, name))
     messages().print(f"The page is {path}.", soft_wrap=True)

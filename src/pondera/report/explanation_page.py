@@ -58,5 +58,8 @@ def _methods(found: Explanation) -> Section:
         sees = "–" if each.sanity is None else "yes" if each.sanity.sees_network else "no"
         rows.append([each.method.title, each.method.kind, sees, each.method.caveat, each.method.source])
     head = ["method", "says", "looks at the network", "when it misleads", "source"]
-    style = "<style>section:last-of-type td{white-space:normal;text-align:left}</style>"
+    style = (
+        "<style>section:last-of-type :is(td,th){white-space:normal;text-align:left;overflow-wrap:normal!important}"
+        "section:last-of-type td:first-child{min-width:9.5em}</style>"
+    )
     return Section("Methods", f"{counted(len(rows), 'method')} were used.", style + table(head, rows))
