@@ -1,135 +1,165 @@
-"""Loss, gradients and whole trajectories against scikit-learn and against plain NumPy."""
-
-import warnings
+"""What is written out by hand is what JAX differentiates, for every layer, activation and loss."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.preprocessing import LabelBinarizer
 
+from pondera import Dense, Dropout, Embedding, LayerNorm, Network, Residual, Scale
 from pondera.choice import Choice
-from pondera.network.architecture import multilayer
-from pondera.network.network import Network
-from pondera.training.epoch import Order, Program, Rows, loss_and_gradients, order_of
-from pondera.training.fit import fit
-from pondera.training.plan import Plan
+from pondera.errors import ArgumentError, ShapeError
+from pondera.network.activations import ACTIVATIONS
+from pondera.network.layers import LAYERS
+from pondera.training.backpropagation import trace
+from pondera.training.losses import LOSSES, loss_of
 
-HIDDEN = (7, 5)
+RANDOM = np.random.default_rng(0)
+pytestmark = pytest.mark.usefixtures("x64")
+
+STACKS = {
+    "dense": [Dense(5, "tanh"), Dense(3)],
+    "ntk": [Dense(5, "gelu", parametrization="ntk"), Dense(3, bias=None, parametrization="ntk")],
+    "scale": [Scale(), Dense(3, "silu")],
+    "layer_norm": [Dense(5), LayerNorm(), Dense(3)],
+    "dropout": [Dense(8, "relu"), Dropout(0.4), Dense(3)],
+    "residual": [Dense(4), Residual((Dense(6, "mish"), Residual((Scale(),)), Dropout(0.3), Dense(4))), Dense(3)],
+    "embedding": [Embedding(columns=(3, 1), categories=(3, 4), size=2), Dense(3, "elu")],
+}
 
 
-def theirs(kind, activation, x, y, weights, sample_weight):
-    """Give scikit-learn's loss and gradients on these weights."""
-    model = kind(
-        hidden_layer_sizes=HIDDEN,
-        activation=activation,
-        alpha=0.0,
-        max_iter=1,
-        solver="sgd",
-        batch_size=len(x),
-        random_state=0,
+def drawn(layers, inputs=4):
+    network = Network.create(inputs, layers, dtype="float64")
+    return network.with_weights({name: RANDOM.normal(size=value.shape) for name, value in network.weights.items()})
+
+
+def rows(count=7):
+    x = RANDOM.normal(size=(count, 4))
+    x[:, 1], x[:, 3] = RANDOM.integers(-1, 4, count), RANDOM.integers(0, 4, count)  # codes, some of them unknown
+    return x
+
+
+def answers(loss, count=7, width=3):
+    if loss == "softmax_cross_entropy":
+        return RANDOM.integers(0, width, count)
+    return RANDOM.random((count, width)) if "entropy" in loss else RANDOM.poisson(2.0, (count, width)).astype(float)
+
+
+def by_jax(network, x, y, loss, shares, key):
+    def mean(weights):
+        return jnp.sum(loss_of(loss).error(network.architecture.apply(weights, x, key), y) * shares)
+
+    return jax.value_and_grad(mean)(dict(network.weights))
+
+
+def same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = max(float(np.abs(value).max()), 1e-300)
+        np.testing.assert_allclose(found[name], value, rtol=1e-12, atol=1e-12 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("training", [False, True])
+def test_every_layer(name, training):
+    network, x, y = drawn(STACKS[name]), rows(), answers("squared_error")
+    weights = RANDOM.random(7)
+    key = jax.random.PRNGKey(3) if training else None
+    found = trace(network, x, y, sample_weight=weights, key=key)
+    loss, gradients = by_jax(network, x, y, "squared_error", weights / weights.sum(), key)
+    assert found.loss == pytest.approx(float(loss), rel=1e-12)
+    same(found.gradients, gradients)
+    assert [layer.name for layer in found.layers] == [f"layers.{at}" for at in range(len(STACKS[name]))]
+
+
+def test_no_layer_is_left_out():
+    assert {layer.kind for layers in STACKS.values() for layer in layers} == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation(name):
+    network, x, y = drawn([Dense(6, name), Dense(3, name)]), rows(), answers("squared_error")
+    same(trace(network, x, y).gradients, by_jax(network, x, y, "squared_error", np.full(7, 1 / 7), None)[1])
+
+
+CHOICES = [*LOSSES, Choice("huber", delta=0.5)] + [
+    Choice(name, label_smoothing=0.2) for name in ("binary_cross_entropy", "softmax_cross_entropy")
+]
+
+
+@pytest.mark.parametrize("loss", CHOICES, ids=str)
+def test_every_loss(loss):
+    network, x, y = drawn([Dense(6, "tanh"), Dense(3)]), rows(), answers(Choice.of(loss).name)
+    loss_found, gradients = by_jax(network, x, y, loss, np.full(7, 1 / 7), None)
+    found = trace(network, x, y, loss)
+    assert found.loss == pytest.approx(float(loss_found), rel=1e-12)
+    same(found.gradients, gradients)
+
+
+def test_errors_go_back_from_layer_to_layer():
+    network, x, y = drawn(STACKS["dense"]), rows(), answers("squared_error")
+    found = trace(network, x, y)
+    np.testing.assert_allclose(found.layers[1].errors, 2 * (network(x) - y) / 3 / 7, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.layers[0].errors, found.layers[1].signals @ network.weights["layers.1.weight"].T, rtol=1e-12
     )
-    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-        model.fit(x, y)
-    layers = range(len(HIDDEN) + 1)
-    model.coefs_ = [np.array(weights[f"layers.{i}.weight"]) for i in layers]
-    model.intercepts_ = [np.array(weights[f"layers.{i}.bias"]) for i in layers]
-    answers = LabelBinarizer().fit_transform(y) if kind is MLPClassifier else y.reshape(len(y), -1)
-    activations = [x, *(np.empty((len(x), units)) for units in [*HIDDEN, answers.shape[1]])]
-    loss, coefs, intercepts = model._backprop(
-        x, answers, sample_weight, activations, [None] * len(layers), [None] * len(layers), [None] * len(layers)
-    )
-    gradients = {f"layers.{i}.weight": coefs[i] for i in layers} | {f"layers.{i}.bias": intercepts[i] for i in layers}
-    return loss, gradients
+    np.testing.assert_allclose(np.tanh(found.layers[0].sums), found.layers[0].outputs, rtol=1e-12)
+    np.testing.assert_array_equal(found.layers[1].inputs, found.layers[0].outputs)
 
 
-def ours(loss, architecture, x, y, weights, sample_weight):
-    """Give our loss and gradients, taken from one step of training on all rows."""
-    program = Program(architecture, Choice(loss), Choice("sgd"), 0.0, None, ())
-    picked, present = order_of(0, 0, len(x), len(x))
-    order = Order(jnp.asarray(picked), jnp.asarray(present, float), jnp.ones(1))
-    row_weights = np.ones(len(x)) if sample_weight is None else sample_weight
-    targets = y if loss == "softmax_cross_entropy" else y.astype(float).reshape(len(y), -1)
-    rows = Rows(*(jnp.asarray(part) for part in (x, targets, row_weights)))
-    return loss_and_gradients(program, program.start(weights, 0), rows, order, 0)
-
-
-@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
-@pytest.mark.parametrize(("activation", "named"), [("relu", "relu"), ("tanh", "tanh"), ("logistic", "sigmoid")])
 @pytest.mark.parametrize(
-    ("task", "loss", "outputs", "factor"),
+    ("stack", "name", "index"),
+    [("dense", "layers.0.weight", (2, 4)), ("dense", "layers.1.bias", (1,)), ("ntk", "layers.0.weight", (3, 0))],
+)
+def test_a_gradient_is_a_sum_of_products(stack, name, index):
+    network, x, y = drawn(STACKS[stack]), rows(), answers("squared_error")
+    found = trace(network, x, y).product(name, index)
+    assert found.gradient == pytest.approx(found.factor * (found.activations * found.signals).sum(), rel=1e-12)
+    assert found.factor == pytest.approx(0.5 if stack == "ntk" else 1.0, rel=1e-9)
+    gradients = by_jax(network, x, y, "squared_error", np.full(7, 1 / 7), None)[1]
+    assert found.gradient == pytest.approx(float(gradients[name][index]), rel=1e-12)
+
+
+def test_the_neuron_that_everyone_knows():
+    network = Network.create(2, [Dense(1)], dtype="float64")
+    network = network.with_weights({"layers.0.weight": [[0.7], [0.3]], "layers.0.bias": [1.0]})
+    found = trace(network, [[5.0, 2.0]], [4.1])
+    assert found.layers[0].outputs[0, 0] == pytest.approx(5.1, rel=1e-15)
+    assert found.loss == pytest.approx(1.0, rel=1e-12)
+    np.testing.assert_allclose(found.gradients["layers.0.weight"], [[10.0], [4.0]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
     [
-        ("binary", "binary_cross_entropy", 1, 1.0),
-        ("multiclass", "softmax_cross_entropy", 4, 1.0),
-        ("regression", "squared_error", 1, 2.0),  # scikit-learn halves the squared error
+        ({"x": np.ones((7, 3))}, ShapeError, "expected rows of 4 values"),
+        ({"targets": np.ones((7, 2))}, ArgumentError, r"shape \(7, 3\).*Got \(7, 2\)"),
+        ({"loss": "softmax_cross_entropy"}, ArgumentError, r"shape \(7,\)"),
+        ({"loss": "cubed"}, ArgumentError, "cubed"),
+        ({"sample_weight": np.zeros(7)}, ArgumentError, "sum is above 0"),
+        ({"sample_weight": np.ones(6)}, ArgumentError, "7 numbers"),
     ],
 )
-def test_loss_and_gradients_are_scikit_learns(task, loss, outputs, factor, activation, named, weighted, x64):
-    random = np.random.default_rng(3)
-    x = random.normal(size=(40, 6))
-    y = random.normal(size=40) if task == "regression" else np.arange(40) % max(outputs, 2)
-    sample_weight = random.uniform(0.1, 3, 40) if weighted else None
-    architecture = multilayer(6, HIDDEN, outputs, named)
-    weights = {name: random.normal(size=shape) for name, shape in architecture.shapes.items()}
-    kind = MLPRegressor if task == "regression" else MLPClassifier
-    their_loss, their_gradients = theirs(kind, activation, x, y, weights, sample_weight)
-    our_loss, our_gradients = ours(loss, architecture, x, y, weights, sample_weight)
-    assert float(our_loss) == pytest.approx(factor * their_loss, rel=1e-6)
-    for name, gradient in their_gradients.items():
-        np.testing.assert_allclose(our_gradients[name], factor * gradient, rtol=1e-6, atol=1e-13, err_msg=name)
+def test_what_does_not_fit(change, error, words):
+    asked = {"x": rows(), "targets": answers("squared_error"), **change}
+    with pytest.raises(error, match=words):
+        trace(drawn(STACKS["dense"]), asked.pop("x"), asked.pop("targets"), **asked)
 
 
-def forward_and_back(weights, x, y):
-    """Give the gradients of the mean squared error of a tanh network with one hidden layer, written out by hand."""
-    hidden = np.tanh(x @ weights["layers.0.weight"] + weights["layers.0.bias"])
-    out = hidden @ weights["layers.1.weight"] + weights["layers.1.bias"]
-    back = 2 * (out - y) / out.size
-    below = (back @ weights["layers.1.weight"].T) * (1 - hidden**2)
-    gradients = {
-        "layers.0.weight": x.T @ below,
-        "layers.0.bias": below.sum(0),
-        "layers.1.weight": hidden.T @ back,
-        "layers.1.bias": back.sum(0),
-    }
-    return float(np.mean((out - y) ** 2)), gradients
+@pytest.mark.parametrize(
+    ("name", "index", "words"),
+    [
+        ("layers.9.weight", (0, 0), "layers.9.weight"),
+        ("layers.0.weight", (0,), r"shape \(4, 5\)"),
+        ("layers.0.weight", (4, 0), r"Got the index \[4, 0\]"),
+    ],
+)
+def test_weights_that_are_not_there(name, index, words):
+    found = trace(drawn(STACKS["dense"]), rows(), answers("squared_error"))
+    with pytest.raises(ArgumentError, match=words):
+        found.product(name, index)
 
 
-@pytest.mark.parametrize("outputs", [1, 2])
-@pytest.mark.parametrize("batch", [30, 7], ids=["one batch", "batches, the last of two rows"])
-def test_a_trajectory_is_plain_numpys(batch, outputs):
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(30, 4)), random.normal(size=(30, outputs))
-    network = Network(multilayer(4, [6], outputs, "tanh"), multilayer(4, [6], outputs).initial(5, "float64"))
-    plan = Plan(optimizer="sgd", learning_rate=0.1, epochs=40, batch_size=batch, seed=9)
-    weights = {name: value.copy() for name, value in network.weights.items()}
-    for epoch in range(plan.epochs):
-        losses, counts = [], []
-        order, present = order_of(plan.seed, epoch, 30, batch)
-        for rows, there in zip(order, present, strict=True):
-            loss, gradients = forward_and_back(weights, x[rows[there]], y[rows[there]])
-            losses.append(loss)
-            counts.append(there.sum())
-            for name, gradient in gradients.items():
-                weights[name] -= plan.learning_rate * gradient
-    fitted = fit(network, x, y, plan)
-    for name, value in weights.items():
-        np.testing.assert_allclose(fitted.network.weights[name], value, rtol=1e-10, atol=1e-12)
-    assert fitted.history[-1].training_loss == pytest.approx(np.average(losses, weights=counts), rel=1e-10)
-
-
-def test_whole_network_gradients_in_float64(x64, slopes):
-    random = np.random.default_rng(0)
-    architecture = multilayer(3, [4, 4], 2, "mish")
-    weights = {name: random.normal(size=shape) for name, shape in architecture.shapes.items()}
-    x, y = random.normal(size=(5, 3)), random.integers(0, 2, 5)
-
-    def loss(weights):
-        return ours("softmax_cross_entropy", architecture, x, y, weights, None)[0]
-
-    gradients = ours("softmax_cross_entropy", architecture, x, y, weights, None)[1]
-    compiled = jax.jit(loss)
-    for name, gradient in gradients.items():
-        measured = slopes(lambda value, name=name: compiled({**weights, name: value}), weights[name])
-        np.testing.assert_allclose(gradient, measured, rtol=1e-6, atol=1e-9)
+def test_products_are_of_dense_layers():
+    found = trace(drawn(STACKS["scale"]), rows(), answers("squared_error"))
+    with pytest.raises(ArgumentError, match="kind scale"):
+        found.product("layers.0.scale", (1,))

@@ -190,7 +190,23 @@ def activation(choice: str | Choice) -> Function:
     0.25
     """
     function = look_up("activation", choice, {name: entry.function for name, entry in ACTIVATIONS.items()})
-    derivative = look_up("activation", choice, {name: entry.derivative for name, entry in ACTIVATIONS.items()})
+    derivative = derivative_of(choice)
     differentiable = jax.custom_jvp(function)
     differentiable.defjvps(lambda tangent, y, x: derivative(x, y) * tangent)
     return differentiable
+
+
+def derivative_of(choice: str | Choice) -> Function:
+    """Return the derivative (x, y) -> slope of the activation of that name, where y is its value at x.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such activation, or it takes no such option.
+
+    Examples
+    --------
+    >>> float(derivative_of("tanh")(jnp.array(0.0), jnp.array(0.0)))
+    1.0
+    """
+    return look_up("activation", choice, {name: entry.derivative for name, entry in ACTIVATIONS.items()})

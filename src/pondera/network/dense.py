@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pondera.choice import Choice, look_up, plain, unknown
 from pondera.errors import ArgumentError
-from pondera.network.activations import activation
+from pondera.network.activations import activation, derivative_of
 from pondera.network.initializers import INITIALIZERS
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 from pondera.network.product import product
 
 PARAMETRIZATIONS = ("standard", "ntk")
@@ -80,12 +81,24 @@ class Dense(Layer):
 
     def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
         """Return activation(x W + b): (..., inputs) -> (..., units)."""
+        return activation(self.activation)(self.sums(weights, x))
+
+    def sums(self, weights: LayerWeights, x: Array) -> jax.Array:
+        """Return the units' weighted sums, x W + b, before the activation: (..., inputs) -> (..., units)."""
         z = product(x, weights["weight"])
         if self.parametrization == "ntk":
             z = z * self._factor(x.shape[-1])
+        return z if self.bias is None else z + weights["bias"]
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: the signal of a unit is its error · its slope, a weight's gradient input · signal."""
+        z = self.sums(weights, x)
+        signals = errors * derivative_of(self.activation)(z, activation(self.activation)(z))
+        factor = self._factor(x.shape[-1]) if self.parametrization == "ntk" else 1.0
+        gradients = {"weight": factor * (jnp.asarray(x).T @ signals)}
         if self.bias is not None:
-            z = z + weights["bias"]
-        return activation(self.activation)(z)
+            gradients["bias"] = signals.sum(axis=0)
+        return Backward(factor * (signals @ jnp.asarray(weights["weight"]).T), gradients, signals)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
         """Return the factors that inputs are multiplied by, (inputs, units): W, or W / √inputs."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from pondera.choice import plain
 from pondera.errors import ArgumentError
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,16 @@ class Dropout(Layer):
         """Return x, or with a key x with values dropped: (..., inputs) -> (..., inputs)."""
         if key is None or self.rate == 0:
             return jnp.asarray(x)
-        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
-        return jnp.where(kept, x / (1 - self.rate), 0)
+        return jnp.where(self._kept(x, key), x / (1 - self.rate), 0)
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: the errors of what was kept, divided as its values were."""
+        if key is None or self.rate == 0:
+            return Backward(jnp.asarray(errors), {})
+        return Backward(jnp.where(self._kept(x, key), errors / (1 - self.rate), 0), {})
+
+    def _kept(self, x: Array, key: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(key, 1 - self.rate, x.shape)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
         """Return ones, (inputs,): outside training every value passes as it is."""

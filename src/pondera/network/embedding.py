@@ -13,7 +13,7 @@ import numpy as np
 from pondera.choice import Choice, look_up, plain
 from pondera.errors import ArgumentError, ShapeError
 from pondera.network.initializers import INITIALIZERS
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,21 @@ class Embedding(Layer):
             vectors = jnp.asarray(weights[f"table.{column}"])[jnp.where(known, code, 0).astype(jnp.int32)]
             parts.append(jnp.where(known[..., None], vectors, 0))
         return jnp.concatenate(parts, axis=-1)
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: a row of a table gets the errors of the rows that looked it up; codes have none."""
+        others = [i for i in range(x.shape[-1]) if i not in self.columns]
+        errors = jnp.asarray(errors)
+        back = jnp.zeros(x.shape, errors.dtype).at[:, jnp.array(others, dtype=jnp.int32)].set(errors[:, : len(others)])
+        gradients = {}
+        for place, (column, count) in enumerate(zip(self.columns, self.categories, strict=True)):
+            code = x[..., column]
+            known = (code >= 0) & (code < count)
+            start = len(others) + place * self.size
+            of_rows = jnp.where(known[:, None], errors[:, start : start + self.size], 0)
+            table = jnp.zeros((count, self.size), errors.dtype)
+            gradients[f"table.{column}"] = table.at[jnp.where(known, code, 0).astype(jnp.int32)].add(of_rows)
+        return Backward(back, gradients)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
         """Return None: a code is looked up, not multiplied."""

@@ -23,6 +23,24 @@ class WeightSpec(NamedTuple):
     initializer: Choice
 
 
+class Backward(NamedTuple):
+    """What goes back through a layer when the errors of its outputs are known.
+
+    Attributes
+    ----------
+    errors
+        The derivative of the loss in each input: (rows, inputs).
+    gradients
+        The derivative in each weight, summed over the rows, by the layer's own names.
+    signals
+        The derivative in each unit's weighted sum, before its activation, (rows, units); None where there are no units.
+    """
+
+    errors: jax.Array
+    gradients: dict[str, jax.Array]
+    signals: jax.Array | None = None
+
+
 class Layer(abc.ABC):
     """A step of a network. It holds no weights; it is given them.
 
@@ -52,6 +70,18 @@ class Layer(abc.ABC):
         """Return the layer's output: (..., inputs) -> (..., outputs).
 
         ``key`` is given while training and drives what is random; without it the layer is a plain function.
+        """
+
+    @abc.abstractmethod
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back through the layer, written out by hand: the reference of what training differentiates.
+
+        Parameters
+        ----------
+        weights, x, key
+            As they were given to :meth:`apply`, x as (rows, inputs).
+        errors
+            The derivative of the loss in each output: (rows, outputs).
         """
 
     @abc.abstractmethod

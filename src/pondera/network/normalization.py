@@ -11,7 +11,7 @@ import numpy as np
 
 from pondera.choice import Choice, plain
 from pondera.errors import ArgumentError
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,16 @@ class LayerNorm(Layer):
         variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
         normal = centered * jax.lax.rsqrt(variance + self.epsilon)
         return jnp.asarray(normal * weights["gain"] + weights["bias"])
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: what changes all values of a row alike, or its spread, changes nothing that leaves."""
+        centered = x - jnp.mean(x, axis=-1, keepdims=True)
+        size = jnp.sqrt(jnp.mean(centered * centered, axis=-1, keepdims=True) + self.epsilon)
+        normal = centered / size
+        inner = jnp.asarray(errors) * weights["gain"]
+        along = jnp.mean(inner * normal, axis=-1, keepdims=True)
+        back = (inner - jnp.mean(inner, axis=-1, keepdims=True) - normal * along) / size
+        return Backward(back, {"gain": (errors * normal).sum(axis=0), "bias": jnp.asarray(errors).sum(axis=0)})
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
         """Return None: what an input is multiplied by depends on the row."""

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.errors import ShapeError
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
-from pondera.network.stack import apply_stack, checked_layers, stack_outputs, stack_weights
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
+from pondera.network.stack import apply_stack, back_through, checked_layers, stack_outputs, stack_weights
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class Residual(Layer):
     def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
         """Return x + f(x): (..., inputs) -> (..., inputs)."""
         return jnp.asarray(x) + apply_stack(self.layers, weights, x, key)
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: the errors as they are, and what comes back through f."""
+        parts = back_through(self.layers, weights, x, errors, key)
+        gradients = {f"layers.{i}.{name}": each for i, part in enumerate(parts) for name, each in part.gradients.items()}
+        return Backward(errors + parts[0].errors if parts else jnp.asarray(2 * errors), gradients)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
         """Return None: the block is not one multiplication."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.choice import Choice
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class Scale(Layer):
     def apply(self, weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
         """Return x · scale: (..., inputs) -> (..., inputs)."""
         return jnp.asarray(x) * weights["scale"]
+
+    def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
+        """Return what goes back: each error times its factor, and for the factor error · input."""
+        return Backward(jnp.asarray(errors) * weights["scale"], {"scale": (jnp.asarray(errors) * x).sum(axis=0)})
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
         """Return the factor of each input, (inputs,)."""

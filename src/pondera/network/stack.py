@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pondera.errors import ArgumentError, ShapeError
-from pondera.network.layer import Array, Layer, LayerWeights, WeightSpec
+from pondera.network.layer import Array, Backward, Layer, LayerWeights, WeightSpec
 
 
 def checked_layers(owner: str, layers: Iterable[Layer]) -> tuple[Layer, ...]:
@@ -83,3 +83,17 @@ def apply_stack(layers: Sequence[Layer], weights: LayerWeights, x: Array, key: j
     for out in stack_steps(layers, weights, x, key):  # noqa: B007 (the last one is the result)
         pass
     return out
+
+
+def back_through(
+    layers: Sequence[Layer], weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None
+) -> list[Backward]:
+    """Return what goes back through each layer, in their order, from the errors of the last one's outputs."""
+    entering = [jnp.asarray(x), *stack_steps(layers, weights, x, key)][:-1]
+    found: list[Backward] = []
+    own = weights_by_layer(layers, weights)
+    for i in reversed(range(len(layers))):
+        part = layers[i].backward(own[i], entering[i], errors, None if key is None else jax.random.fold_in(key, i))
+        found.append(part)
+        errors = part.errors
+    return found[::-1]

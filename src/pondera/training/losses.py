@@ -27,9 +27,19 @@ def squared_error(outputs: Array, targets: Array) -> Array:
     return jnp.mean(jnp.square(outputs - targets), axis=-1)
 
 
+def squared_error_slope(outputs: Array, targets: Array) -> Array:
+    """2(ŷ − y) over the number of outputs."""
+    return 2 * (outputs - targets) / outputs.shape[-1]
+
+
 def absolute_error(outputs: Array, targets: Array) -> Array:
     """``|ŷ − y|``, averaged over the outputs of a row; its optimum is the median."""
     return jnp.mean(jnp.abs(outputs - targets), axis=-1)
+
+
+def absolute_error_slope(outputs: Array, targets: Array) -> Array:
+    """The sign of ŷ − y over the number of outputs; 0 at 0."""
+    return jnp.sign(outputs - targets) / outputs.shape[-1]
 
 
 def huber(outputs: Array, targets: Array, *, delta: Positive = 1.0) -> Array:
@@ -37,6 +47,11 @@ def huber(outputs: Array, targets: Array, *, delta: Positive = 1.0) -> Array:
     error = jnp.abs(outputs - targets)
     near = jnp.minimum(error, delta)
     return jnp.mean(near * (error - 0.5 * near), axis=-1)
+
+
+def huber_slope(outputs: Array, targets: Array, *, delta: float = 1.0) -> Array:
+    """ŷ − y, kept within ±δ, over the number of outputs."""
+    return jnp.clip(outputs - targets, -delta, delta) / outputs.shape[-1]
 
 
 def binary_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Share = 0.0) -> Array:
@@ -50,6 +65,12 @@ def binary_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Sha
     return jnp.mean(each, axis=-1)
 
 
+def binary_cross_entropy_slope(outputs: Array, targets: Array, *, label_smoothing: float = 0.0) -> Array:
+    """σ(z) − y, over the number of outputs."""
+    smooth = targets * (1 - label_smoothing) + 0.5 * label_smoothing
+    return (sigmoid(outputs) - smooth) / outputs.shape[-1]
+
+
 def softmax_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Share = 0.0) -> Array:
     """−ln p(class) from the logits, (rows, classes); targets are class numbers (rows,).
 
@@ -60,9 +81,20 @@ def softmax_cross_entropy(outputs: Array, targets: Array, *, label_smoothing: Sh
     return -(1 - label_smoothing) * picked - label_smoothing * jnp.mean(log_p, axis=-1)
 
 
+def softmax_cross_entropy_slope(outputs: Array, targets: Array, *, label_smoothing: float = 0.0) -> Array:
+    """The probabilities, less 1 at the right class."""
+    right = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
+    return jax.nn.softmax(outputs) - (1 - label_smoothing) * right - label_smoothing / outputs.shape[-1]
+
+
 def poisson(outputs: Array, targets: Array) -> Array:
     """e^z − y·z from the logarithm z of the rate: the Poisson deviance up to what does not depend on z."""
     return jnp.mean(jnp.exp(outputs) - targets * outputs, axis=-1)
+
+
+def poisson_slope(outputs: Array, targets: Array) -> Array:
+    """e^z − y, over the number of outputs."""
+    return (jnp.exp(outputs) - targets) / outputs.shape[-1]
 
 
 def wrong_sign(outputs: Array, targets: Array) -> Array:
@@ -82,6 +114,8 @@ class Loss(NamedTuple):
     ----------
     error
         What training makes small: (outputs, targets) -> (rows,).
+    slope
+        Its derivative, written out: (outputs, targets) -> (rows, outputs).
     link
         Outputs to predictions: logits to probabilities, the logarithm of a rate to the rate.
     miss
@@ -91,6 +125,7 @@ class Loss(NamedTuple):
     """
 
     error: RowError
+    slope: RowError
     link: Callable[[Array], Array]
     miss: RowError
     metric: Literal["accuracy", "rmse"]
@@ -105,12 +140,14 @@ def _rate_miss(outputs: Array, targets: Array) -> Array:
 
 
 LOSSES: dict[str, Loss] = {
-    "squared_error": Loss(squared_error, _as_it_is, squared_error, "rmse"),
-    "absolute_error": Loss(absolute_error, _as_it_is, squared_error, "rmse"),
-    "huber": Loss(huber, _as_it_is, squared_error, "rmse"),
-    "binary_cross_entropy": Loss(binary_cross_entropy, sigmoid, wrong_sign, "accuracy"),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, jax.nn.softmax, wrong_class, "accuracy"),
-    "poisson": Loss(poisson, jnp.exp, _rate_miss, "rmse"),
+    "squared_error": Loss(squared_error, squared_error_slope, _as_it_is, squared_error, "rmse"),
+    "absolute_error": Loss(absolute_error, absolute_error_slope, _as_it_is, squared_error, "rmse"),
+    "huber": Loss(huber, huber_slope, _as_it_is, squared_error, "rmse"),
+    "binary_cross_entropy": Loss(binary_cross_entropy, binary_cross_entropy_slope, sigmoid, wrong_sign, "accuracy"),
+    "softmax_cross_entropy": Loss(
+        softmax_cross_entropy, softmax_cross_entropy_slope, jax.nn.softmax, wrong_class, "accuracy"
+    ),
+    "poisson": Loss(poisson, poisson_slope, jnp.exp, _rate_miss, "rmse"),
 }
 
 
@@ -129,4 +166,5 @@ def loss_of(choice: str | Choice) -> Loss:
     [4.0, 0.125]
     """
     error = look_up("loss", choice, {name: loss.error for name, loss in LOSSES.items()})
-    return LOSSES[Choice.of(choice).name]._replace(error=error)
+    slope = look_up("loss", choice, {name: loss.slope for name, loss in LOSSES.items()})
+    return LOSSES[Choice.of(choice).name]._replace(error=error, slope=slope)
