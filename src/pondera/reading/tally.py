@@ -3,7 +3,7 @@
 Values are summed in float64 about a center, in stretches; stretches are joined by the formulas of Pébay (2008,
 "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments", Sandia
 report SAND2008-6212). A sum of k terms one after the other is wrong by at most k · 2⁻⁵³ of the sum of their sizes. Here
-lanes of at most 2¹⁰ values are summed first, 8 or 16 of which make a block, then at most 2¹¹ blocks, which make a
+lanes of at most 2¹¹ values are summed first, 4 or 16 of which make a block, then at most 2¹¹ blocks, which make a
 stretch; 10¹⁰ values have fewer than 2¹⁰ stretches. So k stays below 2¹³, and the mean of 10¹⁰ values is right to 2⁻⁴⁰
 of their mean distance from the center, which is 0 or close to the mean.
 """

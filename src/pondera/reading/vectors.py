@@ -18,8 +18,11 @@ from numba.extending import intrinsic
 
 cgutils: Any = _cgutils  # it has no types
 
-LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
-"""Values that are added at a time: as many as leave the sums of each lane in registers."""
+REGISTER = 8 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 4
+"""Values of float64 that a register holds."""
+
+LANES = 2 * REGISTER if REGISTER == 8 else REGISTER
+"""Values that are added at a time: as many as leave the sums of each lane in registers, of which there are 32 or 16."""
 
 AHEAD = 4096
 """How many bytes ahead values are fetched."""
@@ -148,18 +151,18 @@ class _Writer:
             builder.store(builder.fadd(builder.load(place), term, **fused), place)
 
     def floats(self, raw: Any, index: Any) -> Any:
-        """Return the values at a place as float64, loaded in halves, each of which is widened on its way."""
-        builder, half = self.builder, max(self.lanes // 2, 1)
-        kind = ir.VectorType(ir.IntType(16) if self.brain else IEEE[self.width], half)
+        """Return the values at a place as float64, loaded a register at a time and widened on the way."""
+        builder, width = self.builder, min(self.lanes, REGISTER)
+        kind = ir.VectorType(ir.IntType(16) if self.brain else IEEE[self.width], width)
         parts = []
-        for first in range(0, self.lanes, half):
+        for first in range(0, self.lanes, width):
             place = self.at(raw, builder.add(index, INDEX(first)), kind)
             part = builder.load(place, align=self.width // 8)
-            if self.brain:  # the upper half of a float32
-                words = ir.VectorType(WORD, half)
-                part = builder.shl(builder.zext(part, words), ir.Constant(words, [16] * half))
-                part = builder.bitcast(part, ir.VectorType(IEEE[32], half))
-            wide = ir.VectorType(ir.DoubleType(), half)
+            if self.brain:  # the upper width of a float32
+                words = ir.VectorType(WORD, width)
+                part = builder.shl(builder.zext(part, words), ir.Constant(words, [16] * width))
+                part = builder.bitcast(part, ir.VectorType(IEEE[32], width))
+            wide = ir.VectorType(ir.DoubleType(), width)
             parts.append(part if part.type == wide else builder.fpext(part, wide))
         if len(parts) == 1:
             return parts[0]

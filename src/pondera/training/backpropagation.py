@@ -194,7 +194,9 @@ def trace(
     shares = (counts / counts.sum()).astype(network.dtype)
     layers = network.architecture.layers
     with precision([rows]):
-        names, leaving = zip(*network.architecture.trace(network.weights, rows, key), strict=True) if layers else ((), ())
+        names, leaving = (
+            zip(*network.architecture.trace(network.weights, rows, key), strict=True) if layers else ((), ())
+        )
         outputs = leaving[-1] if leaving else rows
         of_rows = loss_of(loss)
         errors = np.asarray(of_rows.error(outputs, answers))
