@@ -93,7 +93,7 @@ class Dense(Layer):
     def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
         """Return what goes back: the signal of a unit is its error · its slope, a weight's gradient input · signal."""
         z = self.sums(weights, x)
-        signals = errors * derivative_of(self.activation)(z, activation(self.activation)(z))
+        signals = jnp.asarray(errors) * derivative_of(self.activation)(z, activation(self.activation)(z))
         factor = self._factor(x.shape[-1]) if self.parametrization == "ntk" else 1.0
         gradients = {"weight": factor * (jnp.asarray(x).T @ signals)}
         if self.bias is not None:

@@ -58,11 +58,12 @@ class Residual(Layer):
 
     def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
         """Return what goes back: the errors as they are, and what comes back through f."""
+        errors = jnp.asarray(errors)
         parts = back_through(self.layers, weights, x, errors, key)
         gradients = {
             f"layers.{i}.{name}": each for i, part in enumerate(parts) for name, each in part.gradients.items()
         }
-        return Backward(errors + parts[0].errors if parts else jnp.asarray(2 * errors), gradients)
+        return Backward(errors + parts[0].errors if parts else 2 * errors, gradients)
 
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any] | None:
         """Return None: the block is not one multiplication."""

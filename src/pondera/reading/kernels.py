@@ -20,6 +20,9 @@ from numba import njit, types
 from pondera.reading import vectors
 from pondera.reading.vectors import LANES, LOOKS, SUMS
 
+VECTORS = 2
+"""Numba's cache looks at this file only: a change of :mod:`pondera.reading.vectors` is made known by another number."""
+
 BLOCK = 8192
 """Values that are taken at a time."""
 
