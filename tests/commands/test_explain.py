@@ -78,7 +78,6 @@ def test_without_the_target(run, place):
         (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
         (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),
         (["--methods", "guess"], "guess"),
-        (["--methods", "first_layer"], "permutation or shapley"),
         (["--seed", "-1"], "from 0 up"),
         (["--row", "1", "--html", "page.html"], "Leave out"),
     ],

@@ -3,9 +3,10 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
 
 import pondera
-from pondera import Dense, ImportanceDisplay, Network, PonderaClassifier
+from pondera import Dense, Embedding, ImportanceDisplay, Network, PonderaClassifier
 from pondera.errors import ArgumentError
 
 RANDOM = np.random.default_rng(0)
@@ -68,7 +69,7 @@ def test_a_classifier_of_ponderas_and_its_display():
         (lambda x: x, np.ones(4), {}, r"\(rows, inputs\)"),
         (lambda x: x, np.array([["a"]]), {}, "rows of numbers"),
         (lambda x: x, np.ones((4, 2)), {"names": ["a"]}, "Expected 2 names"),
-        (lambda x: x, np.ones((4, 2)), {"y": np.ones(3)}, "Expected 4 numbers"),
+        (lambda x: x, np.ones((4, 2)), {"y": np.ones(3)}, "Expected 4 right answers"),
         (lambda x: x, np.ones((4, 2)), {"y": np.ones(4), "baseline": "median"}, "baseline"),
         (lambda x: x, np.ones((4, 2)), {"retrain": True}, "Leave out retrain"),
     ],
@@ -76,3 +77,79 @@ def test_a_classifier_of_ponderas_and_its_display():
 def test_what_cannot_be_explained(what, x, more, sentence):
     with pytest.raises(ArgumentError, match=sentence):
         pondera.explain(what, x, **more)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 300])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_few_rows_and_one_column(rows, columns):
+    x = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
+    found = pondera.explain(lambda x: 2 * x[:, :1], x, 2 * x[:, 0])
+    assert found.to_json()["inputs"][0]["name"] == "x0"
+    networks = [Network.create(columns, [Dense(3, "relu"), Dense(1)], seed=seed) for seed in range(2)]
+    found = pondera.explain(networks, x, networks[0](x)[:, 0])
+    assert found.reliability.statement
+    if columns == 1 and rows == 300:
+        assert all(each.sanity is None for each in found.results.values())
+
+
+def test_one_column_that_is_used_is_reliable():
+    x = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
+    networks = [Network.create(1, [Dense(1)], seed=s).with_weights({"layers.0.weight": [[2.0]]}) for s in range(2)]
+    found = pondera.explain(networks, x, 2 * x[:, 0])
+    assert found.reliability.verdict == "reliable"
+    assert "one input only" in found.reliability.statement
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"]])
+def test_a_classifier_of_another_library_is_judged_by_its_cross_entropy(labels):
+    x = np.random.default_rng(0).normal(size=(600, 4))
+    cut = x[:, 2] + 0.2 * x[:, 1]
+    y = np.array(labels)[np.digitize(cut, np.quantile(cut, np.linspace(0, 1, len(labels) + 1)[1:-1]))]
+    model = LogisticRegression(max_iter=500).fit(x, y)
+    found = pondera.explain(model, x, y)
+    assert first(found)[:2] == ["x2", "x1"]
+    assert found.evidence.skill > 0.5
+    assert found.verdict_of(2) == "rank 1"
+    with pytest.raises(ArgumentError, match="none of the classifier's classes"):
+        pondera.explain(model, x, np.full(600, "maybe"))
+
+
+def test_logits_of_a_network(linear):
+    x, y = linear
+    network = Network.create(3, [Dense(1)]).with_weights({"layers.0.weight": [[3.0], [-1.0], [0.0]]})
+    found = pondera.explain(network, x, (y > 0).astype(int), loss="binary_cross_entropy")
+    assert first(found) == ["x0", "x1", "x2"]
+    assert found.evidence.skill > 0.5
+    with pytest.raises(ArgumentError, match="0 and 1"):
+        pondera.explain(network, x, y, loss="binary_cross_entropy")
+
+
+def test_what_is_no_number_is_named(linear):
+    x, y = linear
+    with pytest.raises(ArgumentError, match=r"The outputs: .* 2 rows of 300 .* row 5"):
+        pondera.explain(lambda x: jnp.where(jnp.arange(len(x))[:, None] == 5, jnp.nan, x[:, :1]), x, y)
+    broken = y.copy()
+    broken[7] = np.nan
+    with pytest.raises(ArgumentError, match=r"y: .* row 7"):
+        pondera.explain(lambda x: x[:, :1], x, broken)
+
+
+def test_functions_see_what_they_are_given():
+    """float32 would not hold the differences of numbers such as seconds since 1970."""
+    x = np.random.default_rng(0).normal(size=(300, 2)) + np.array([1.7e9, 0.0])
+    found = pondera.explain(lambda x: 3 * (x[:, 0] - 1.7e9) + x[:, 1], x, 3 * (x[:, 0] - 1.7e9) + x[:, 1])
+    assert found.importance[0] == pytest.approx(0.9, abs=0.03)
+
+
+def test_methods_alone_are_shown_beside_a_ranking(linear):
+    x, y = linear
+    found = pondera.explain(lambda x: 3 * x[:, :1], x, y, methods=["gradient_input"])
+    assert list(found.results) == ["gradient_input", "permutation"]
+
+
+def test_weights_behind_an_embedding_are_not_an_inputs():
+    network = Network.create(3, [Embedding((1,), (3,), 4), Dense(2), Dense(1)])
+    x = np.stack([RANDOM.normal(size=50), RANDOM.integers(0, 3, 50), RANDOM.normal(size=50)], axis=1)
+    found = pondera.explain(network, x.astype(np.float32), network(x)[:, 0])
+    assert "first weights are those of the inputs" in found.left_out["first_layer"]
+    assert found.weights is None

@@ -35,10 +35,11 @@ def test_what_others_can_replace_counts_nothing(question):
 
 
 def test_a_good_ranking_costs_more_than_random_ones(question):
-    found = retrained_without(question, np.array([3.0, 2.5, 2.8, 0.0]))
+    found = retrained_without(question, np.array([2.5, 2.4, 3.0, 0.0]))
     assert found.counts.tolist() == [1, 2, 3]
     assert found.random.shape == (3, 3)
-    assert found.before < found.ranked[1] < found.ranked[2]
+    assert found.before < found.ranked[0] < found.ranked[2]
+    assert found.better
     backwards = retrained_without(question, np.array([0.0, 2.0, 1.0, 3.0]))
     assert backwards.ranked.mean() < found.ranked.mean()
     assert not backwards.better

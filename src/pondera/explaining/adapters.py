@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.errors import ArgumentError
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
@@ -20,23 +21,35 @@ def of_torch(module: Any) -> Subject:
     Parameters
     ----------
     module
-        Takes (rows, inputs) of its parameters' dtype and gives (rows, outputs) or (rows,). It is called as it is: put
-        it into ``eval`` mode first.
+        Takes (rows, inputs) of its parameters' dtype and gives (rows, outputs) or (rows,). It must be in ``eval`` mode:
+        in training, dropout is random and normalization changes with what is asked.
+
+    Raises
+    ------
+    ArgumentError
+        If it is in training mode.
     """
     import torch  # type: ignore[import-not-found]  # an optional companion
 
-    dtype = next((each.dtype for each in module.parameters()), torch.float32)
+    if any(part.training for part in module.modules()):
+        raise ArgumentError("The PyTorch module is in training mode. Call its eval() first.")
+    first = next(module.parameters(), None)
+    kind = {} if first is None else {"dtype": first.dtype, "device": first.device}
+    kind = kind or {"dtype": torch.float32}
 
     def outputs(x: Array) -> Array:
         with torch.no_grad():
-            found = module(torch.as_tensor(np.ascontiguousarray(x), dtype=dtype))
-        return np.asarray(found.reshape(len(x), -1).numpy())
+            found = module(torch.as_tensor(np.ascontiguousarray(x), **kind))
+        return np.asarray(found.reshape(len(x), -1).detach().cpu().numpy())
 
     def slopes(x: Array, direction: Array) -> Array:
-        rows = torch.as_tensor(np.ascontiguousarray(x), dtype=dtype).clone().requires_grad_(True)
+        rows = torch.as_tensor(np.ascontiguousarray(x), **kind).clone().requires_grad_(True)
         found = module(rows).reshape(len(x), -1)
-        score = (found * torch.as_tensor(np.ascontiguousarray(direction), dtype=dtype)).sum()
-        return np.asarray(torch.autograd.grad(score, rows)[0].numpy())
+        score = (found * torch.as_tensor(np.ascontiguousarray(direction), **kind)).sum()
+        if not score.requires_grad:
+            return np.zeros(x.shape)
+        slope = torch.autograd.grad(score, rows, allow_unused=True)[0]
+        return np.zeros(x.shape) if slope is None else np.asarray(slope.detach().cpu().numpy())
 
     return Subject(outputs, slopes)
 
@@ -51,7 +64,10 @@ def of_estimator(estimator: Any) -> Subject:
         return Subject(lambda x: np.asarray(estimator.predict(x), np.float64).reshape(len(x), -1))
 
     def outputs(x: Array) -> Array:
-        logarithms = np.log(np.clip(estimator.predict_proba(x), LEAST, None))
+        probabilities = estimator.predict_proba(x)
+        if not isinstance(probabilities, np.ndarray):
+            raise ArgumentError("This classifier predicts several targets at once; explain one of its estimators.")
+        logarithms = np.log(np.clip(probabilities, LEAST, None))
         return np.asarray(logarithms[:, 1:] - logarithms[:, :1] if logarithms.shape[1] == 2 else logarithms)
 
     return Subject(outputs)

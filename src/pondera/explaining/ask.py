@@ -81,7 +81,7 @@ def question_of(
     regression = model.target if isinstance(model.target, TargetScaling) else None
     rated = regression is not None and Choice.of(model.loss).name == "poisson"
     answers = None if target is None else _answers(model, target, x.dtype, where)
-    error = functools.partial(_error, Choice.of(model.loss).name)
+    error = functools.partial(error_of, Choice.of(model.loss).name)
     return Question(
         subjects,
         inputs_of_columns(model),
@@ -163,8 +163,8 @@ def _compiled(name: str) -> Callable[[Any, Any], Any]:
     return compiled
 
 
-def _error(loss: str, outputs: Array, answers: Array) -> Array:
+def error_of(loss: str, outputs: Array, answers: Array) -> Array:
     """Return the loss of each row, without what training adds to it such as label smoothing."""
-    right = answers if loss == "softmax_cross_entropy" else answers[:, None]
+    right = answers if loss == "softmax_cross_entropy" else answers.astype(outputs.dtype)[:, None]
     with precision([outputs]):
         return np.asarray(_compiled(loss)(outputs, right), np.float64)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.adapters import of_estimator, of_torch
-from pondera.explaining.ask import question_of
+from pondera.explaining.ask import error_of, question_of
 from pondera.explaining.explain import Progress
 from pondera.explaining.explain import explain as explain_question
 from pondera.explaining.explanation import Explanation
@@ -19,6 +23,8 @@ from pondera.explaining.subject import Subject
 from pondera.model.model import Model
 from pondera.network.network import Network
 from pondera.tables.frame import as_frame, as_series
+
+Array = np.ndarray[Any, Any]
 
 BACKGROUND = 128
 """Rows that stand for a column's not being known."""
@@ -30,7 +36,8 @@ def explain(
     y: Any = None,
     *,
     names: Sequence[str] | None = None,
-    output: int = 0,
+    output: int | None = None,
+    loss: str | None = None,
     methods: Sequence[str] | None = None,
     baseline: str = "mean",
     retrain: bool = False,
@@ -48,12 +55,15 @@ def explain(
     x
         Rows to explain, best ones that were not trained on: a table for Pondera's models, else (rows, inputs).
     y
-        Their right answers, which permutation and the verdict need; of what is not Pondera's, numbers that the squared
-        error of ``output`` is taken to.
+        Their right answers, which permutation and the verdict need.
     names
         Of the inputs of an array.
     output
-        Which output is explained, of what is not Pondera's model.
+        Which output is explained, of what is not Pondera's model: by default the first, and where outputs are classes
+        the one that is predicted for each row.
+    loss
+        What the error is where outputs are not an estimator's: ``"squared_error"`` of the output by default, or for
+        logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers.
     methods
         Names from :data:`~pondera.explaining.methods.METHODS`; by default all that can be used here.
     baseline
@@ -79,16 +89,25 @@ def explain(
     """
     model = getattr(what, "model_", what)
     if isinstance(model, Model):
+        if names is not None or output is not None or loss is not None:
+            raise ArgumentError("A model of Pondera's knows its columns and its loss. Leave out names, output, loss.")
         question = _of_table(model, x, y, seed, baseline, retrain)
     elif retrain:
         raise ArgumentError("Only models that Pondera trained on a table can be trained anew. Leave out retrain.")
     else:
-        question = _of_array(subjects_of(what), x, y, names, output, baseline, seed)
+        question = _of_array(what, x, y, names, output, loss, baseline, seed)
     return explain_question(question, methods, seed=seed, progress=progress)
 
 
-def subjects_of(what: Any) -> tuple[Subject, ...]:
+def subjects_of(what: Any, dtype: str = "float32") -> tuple[Subject, ...]:
     """Return anything that gives outputs for rows as what is explained.
+
+    Parameters
+    ----------
+    what
+        As of :func:`explain`.
+    dtype
+        What functions of JAX are given.
 
     Raises
     ------
@@ -100,18 +119,23 @@ def subjects_of(what: Any) -> tuple[Subject, ...]:
     if isinstance(what, Network):
         return (Subject.of_network(what),)
     if isinstance(what, Sequence) and what and not isinstance(what, str):
-        return tuple(subject for each in what for subject in subjects_of(each))
+        return tuple(subject for each in what for subject in subjects_of(each, dtype))
     if any(kind.__module__.split(".")[0] == "torch" for kind in type(what).__mro__):
         return (of_torch(what),)
     if hasattr(what, "predict"):
         return (of_estimator(what),)
     if callable(what):
         function: Callable[[Any], Any] = what
-        return (Subject.of_function(lambda weights, x: function(x), ()),)
+        return (Subject.of_function(lambda weights, x: _columns(function(x), len(x)), (), dtype),)
     raise ArgumentError(
         "Expected a model, networks, a PyTorch module, a fitted estimator or a function of JAX to explain. "
         f"Got {type(what).__name__}."
     )
+
+
+def _columns(found: Any, rows: int) -> Any:
+    """Return outputs as (rows, outputs)."""
+    return found.reshape(rows, -1)
 
 
 def _of_table(model: Model, x: Any, y: Any, seed: int, baseline: str, retrain: bool) -> Question:
@@ -125,31 +149,99 @@ def _of_table(model: Model, x: Any, y: Any, seed: int, baseline: str, retrain: b
 
 
 def _of_array(
-    subjects: tuple[Subject, ...],
+    what: Any,
     x: Any,
     y: Any,
     names: Sequence[str] | None,
-    output: int,
+    output: int | None,
+    loss: str | None,
     baseline: str,
     seed: int,
 ) -> Question:
     rows = np.asarray(x)
-    if rows.ndim != 2 or rows.dtype.kind not in "fiub":
+    if rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "fiub":
         raise ArgumentError(f"Expected rows of numbers, (rows, inputs). Got {rows.dtype} of shape {rows.shape}.")
+    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    _require_finite("x", rows)
     called = list(names) if names is not None else list(getattr(x, "columns", [])) or None
     if called is not None and len(called) != rows.shape[1]:
         raise ArgumentError(f"Expected {rows.shape[1]} names, one an input. Got {len(called)}.")
-    answers = None if y is None else np.asarray(y).reshape(-1)
-    if answers is not None and (len(answers) != len(rows) or answers.dtype.kind not in "fiub"):
-        raise ArgumentError(f"Expected {len(rows)} numbers as right answers. Got {len(answers)} of {answers.dtype}.")
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    if called is not None and len(set(map(str, called))) < len(called):
+        raise ArgumentError("Names of inputs must differ.")
+    subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
+    outputs = subjects[0].outputs(rows)
+    _require_finite("The outputs", outputs)
+    classes = list(getattr(what, "classes_", [])) if hasattr(what, "predict_proba") else []
+    if classes and loss is not None:
+        raise ArgumentError("A classifier's error is its cross-entropy. Leave out loss.")
+    if classes:
+        loss = "binary_cross_entropy" if outputs.shape[1] == 1 else "softmax_cross_entropy"
+    answers = None if y is None else _answers(y, classes, loss, len(rows), outputs.shape[1])
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND])
-    return Question.of_arrays(
+    question = Question.of_arrays(
         subjects,
         rows,
         answers,
         names=None if called is None else [str(each) for each in called],
         background=rows[chosen],
-        output=output,
+        output=output or 0,
         baseline=baseline,
     )
+    if loss in (None, "squared_error"):
+        return question
+    return _of_logits(question, outputs, str(loss), output, [str(each) for each in classes])
+
+
+def _of_logits(question: Question, outputs: Array, loss: str, output: int | None, classes: list[str]) -> Question:
+    """Return the question with outputs that are logits: its score, its error, and the error of the best constant."""
+    if loss not in ("binary_cross_entropy", "softmax_cross_entropy"):
+        raise ArgumentError(unknown("loss", loss, ["squared_error", "binary_cross_entropy", "softmax_cross_entropy"]))
+    directions, unit = question.directions, "log-odds"
+    if loss == "softmax_cross_entropy" and output is None:
+        directions = np.full(outputs.shape, -1 / outputs.shape[1])
+        directions[np.arange(len(outputs)), outputs.argmax(axis=1)] += 1
+        unit = "the logit of the predicted class above the mean of all"
+    error = functools.partial(error_of, loss)
+    answers, reference = question.answers, None
+    if answers is not None and loss == "binary_cross_entropy":
+        share = float(np.clip(answers.mean(), 1e-6, 1 - 1e-6))
+        reference = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    elif answers is not None:
+        shares = np.bincount(answers) / len(answers)
+        reference = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    return dataclasses.replace(
+        question, directions=directions, unit=unit, error=error, loss=loss, reference=reference,
+        classes=tuple(classes) or None,
+    )  # fmt: skip
+
+
+def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: int) -> Array:
+    """Return right answers as the error takes them: numbers, 0 and 1, or class numbers."""
+    found = np.asarray(y).reshape(-1)
+    if len(found) != rows:
+        raise ArgumentError(f"Expected {rows} right answers, one a row. Got {len(found)}.")
+    if classes:
+        places = {each: place for place, each in enumerate(classes)}
+        strange = next((each for each in found.tolist() if each not in places), None)
+        if strange is not None:
+            raise ArgumentError(f"The answer {strange!r} is none of the classifier's classes: {listed(classes)}.")
+        found = np.array([places[each] for each in found.tolist()])
+    if found.dtype.kind not in "fiub":
+        raise ArgumentError(f"Expected numbers as right answers. Got {found.dtype}.")
+    _require_finite("y", found)
+    if loss == "softmax_cross_entropy":
+        if (found != found.astype(int)).any() or not 0 <= found.min() <= found.max() < outputs:
+            raise ArgumentError(f"Expected class numbers from 0 to {outputs - 1} as right answers.")
+        return found.astype(np.int64)
+    if loss == "binary_cross_entropy" and not 0 <= found.min() <= found.max() <= 1:
+        raise ArgumentError("Expected 0 and 1 as right answers of a binary cross-entropy.")
+    return found.astype(np.float64)
+
+
+def _require_finite(what: str, values: Array) -> None:
+    broken = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if broken.any():
+        raise ArgumentError(
+            f"{what}: expected finite numbers; {counted(int(broken.sum()), 'row')} of {len(values):,} are not, the "
+            f"first of them row {int(np.flatnonzero(broken)[0])}. Leave these rows out, or fill them in first."
+        )

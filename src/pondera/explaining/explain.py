@@ -40,6 +40,12 @@ EFFECTS, PAIRED = 8, 5
 
 LEVEL = 0.95
 
+NARROW = 0.3
+"""Half an interval, beside the importance it is of, up to which columns that do not differ are equal."""
+
+NO_SPREAD = 1e-9
+"""The mean error of the best constant below which the answers are all the same."""
+
 TRIFLE = 0.01
 """An influence below this share of the largest one is hardly any, even where it can be measured."""
 
@@ -79,8 +85,9 @@ def explain(
     obstacles = {each.name: each.obstacle(question, question.subjects[0]) for each in chosen}
     usable = [each for each in chosen if obstacles[each.name] is None]
     headline = next((name for name in HEADLINES if any(each.name == name for each in usable)), None)
-    if headline is None:
-        raise ArgumentError(f"A ranking needs one of the methods {' or '.join(HEADLINES)} among those that are chosen.")
+    if headline is None:  # what was chosen is shown beside a ranking that can be tested
+        headline = next(name for name in HEADLINES if METHODS[name].obstacle(question, question.subjects[0]) is None)
+        usable.append(METHODS[headline])
     meaningless = None
     if question.retrain is not None:
         show("training on answers that mean nothing", 0, len(usable) + 1)
@@ -95,14 +102,15 @@ def explain(
     influential = None if measurable is None else measurable & (main.mean >= TRIFLE * main.mean.max())
     stability = seed_stability(main.values, main.errors, influential)
     found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
-    rankings = {name: each.shares for name, each in results.items() if each.method.kind == "importance"}
+    rankings = {name: each.shares for name, each in results.items() if each.counts}
     agreed = agreement(rankings, influential)
-    faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if len(question.inputs) > 1 else None
+    several = len(question.inputs) > 1 and len(question.x) > 1
+    faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if several else None
     again = None
     if question.retrain is not None and len(question.inputs) > 1:
         show("training without the first of the ranking", len(usable), len(usable) + 1)
         again = retrained_without(question, stability.mean, seed)
-    weights = _weights(question, results, stability, influential, found_groups, seed)
+    weights = _weights(question, results, stability, influential, measurable, found_groups, seed)
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
     evidence = Evidence(
         _skill(question),
@@ -111,6 +119,10 @@ def explain(
         None if faithful is None or np.isnan(faithful.advantage) else faithful.share_better,
         _grouped(stability, found_groups),
         _ordered(stability),
+        _equal(stability, influential),
+        question.answers is not None,
+        question.loss != "poisson",
+        len(question.inputs),
     )
     return Explanation(
         names=tuple(question.names),
@@ -163,7 +175,9 @@ def _measurable(result: MethodResult) -> Array:
 
 
 def _skill(question: Question) -> float | None:
-    if question.answers is None or question.reference is None or question.reference <= 0:
+    if question.answers is None or question.reference is None or question.loss == "poisson":
+        return None
+    if question.reference <= NO_SPREAD:
         return None
     errors = np.mean([question.errors(each).mean() for each in question.subjects])
     return float(1 - errors / question.reference)
@@ -175,6 +189,13 @@ def _grouped(stability: SeedStability, groups: Groups) -> float:
     return float(sum(found[list(group)].sum() for group in groups.groups))
 
 
+def _equal(stability: SeedStability, influential: Array | None) -> bool:
+    """Whether nothing differs, although intervals are narrow beside what they are of."""
+    matter = np.ones(len(stability.mean), bool) if influential is None else influential
+    half = (stability.high - stability.low) / 2
+    return bool(not _ordered(stability) and matter.any() and (half[matter] <= NARROW * stability.mean[matter]).all())
+
+
 def _ordered(stability: SeedStability) -> bool:
     return bool(stability.low.max() > stability.high.min())
 
@@ -184,6 +205,7 @@ def _weights(
     results: dict[str, MethodResult],
     stability: SeedStability,
     influential: Array | None,
+    measurable: Array | None,
     groups: Groups,
     seed: int,
 ) -> WeightsAsImportance | None:
@@ -194,5 +216,4 @@ def _weights(
     strengths = results["first_layer"].values
     names = question.names
     why = reasons(question, network, names, strengths[0], stability.mean, groups)
-    everywhere = np.ones(len(names), bool) if influential is None else influential
-    return weights_as_importance(names, strengths, main.values, main.errors, everywhere, why, seed)
+    return weights_as_importance(names, strengths, main.values, main.errors, influential, measurable, why, seed)

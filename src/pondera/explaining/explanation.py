@@ -11,6 +11,7 @@ import numpy as np
 
 from pondera.choice import counted
 from pondera.explaining.effects import Effect, Interaction
+from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.ranks import shares
 from pondera.explaining.reliability.agreement import Agreement
@@ -51,6 +52,21 @@ class MethodResult:
     rows: int
     seconds: float
     sanity: Sanity | None
+
+    @property
+    def incomplete(self) -> float:
+        """How far contributions are from the differences they should add up to, a share; of the worst network."""
+        return max(float(each.figures.get("completeness_error", 0.0)) for each in self.measured)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has a say in whether methods agree: it looks at data, at these networks, and did what it promises.
+
+        What networks without a column come to is another question.
+        """
+        sampled = "draws" in self.measured[0].figures
+        done = sampled or self.incomplete <= 2 * COMPLETE
+        return self.method.kind == "importance" and "training" not in self.method.needs and done
 
     @property
     def values(self) -> Array:
@@ -139,10 +155,12 @@ class Explanation:
 
     @property
     def intervals(self) -> Array:
-        """Of those shares, at 95 %: (columns, 2)."""
-        whole = float(np.maximum(self.stability.mean, 0).sum())
-        both = np.stack([self.stability.low, self.stability.high], axis=1)
-        found: Array = both / whole if whole > 0 else np.full(both.shape, math.nan)
+        """Of those shares, at 95 %, as each column varies beside the others: (columns, 2), within 0 and 1."""
+        means = np.maximum(self.stability.mean, 0)
+        others = (means.sum() - means)[:, None]
+        ends = np.maximum(np.stack([self.stability.low, self.stability.high], axis=1), 0)
+        whole = ends + others
+        found: Array = np.divide(ends, whole, out=np.full(ends.shape, math.nan), where=whole > 0)
         return found
 
     def __repr__(self) -> str:

@@ -12,13 +12,14 @@ from pondera.choice import Choice
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 from pondera.network.dense import Dense
+from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
 
 Kind = Literal["strength", "importance"]
 """``strength`` comes from weights alone; ``importance`` from what happens on data."""
 
-Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear", "training"]
+Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear", "training", "first layer"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Measured:
         The score that contributions start from, (rows,): their sum and this is the row's score, where ``sums``.
     figures
         More that is worth knowing, JSON-ready.
+    row_errors
+        Standard errors of contributions, (rows, columns), where they were sampled.
     """
 
     values: Array
@@ -45,20 +48,29 @@ class Measured:
     baselines: Array | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
 
+    row_errors: Array | None = None
+
     @classmethod
     def of_contributions(
-        cls, contributions: Array, baselines: Array, errors: Array | None = None, **figures: Any
+        cls,
+        contributions: Array,
+        baselines: Array,
+        errors: Array | None = None,
+        row_errors: Array | None = None,
+        **figures: Any,
     ) -> Measured:
         """Return the mean size of contributions as importance.
 
-        Its standard error comes from the spread over rows. ``errors`` are those of single contributions, (rows,
-        columns).
+        Its standard error comes from the spread over rows, and from ``errors``: those of single contributions where
+        each row was sampled by itself, (rows, columns), or of the means where all rows share what was
+        drawn, (columns,).
         """
         sizes = np.abs(contributions)
         over_rows = sizes.std(axis=0, ddof=1) / np.sqrt(len(sizes)) if len(sizes) > 1 else np.zeros(sizes.shape[1])
         if errors is not None:
-            over_rows = np.hypot(over_rows, np.sqrt(np.square(errors).sum(axis=0)) / len(sizes))
-        return cls(sizes.mean(axis=0), over_rows, contributions, baselines, figures)
+            sampled = errors if errors.ndim == 1 else np.sqrt(np.square(errors).sum(axis=0)) / len(sizes)
+            over_rows = np.hypot(over_rows, sampled)
+        return cls(sizes.mean(axis=0), over_rows, contributions, baselines, figures, row_errors)
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,7 @@ OBSTACLES: Mapping[Need, str] = {
     "connections": "its layers do more than multiply and add, so that products of weights say nothing",
     "scaling layer": "the network does not begin with a scaling layer",
     "linear": "the network is not linear",
+    "first layer": "there is no network whose first weights are those of the inputs",
     "training": "nothing is trained anew unless that is asked for",
 }
 
@@ -123,6 +136,8 @@ def _has(need: Need, question: Question, subject: Subject) -> bool:
         return question.retrain is not None
     if network is None:
         return False
+    if need == "first layer":
+        return first_matrix(network) is not None
     layers = network.architecture.layers
     if need == "scaling layer":
         return bool(layers) and layers[0].kind == "scale"
@@ -135,3 +150,15 @@ def _has(need: Need, question: Question, subject: Subject) -> bool:
             for layer in layers
         )
     return True
+
+
+def first_matrix(network: Network) -> Array | None:
+    """Return what inputs are multiplied by first, (inputs, units) or (inputs,); None where others take their place.
+
+    An embedding makes several values of one input, so that the weights behind it are no longer an input's. A
+    normalization leaves them where they are.
+    """
+    matrix = network.first_connections()
+    if matrix is None:
+        matrix = next((each for each in network.connections().values() if each is not None), None)
+    return matrix if matrix is not None and len(matrix) == network.architecture.inputs else None

@@ -20,7 +20,7 @@ _ALL = (
         "Says what inputs are multiplied by, not what becomes of it: scales of inputs, later layers and what varies "
         "together all break the link to importance.",
         "√Σ w² of an input's connections",
-        frozenset({"network"}),
+        frozenset({"network", "first layer"}),
     ),
     Method(
         "scaling_layer",

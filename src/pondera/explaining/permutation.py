@@ -16,7 +16,8 @@ REPEATS = 5
 FEWEST_ALIKE = 20
 """Rows of a leaf, between which a column is exchanged."""
 
-DEEPEST = 8
+DEEPEST, MOST_ASKED = 8, 40
+"""How deep a tree is, and from how many other inputs it predicts a column."""
 
 
 def permutation(
@@ -45,11 +46,26 @@ def leaves(question: Question, column: Input) -> Array:
     """Return numbers of groups of rows within which a column depends little on the others: (rows,)."""
     from sklearn.tree import DecisionTreeRegressor
 
-    others = np.delete(question.x, np.r_[column.places], axis=1)
-    if not others.shape[1] or len(question.x) < 2 * FEWEST_ALIKE:
-        return np.zeros(len(question.x), np.int64)
-    tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=FEWEST_ALIKE, random_state=0)
-    return np.asarray(tree.fit(others, question.x[:, column.places]).apply(others), np.int64)
+    if column not in question.leaves:  # the same for every network, and for every one of random weights
+        others = np.delete(question.x, np.r_[column.places], axis=1)
+        own = question.x[:, column.places]
+        found = np.zeros(len(question.x), np.int64)
+        if others.shape[1] and len(question.x) >= 2 * FEWEST_ALIKE:
+            others = others[:, _nearest(others, own)]
+            tree = DecisionTreeRegressor(max_depth=DEEPEST, min_samples_leaf=FEWEST_ALIKE, random_state=0)
+            found = np.asarray(tree.fit(others, own).apply(others), np.int64)
+        question.leaves[column] = found
+    return question.leaves[column]
+
+
+def _nearest(others: Array, own: Array) -> Array:
+    """Return places of the inputs that say most about a column by themselves, at most MOST_ASKED."""
+    if others.shape[1] <= MOST_ASKED:
+        return np.arange(others.shape[1])
+    a, b = (each - each.mean(axis=0) for each in (others, own))
+    sizes = np.sqrt(np.square(a).sum(axis=0))[:, None] * np.sqrt(np.square(b).sum(axis=0))
+    said = np.abs(np.divide(a.T @ b, sizes, out=np.zeros(sizes.shape), where=sizes > 0)).max(axis=1)
+    return np.sort(np.argsort(-said, kind="stable")[:MOST_ASKED])
 
 
 def exchanged(groups: Array, random: np.random.Generator) -> Array:
@@ -63,12 +79,18 @@ def exchanged(groups: Array, random: np.random.Generator) -> Array:
 
 def _grown(question: Question, subject: Subject, random: np.random.Generator, repeats: int, groups: Any) -> Measured:
     before = question.errors(subject)
-    grown = np.zeros((len(question.x), len(question.inputs)))
+    taking, giving = (np.zeros((len(question.x), len(question.inputs))) for _ in range(2))
     for place, column in enumerate(question.inputs):
         alike = groups(column)
         for _ in range(repeats):
+            givers = exchanged(alike, random)
             mixed = question.x.copy()
-            mixed[:, column.places] = question.x[exchanged(alike, random), column.places]
-            grown[:, place] += (question.errors(subject, mixed) - before) / repeats
-    errors = grown.std(axis=0, ddof=1) / np.sqrt(len(grown)) if len(grown) > 1 else np.zeros(grown.shape[1])
-    return Measured(grown.mean(axis=0), errors, figures={"error": float(before.mean()), "repeats": repeats})
+            mixed[:, column.places] = question.x[givers, column.places]
+            errors = question.errors(subject, mixed) / repeats
+            taking[:, place] += errors
+            giving[givers, place] += errors
+    grown = taking.mean(axis=0) - before.mean()
+    # A row counts by what happens to it and by what its value does to another: both make up its share of the error.
+    parts = taking + giving - before[:, None]
+    spread = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.zeros(parts.shape[1])
+    return Measured(grown, spread, figures={"error": float(before.mean()), "repeats": repeats})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,8 @@ class Question:
     retrain
         Rows (some, encoded), answers and a seed -> what a training like the subjects' makes of them; None where nothing
         is to be trained anew.
+    leaves
+        Column -> groups of these rows that are alike in the others, as far as they were asked for.
 
     Examples
     --------
@@ -105,6 +107,7 @@ class Question:
     table: pl.DataFrame | None = None
     baseline: str | Array = "mean"
     retrain: Callable[[Array, Array, int], Subject] | None = None
+    leaves: dict[Input, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of_arrays(

@@ -22,8 +22,8 @@ Array = np.ndarray[Any, Any]
 SHARES = (0.25, 0.5, 0.75)
 """Of the columns that are taken away at a time, the first of a ranking or of random orders."""
 
-ORDERS = 3
-"""Random orders that a ranking is compared with."""
+DRAWS = 3
+"""Random sets of columns of each size that a ranking is compared with."""
 
 MOST_ROWS = 16_384
 """Rows that are trained on and measured, together."""
@@ -73,7 +73,7 @@ class Retrained:
     ranked
         The mean error without the first of the ranking: (points,).
     random
-        Without random ones: (orders, points).
+        Without as many random ones, never the same as the first: (draws, points).
     """
 
     counts: Array
@@ -83,7 +83,7 @@ class Retrained:
 
     @property
     def better(self) -> bool:
-        """Whether the ranking costs more than every random order, at the points together."""
+        """Whether the ranking costs more than every draw of random columns, the points together."""
         return bool((self.ranked.mean() > self.random.mean(axis=1)).all())
 
 
@@ -110,16 +110,22 @@ def retrained_without(question: Question, values: Array, seed: int = 0) -> Retra
     random = np.random.default_rng(seed)
     halves = _Halves.of(question, random)
     counts = np.unique(np.clip([round(share * columns) for share in SHARES], 1, columns - 1))
-    orders = [np.argsort(-values, kind="stable"), *(random.permutation(columns) for _ in range(ORDERS))]
-    before = float(halves.errors(np.zeros(columns, bool)).mean())
-    found = []
-    for order in orders:
-        for count in counts:
-            gone = np.zeros(columns, bool)
-            gone[order[:count]] = True
-            found.append(float(halves.errors(gone).mean()))
-    curves = np.reshape(found, (len(orders), len(counts)))
-    return Retrained(counts, before, curves[0], curves[1:])
+    order = np.argsort(-values, kind="stable")
+
+    def without(gone: Array) -> float:
+        return float(halves.errors(np.isin(np.arange(columns), gone)).mean())
+
+    def other(count: int) -> Array:
+        while set(drawn := random.permutation(columns)[:count]) == set(order[:count]):
+            pass
+        return drawn
+
+    return Retrained(
+        counts,
+        without(order[:0]),
+        np.array([without(order[:count]) for count in counts]),
+        np.array([[without(other(int(count))) for count in counts] for _ in range(DRAWS)]),
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pondera.explaining.shapley import MOST_EXACT, exact_shapley, shapley
 Array = np.ndarray[Any, Any]
 
 PAIRS = 64
-EXACT_WORK = 1 << 18
+EXACT_WORK = 1 << 19
 """Evaluations up to which every coalition is looked at."""
 
 CANDIDATES, TOGETHER = 64, 16
@@ -141,7 +141,8 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
     contributions = np.mean([each.contributions[0] for each in parts if each.contributions is not None], axis=0)
     baseline = float(np.mean([each.baselines[0] for each in parts if each.baselines is not None]))
     score = float(np.mean([asked.scores(subject)[0] for subject in question.subjects]))
-    errors = np.sqrt(np.mean([np.square(each.errors) for each in parts], axis=0))
+    sampled = [each.row_errors[0] for each in parts if each.row_errors is not None]
+    errors = np.sqrt(np.square(sampled).mean(axis=0)) if sampled else np.zeros(columns)
     code = int(_classes(question, asked.x)[0]) if question.classes else 0
     return RowExplanation(
         row,

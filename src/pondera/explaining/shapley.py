@@ -40,19 +40,20 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     drawn = question.background[_drawn(len(question.background), pairs, random)]
     orders = np.stack([random.permutation(columns) for _ in range(pairs)])
     last = question.scores(subject)
-    total, squares, bases = np.zeros((rows, columns)), np.zeros((rows, columns)), np.zeros(rows)
+    every, bases = np.empty((pairs, rows, columns)), np.zeros(rows)
     at_once = max(1, AT_ONCE // (2 * rows * columns))
     for start in range(0, pairs, at_once):
         some, backgrounds = orders[start : start + at_once], drawn[start : start + at_once]
         forward, base = _effects(question, subject, backgrounds, some, last)
         backward, _ = _effects(question, subject, backgrounds, some[:, ::-1], last)
-        found = (forward + backward) / 2
-        total += found.sum(axis=0)
-        squares += np.square(found).sum(axis=0)
+        every[start : start + at_once] = (forward + backward) / 2
         bases += base.sum(axis=0)
-    mean = total / pairs
-    errors = np.sqrt(np.maximum(squares / pairs - mean * mean, 0) / max(pairs - 1, 1))
-    return Measured.of_contributions(mean, bases / pairs, errors, orders=2 * pairs)
+    mean = every.mean(axis=0)
+    # All rows share the orders and the rows of the background, so that their errors do not average out.
+    by_pair = np.einsum("prc,rc->pc", every, np.sign(mean)) / rows
+    shared = by_pair.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros(columns)
+    errors = every.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros((rows, columns))
+    return Measured.of_contributions(mean, bases / pairs, shared, row_errors=errors, orders=2 * pairs)
 
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:

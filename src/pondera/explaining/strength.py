@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.explaining.method import Measured
+from pondera.explaining.method import Measured, first_matrix
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 from pondera.network.network import Network
@@ -19,9 +19,9 @@ Array = np.ndarray[Any, Any]
 
 def first_layer(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
     """√Σ w² of the connections from an input to the units of the first dense layer, scaling layers multiplied in."""
-    matrix = _network(subject).first_connections()
-    if matrix is None:  # what comes before the first dense layer does more than multiply
-        matrix = next(m for m in _network(subject).connections().values() if m is not None)
+    matrix = first_matrix(_network(subject))
+    if matrix is None:
+        raise TypeError("A method that needs the weights of inputs was given a network without any.")
     sizes = np.abs(matrix) if matrix.ndim == 1 else np.sqrt(np.square(matrix, dtype=np.float64).sum(axis=1))
     return _by_column(question, sizes)
 

@@ -85,4 +85,4 @@ class ImportanceDisplay:
 
     def _repr_mimebundle_(self, *arguments: Any, **more: Any) -> Any:
         """Return the last chart as notebooks show it."""
-        return self.chart_._repr_mimebundle_(*arguments, **more)
+        return (self.chart_ or self.plot())._repr_mimebundle_(*arguments, **more)

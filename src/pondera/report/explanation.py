@@ -12,6 +12,7 @@ from rich.text import Text
 from pondera.choice import counted, listed
 from pondera.explaining.connections import Weight
 from pondera.explaining.explanation import Explanation
+from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
 from pondera.report.terminal import GRAVE, NEGATIVE, POSITIVE, QUIET, bar, ending, figure
@@ -125,6 +126,10 @@ def _methods(found: Explanation) -> Table:
 def _about_methods(console: Console, found: Explanation) -> None:
     """Say which methods are not to be believed, and which were left out."""
     for each in found.results.values():
+        if "steps" in each.measured[0].figures and each.incomplete > COMPLETE:
+            console.print(
+                Text(f"{each.method.title}: contributions miss what they should add up to by {each.incomplete:.0%}.")
+            )
         if each.sanity is not None and not each.sanity.sees_network:
             console.print(Text(f"{each.method.title}: the same for random weights. It does not look at the network."))
         elif each.sanity is not None and each.sanity.sees_labels is False:

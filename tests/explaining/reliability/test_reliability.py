@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from pondera.explaining.explain import explain
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.methods import METHODS
-from pondera.explaining.question import Question
+from pondera.explaining.question import Input, Question
 from pondera.explaining.reliability.agreement import agreement
 from pondera.explaining.reliability.faithfulness import faithfulness
 from pondera.explaining.reliability.groups import groups_of
@@ -123,7 +125,9 @@ def test_weights_that_order_inputs_as_influence_does_may_be_read():
 def test_the_strongest_input_without_influence_is_named():
     strengths, importances = np.array([[1.0, 9.0, 2.0, 3.0]]), np.array([[3.0, 0.0, 2.0, 1.0]])
     influential = np.array([True, False, True, True])
-    found = weights_as_importance(NAMES, strengths, importances, importances * 0, influential, ["Because."])
+    found = weights_as_importance(
+        NAMES, strengths, importances, importances * 0, influential, influential, ["Because."]
+    )
     assert found.verdict == "no"
     assert "'income' has the strongest connections and no measurable influence" in found.statement
     assert found.reasons == ("Because.",)
@@ -148,12 +152,17 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"agreement": 0.2}, "unreliable", "contradict"),
         ({"outdone": 0.8}, "unreliable", "less than in random orders"),
         ({"grouped": 0.8}, "not identifiable", "80% of all importance"),
-        ({"skill": None}, "partly", "right answers"),
+        ({"skill": None}, "partly", "All right answers are the same"),
         ({"stability": None}, "partly", "one network only"),
-        ({"stability": 0.8}, "partly", "agree only roughly"),
-        ({"agreement": 0.7}, "partly", "agree only roughly"),
+        ({"stability": 0.7}, "partly", "agree only roughly"),
+        ({"agreement": 0.6}, "partly", "agree only roughly"),
         ({"outdone": 0.3}, "partly", "hardly more"),
         ({"grouped": 0.2}, "partly", "20% of all importance"),
+        ({"agreement": None}, "partly", "One method only"),
+        ({"ordered": False, "equal": True}, "reliable", "they matter equally"),
+        ({"skill": None, "answered": False}, "partly", "Without the right answers"),
+        ({"skill": None, "rated": False}, "partly", "no fixed point"),
+        ({"columns": 1, "ordered": False, "agreement": None, "outdone": None}, "reliable", "one input only"),
     ],
 )
 def test_verdicts(change, verdict, words):
@@ -203,3 +212,41 @@ def test_the_verdict_notices_that_the_same_function_is_written_with_other_weight
     np.testing.assert_allclose(after, importances, rtol=1e-5)
     assert units.verdict != "yes"
     assert any("Units can be scaled up" in reason for reason in units.reasons)
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential"])
+def test_intervals_of_permutation_hold_what_they_promise(draw):
+    """Of Σ x (variance 1 each) the importance of an input is twice its variance: 2."""
+    network = Network.create(2, [Dense(1)], dtype="float64").with_weights({"layers.0.weight": [[1.0], [1.0]]})
+    inside = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        x = random.normal(size=(400, 2)) if draw == "normal" else random.exponential(size=(400, 2))
+        question = Question.of_arrays(Subject.of_network(network), x, network(x)[:, 0])
+        found = METHODS["permutation"].measure(question, question.subjects[0], random)
+        inside += int((np.abs(found.values - 2.0) <= 1.96 * found.errors).sum())
+    assert inside >= 180  # of 200; with the errors of one role only, 150
+
+
+def test_inputs_that_matter_equally_are_not_ranked():
+    x = np.random.default_rng(0).normal(size=(800, 4))
+    networks = [
+        Network.create(4, [Dense(1)], seed=seed, dtype="float64").with_weights({"layers.0.weight": np.ones((4, 1))})
+        for seed in range(3)
+    ]
+    found = explain(Question.of_arrays([Subject.of_network(each) for each in networks], x, x.sum(axis=1)))
+    assert found.reliability.verdict == "reliable"
+    assert "they matter equally" in found.reliability.statement
+
+
+def test_values_missing_in_the_same_rows_tell_nothing():
+    """A number and whether it is missing are one column; two columns miss theirs in the same three of 500 rows."""
+    random = np.random.default_rng(0)
+    missing = np.arange(500) < 3
+    x = np.stack([random.normal(size=500), missing, random.normal(size=500), missing], axis=1).astype(float)
+    question = dataclasses.replace(
+        Question.of_arrays(Subject(lambda x: x), x), inputs=(Input("a", 0, 2), Input("b", 2, 4))
+    )
+    assert groups_of(question).groups == ()
+    x[:, 2] = x[:, 0] + 0.1 * x[:, 2]
+    assert groups_of(dataclasses.replace(question, x=x)).groups == ((0, 1),)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pondera.explaining.ranks import condensed, rank_correlation
+from pondera.explaining.ranks import concordance, condensed, rank_correlation
 
 Array = np.ndarray[Any, Any]
 
@@ -25,9 +26,9 @@ class Agreement:
     methods
         Their names.
     matrix
-        (methods, methods), of the columns that matter and the largest of the others.
+        Rank correlations, (methods, methods), of the columns that matter and the largest of the others.
     median
-        Of all pairs; None with fewer than two methods.
+        Of the concordance of all pairs of methods, which knows ties; None with fewer than two methods.
     outlier
         The method that agrees with the others much less than they with each other, if there is one.
     """
@@ -53,14 +54,13 @@ def agreement(values: Mapping[str, Array], matter: Array | None = None) -> Agree
     >>> up, down = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])
     >>> found = agreement({"a": up, "b": up + 1, "c": up * 2, "d": down})
     >>> found.median, found.outlier
-    (0.0, 'd')
+    (-0.2, 'd')
     """
     names = tuple(values)
     compared = {name: condensed(each, matter) for name, each in values.items()}
     matrix = np.array([[rank_correlation(compared[a], compared[b]) for b in names] for a in names])
-    pairs = matrix[np.triu_indices(len(names), 1)]
-    known = pairs[~np.isnan(pairs)]
-    return Agreement(names, matrix, float(np.median(known)) if len(known) else None, _outlier(names, matrix))
+    pairs = [concordance(compared[a], compared[b]) for a, b in itertools.combinations(names, 2)]
+    return Agreement(names, matrix, float(np.median(pairs)) if pairs else None, _outlier(names, matrix))
 
 
 def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:

@@ -118,7 +118,7 @@ def _symmetry(question: Question, network: Network, strengths: Array) -> str:
             return ""
         moved = first_layer(question, Subject(lambda x: x, network=other), random).values
         correlations.append(rank_correlation(strengths, moved))
-    if np.nanmin(correlations) >= MOVED:
+    if np.isnan(correlations).all() or np.nanmin(correlations) >= MOVED:
         return ""
     return (
         "Units can be scaled up on one side and down on the other without changing what the network "

@@ -69,7 +69,7 @@ def randomized(network: Network, seed: int) -> Network:
 
 def sanity(
     method: Method, question: Question, network: Network, seed: int = 0, meaningless: Subject | None = None
-) -> Sanity:
+) -> Sanity | None:
     """Return whether a method's ranking survives random weights.
 
     Parameters
@@ -90,6 +90,8 @@ def sanity(
     def values(of: Subject) -> Array:
         return method.measure(few, of, np.random.default_rng(seed)).values
 
+    if len(question.inputs) < 2:  # there is no order that could survive
+        return None
     before = values(Subject.of_network(network))
 
     def beside(other: Subject) -> tuple[float, float]:

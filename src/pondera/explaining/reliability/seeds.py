@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from pondera.explaining.ranks import condensed, rank_correlation
+from pondera.explaining.ranks import concordance, condensed
 
 Array = np.ndarray[Any, Any]
 
@@ -30,8 +30,8 @@ class SeedStability:
     low, high
         The interval of each, at 95 %, from how far the networks are apart and from what was sampled: (columns,).
     correlation
-        The mean rank correlation between two networks, of the columns that matter and the largest of the others; None
-        with one network.
+        The mean concordance of two networks, of the columns that matter and the largest of the others; None with one
+        network.
     """
 
     networks: int
@@ -70,9 +70,8 @@ def seed_stability(values: Array, errors: Array, matter: Array | None = None) ->
     sampled = np.sqrt(np.square(errors).mean(axis=0))
     apart = values.std(axis=0, ddof=1) / math.sqrt(networks) if networks > 1 else np.zeros_like(mean)
     half = np.hypot(_quantile(networks) * apart, _quantile(1) * sampled)
-    pairs = [rank_correlation(a, b) for a, b in itertools.combinations(condensed(values, matter), 2)]
-    known = [each for each in pairs if not math.isnan(each)]
-    return SeedStability(networks, mean, mean - half, mean + half, float(np.mean(known)) if known else None)
+    pairs = [concordance(a, b) for a, b in itertools.combinations(condensed(values, matter), 2)]
+    return SeedStability(networks, mean, mean - half, mean + half, float(np.mean(pairs)) if pairs else None)
 
 
 def _quantile(networks: int) -> float:

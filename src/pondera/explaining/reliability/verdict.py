@@ -7,11 +7,11 @@ from typing import Literal
 
 Verdict = Literal["reliable", "partly", "not identifiable", "unreliable"]
 
-STABLE, UNSTABLE = 0.9, 0.6
-"""Rank correlations between networks of other starts."""
+STABLE, UNSTABLE = 0.8, 0.5
+"""Concordance of networks of other starts."""
 
-AGREED, APART = 0.8, 0.5
-"""Rank correlations between methods."""
+AGREED, APART = 0.7, 0.4
+"""Concordance of methods."""
 
 OUTDONE, LUCK = 0.1, 0.5
 """Shares of random orders that are better than the ranking."""
@@ -37,6 +37,12 @@ class Evidence:
         The share of all importance that belongs to columns which cannot be told apart.
     ordered
         Whether any two columns differ measurably.
+    equal
+        Where they do not: whether intervals are so narrow that they are equal.
+    answered, rated
+        Whether the right answers are known, and whether the loss is one that says how good a network is.
+    columns
+        How many there are.
     """
 
     skill: float | None
@@ -45,6 +51,10 @@ class Evidence:
     outdone: float | None
     grouped: float
     ordered: bool
+    equal: bool = False
+    answered: bool = True
+    rated: bool = True
+    columns: int = 2
 
 
 @dataclass(frozen=True)
@@ -77,39 +87,48 @@ def reliability_of(evidence: Evidence) -> Reliability:
     doubts = _doubts(evidence)
     if doubts:
         return Reliability("partly", " ".join(doubts))
-    return Reliability("reliable", "Other random starts, other methods and the deletion of inputs say the same.")
+    if evidence.columns == 1:
+        return Reliability("reliable", "There is one input only, and networks use it.")
+    said = f"Other random starts{', other methods' if evidence.agreement is not None else ''}"
+    said += " and the deletion of inputs say the same." if evidence.outdone is not None else " say the same."
+    equal = " No two inputs differ measurably: they matter equally." if evidence.equal else ""
+    return Reliability("reliable", said + equal)
 
 
 def _broken(evidence: Evidence) -> list[str]:
     found = []
     if evidence.skill is not None and evidence.skill <= 0.02:
         found.append("The network predicts these rows hardly better than a constant: there is nothing to explain.")
-    if not evidence.ordered:
-        found.append("No two inputs differ measurably in importance.")
+    if not evidence.ordered and not evidence.equal and evidence.columns > 1:
+        found.append("No two inputs differ measurably in importance, and intervals are wide.")
     if evidence.stability is not None and evidence.stability < UNSTABLE:
         found.append(
-            f"Networks from other random starts order the inputs otherwise (rank correlation {evidence.stability:.2f})."
+            f"Networks from other random starts order the inputs otherwise (concordance {evidence.stability:.2f})."
         )
     if evidence.agreement is not None and evidence.agreement < APART:
-        found.append(f"Methods contradict each other (median rank correlation {evidence.agreement:.2f}).")
-    if evidence.outdone is not None and evidence.outdone > LUCK:
+        found.append(f"Methods contradict each other (median concordance {evidence.agreement:.2f}).")
+    if evidence.outdone is not None and evidence.outdone > LUCK and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network less than in random orders.")
     return found
 
 
 def _doubts(evidence: Evidence) -> list[str]:
     found = []
-    if evidence.skill is None:
+    if not evidence.answered:
         found.append("Without the right answers it is not known whether the network is any good.")
+    elif not evidence.rated:
+        found.append("How good the network is cannot be said: this loss is measured from no fixed point.")
+    elif evidence.skill is None:
+        found.append("All right answers are the same: whether the network is any good cannot be said.")
     if evidence.stability is None:
         found.append("There is one network only: whether another random start says the same was not measured.")
     elif evidence.stability < STABLE:
-        found.append(
-            f"Networks from other random starts agree only roughly (rank correlation {evidence.stability:.2f})."
-        )
-    if evidence.agreement is not None and evidence.agreement < AGREED:
-        found.append(f"Methods agree only roughly (median rank correlation {evidence.agreement:.2f}).")
-    if evidence.outdone is not None and evidence.outdone > OUTDONE:
+        found.append(f"Networks from other random starts agree only roughly (concordance {evidence.stability:.2f}).")
+    if evidence.agreement is None and evidence.columns > 1:
+        found.append("One method only was asked: whether others say the same was not measured.")
+    elif evidence.agreement is not None and evidence.agreement < AGREED:
+        found.append(f"Methods agree only roughly (median concordance {evidence.agreement:.2f}).")
+    if evidence.outdone is not None and evidence.outdone > OUTDONE and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
     if evidence.grouped > 0.1:
         found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values.")

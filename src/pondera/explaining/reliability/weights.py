@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.explaining.ranks import rank_correlation, shares
+from pondera.explaining.ranks import condensed, rank_correlation, shares
 from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
@@ -53,7 +53,8 @@ def weights_as_importance(
     strengths: Array,
     importances: Array,
     errors: Array,
-    influential: Array,
+    influential: Array | None = None,
+    measurable: Array | None = None,
     reasons: Sequence[str] = (),
     seed: int = 0,
 ) -> WeightsAsImportance:
@@ -67,27 +68,27 @@ def weights_as_importance(
         By network: (networks, columns).
     importances, errors
         Measured on data, with standard errors: (networks, columns).
-    influential
-        Which columns have a measurable influence: (columns,).
+    influential, measurable
+        Which columns have an influence that is no trifle, and which have any: (columns,); None where that is not known.
     reasons
         What is known of why they may differ.
     seed
         Draws networks and errors for the interval (bootstrap, Efron 1979).
     """
     strength, importance = shares(strengths).mean(axis=0), importances.mean(axis=0)
-    found = rank_correlation(strength, importance)
+    found = _correlation(strength, importance, influential)
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(DRAWS):
         some = random.integers(len(strengths), size=len(strengths))
         noisy = importances[some] + errors[some] * random.standard_normal(importances.shape)
-        drawn.append(rank_correlation(shares(strengths[some]).mean(axis=0), noisy.mean(axis=0)))
+        drawn.append(_correlation(shares(strengths[some]).mean(axis=0), noisy.mean(axis=0), influential))
     known = np.array([each for each in drawn if not math.isnan(each)])
     low, high = (float(each) for each in np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])) if len(known) else (
         math.nan, math.nan,
     )  # fmt: skip
     strongest = int(strength.argmax())
-    misleading = not influential[strongest]
+    misleading = measurable is not None and not measurable[strongest]
     verdict = _verdict(found, low, len(names), misleading)
     return WeightsAsImportance(
         found,
@@ -96,6 +97,10 @@ def weights_as_importance(
         _statement(verdict, names, strongest, misleading, int(importance.argmax())),
         tuple(reasons) if verdict in ("no", "partly") else (),
     )
+
+
+def _correlation(strength: Array, importance: Array, influential: Array | None) -> float:
+    return rank_correlation(condensed(strength, influential), condensed(importance, influential))
 
 
 def _verdict(found: float, low: float, columns: int, misleading: bool) -> str:
