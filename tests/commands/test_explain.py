@@ -102,3 +102,14 @@ def test_an_example(run, tmp_path):
     assert found["rows"] == 150
     done = run("explain", tmp_path / "m" / "model.safetensors")
     assert "a TABLE, or --example NAME" in done.err
+
+
+def test_one_new_row_is_compared_with_usual_rows(run, place):
+    one = place / "one.csv"
+    one.write_text("".join((place / "rows.csv").read_text().splitlines(keepends=True)[:2]))
+    done = run("explain", place / "m.safetensors", one, "--row", 0, "--json")
+    assert "Give --background" in done.err
+    asked = ("explain", place / "m.safetensors", one, "--row", 0, "--background", place / "rows.csv", "--json")
+    found = json.loads(run(*asked).out)
+    assert abs(found["contributions"][0]["contribution"]) > 0.01
+    assert "Give --background" not in run(*asked).err

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pondera.explaining.question import Question
     from pondera.model.model import Model
 
+FEW = 20  # rows that others are compared with
+
 WEIGHT = re.compile(r"(?:networks\.(\d+)\.)?(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
 
 
@@ -48,6 +50,10 @@ def explain(
     baseline: Annotated[
         str, typer.Option(help="Where integrated gradients begin: mean, zeros or rows.", metavar="WHERE")
     ] = "mean",
+    background: Annotated[
+        Path | None,
+        typer.Option(help="A table of usual rows, which others are compared with.", show_default="the rows themselves"),
+    ] = None,
     seed: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Drives everything random.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
@@ -77,7 +83,8 @@ def explain(
     if html is not None:
         check_page(html, model, *([] if table is None else [table]))
     loaded, _ = load(model)
-    question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline)
+    usual = None if background is None else _rows_of(loaded, background)
+    question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline, background=usual)
     found: Any
     shown: Callable[[Any, Any], None]
     if row is not None:
@@ -102,16 +109,9 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
     from pondera.report.terminal import messages
     from pondera.tables.examples import load_example
     from pondera.tables.parts import row_number
-    from pondera.tables.read import place_of_row, read_table
-    from pondera.tables.target import Classes
+    from pondera.tables.read import place_of_row
 
-    words = isinstance(loaded.target, Classes)
-    if table is None:
-        rows, _, _ = load_example(str(example))
-    else:
-        rows = read_table(
-            table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
-        )
+    rows = load_example(str(example))[0] if table is None else _rows_of(loaded, table)
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
     where = row_number if table is None else partial(place_of_row, table)
     question, unseen = question_of(loaded, rows, answers, where=where, **asked)
@@ -122,7 +122,23 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
             f"Note: the table has no column '{loaded.target_name}'; methods that need the right answers are left out.",
             soft_wrap=True,
         )
+    if len(question.background) < FEW:
+        messages().print(
+            f"Note: rows are compared with {len(question.background)} only. Give --background, a table of usual rows.",
+            soft_wrap=True,
+        )
     return question
+
+
+def _rows_of(loaded: Model, table: Path) -> Any:
+    """Return a table with the model's columns as the model takes them."""
+    from pondera.tables.read import read_table
+    from pondera.tables.target import Classes
+
+    words = isinstance(loaded.target, Classes)
+    return read_table(
+        table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
+    )
 
 
 def _weight(loaded: Model, question: Question, text: str) -> Any:

@@ -43,6 +43,7 @@ def question_of(
     where: Where = row_number,
     retrain: bool = False,
     baseline: str = "mean",
+    background: pl.DataFrame | None = None,
 ) -> tuple[Question, Unseen]:
     """Return the question how much each column matters to a model's predictions of the rows of a table.
 
@@ -62,6 +63,8 @@ def question_of(
         Whether methods may train such networks anew, which takes as many trainings as there are columns and more.
     baseline
         Where integrated gradients begin: ``"mean"`` of some rows, ``"zeros"``, or some ``"rows"``.
+    background
+        Rows that stand for a column's not being known are drawn from these; by default from the rows themselves.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def question_of(
     if not frame.height:
         raise TableError("Expected rows to explain, found a table without any.")
     x, unseen = model.inputs(frame, where)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:BACKGROUND])
+    others = x if background is None else model.inputs(background)[0]
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(others))[:BACKGROUND])
     subjects = tuple(Subject.of_network(network) for network in model.networks)
     directions, unit = _directions(model, subjects, x)
     regression = model.target if isinstance(model.target, TargetScaling) else None
@@ -86,7 +90,7 @@ def question_of(
         subjects,
         inputs_of_columns(model),
         x,
-        x[chosen],
+        others[chosen],
         directions,
         unit=f"logarithm of {unit}" if rated else unit,
         scale=1.0 if regression is None or rated else regression.std,

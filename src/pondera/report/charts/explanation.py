@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pondera.explaining.explanation import Explanation
@@ -17,17 +17,31 @@ PANEL = 280
 CURVES = 30  # single rows behind a curve
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names as charts show them: the ends of long ones, numbered where they would be the same.
+
+    >>> distinct(["a" * 40, "b" + "a" * 40, "c"])[1:]
+    ['…aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa (2)', 'c']
+    """
+    found: list[str] = []
+    for name in names:
+        short = ending(name, LETTERS)
+        same = sum(each == short or each.startswith(f"{short} (") for each in found)
+        found.append(short if not same else f"{short} ({same + 1})")
+    return found
+
+
 def ranking(found: Explanation) -> Any:
     """Draw each column's share of all importance with its interval."""
     import altair as alt
 
-    rows = []
+    rows, labels = [], distinct(found.names)
     for k in found.order[:BARS]:
         low, high = found.intervals[k]
         none = found.influential is not None and not found.influential[k]
         kind = "hardly any influence, or none" if none else "in a group" if len(found.groups.of(k)) > 1 else "measured"
         rows.append(
-            {"column": ending(found.names[k], LETTERS), "share": float(found.importance[k]), "kind": kind,
+            {"column": labels[k], "share": float(found.importance[k]), "kind": kind,
              "low": float(low), "high": float(high)}
         )  # fmt: skip
     colours = {"measured": BLUE, "in a group": AMBER, "hardly any influence, or none": "#b8c0c8"}
@@ -50,8 +64,9 @@ def heat_map(found: Explanation) -> Any:
     """Draw each method's share of each column."""
     import altair as alt
 
+    labels = distinct(found.names)
     rows = [
-        {"column": ending(found.names[k], LETTERS), "method": each.method.title, "share": float(each.shares[k])}
+        {"column": labels[k], "method": each.method.title, "share": float(each.shares[k])}
         for each in found.results.values()
         for k in found.order[:BARS]
     ]
