@@ -55,14 +55,27 @@ def total_effects(function: Function, x: Array, random: np.random.Generator) -> 
     return np.array(found)
 
 
-def _made(function: Function, x: Array, random: np.random.Generator, noise: float = 0.1, **more: Any) -> Truth:
+def _made(
+    function: Function,
+    x: Array,
+    random: np.random.Generator,
+    noise: float = 0.1,
+    equal: tuple[int, ...] = (),
+    nothing: tuple[int, ...] = (),
+    **more: Any,
+) -> Truth:
+    """Return a table whose importances are estimated, but for what is known: equal ones, and those that are nothing."""
     cause = function(x)
     y = cause + noise * cause.std() * random.standard_normal(len(x))
-    return Truth(x, y, total_effects(function, x, random), **more)
+    importance = total_effects(function, x, random)
+    if equal:
+        importance[list(equal)] = importance[list(equal)].mean()
+    importance[list(nothing)] = 0.0
+    return Truth(x, y, importance, **more)
 
 
 def linear_scales(random: np.random.Generator, rows: int) -> Truth:
-    """Equal in effect are inputs whose scales are a hundred times apart; sizes of weights alone say otherwise."""
+    """Inputs whose scales are up to ten thousand times apart; sizes of weights alone order them otherwise."""
     scales = np.array([100.0, 1.0, 0.01, 10.0, 1.0, 1.0])
     factors = np.array([3.0, 2.0, 1.0, 0.5, 0.0, 0.0])
     x = random.standard_normal((rows, 6)) * scales
@@ -76,6 +89,7 @@ def friedman_1(random: np.random.Generator, rows: int) -> Truth:
         lambda x: 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4],
         x,
         random,
+        equal=(0, 1),
     )
 
 
@@ -133,7 +147,13 @@ def duplicated(random: np.random.Generator, rows: int) -> Truth:
 def exclusive_or(random: np.random.Generator, rows: int) -> Truth:
     """Two inputs that say nothing alone, and a third that says little."""
     x = random.standard_normal((rows, 5))
-    return _made(lambda x: np.sign(x[:, 0] * x[:, 1]) + 0.3 * x[:, 2], x, random)
+    return _made(lambda x: np.sign(x[:, 0] * x[:, 1]) + 0.3 * x[:, 2], x, random, equal=(0, 1))
+
+
+def equal_inputs(random: np.random.Generator, rows: int) -> Truth:
+    """Four inputs that matter equally, and two that do not."""
+    x = random.standard_normal((rows, 6))
+    return _made(lambda x: x[:, :4].sum(axis=1), x, random, equal=(0, 1, 2, 3), nothing=(4, 5))
 
 
 def suppressor(random: np.random.Generator, rows: int) -> Truth:
@@ -193,5 +213,6 @@ TRUTHS: Mapping[str, Callable[[np.random.Generator, int], Truth]] = {
     "spurious proxy": proxy,
     "Olden's simulation": olden,
     "two classes": two_classes,
+    "equal inputs": equal_inputs,
 }
 """Name -> (randomness, rows) -> a table."""
