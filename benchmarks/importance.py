@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.machine import machine, sentence
-from benchmarks.measure import keep, table
+from benchmarks.measure import keep, table, verdict
 from benchmarks.truths import TRUTHS, Truth
 from pondera.estimators.classifier import PonderaClassifier
 from pondera.estimators.regressor import PonderaRegressor
@@ -118,9 +118,9 @@ def _verdicts(entries: Mapping[str, Any]) -> str:
         [
             table(["right, of how often it was said", *words, "irrelevant called influential"], rows),
             "*Right* is an explanation none of whose intervals order two inputs wrongly, or two that matter equally at "
-            "all, and that calls no irrelevant input influential. “Reliable” was right in {share:.0%} (≥ {RIGHT:.0%}: {verdict(share >= RIGHT)}) and "
-            f"could be said "
-            f"of {said['reliable'] / max(every, 1):.0%} of {every} explanations.",
+            "all, and that calls no irrelevant input influential. “Reliable” was right in "
+            f"{share:.0%} (≥ {RIGHT:.0%}: {verdict(share >= RIGHT)}) and could be said of "
+            f"{said['reliable'] / max(every, 1):.0%} of {every} explanations.",
         ]
     )
 
