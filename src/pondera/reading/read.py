@@ -263,7 +263,8 @@ def _spectra(weights: Weights, layers: Sequence[Layer], show: Progress) -> dict[
     for (layer, role), size, spectrum in zip(roles, sizes, spectra, strict=True):
         found.setdefault(layer.name, {})[role] = spectrum
         done += size
-        show("spectra", done, sum(sizes), f"{layer.name}: largest {spectrum.spectral_norm:.3g}")
+        largest = "–" if spectrum.spectral_norm is None else f"{spectrum.spectral_norm:.3g}"
+        show("spectra", done, sum(sizes), f"{layer.name}: largest {largest}")
     return found
 
 
