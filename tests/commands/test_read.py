@@ -237,3 +237,10 @@ print("done")
 def test_numba_begins_without_blas_and_scipy_is_left_as_it_was():
     done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_spectra_of_a_matrix_that_holds_nan(run, checkpoint):
+    done = run("read", checkpoint, "--spectrum", "--json")
+    assert done.code == 0, done.err
+    layer = next(each for each in json.loads(done.out)["layers"] if each["name"] == "layer")
+    assert layer["spectral_norm"] is None

@@ -54,7 +54,7 @@ def agreement(values: Mapping[str, Array], matter: Array | None = None) -> Agree
     >>> up, down = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])
     >>> found = agreement({"a": up, "b": up + 1, "c": up * 2, "d": down})
     >>> found.median, found.outlier
-    (-0.2, 'd')
+    (0.0, 'd')
     """
     names = tuple(values)
     compared = {name: condensed(each, matter) for name, each in values.items()}
