@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +13,12 @@ import polars as pl
 from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.adapters import of_estimator, of_torch
-from pondera.explaining.ask import error_of, question_of
+from pondera.explaining.ask import question_of
 from pondera.explaining.explain import Progress
 from pondera.explaining.explain import explain as explain_question
 from pondera.explaining.explanation import Explanation
-from pondera.explaining.question import Question
+from pondera.explaining.question import Question, some_of
+from pondera.explaining.scoring import best_constant, error_of, towards_predicted
 from pondera.explaining.subject import Subject
 from pondera.model.model import Model
 from pondera.network.network import Network
@@ -26,8 +26,8 @@ from pondera.tables.frame import as_frame, as_series
 
 Array = np.ndarray[Any, Any]
 
-BACKGROUND = 128
-"""Rows that stand for a column's not being known."""
+LOSSES = ("squared_error", "binary_cross_entropy", "softmax_cross_entropy")
+"""What outputs of networks, modules and functions can be judged by."""
 
 
 def explain(
@@ -177,13 +177,12 @@ def _of_array(
     if classes:
         loss = "binary_cross_entropy" if outputs.shape[1] == 1 else "softmax_cross_entropy"
     answers = None if y is None else _answers(y, classes, loss, len(rows), outputs.shape[1])
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND])
     question = Question.of_arrays(
         subjects,
         rows,
         answers,
         names=None if called is None else [str(each) for each in called],
-        background=rows[chosen],
+        background=some_of(rows, seed),
         output=output or 0,
         baseline=baseline,
     )
@@ -194,25 +193,21 @@ def _of_array(
 
 def _of_logits(question: Question, outputs: Array, loss: str, output: int | None, classes: list[str]) -> Question:
     """Return the question with outputs that are logits: its score, its error, and the error of the best constant."""
-    if loss not in ("binary_cross_entropy", "softmax_cross_entropy"):
-        raise ArgumentError(unknown("loss", loss, ["squared_error", "binary_cross_entropy", "softmax_cross_entropy"]))
+    if loss not in LOSSES:
+        raise ArgumentError(unknown("loss", loss, LOSSES))
     directions, unit = question.directions, "log-odds"
     if loss == "softmax_cross_entropy" and output is None:
-        directions = np.full(outputs.shape, -1 / outputs.shape[1])
-        directions[np.arange(len(outputs)), outputs.argmax(axis=1)] += 1
-        unit = "the logit of the predicted class above the mean of all"
-    error = functools.partial(error_of, loss)
-    answers, reference = question.answers, None
-    if answers is not None and loss == "binary_cross_entropy":
-        share = float(np.clip(answers.mean(), 1e-6, 1 - 1e-6))
-        reference = -share * math.log(share) - (1 - share) * math.log(1 - share)
-    elif answers is not None:
-        shares = np.bincount(answers) / len(answers)
-        reference = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        directions, unit = towards_predicted(outputs), "the logit of the predicted class above the mean of all"
+    answers = question.answers
     return dataclasses.replace(
-        question, directions=directions, unit=unit, error=error, loss=loss, reference=reference,
+        question,
+        directions=directions,
+        unit=unit,
+        error=functools.partial(error_of, loss),
+        loss=loss,
+        reference=None if answers is None else best_constant(loss, answers, outputs.shape[1]),
         classes=tuple(classes) or None,
-    )  # fmt: skip
+    )
 
 
 def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: int) -> Array:

@@ -122,7 +122,7 @@ OBSTACLES: Mapping[Need, str] = {
     "scaling layer": "the network does not begin with a scaling layer",
     "linear": "the network is not linear",
     "first layer": "there is no network whose first weights are those of the inputs",
-    "training": "nothing is trained anew unless that is asked for",
+    "training": "nothing is trained anew unless retraining is asked for",
 }
 
 

@@ -16,6 +16,15 @@ from pondera.explaining.subject import Subject
 Array = np.ndarray[Any, Any]
 
 
+BACKGROUND = 128
+"""Rows that stand for a column's not being known."""
+
+
+def some_of(rows: Array, seed: int) -> Array:
+    """Return rows that stand for a column's not being known, drawn from many: (at most BACKGROUND, encoded)."""
+    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND])]
+
+
 @dataclass(frozen=True)
 class Input:
     """What a user calls an input: a column, and where the encoded inputs lie that it became.

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pondera.reading.comparison import compare
 from pondera.weights.collection import Weights
 from pondera.weights.quantized.encodings import ENCODINGS, Blocks
 from pondera.weights.tensor import Mapped, Tensor
@@ -67,3 +68,9 @@ def bert():
         arrays[f"{start}output.dense.weight"] = matrix(width, wide)
         arrays[f"{start}output.dense.bias"] = vector(width)
     return arrays
+
+
+@pytest.fixture
+def between(held):
+    """Compare arrays by name."""
+    return lambda a, b, **more: compare(held(a), held(b), **more)
