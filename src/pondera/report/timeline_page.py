@@ -44,7 +44,7 @@ def _checkpoints(found: Timeline) -> Section:
         for name, each in list(zip(found.names, found.whole, strict=True))[:LISTED]
     ]
     head = ["checkpoint", "norm", "from previous", "from first", "NaN or ∞"]
-    return Section("Checkpoints", "In the order of the training.", table(head, rows))
+    return Section("Checkpoints", "In the order of the training, as far as it is known.", table(head, rows))
 
 
 def _parts(found: Timeline) -> Section:

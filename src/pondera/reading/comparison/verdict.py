@@ -37,6 +37,9 @@ UNRELATED = 0.1
 SHARED = 0.1
 """If less than this share of the smaller network's values can be compared at all, the architectures differ."""
 
+PART = 0.5
+"""Equal values make two networks parts of one if they are so much of the smaller one: a fixed table may be shared."""
+
 FEW_CHANGED = 0.25
 """A low rank is an adapter's only if more than this share of the values changed: a few new rows have few ranks too."""
 
@@ -76,6 +79,12 @@ def _verdict(pairs: Sequence[Pair]) -> tuple[str, str]:
     moved = [pair for pair in compared if pair.status not in SAME]
     if not moved:
         missing = [pair for pair in pairs if not pair.compared]
+        if missing and shared < PART * min(sizes):
+            return "different architectures", (
+                f"Different architectures: {counted(len(compared), 'tensor')} of one "
+                f"{'has its' if len(compared) == 1 else 'have their'} equal in the other, "
+                f"{shared / min(sizes):.0%} of the smaller network, and nothing else belongs together."
+            )
         return _part(compared, missing) if missing else _same(compared)
     median = _median_correlation(compared)
     if median is not None and median < UNRELATED:

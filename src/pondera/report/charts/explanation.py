@@ -70,7 +70,7 @@ def heat_map(found: Explanation) -> Any:
         for each in found.results.values()
         for k in found.order[:BARS]
     ]
-    shown = len(found.order[:BARS])
+    shown, darkest = len(found.order[:BARS]), max(float(each.shares.max()) for each in found.results.values())
     base = alt.Chart(data_of(rows), width=54 * len(found.results), height=ROW * shown).encode(
         x=alt.X("method:N", sort=None, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=200, domain=False)),
         y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False)),
@@ -80,7 +80,7 @@ def heat_map(found: Explanation) -> Any:
     )
     words = base.mark_text(fontSize=10).encode(
         text=alt.Text("share:Q", format=".0%"),
-        color=alt.condition("datum.share > 0.28", alt.value("white"), alt.value(QUIET)),
+        color=alt.condition(f"datum.share > {darkest / 2}", alt.value("white"), alt.value(QUIET)),
     )
     return squares + words
 
@@ -198,7 +198,7 @@ CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
         deletion,
     ),
     "May large weights be read as important inputs?": (
-        "Where points lie along the diagonal, weights order the columns as influence does.",
+        "Where points rise from left to right, weights order the columns as influence does.",
         strength_against_importance,
     ),
 }
