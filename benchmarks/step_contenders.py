@@ -95,9 +95,9 @@ def pondera_steps(task: Task) -> Epoch:
 
     def epoch() -> Any:
         nonlocal state
-        state, losses, finite = run_steps(program, state, rows, plan, 0, task.steps)
-        jax.block_until_ready((state, losses, finite))
-        return np.asarray(losses)
+        taken = jax.block_until_ready(run_steps(program, state, rows, plan, 0, task.steps))
+        state = taken.state
+        return np.asarray(taken.losses)
 
     return epoch
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pondera.reading.statistics import statistics_of_all as statistics_of_all
     from pondera.reading.timeline.timeline import Timeline as Timeline
     from pondera.reading.timeline.timeline import timeline as timeline
+    from pondera.recording import runs as runs
     from pondera.report.display import ImportanceDisplay as ImportanceDisplay
     from pondera.tables.read import read_table as read_table
     from pondera.training.figures import Fit as Fit
@@ -81,10 +82,14 @@ _HOMES = {
     "convert": "weights.writing.convert",
 }
 
-__all__ = ["__version__", *_HOMES]
+_MODULES = {"runs": "recording.runs"}
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"pondera.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pondera' has no attribute {name!r}")
     return getattr(importlib.import_module(f"pondera.{_HOMES[name]}"), name)

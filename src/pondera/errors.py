@@ -6,7 +6,8 @@
     ├── ArgumentError        an argument has a value that cannot be used
     ├── TableError           a table cannot be read, or does not fit
     ├── ShapeError           arrays and layers do not fit together
-    └── ModelFileError       a model file is damaged, truncated, newer, or of some other kind
+    ├── ModelFileError       a model file is damaged, truncated, newer, or of some other kind
+    └── RunError             the folder of a run is missing, damaged, newer, or in use
 
 A message is one sentence or a few: what was expected, what was found, what to do. The classes for wrong values
 are also :class:`ValueError`, which is what scikit-learn and most callers catch. What is worth knowing but stops nothing
@@ -32,6 +33,10 @@ class ShapeError(PonderaError, ValueError):
 
 class ModelFileError(PonderaError, ValueError):
     """A model file is damaged, truncated, of a later version, or of some other kind."""
+
+
+class RunError(PonderaError, ValueError):
+    """The folder of a run is missing, damaged, of a later version, or written to by another process."""
 
 
 class PonderaWarning(UserWarning):

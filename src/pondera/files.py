@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 FLUSHES_FOLDERS = os.name != "nt"  # Windows opens no folders
 
@@ -54,3 +55,32 @@ def _flush(path: Path, access: int) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def lock(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Return an open file that nobody else can lock until it is closed or this process ends, however it ends.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or this one, holds it.
+    OSError
+        If the file cannot be written.
+    """
+    handle = open(path, "ab")  # noqa: SIM115 (who asked for it closes it)
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            try:
+                msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            except PermissionError:
+                raise BlockingIOError(errno.EAGAIN, "locked", str(path)) from None
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        handle.close()
+        raise
+    return handle

@@ -187,7 +187,7 @@ def test_rate_factors_multiply_the_step_of_their_weights(x64):
         state = program.start(dict(network.weights), 0)
         picked, present = order_of(0, 0, 5, 5)
         order = Order(jnp.asarray(picked), jnp.asarray(present, float), jnp.asarray([0.1]))
-        after, _, _ = run_steps(program, state, Rows(jnp.asarray(x), jnp.asarray(y), jnp.ones(5)), order, 0, 1)
+        after = run_steps(program, state, Rows(jnp.asarray(x), jnp.asarray(y), jnp.ones(5)), order, 0, 1).state
         return {name: np.asarray(value) - network.weights[name] for name, value in after.weights.items()}
 
     plain, changed = step({}), step({"bias": 0.5, "scale": 6.0})

@@ -27,8 +27,8 @@ def before_and_after(plan):
     rows = Rows(jnp.asarray(x), jnp.asarray(y), jnp.ones(20))
     picked = np.arange(20).reshape(STEPS, 5)
     order = Order(jnp.asarray(picked), jnp.ones((STEPS, 5)), jnp.full(STEPS, RATE))
-    state, _, _ = run_steps(program, program.start(dict(network.weights), 0), rows, order, 0, STEPS - 1)
-    after, _, _ = run_steps(program, state, rows, order, STEPS - 1, STEPS)
+    state = run_steps(program, program.start(dict(network.weights), 0), rows, order, 0, STEPS - 1).state
+    after = run_steps(program, state, rows, order, STEPS - 1, STEPS).state
     last = picked[-1]
     return network.with_weights(state.weights), state, (x[last], y[last]), after.weights
 

@@ -49,6 +49,7 @@ from pondera.training.epoch import State
 from pondera.training.figures import Progress
 from pondera.training.recipes import RECIPES, Task
 from pondera.training.stopping import DIVERGED, INTERRUPTED
+from pondera.training.watching import Watcher
 
 Array = np.ndarray[Any, Any]
 
@@ -115,6 +116,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         sample_weight: Any = None,
         *,
         progress: Callable[[int, Progress], None] | None = None,
+        recorder: Callable[[int], Watcher] | None = None,
     ) -> Self:
         """Train on a table.
 
@@ -129,6 +131,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             (rows,) how often each row counts; None for once each.
         progress
             Called with the network's number and a :class:`~pondera.training.figures.Progress`.
+        recorder
+            A :class:`~pondera.recording.recorder.Recorder`, which keeps the life of every weight.
 
         Raises
         ------
@@ -139,7 +143,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         frame, target, weights = self._table(X, y, sample_weight, reset=True)
         settings = self._settings()
         shown = progress or (_print_epoch if self.verbose else None)
-        self._keep(train(frame, target, self._task, settings, sample_weight=weights, progress=shown), settings)
+        trained = train(frame, target, self._task, settings, sample_weight=weights, progress=shown, recorder=recorder)
+        self._keep(trained, settings)
         return self
 
     def save(self, path: str | os.PathLike[str], **notes: Any) -> None:

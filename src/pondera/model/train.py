@@ -32,6 +32,7 @@ from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.plan import Plan
 from pondera.training.population import fit_population
 from pondera.training.recipes import Task, recipe_of
+from pondera.training.watching import Watcher
 
 Array = np.ndarray[Any, Any]
 
@@ -62,6 +63,7 @@ def train(
     classes: Classes | None = None,
     one_epoch: bool = False,
     progress: Callable[[int, Progress], None] | None = None,
+    recorder: Callable[[int], Watcher] | None = None,
 ) -> Trained:
     """Train a model on a table.
 
@@ -87,6 +89,8 @@ def train(
         Train one epoch at the peak learning rate, with nothing held out: the first of many calls.
     progress
         Called with the network's number and where its training stands.
+    recorder
+        Gives who sees the training of each network go by.
 
     Raises
     ------
@@ -125,6 +129,7 @@ def train(
         sample_weight=weights[kept],
         validation=(held_x, answers[held], weights[held]) if len(held) else None,
         progress=progress,
+        recorder=recorder,
     )
     model = Model(
         target_name=target.name,

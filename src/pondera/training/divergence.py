@@ -52,14 +52,15 @@ def locate(
     """
     state, order, earlier = stretch.state, stretch.order, None
     for i in range(stretch.first, stretch.last):
-        after, losses, finite = run_steps(program, state, rows, order, i, i + 1)
-        if not (np.isfinite(losses[i]) and finite):
+        taken = run_steps(program, state, rows, order, i, i + 1)
+        losses = taken.losses
+        if not (np.isfinite(losses[i]) and taken.finite):
             where = _where(program, trace, state, rows, order, i)
             if np.isfinite(losses[i]) or where == INPUTS:
                 return state, i, where
             # Finite weights that give no finite loss are not good ones: the step that led to them is undone.
             return earlier or _one_step_back(program, rows, stretch, before), i, where
-        earlier, state = state, after
+        earlier, state = state, taken.state
     return state, stretch.last, "a step that could not be found again"
 
 
@@ -67,8 +68,8 @@ def _one_step_back(program: Program, rows: Rows, stretch: Stretch, before: Stret
     """Return the state before the last step of the stretch before; the start where there is none."""
     if before is None:
         return stretch.state
-    state, _, _ = run_steps(program, before.state, rows, before.order, before.first, before.last - 1)
-    return State(*state)
+    state: State = run_steps(program, before.state, rows, before.order, before.first, before.last - 1).state
+    return state
 
 
 def _where(program: Program, trace: Trace | None, state: State, rows: Rows, order: Order, i: int) -> str:
@@ -87,7 +88,7 @@ def _where(program: Program, trace: Trace | None, state: State, rows: Rows, orde
     for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
         if not _finite(gradient):
             return f"the gradient of {weight_name(path)}"
-    after = run_steps(program, state, rows, order, i, i + 1)[0]
+    after = run_steps(program, state, rows, order, i, i + 1).state
     for path, weight in jax.tree_util.tree_leaves_with_path(after.weights):
         if not _finite(weight):
             return f"the update of {weight_name(path)}"

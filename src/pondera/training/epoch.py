@@ -42,6 +42,27 @@ class Rows(NamedTuple):
     weights: Any  # (rows,)
 
 
+class Taken(NamedTuple):
+    """What steps leave behind.
+
+    Attributes
+    ----------
+    state
+        After the last of them.
+    losses
+        (steps of the epoch,) the mean loss of each step's batch, before its update; 0 for steps not taken.
+    norms
+        (steps of the epoch,) the norm of all gradients of each step; 0 where nobody asked for it.
+    finite
+        Whether all weights are finite afterwards.
+    """
+
+    state: State
+    losses: Any
+    norms: Any
+    finite: Any
+
+
 class Order(NamedTuple):
     """One epoch: which rows each step takes, and how fast it learns."""
 
@@ -60,6 +81,7 @@ class Program:
     weight_decay: float
     gradient_clip: float | None
     rate_factors: tuple[tuple[str, float], ...]
+    norms: bool = False  # whether each step's norm of all gradients is wanted
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         """Return the way from gradients to updates."""
@@ -96,25 +118,13 @@ def weight_name(path: Any) -> str:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def run_steps(
-    program: Program, state: State, rows: Rows, order: Order, first: int, last: int
-) -> tuple[State, jax.Array, jax.Array]:
-    """Take the steps first … last − 1 of an epoch.
-
-    Returns
-    -------
-    state
-        After the last of them.
-    losses
-        (steps,) the mean loss of each step's batch, before its update; 0 for steps not taken.
-    finite
-        Whether all weights are finite afterwards.
-    """
+def run_steps(program: Program, state: State, rows: Rows, order: Order, first: int, last: int) -> Taken:
+    """Take the steps first … last − 1 of an epoch."""
     update = program.transformation().update
     factors = _rate_factors(program, state.weights)
 
-    def step(i: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-        state, losses = carry
+    def step(i: jax.Array, taken: Taken) -> Taken:
+        state = taken.state
         mean_loss = loss_of_step(program, state, rows, order, i)
         loss, gradients = jax.value_and_grad(mean_loss)(state.weights)
         more = {"value": loss, "grad": gradients, "value_fn": mean_loss}  # for line searches and the like
@@ -122,12 +132,20 @@ def run_steps(
         rate = order.rates[i]
         weights = jax.tree.map(lambda w, u, f: w + (rate * f).astype(w.dtype) * u, state.weights, updates, factors)
         after = state._replace(weights=weights, optimizer=optimizer, step=state.step + 1)
-        return after, losses.at[i].set(loss)
+        norms = taken.norms.at[i].set(_norm(gradients).astype(taken.norms.dtype)) if program.norms else taken.norms
+        return taken._replace(state=after, losses=taken.losses.at[i].set(loss), norms=norms)
 
-    losses = jnp.zeros(order.rates.shape, order.rates.dtype)
-    state, losses = jax.lax.fori_loop(first, last, step, (state, losses))
-    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.weights)]).all()
-    return state, losses, finite
+    none = jnp.zeros(order.rates.shape, order.rates.dtype)
+    taken: Taken = jax.lax.fori_loop(first, last, step, Taken(state, none, none, jnp.asarray(True)))
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(taken.state.weights)]).all()
+    return taken._replace(finite=finite)
+
+
+def _norm(gradients: Weights) -> jax.Array:
+    """Return √Σ g² over all gradients. Columns are summed first: that vectorizes, a single sum in order does not."""
+    columns = [jnp.sum(jnp.square(jnp.atleast_1d(leaf)), axis=0) for leaf in jax.tree.leaves(gradients)]
+    whole = [jnp.sum(column) for column in jax.lax.optimization_barrier(columns)]  # type: ignore[no-untyped-call]
+    return jnp.sqrt(jnp.sum(jnp.stack(whole)))
 
 
 def loss_of_step(

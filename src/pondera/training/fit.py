@@ -24,6 +24,7 @@ from pondera.training.plan import Plan, plan_of
 from pondera.training.room import require_room
 from pondera.training.rows import Held, rows_of
 from pondera.training.stopping import Interruption
+from pondera.training.watching import NOBODY, Watcher
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def fit(
     start: State | None = None,
     progress: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
+    recorder: Callable[[int], Watcher] | None = None,
 ) -> Fit:
     """Train a network, or any pure function of weights and rows.
 
@@ -100,6 +102,9 @@ def fit(
         Called a few times a second at most, and after every epoch.
     interruption
         Somebody else's Ctrl-C; by default one of its own while it runs.
+    recorder
+        Sees training go by, such as a :class:`~pondera.recording.recorder.Recorder`, which keeps the life of every
+        weight in a folder and lets a training that was killed go on.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def fit(
         rows, held = rows_of(
             trained.plain, x, targets, sample_weight, validation, Choice.of(plan.loss), plan.seed, trained.weights
         )
-        return run(trained, rows, held, plan, start, progress, asked)
+        return run(trained, rows, held, plan, start, progress, asked, recorder(0) if recorder else NOBODY)
 
 
 def run(
@@ -138,10 +143,11 @@ def run(
     start: State | None,
     progress: Callable[[Progress], None] | None,
     interruption: Interruption,
+    watcher: Watcher = NOBODY,
 ) -> Fit:
     """Train on rows that are known to fit the model; the arguments are those of :func:`fit`."""
     with model.precision:
-        training = Training(model.apply, model.plain, model.trace, rows, held, plan, interruption, progress)
+        training = Training(model.apply, model.plain, model.trace, rows, held, plan, interruption, progress, watcher)
         state = training.program.start(model.weights, plan.seed) if start is None else start
         return training.run(state, model.network)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +21,7 @@ from pondera.training.plan import Plan
 from pondera.training.rows import Held
 from pondera.training.schedules import SCHEDULES, rates
 from pondera.training.stopping import COMPLETED, DIVERGED, INTERRUPTED, PATIENCE, Best, Interruption
+from pondera.training.watching import NOBODY, Beginning, Checkpoint, Point, Watcher
 
 GLANCE = 0.5  # seconds of steps between two looks at Ctrl-C and the progress display
 
@@ -48,6 +49,8 @@ class Training:
         Looked at a few times a second.
     progress
         Told where training stands; may be None.
+    watcher
+        Sees every step go by.
     """
 
     def __init__(
@@ -60,11 +63,12 @@ class Training:
         plan: Plan,
         interruption: Interruption,
         progress: Callable[[Progress], None] | None,
+        watcher: Watcher = NOBODY,
     ) -> None:
         self.plain, self.trace, self.rows, self.held, self.plan = plain, trace, rows, held, plan
-        self.interruption, self.progress = interruption, progress
+        self.interruption, self.progress, self.watcher = interruption, progress, watcher
         self.program = Program(
-            apply, Choice.of(plan.loss), plan.optimizer, plan.decay, plan.gradient_clip, plan.factors
+            apply, Choice.of(plan.loss), plan.optimizer, plan.decay, plan.gradient_clip, plan.factors, watcher.watches
         )
         self.metric = loss_of(self.program.loss).metric
         self.batch = min(plan.batch_size, len(rows.x))
@@ -77,13 +81,25 @@ class Training:
 
     def run(self, state: State, network: Network | None) -> Fit:
         """Train to the end of the plan, or until something ends it before."""
-        reason, message = COMPLETED, f"All {self.plan.epochs} epochs were trained."
         self.started = int(state.epoch)  # the first epoch's number: not 0 where training goes on
+        self.losses, self.done = np.zeros(self.steps), 0  # of the epoch that is being trained
+        beginning = Beginning(self.program, self.plain, self.trace, self.rows, self.plan, state, self.steps)
+        before = self.watcher.begin(beginning)
+        if before is not None:
+            state, self.started, self.done, self.best = before.state, before.started, before.done, before.best
+            self.losses, self.history = before.losses, list(before.history)
+        if before is not None and before.reason not in ("", INTERRUPTED):
+            return self._fit(state, network, before.reason, before.message)
+        reason, message = COMPLETED, f"All {self.plan.epochs} epochs were trained."
         try:
-            for epoch in range(self.started, self.started + self.plan.epochs):
+            for epoch in range(int(state.epoch), self.started + self.plan.epochs):
                 state = self._epoch(state, epoch)
         except Stopped as stopped:
             state, reason, message = stopped.state, stopped.reason, stopped.message
+        self.watcher.offer(self._checkpoint(state, reason, message), self._taken(int(state.epoch)))
+        return self._fit(state, network, reason, message)
+
+    def _fit(self, state: State, network: Network | None, reason: str, message: str) -> Fit:
         best = self.keeps_best and self.best.thing is not None
         kept: Any = self.best.thing if best else state.weights
         return Fit(
@@ -97,39 +113,56 @@ class Training:
             state=state,
         )
 
+    def _checkpoint(self, state: State, reason: str = "", message: str = "") -> Checkpoint:
+        where = (state, self.started, self.done, self.losses, self.history, self.best)
+        return Checkpoint(*where, self.keeps_best, reason, message)
+
+    def _taken(self, epoch: int) -> int:
+        """Return how many steps were taken before where training stands in that epoch."""
+        return (epoch - self.started) * self.steps + self.done
+
     def _epoch(self, state: State, epoch: int) -> State:
         """Take every step of an epoch, look at the held-out rows, and see whether it was the last."""
         begun = time.perf_counter()
         order, shares = self._order(epoch)
-        losses = np.zeros(self.steps)
-        done = 0
-        while done < self.steps:
+        while self.done < self.steps:
             if self.interruption.requested:
-                raise Stopped(state, INTERRUPTED, self._interrupted(epoch, done))
-            stretch = Stretch(state, order, done, min(done + self.glance, self.steps))
-            state = self._take(stretch, losses, epoch)
-            done = stretch.last
-            if done < self.steps:
-                self._show(epoch, done, time.perf_counter() - begun)
+                raise Stopped(state, INTERRUPTED, self._interrupted(epoch, self.done))
+            step = self._taken(epoch)
+            seen = self.watcher.next(step)
+            last = min(self.done + self.glance, self.steps, self.done + max(seen - step, 1))
+            stretch = Stretch(state, order, self.done, last)
+            state = self._take(stretch, epoch)
+            self.done = last
+            if seen == step:
+                self.watcher.saw(Point(step, stretch.state, state, order, stretch.first))
+            if self.done < self.steps:
+                self.watcher.offer(self._checkpoint(state), self._taken(epoch))
+                self._show(epoch, self.done, time.perf_counter() - begun)
         state = state._replace(epoch=state.epoch + 1)
-        self._note(state, epoch, float(np.average(losses, weights=shares)), time.perf_counter() - begun)
+        self._note(state, epoch, float(np.average(self.losses, weights=shares)), time.perf_counter() - begun)
+        self.losses, self.done = np.zeros(self.steps), 0
+        self.watcher.offer(self._checkpoint(state), self._taken(epoch + 1))
         self._show(epoch, self.steps, time.perf_counter() - begun)
         if self.plan.patience is not None and epoch - self.best.improved >= self.plan.patience:
             raise Stopped(state, PATIENCE, self._impatient())
         return state
 
-    def _take(self, stretch: Stretch, losses: npt.NDArray[np.float64], epoch: int) -> State:
+    def _take(self, stretch: Stretch, epoch: int) -> State:
         """Take a stretch of steps and write down their losses."""
         begun = time.perf_counter()
-        after, found, finite = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
+        after = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
         taken = slice(stretch.first, stretch.last)
-        losses[taken] = np.asarray(found)[taken]  # waits for the steps
-        if not (np.isfinite(losses[taken]).all() and finite):
+        self.losses[taken] = np.asarray(after.losses)[taken]  # waits for the steps
+        if not (np.isfinite(self.losses[taken]).all() and after.finite):
             good, step, where = locate(self.program, self.trace, self.rows, stretch, self.before)
             raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
         self.before = stretch
+        if self.watcher.watches:
+            norms = np.asarray(after.norms, np.float64)[taken]
+            self.watcher.took(self._taken(epoch), self.losses[taken].copy(), self._rates(epoch)[taken], norms)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
-        return State(*after)
+        return cast("State", after.state)
 
     def _pace(self, steps: int, seconds: float) -> None:
         """Let the next look come after about GLANCE seconds of steps. What is learned does not depend on it."""
@@ -156,6 +189,7 @@ class Training:
         self.history.append(EpochFigures(epoch, float(self._rates(epoch)[-1]), training, loss, shown, seconds))
         cost = miss if self.plan.keep == "metric" else loss
         self.best.offer(state.weights, training if cost is None else cost, epoch)
+        self.watcher.epoch(self.history[-1], (epoch + 1 - self.started) * self.steps)
 
     def _show(self, epoch: int, done: int, seconds: float) -> None:
         """Tell the display where training stands: ``done`` steps of this epoch, taken in ``seconds``."""

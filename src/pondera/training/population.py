@@ -22,6 +22,7 @@ from pondera.training.plan import Plan, plan_of
 from pondera.training.room import require_room
 from pondera.training.rows import rows_of
 from pondera.training.stopping import Interruption
+from pondera.training.watching import NOBODY, Watcher
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def fit_population(
     progress: Callable[[int, Progress], None] | None = None,
     sample_weight: npt.ArrayLike | None = None,
     validation: float | tuple[npt.ArrayLike, ...] | None = None,
+    recorder: Callable[[int], Watcher] | None = None,
 ) -> Population:
     """Train ``seeds`` networks from different random starts on the same rows and the same plan, and keep them all.
 
@@ -90,6 +92,8 @@ def fit_population(
         Called with the network's number and where it stands; from several threads.
     sample_weight, validation
         As for :func:`~pondera.training.fit.fit`. All networks hold out the same rows.
+    recorder
+        Gives who sees the training of network k go by; see :func:`~pondera.training.fit.fit`.
 
     Raises
     ------
@@ -122,6 +126,7 @@ def fit_population(
             None if starts is None else starts[k],
             None if progress is None else lambda where: progress(k, where),
             asked,
+            recorder(k) if recorder else NOBODY,
         )
 
     with members[0].precision, Interruption() as asked:

@@ -1,0 +1,322 @@
+"""Records a training: its run can be read while it goes on, and goes on if it was killed."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import math
+import os
+import platform
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import pondera
+from pondera.choice import unknown
+from pondera.errors import ArgumentError, PonderaWarning, RunError
+from pondera.machine import cores
+from pondera.network.architecture import Architecture
+from pondera.recording.looks import look
+from pondera.recording.schedule import ALWAYS, SCHEDULES
+from pondera.recording.states import load_state, remove_states, save_state
+from pondera.recording.writer import RunWriter
+from pondera.training.epoch import Rows, weight_name
+from pondera.training.figures import EpochFigures
+from pondera.training.stopping import INTERRUPTED
+from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Point, Watcher
+
+Array = np.ndarray[Any, Any]
+
+FINISHED, UNFINISHED = "finished", "unfinished"
+
+APART = 0.5
+"""Seconds between two states that are written for going on from, at least, …"""
+
+RARELY = 50.0
+"""… and at least so many times the seconds that the last one took to write."""
+
+SLACK = 0.1
+"""Seconds that recording may take beside its share: short trainings are recorded well too."""
+
+SNAPSHOT_GROWTH = 4
+"""All weights are written to a file at the start and whenever so many times more steps were taken."""
+
+
+class Recorder:
+    """Keeps the life of every weight of a training in the folder of a run.
+
+    A training whose process died goes on where its last state was written, if it is started again with the same model,
+    rows and plan, and ends with the same weights, bit for bit.
+
+    Parameters
+    ----------
+    folder
+        Of the run; it is made where there is none.
+    level
+        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and a tenth of a second;
+        ``"full"`` looks at every step of the first thousand, and then at each that is 1 % later than the one before.
+    budget
+        Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
+    replace
+        Whether a run that is in the folder and is another one, or finished, is replaced; else it is an error.
+    about
+        More to be known of the run, JSON-ready.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written to, holds another run, or another process writes to it.
+
+    Examples
+    --------
+    >>> import tempfile, pondera
+    >>> from pondera.recording.run import Run
+    >>> x = np.arange(4.0)[:, None]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Recorder(folder, level="full") as recorder:
+    ...         network = pondera.Network.create(1, pondera.Dense(1))
+    ...         fitted = pondera.fit(network, x, 2 * x + 1, pondera.Plan(epochs=9), recorder=recorder)
+    ...     with Run(Path(folder)) as run:
+    ...         run.state, run.taken, len(run.history("layers.0.weight", (0, 0)).values)
+    ('finished', 9, 10)
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        level: str = "default",
+        budget: int | None = None,
+        *,
+        replace: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        if level not in SCHEDULES:
+            raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
+        self.folder, self.level, self.replace = Path(folder), level, replace
+        self.schedule = SCHEDULES[level]
+        self.writer = RunWriter(self.folder, budget)
+        self._about = dict(about or {})
+        self.writer.about(**self._about)
+        self.parts: dict[int, PartRecorder] = {}
+        self.identity: dict[str, Any] | None = None
+        self.begun = time.perf_counter()
+        self._deciding = threading.Lock()
+
+    def __call__(self, part: int) -> PartRecorder:
+        """Return the watcher of a part: a network of a population."""
+        return self.parts.setdefault(part, PartRecorder(self, part))
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(finished=kind is None)
+
+    def close(self, finished: bool = True) -> None:
+        """Write what is left. Of a finished training nothing stays to go on from."""
+        ended = [part.reason for part in self.parts.values()]
+        done = finished and bool(ended) and all(reason not in ("", INTERRUPTED) for reason in ended)
+        if done:
+            self.writer.about(state=FINISHED)
+            self.writer.later(remove_states, self.folder)
+        self.writer.close()
+        if self.writer.failure is not None:
+            warnings.warn(
+                f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
+                PonderaWarning,
+                stacklevel=3,
+            )
+
+    def decide(self, beginning: Beginning, part: int) -> bool:
+        """Return whether this training goes on with what is in the folder; what is not to go on is taken out.
+
+        Raises
+        ------
+        RunError
+            If there is another run, and it is not to be replaced.
+        """
+        found = identity_of(beginning, self.level)
+        with self._deciding:
+            if self.identity is None:
+                self._begin(found)
+            return self.goes_on
+
+    def _begin(self, found: dict[str, Any]) -> None:
+        from pondera.recording.run import Run
+
+        self.writer.flush()
+        with Run(self.folder) as run:
+            before, state = run.about.get("identity"), run.state
+        self.goes_on = before == found and state != FINISHED
+        if before is not None and not self.goes_on:
+            if not self.replace:
+                what = "the same training, finished" if before == found else "the run of another training"
+                raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
+            self.writer.clear()
+            self.writer.later(remove_states, self.folder)
+            self.writer.about(**self._about)
+        self.identity = found
+        self.writer.about(
+            identity=found,
+            state=UNFINISHED,
+            level=self.level,
+            machine={"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
+            versions={"pondera": pondera.__version__, "python": platform.python_version()}
+            | {name: version(name) for name in ("jax", "numpy", "optax")},
+        )
+
+    def affords(self) -> bool:
+        """Return whether recording took no more of the time so far than it may."""
+        share = self.schedule.share
+        return share is None or self.writer.seconds <= share * (time.perf_counter() - self.begun) + SLACK
+
+
+class PartRecorder(Watcher):
+    """Watches the training of one network."""
+
+    watches = True
+
+    def __init__(self, recorder: Recorder, part: int) -> None:
+        self.recorder, self.part, self.writer = recorder, part, recorder.writer
+        self.reason = ""
+        self.note = ""
+        self.snapshot = 0  # the step of the next one
+        self.saved, self.took_to_save = time.perf_counter(), 0.0
+
+    def begin(self, beginning: Beginning) -> Checkpoint | None:
+        """Write down what is trained, and return where an earlier process got to."""
+        goes_on = self.recorder.decide(beginning, self.part)
+        self.beginning = beginning
+        architecture = beginning.program.apply
+        initializers = (
+            {name: spec.initializer.to_json() for name, spec in architecture.specs.items()}
+            if isinstance(architecture, Architecture)
+            else {}
+        )
+        self.start = named(beginning.state.weights)
+        self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
+        self.writer.about(**{f"seed.{self.part}": beginning.plan.seed})
+        found = load_state(self.recorder.folder, self.part, beginning.state) if goes_on else None
+        if found is None:
+            return None
+        checkpoint, step, note = found
+        self.reason, self.note = checkpoint.reason, note
+        while self.snapshot <= step:
+            self.snapshot = max(1, self.snapshot * SNAPSHOT_GROWTH)
+        if note:
+            warnings.warn(note, PonderaWarning, stacklevel=2)
+        self.went_on = step
+        return checkpoint
+
+    def next(self, step: int) -> int:
+        """Return the first step, from this one on, to be recorded."""
+        if step >= ALWAYS and not self.recorder.affords():
+            return NEVER
+        return self.recorder.schedule.next(step)
+
+    def took(self, first: int, losses: Figures, rates: Figures, norms: Figures) -> None:
+        """Write down the figures of steps."""
+        self.writer.steps(self.part, first, losses, rates, norms)
+
+    def saw(self, point: Point) -> None:
+        """Have a step looked at by the thread that writes."""
+        self.writer.later(self._look, point)
+        if point.step >= self.snapshot:
+            self.writer.snapshot(self.part, point.step, named(point.before.weights))
+            while self.snapshot <= point.step:
+                self.snapshot = max(1, self.snapshot * SNAPSHOT_GROWTH)
+
+    def epoch(self, figures: EpochFigures, step: int) -> None:
+        """Write down the figures of an epoch."""
+        values = dataclasses.asdict(figures) | {"step": step}
+        plain = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        self.writer.epoch(self.part, figures.epoch, plain)
+
+    def offer(self, checkpoint: Checkpoint, step: int) -> None:
+        """Write a state down where the last one is long ago, or this one is the last of all."""
+        waited = time.perf_counter() - self.saved
+        if not checkpoint.reason and waited < max(APART, RARELY * self.took_to_save):
+            return
+        self.saved = time.perf_counter()
+        # What the loop goes on changing is copied; arrays of weights never change.
+        kept = checkpoint._replace(
+            losses=checkpoint.losses.copy(), history=list(checkpoint.history), best=copy.copy(checkpoint.best)
+        )
+        if checkpoint.reason:
+            self.reason = checkpoint.reason
+            self._end(kept, step)
+        self.writer.later(self._save, kept, step)
+
+    def _end(self, checkpoint: Checkpoint, step: int) -> None:
+        """Write down the last weights, and those that are kept."""
+        best, steps = checkpoint.best, self.beginning.steps
+        use_best = checkpoint.keeps_best and best.thing is not None
+        kept = (best.epoch + 1 - checkpoint.started) * steps if use_best else step
+        self.writer.weights(self.part, step, named(checkpoint.state.weights))
+        self.writer.weights(self.part, kept, named(best.thing if use_best else checkpoint.state.weights))
+        self.writer.about(
+            **{
+                f"kept.{self.part}": kept,
+                f"ended.{self.part}": {"reason": checkpoint.reason, "message": checkpoint.message},
+            }
+        )
+        if checkpoint.reason == INTERRUPTED:
+            self.writer.about(state=INTERRUPTED)
+
+    def _save(self, checkpoint: Checkpoint, step: int) -> None:
+        begun = time.perf_counter()
+        save_state(self.recorder.folder, self.part, step, checkpoint)
+        self.took_to_save = time.perf_counter() - begun
+
+    def _look(self, point: Point) -> None:
+        known = self.writer.seconds
+        first = not hasattr(self, "_looked")
+        found = look(self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
+        self._looked = True
+        self.writer.write_point(self.part, point.step, named(point.before.weights), named(point.after.weights), *found)
+        if first:
+            self.writer.seconds = known  # what was compiled is not what recording goes on to cost
+
+
+def named(weights: Any) -> dict[str, Array]:
+    """Return the leaves of a pytree of weights as arrays by path, without copying what is in memory."""
+    return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
+
+
+def identity_of(beginning: Beginning, level: str) -> dict[str, Any]:
+    """Return what two trainings must have in common for one to go on with the other's state, but for their seeds."""
+    program, plan = beginning.program, beginning.plan.to_json()
+    plan.pop("seed")
+    architecture = program.apply.to_json() if isinstance(program.apply, Architecture) else None
+    start = beginning.state.weights
+    return {
+        "plan": plan,
+        "architecture": architecture,
+        "weights": {
+            weight_name(path): [*map(int, leaf.shape), str(leaf.dtype)]
+            for path, leaf in jax.tree_util.tree_leaves_with_path(start)
+        },
+        "rows": int(beginning.rows.x.shape[0]),
+        "data": fingerprint(beginning.rows),
+    }
+
+
+def fingerprint(rows: Rows) -> str:
+    """Return a digest of the rows that are trained on: inputs, targets and weights, in their order."""
+    digest = hashlib.sha256()
+    for part in rows:
+        array = np.ascontiguousarray(np.asarray(part))
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()

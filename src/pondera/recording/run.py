@@ -1,0 +1,255 @@
+"""A run as it is read: its plan, its steps, the figures of its tensors and the life of its weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pondera.choice import unknown
+from pondera.errors import ArgumentError, RunError
+from pondera.recording import schema
+from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.weights.safetensors import read
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Figures of steps, in their order.
+
+    Attributes
+    ----------
+    first
+        (n,) the number of the step; where neighbours were averaged, of the first of them.
+    losses, rates, norms
+        (n,) the mean loss of the batch before the update, the learning rate, and the norm of all gradients.
+    """
+
+    first: Array
+    losses: Array
+    rates: Array
+    norms: Array
+
+
+@dataclass(frozen=True)
+class TensorHistory:
+    """A tensor at the steps that were recorded.
+
+    Attributes
+    ----------
+    name, shape, dtype
+        Of the tensor.
+    initializer
+        What its start was drawn from, as plain values; None where it is not known.
+    steps, figures
+        (n,) the steps, and what is known of each.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    initializer: dict[str, Any] | None
+    steps: Array
+    figures: tuple[TensorFigures, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WeightHistory:
+    """One weight at the steps that were recorded.
+
+    Attributes
+    ----------
+    steps
+        (n,) values are those just before these steps; after the last step of all, those at the end.
+    values, gradients
+        (n,) the weight, and the gradient of the step's batch in it; NaN where it is not known.
+    kept
+        After how many steps the weights were taken that were kept; values of later steps were not.
+    """
+
+    steps: Array
+    values: Array
+    gradients: Array
+    kept: int
+
+
+class Run:
+    """The folder of a run, also while training writes to it.
+
+    Raises
+    ------
+    RunError
+        If it is no such folder, or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = schema.connect(folder / schema.DATABASE)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}: {self.state}, {self.taken:,} steps>"
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    @cached_property
+    def about(self) -> Mapping[str, Any]:
+        """What is known of the run as a whole, such as its plan, its data, versions and the machine."""
+        return {name: json.loads(value) for name, value in self.database.execute("SELECT name, value FROM about")}
+
+    @property
+    def state(self) -> str:
+        """``"finished"``, or why it ended before; ``"unfinished"`` where it is being trained or was killed."""
+        return str(self.about.get("state", "unfinished"))
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The numbers of its parts: networks of a population, processes, shards."""
+        return tuple(part for (part,) in self.database.execute("SELECT DISTINCT part FROM tensors ORDER BY part"))
+
+    @property
+    def taken(self) -> int:
+        """How many steps were written down, of the part that came farthest."""
+        return max((int(self._end(part)) for part in self.parts), default=0)
+
+    def _end(self, part: int) -> int:
+        found = self.database.execute(
+            "SELECT first, stride, length(figures) / 12 FROM steps WHERE part = ? ORDER BY first DESC LIMIT 1", (part,)
+        ).fetchone()
+        return 0 if found is None else found[0] + found[1] * found[2]
+
+    def steps(self, part: int = 0) -> Steps:
+        """Return loss, learning rate and gradient norm of every step."""
+        rows = self.database.execute(
+            "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first", (part,)
+        ).fetchall()
+        first, figures = [np.zeros(0, np.int64)], [np.zeros((3, 0), np.float32)]
+        for begin, stride, data in rows:
+            values = np.frombuffer(data, "<f4").reshape(3, -1)
+            first.append(begin + stride * np.arange(values.shape[1]))
+            figures.append(values)
+        losses, rates, norms = np.concatenate(figures, axis=1).astype(np.float64)
+        return Steps(np.concatenate(first), losses, rates, norms)
+
+    def epochs(self, part: int = 0) -> list[dict[str, Any]]:
+        """Return the figures of every epoch: losses, metric, learning rate, seconds, and the step it ended after."""
+        rows = self.database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch", (part,))
+        return [json.loads(figures) for (figures,) in rows]
+
+    def tensors(self, part: int = 0) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of its tensors, by name."""
+        rows = self.database.execute("SELECT name, shape FROM tensors WHERE part = ? ORDER BY id", (part,))
+        return {name: tuple(json.loads(shape)) for name, shape in rows}
+
+    def tensor(self, name: str, part: int = 0) -> TensorHistory:
+        """Return the figures of a tensor at the steps that were recorded.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such tensor.
+        """
+        number, shape, dtype, initializer, _ = self._tensor(name, part)
+        rows = self.database.execute(
+            "SELECT step, figures, histogram FROM tensor_figures WHERE tensor = ? ORDER BY step", (number,)
+        ).fetchall()
+        return TensorHistory(
+            name,
+            shape,
+            dtype.name,
+            initializer,
+            np.array([step for step, _, _ in rows], np.int64),
+            tuple(TensorFigures.from_bytes(figures, spread) for _, figures, spread in rows),
+        )
+
+    def units(self, layer: str, part: int = 0) -> list[tuple[int, UnitFigures]]:
+        """Return what a layer made of the batches of the steps that were recorded: (step, figures)."""
+        rows = self.database.execute(
+            "SELECT step, figures FROM unit_figures WHERE part = ? AND layer = ? ORDER BY step", (part, layer)
+        )
+        return [(step, UnitFigures.from_json(json.loads(figures))) for step, figures in rows]
+
+    def layers(self, part: int = 0) -> list[str]:
+        """Return the names of the layers whose outputs were looked at, in the order of the network."""
+        rows = self.database.execute("SELECT DISTINCT layer FROM unit_figures WHERE part = ?", (part,))
+        return sorted((layer for (layer,) in rows), key=_natural)
+
+    def history(self, name: str, index: tuple[int, ...], part: int = 0) -> WeightHistory:
+        """Return one weight at the steps that were recorded.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such weight, or it is not among those that are followed.
+        """
+        number, shape, dtype, _, places = self._tensor(name, part)
+        if len(index) != len(shape) or any(not 0 <= at < n for at, n in zip(index, shape, strict=True)):
+            raise ArgumentError(f"{name} has the shape {shape}: give an index into it. Got {list(index)}.")
+        place = int(np.ravel_multi_index(index, shape)) if shape else 0
+        if places is not None:
+            at = int(np.searchsorted(places, place))
+            if at == len(places) or places[at] != place:
+                return self._from_snapshots(name, index, part)
+            place = at
+        first = place * dtype.itemsize + 1  # SQLite counts from 1
+        rows = self.database.execute(
+            "SELECT step, substr(weights, ?, ?), substr(gradients, ?, ?) FROM weights WHERE tensor = ? ORDER BY step",
+            (first, dtype.itemsize, first, dtype.itemsize, number),
+        ).fetchall()
+        nothing = np.array([math.nan], dtype).tobytes()
+        return WeightHistory(
+            np.array([step for step, _, _ in rows], np.int64),
+            np.frombuffer(b"".join(value for _, value, _ in rows), dtype).astype(np.float64),
+            np.frombuffer(b"".join(gradient or nothing for _, _, gradient in rows), dtype).astype(np.float64),
+            self.kept(part),
+        )
+
+    def kept(self, part: int = 0) -> int:
+        """Return after how many steps the weights were taken that were kept."""
+        return int(self.about.get(f"kept.{part}", self._end(part)))
+
+    def snapshots(self, part: int = 0) -> dict[int, Path]:
+        """Return the files of all weights, by the number of steps after which they were taken."""
+        rows = self.database.execute("SELECT step, file FROM snapshots WHERE part = ? ORDER BY step", (part,))
+        return {step: self.folder / file for step, file in rows}
+
+    def _from_snapshots(self, name: str, index: tuple[int, ...], part: int) -> WeightHistory:
+        found = {step: float(read(path)[0][name][index]) for step, path in self.snapshots(part).items()}
+        return WeightHistory(
+            np.array(list(found), np.int64),
+            np.array(list(found.values())),
+            np.full(len(found), math.nan),
+            self.kept(part),
+        )
+
+    def _tensor(self, name: str, part: int) -> tuple[int, tuple[int, ...], Any, dict[str, Any] | None, Array | None]:
+        found = self.database.execute(
+            "SELECT id, shape, dtype, initializer, places FROM tensors WHERE part = ? AND name = ?", (part, name)
+        ).fetchone()
+        if found is None:
+            if part not in self.parts:
+                raise RunError(f"{self.folder}: there is no part {part}; there are {len(self.parts)}.")
+            raise ArgumentError(unknown("tensor", name, self.tensors(part)))
+        number, shape, dtype, initializer, places = found
+        chosen = None if places is None else np.frombuffer(places, "<i8")
+        return number, tuple(json.loads(shape)), np.dtype(dtype), json.loads(initializer), chosen
+
+
+def _natural(name: str) -> list[Any]:
+    """Sort ``layers.10`` after ``layers.2``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in name.split(".")]

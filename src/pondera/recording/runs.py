@@ -1,0 +1,40 @@
+"""Runs by their folders, and what is in a folder of them.
+
+Examples
+--------
+>>> import tempfile, pondera
+>>> with tempfile.TemporaryDirectory() as folder:
+...     with pondera.runs.Recorder(folder) as recorder:
+...         network = pondera.Network.create(1, pondera.Dense(1))
+...         fitted = pondera.fit(network, [[1.0], [2.0]], [3.0, 5.0], pondera.Plan(epochs=1), recorder=recorder)
+...     with pondera.runs.open(folder) as run:
+...         run.tensors()
+{'layers.0.weight': (1, 1), 'layers.0.bias': (1,)}
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pondera.recording.recorder import Recorder
+from pondera.recording.run import Run
+from pondera.recording.schema import DATABASE
+
+__all__ = ["Recorder", "Run", "found_in", "open"]
+
+
+def open(folder: str | os.PathLike[str]) -> Run:  # noqa: A001 (as pondera.runs.open it reads well)
+    """Open a run to read it, also while training writes to it.
+
+    Raises
+    ------
+    RunError
+        If it is no folder of a run, or damaged.
+    """
+    return Run(Path(folder))
+
+
+def found_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the folders of runs in a folder and in those below it, by name."""
+    return sorted(path.parent for path in Path(folder).rglob(DATABASE))

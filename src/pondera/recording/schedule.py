@@ -1,0 +1,49 @@
+"""Which steps are recorded from both sides: all at first, then ever fewer."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Level = Literal["default", "full"]
+
+
+class Schedule(NamedTuple):
+    """All steps below ``every``, and from there on each at least ``growth`` times the one before.
+
+    Attributes
+    ----------
+    every, growth
+        As said.
+    share
+        Of the training's time that recording may take; steps for which there is no time are left out. None for no
+        limit: the same steps are recorded everywhere.
+    """
+
+    every: int
+    growth: float
+    share: float | None
+
+    def next(self, step: int) -> int:
+        """Return the first step, from this one on, that is recorded.
+
+        Examples
+        --------
+        >>> plan = Schedule(4, 1.5, None)
+        >>> [plan.next(step) for step in range(12)]
+        [0, 1, 2, 3, 4, 6, 6, 9, 9, 9, 14, 14]
+        """
+        at = self.every
+        if step <= at:
+            return step
+        while at < step:
+            at = max(int(at * self.growth + 0.5), at + 1)
+        return at
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "default": Schedule(every=8, growth=1.125, share=0.03),
+    "full": Schedule(every=1000, growth=1.01, share=None),
+}
+
+ALWAYS = 4
+"""So many steps are recorded whatever it takes."""

@@ -1,0 +1,139 @@
+"""The tables of a run's database, and how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from pondera.errors import RunError
+
+DATABASE = "run.sqlite"
+
+VERSION = 1
+"""Of the tables; kept in SQLite's ``user_version``."""
+
+APPLICATION = 0x506F6E64
+"""``Pond``, kept in SQLite's ``application_id``: no other program's database is taken for a run."""
+
+PATIENCE = 10.0
+"""Seconds that a reader waits for a writer, and a writer for another."""
+
+TABLES = """
+CREATE TABLE about (           -- what is known of the run as a whole
+    name TEXT PRIMARY KEY,     -- 'plan', 'data', 'versions', 'machine', …
+    value TEXT NOT NULL        -- JSON
+);
+CREATE TABLE tensors (         -- the arrays of weights of each part: a network of a population, a process, a shard
+    id INTEGER PRIMARY KEY,
+    part INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    shape TEXT NOT NULL,       -- JSON
+    dtype TEXT NOT NULL,
+    initializer TEXT NOT NULL, -- JSON; null where it is not known
+    places BLOB,               -- int64: which weights are followed one by one; NULL for all of them
+    UNIQUE (part, name)
+);
+CREATE TABLE steps (           -- loss, learning rate and gradient norm of every step, many to a row
+    part INTEGER NOT NULL,
+    first INTEGER NOT NULL,    -- the first step
+    stride INTEGER NOT NULL,   -- how many steps each figure is of: their means
+    figures BLOB NOT NULL,     -- float32: losses, then rates, then norms
+    PRIMARY KEY (part, first)
+) WITHOUT ROWID;
+CREATE TABLE epochs (
+    part INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    figures TEXT NOT NULL,     -- JSON
+    PRIMARY KEY (part, epoch)
+) WITHOUT ROWID;
+CREATE TABLE tensor_figures (  -- a tensor just before a step, and what the step did to it
+    step INTEGER NOT NULL,
+    tensor INTEGER NOT NULL REFERENCES tensors,
+    figures BLOB NOT NULL,     -- float64, in the order of TensorFigures
+    histogram BLOB NOT NULL,   -- uint16 bins, then uint32 counts
+    PRIMARY KEY (tensor, step)
+) WITHOUT ROWID;
+CREATE TABLE unit_figures (    -- a layer's outputs for the batch of a step
+    part INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    layer TEXT NOT NULL,
+    figures TEXT NOT NULL,     -- JSON of UnitFigures
+    PRIMARY KEY (part, step, layer)
+) WITHOUT ROWID;
+CREATE TABLE weights (         -- weights one by one just before a step, and their gradients in it
+    tensor INTEGER NOT NULL REFERENCES tensors,
+    step INTEGER NOT NULL,
+    weights BLOB NOT NULL,     -- of the tensor's dtype
+    gradients BLOB,            -- the same; NULL where they are not known
+    PRIMARY KEY (tensor, step)
+);
+CREATE TABLE snapshots (       -- files of all weights
+    part INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    PRIMARY KEY (part, step)
+) WITHOUT ROWID;
+"""
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make a run's database, or open the one that is there, to write to; another thread may use it.
+
+    Raises
+    ------
+    RunError
+        If the file holds something else, or cannot be written.
+    """
+    try:
+        connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in TABLES.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        _check(connection, path)
+    except sqlite3.Error as error:
+        raise RunError(f"{path}: cannot be written to: {error}. Give another folder, or free some space.") from error
+    return connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a run's database to read, also while training writes to it.
+
+    Raises
+    ------
+    RunError
+        If there is none, or it holds something else.
+    """
+    if not path.is_file():
+        raise RunError(f"{path.parent}: expected the folder of a run, with a {DATABASE} in it. Give such a folder.")
+    address = f"file:{quote(str(path.absolute()))}"
+    try:
+        connection = sqlite3.connect(f"{address}?mode=ro", PATIENCE, uri=True, check_same_thread=False)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:  # where nothing can be written, not even the lock that readers share
+            connection.close()
+            connection = sqlite3.connect(f"{address}?immutable=1", PATIENCE, uri=True, check_same_thread=False)
+        _check(connection, path)
+    except sqlite3.Error as error:
+        raise RunError(f"{path}: expected the database of a run, found one that cannot be read ({error}).") from error
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    (application,), (version,) = (
+        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
+    )
+    if application != APPLICATION:
+        raise RunError(f"{path}: expected the database of a run, found that of another program. Give another folder.")
+    if version != VERSION:
+        raise RunError(
+            f"{path}: expected a run of version {VERSION}, found version {version}. "
+            "It was written by another version of Pondera; upgrade Pondera."
+        )

@@ -1,0 +1,161 @@
+"""Where a training goes on from: files of its whole state, the last two of which are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.errors import ModelFileError, PonderaWarning, RunError
+from pondera.training.epoch import State, weight_name
+from pondera.training.figures import EpochFigures
+from pondera.training.stopping import Best
+from pondera.training.watching import Checkpoint
+from pondera.weights.safetensors import read, write
+
+Array = np.ndarray[Any, Any]
+
+STATES = "states"
+KEY, DIGEST = "pondera.state", "pondera.sha256"
+
+
+def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> None:
+    """Write everything that a part's training needs to go on after so many steps; the file is whole or not there.
+
+    Of the files before it the last one stays, so that two are there: a damaged one loses the steps between them only.
+    """
+    own = _arrays("state", checkpoint.state)
+    best = checkpoint.best
+    shared = best.thing is checkpoint.state.weights
+    arrays = own | ({} if best.thing is None or shared else _arrays("best", best.thing))
+    arrays["losses"] = checkpoint.losses[: checkpoint.done]
+    text = json.dumps(
+        {
+            "step": step,
+            "started": checkpoint.started,
+            "done": checkpoint.done,
+            "epoch_steps": len(checkpoint.losses),
+            "history": [dataclasses.asdict(figures) for figures in checkpoint.history],
+            "best": None if best.thing is None else "state" if shared else "best",
+            "best_epoch": best.epoch,
+            "improved": best.improved,
+            "cost": best.cost,
+            "keeps_best": checkpoint.keeps_best,
+            "reason": checkpoint.reason,
+            "message": checkpoint.message,
+        }
+    )
+    place = folder / STATES
+    place.mkdir(exist_ok=True)
+    for old in _files(folder, part)[:-1]:
+        old.unlink()
+    write(place / f"{part}-{step:012d}.safetensors", arrays, {KEY: text, DIGEST: _digest(text, arrays)})
+    for old in _files(folder, part)[:-2]:
+        old.unlink()
+
+
+def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, int, str] | None:
+    """Return where a part goes on, after how many steps, and a sentence if its last file was damaged; None for nowhere.
+
+    Parameters
+    ----------
+    folder, part
+        Of the run.
+    template
+        A state of the same training, whose shapes the file's must be.
+
+    Raises
+    ------
+    RunError
+        If a whole file does not fit the training.
+    """
+    note = ""
+    for path in reversed(_files(folder, part)):
+        try:
+            arrays, metadata = read(path)
+            text = metadata.get(KEY, "")
+            if metadata.get(DIGEST) != _digest(text, arrays):
+                raise ModelFileError(f"{path}: the digest differs")
+        except ModelFileError:
+            note = f"{path.name} is damaged and was passed over. "
+            continue
+        told = json.loads(text)
+        checkpoint = _checkpoint(told, arrays, template, path)
+        step = int(told["step"])
+        return checkpoint, step, note and f"{note}Training goes on after step {step:,}."
+    if note:
+        warnings.warn(f"{note}No whole one is left: training begins anew.", PonderaWarning, stacklevel=2)
+    return None
+
+
+def remove_states(folder: Path) -> None:
+    """Take out the files of all parts: nothing goes on from here."""
+    for path in (folder / STATES).glob("*.safetensors"):
+        path.unlink()
+    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
+        (folder / STATES).rmdir()
+
+
+def _checkpoint(told: Mapping[str, Any], arrays: Mapping[str, Array], template: State, path: Path) -> Checkpoint:
+    state = _filled("state", template, arrays, path)
+    best: Best[Any] = Best()
+    best.epoch, best.improved, best.cost = told["best_epoch"], told["improved"], told["cost"]
+    if told["best"] is not None:
+        best.thing = state.weights if told["best"] == "state" else _filled("best", template.weights, arrays, path)
+    losses = np.zeros(told["epoch_steps"])
+    losses[: told["done"]] = arrays["losses"]
+    return Checkpoint(
+        state=state,
+        started=told["started"],
+        done=told["done"],
+        losses=losses,
+        history=[EpochFigures(**figures) for figures in told["history"]],
+        best=best,
+        keeps_best=told["keeps_best"],
+        reason=told["reason"],
+        message=told["message"],
+    )
+
+
+def _arrays(prefix: str, tree: Any) -> dict[str, Array]:
+    """Return the leaves of a pytree as arrays, under their paths."""
+    return {
+        f"{prefix}.{weight_name(path)}": np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _filled(prefix: str, template: Any, arrays: Mapping[str, Array], path: Path) -> Any:
+    """Return a pytree of the template's form with the arrays of a file in it."""
+
+    def leaf(place: Any, like: Any) -> Any:
+        found = arrays.get(f"{prefix}.{weight_name(place)}")
+        if found is None or found.shape != np.shape(like) or found.dtype != np.asarray(like).dtype:
+            raise RunError(
+                f"{path}: expected a state of this training, found one of another: "
+                f"{weight_name(place)} is of the shape {np.shape(like)} here. Give another folder."
+            )
+        return jnp.asarray(found)
+
+    return jax.tree_util.tree_map_with_path(leaf, template)
+
+
+def _files(folder: Path, part: int) -> list[Path]:
+    """Return the files of a part, the oldest first."""
+    return sorted((folder / STATES).glob(f"{part}-*.safetensors"))
+
+
+def _digest(text: str, arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()

@@ -1,0 +1,319 @@
+"""Writes a run from a thread of its own, within a budget of disk."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pondera.errors import PonderaError, RunError
+from pondera.files import lock
+from pondera.recording import room, schema
+from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.followed import followed
+from pondera.weights.safetensors import write
+
+Array = np.ndarray[Any, Any]
+
+SNAPSHOTS = "snapshots"
+
+WAITING = 8
+"""Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
+
+COMMIT = 0.2
+"""Seconds after which what was written is made to last."""
+
+LOOKS = 16
+"""Points after which it is looked whether they take too much of the disk."""
+
+
+class RunWriter:
+    """Writes what is known of a training into the folder of a run.
+
+    Every method returns at once; a thread does the work, in the order of the calls. What goes wrong there, such as a
+    full disk, ends the recording and not the training: :attr:`failure` says so.
+
+    Parameters
+    ----------
+    folder
+        Of the run; it is made where there is none.
+    budget
+        Bytes of disk; None for 256 MB, or 16 times the bytes of the weights where that is more.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written to, or another process writes to it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pondera.recording.run import Run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with RunWriter(Path(folder)) as writer:
+    ...         w = np.array([1.0, 2.0])
+    ...         writer.part(0, {"w": w})
+    ...         writer.steps(0, 0, np.array([0.5]), np.array([0.1]), np.array([3.0]))
+    ...         writer.point(0, 0, {"w": w}, {"w": w - 0.1}, {"w": np.ones(2)})
+    ...     with Run(Path(folder)) as run:
+    ...         run.steps().losses.tolist(), run.tensor("w").figures[0].gradient_squares
+    ([0.5], 2.0)
+    """
+
+    def __init__(self, folder: Path, budget: int | None = None) -> None:
+        self.folder, self.budget = folder, budget
+        self.failure: str | None = None
+        self.seconds = 0.0  # that the thread worked
+        try:
+            (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+            self._lock = lock(folder / "run.lock")
+        except BlockingIOError:
+            raise RunError(
+                f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
+            ) from None
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
+        try:
+            self.database = schema.create(folder / schema.DATABASE)
+        except RunError:
+            self._lock.close()
+            raise
+        self._parts: dict[int, _Part] = {}
+        self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
+        self._committed = time.perf_counter()
+        self._thread = threading.Thread(target=self._work, name="pondera recording", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def later(self, job: Callable[..., None], *arguments: Any) -> None:
+        """Have the thread do something."""
+        if self.failure is None:
+            self._jobs.put((job, arguments))
+
+    def about(self, **values: Any) -> None:
+        """Write down what is known of the run as a whole, JSON-ready."""
+        self.later(self._about, {name: json.dumps(value) for name, value in values.items()})
+
+    def part(
+        self, part: int, start: Mapping[str, Array], initializers: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> None:
+        """Begin a part of the run, a network of a population or a process, with its weights at the start.
+
+        A part that is there goes on: its start is not written again.
+        """
+        self.later(self._part, part, dict(start), dict(initializers or {}), seed)
+
+    def steps(self, part: int, first: int, losses: Array, rates: Array, norms: Array) -> None:
+        """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known."""
+        self.later(self._steps, part, first, np.stack([losses, rates, norms]).astype("<f4"))
+
+    def epoch(self, part: int, epoch: int, figures: Mapping[str, Any]) -> None:
+        """Write down an epoch's figures, JSON-ready."""
+        self.later(self._epoch, part, epoch, json.dumps(dict(figures)))
+
+    def point(
+        self,
+        part: int,
+        step: int,
+        before: Mapping[str, Array],
+        after: Mapping[str, Array],
+        gradients: Mapping[str, Array] | None = None,
+        units: Mapping[str, UnitFigures] | None = None,
+    ) -> None:
+        """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch."""
+        self.later(self.write_point, part, step, before, after, gradients, units or {})
+
+    def snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
+        """Write all weights as they are after so many steps to a file of their own."""
+        self.later(self._snapshot, part, step, weights)
+
+    def weights(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
+        """Write down the weights one by one as they were after so many steps, if nothing is known of that yet."""
+        self.later(self._after, part, step, weights)
+
+    def clear(self) -> None:
+        """Take out everything that an earlier training left here."""
+        self.later(self._clear)
+
+    def flush(self) -> None:
+        """Wait until everything that was asked for is written, and lasts."""
+        done = threading.Event()
+        self._jobs.put((self._commit, (done,)))
+        done.wait()
+
+    def close(self) -> None:
+        """Write what is left, and let go of the folder."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+        try:
+            self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.database.execute("PRAGMA journal_mode = DELETE")  # one file, readable where nothing can be written
+        except sqlite3.Error:
+            pass  # a reader is looking; the file beside it stays
+        self.database.close()
+        self._lock.close()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=COMMIT)
+            except queue.Empty:
+                self._do(self._commit)
+                continue
+            if job is None:
+                self._do(self._commit)
+                return
+            begun = time.perf_counter()
+            self._do(job[0], *job[1])
+            if begun - self._committed > COMMIT:
+                self._do(self._commit)
+            self.seconds += time.perf_counter() - begun
+
+    def _do(self, job: Callable[..., None], *arguments: Any) -> None:
+        if self.failure is not None and job != self._commit:
+            return
+        try:
+            if job != self._commit and not self.database.in_transaction:
+                self.database.execute("BEGIN")
+            job(*arguments)
+        except (sqlite3.Error, OSError, PonderaError) as error:
+            self.failure = str(error)
+
+    def _commit(self, done: threading.Event | None = None) -> None:
+        self._committed = time.perf_counter()
+        try:
+            if self.database.in_transaction:
+                self.database.execute("COMMIT")
+        finally:
+            if done is not None:
+                done.set()
+
+    def _about(self, values: Mapping[str, str]) -> None:
+        self.database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
+
+    def _clear(self) -> None:
+        for (table,) in self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            self.database.execute(f"DELETE FROM {table}")
+        for path in (self.folder / SNAPSHOTS).glob("*.safetensors"):
+            path.unlink()
+
+    def _part(self, part: int, start: dict[str, Array], initializers: dict[str, Any], seed: int) -> None:
+        start = {name: np.asarray(value) for name, value in start.items()}
+        places = followed({name: value.shape for name, value in start.items()}, seed)
+        for name, value in start.items():
+            chosen = places[name]
+            self.database.execute(
+                "INSERT OR IGNORE INTO tensors (part, name, shape, dtype, initializer, places) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    part,
+                    name,
+                    json.dumps(value.shape),
+                    value.dtype.newbyteorder("<").str,
+                    json.dumps(initializers.get(name)),
+                    None if chosen is None else chosen.astype("<i8").tobytes(),
+                ),
+            )
+        rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
+        kept = self.database.execute("SELECT coalesce(sum(length(figures)) / 12, 0) FROM steps WHERE part = ?", (part,))
+        self._parts[part] = _Part(start, dict(rows.fetchall()), places, kept.fetchone()[0])
+
+    def _steps(self, part: int, first: int, figures: Array) -> None:
+        # What a training that was killed had written after the place where it goes on is written again, the same.
+        self.database.execute("DELETE FROM steps WHERE part = ? AND first >= ?", (part, first))
+        self.database.execute(
+            "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, 1, ?)", (part, first, figures.tobytes())
+        )
+        kept = self._parts[part]
+        kept.steps += figures.shape[1]
+        if kept.steps > room.MOST_STEPS:
+            kept.steps = room.coarsen_steps(self.database, part)
+
+    def _epoch(self, part: int, epoch: int, figures: str) -> None:
+        self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
+
+    def write_point(
+        self,
+        part: int,
+        step: int,
+        before: Mapping[str, Array],
+        after: Mapping[str, Array],
+        gradients: Mapping[str, Array] | None,
+        units: Mapping[str, UnitFigures],
+    ) -> None:
+        """Do what :meth:`point` asks for; to be called by the thread only."""
+        known = self._parts[part]
+        for name, start in known.start.items():
+            w, later = np.asarray(before[name]), np.asarray(after[name])
+            gradient = None if gradients is None or name not in gradients else np.asarray(gradients[name])
+            found = TensorFigures.of(w, start, later, gradient)
+            self.database.execute(
+                "INSERT OR REPLACE INTO tensor_figures VALUES (?, ?, ?, ?)",
+                (step, known.tensors[name], found.to_bytes(), found.spread.to_bytes()),
+            )
+            self._values(known, name, step, w, gradient)
+        self.database.executemany(
+            "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
+            [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in units.items()],
+        )
+        known.points += 1
+        if known.points % LOOKS == 0:
+            room.thin_points(self.database, part, self._share)
+
+    def _values(self, known: _Part, name: str, step: int, w: Array, gradient: Array | None) -> None:
+        places = known.places[name]
+        self.database.execute(
+            "INSERT OR REPLACE INTO weights VALUES (?, ?, ?, ?)",
+            (known.tensors[name], step, _at(w, places), None if gradient is None else _at(gradient, places)),
+        )
+
+    def _after(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
+        known = self._parts[part]
+        for name in known.start:
+            found = self.database.execute(
+                "SELECT 1 FROM weights WHERE tensor = ? AND step = ?", (known.tensors[name], step)
+            ).fetchone()
+            if found is None:
+                self._values(known, name, step, np.asarray(weights[name]), None)
+
+    def _snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
+        file = f"{SNAPSHOTS}/{part}-{step:012d}.safetensors"
+        write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
+        self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (part, step, file))
+        size = sum(value.nbytes for value in self._parts[part].start.values())
+        room.thin_snapshots(self.database, self.folder, part, int(self._share / max(size, 1)))
+
+    @property
+    def _share(self) -> float:
+        """Bytes that the points of one part may take, or its snapshots."""
+        size = sum(value.nbytes for part in self._parts.values() for value in part.start.values())
+        return room.allowed(self.budget, size) / room.SHARE / len(self._parts)
+
+
+class _Part:
+    """What the thread knows of a part."""
+
+    def __init__(
+        self, start: dict[str, Array], tensors: dict[str, int], places: dict[str, Array | None], steps: int
+    ) -> None:
+        self.start, self.tensors, self.places, self.steps = start, tensors, places, steps
+        self.points = 0
+
+
+def _at(values: Array, places: Array | None) -> bytes:
+    """Return the values at some places, or all of them, as bytes of little end."""
+    chosen = values.reshape(-1) if places is None else values.reshape(-1)[places]
+    return np.ascontiguousarray(chosen, chosen.dtype.newbyteorder("<")).tobytes()

@@ -1,0 +1,154 @@
+"""A recorded training is the training it would have been, can be read, and goes on where its process died."""
+
+import math
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.errors import ArgumentError, RunError
+from pondera.recording.recorder import Recorder
+from pondera.recording.run import Run
+
+X = np.random.default_rng(5).standard_normal((300, 6)).astype(np.float32)
+Y = np.tanh(X @ np.arange(6, dtype=np.float32)) + X[:, 0] * X[:, 1]
+PLAN = pondera.Plan(optimizer="adamw", schedule="cosine", epochs=12, batch_size=64, seed=3)
+
+
+def network():
+    """A network with everything random in it that training knows."""
+    layers = [pondera.Dense(16, "tanh"), pondera.Dropout(0.2), pondera.LayerNorm(), pondera.Dense(1)]
+    return pondera.Network.create(6, layers, seed=2)
+
+
+def fitted(recorder=None, plan=PLAN):
+    """Train, with a fifth of the rows held out."""
+    return pondera.fit(network(), X, Y, plan, validation=0.2, recorder=recorder)
+
+
+def same(one, other):
+    """Whether two trainings ended with the same weights and figures, bit for bit."""
+    assert one.best_epoch == other.best_epoch
+    assert one.reason == other.reason
+    assert [each.training_loss for each in one.history] == [each.training_loss for each in other.history]
+    for name, value in one.network.weights.items():
+        np.testing.assert_array_equal(value, other.network.weights[name], strict=True)
+
+
+@pytest.mark.parametrize("level", ["default", "full"])
+def test_recording_changes_nothing(tmp_path, level):
+    with Recorder(tmp_path, level) as recorder:
+        found = fitted(recorder)
+    same(found, fitted())
+
+
+def test_what_is_recorded_is_what_happened(tmp_path):
+    with Recorder(tmp_path, "full") as recorder:
+        found = fitted(recorder)
+    steps = 12 * math.ceil(240 / 64)
+    with pondera.runs.open(tmp_path) as run:
+        assert run.state == "finished"
+        assert run.taken == steps
+        told = run.steps()
+        assert told.first.tolist() == list(range(steps))
+        assert np.isfinite(told.losses).all()
+        assert (told.norms > 0).all()
+        assert (np.diff(told.rates) <= 0).all()
+        kept = (found.best_epoch + 1) * 4
+        for name, start in network().weights.items():
+            tensor = run.tensor(name)
+            assert tensor.steps.tolist() == list(range(steps))
+            for index in np.ndindex(start.shape):
+                life = run.history(name, index)
+                assert life.kept == kept
+                assert life.values[0] == start[index]
+                assert life.values[life.steps == kept] == found.network.weights[name][index]
+            values = np.stack([run.history(name, index).values for index in np.ndindex(start.shape)])
+            gradients = np.stack([run.history(name, index).gradients for index in np.ndindex(start.shape)])
+            for at, figures in enumerate(tensor.figures):
+                assert figures.norm == pytest.approx(np.linalg.norm(values[:, at]), rel=1e-12)
+                assert figures.gradient_norm == pytest.approx(np.linalg.norm(gradients[:, at]), rel=1e-12)
+                assert math.sqrt(figures.update_squares) == pytest.approx(
+                    np.linalg.norm(values[:, at + 1] - values[:, at]), rel=1e-12
+                )
+        whole = sum(run.tensor(name).figures[7].gradient_squares for name in network().weights)
+        assert told.norms[7] == pytest.approx(math.sqrt(whole), rel=1e-6)
+
+
+class Died(Exception):  # noqa: N818 (it is what happened)
+    """What ends a process in these tests."""
+
+
+class Dying(Recorder):
+    """Dies while a step is told of, as a process that is killed does: nothing is closed, nothing is finished."""
+
+    after = 0
+
+    def __call__(self, part):
+        watcher = super().__call__(part)
+        took = watcher.took
+
+        def dies(first, *figures):
+            took(first, *figures)
+            watcher.saved = -math.inf  # every state is written
+            if first >= self.after:
+                self.writer.flush()
+                raise Died
+
+        watcher.took = dies
+        return watcher
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 17, 23, 44])
+def test_a_training_that_died_goes_on(tmp_path, after):
+    recorder = Dying(tmp_path)
+    recorder.after = after
+    with pytest.raises(Died):
+        fitted(recorder)
+    recorder.writer.close()
+    with Recorder(tmp_path) as second:
+        found = fitted(second)
+    same(found, fitted())
+    with Run(tmp_path) as run:
+        assert run.state == "finished"
+        assert run.steps().first.tolist() == list(range(48))
+
+
+def test_a_damaged_state_loses_the_steps_since_the_one_before(tmp_path):
+    recorder = Dying(tmp_path)
+    recorder.after = 20
+    with pytest.raises(Died):
+        fitted(recorder)
+    recorder.writer.close()
+    last = sorted((tmp_path / "states").iterdir())[-1]
+    data = bytearray(last.read_bytes())
+    data[-7] ^= 1
+    last.write_bytes(data)
+    message = "is damaged and was passed over. Training goes on after"
+    with pytest.warns(pondera.errors.PonderaWarning, match=message), Recorder(tmp_path) as second:
+        found = fitted(second)
+    same(found, fitted())
+
+
+def test_another_run_is_not_replaced_unasked(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        fitted(recorder)
+    with pytest.raises(RunError, match="found the same training, finished"), Recorder(tmp_path) as recorder:
+        fitted(recorder)
+    with pytest.raises(RunError, match="found the run of another training"), Recorder(tmp_path) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Recorder(tmp_path, replace=True) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.taken == 8
+        assert run.state == "finished"
+
+
+def test_one_process_at_a_time(tmp_path):
+    with Recorder(tmp_path), pytest.raises(RunError, match="another process is writing to this run"):
+        Recorder(tmp_path)
+
+
+def test_a_level_has_a_name(tmp_path):
+    with pytest.raises(ArgumentError, match="Unknown level of recording 'all'"):
+        Recorder(tmp_path, "all")
