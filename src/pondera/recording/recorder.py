@@ -202,6 +202,8 @@ class PartRecorder(Watcher):
             else {}
         )
         self.start = named(beginning.state.weights)
+        if isinstance(architecture, Architecture):
+            self.start = {name: self.start[name] for name in architecture.shapes}  # as the layers come
         self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
         self.writer.about(**{f"seed.{self.part}": beginning.plan.seed})
         found = load_state(self.recorder.folder, self.part, beginning.state) if goes_on else None
