@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pondera.commands.options import any_number, check_options, whole_number, whole_numbers
-from pondera.commands.options import names as names_of
+from pondera.commands.options import any_number, whole_number
+from pondera.commands.training import Asked, Rows
 from pondera.errors import ArgumentError
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from pondera.findings import Finding
     from pondera.model.evaluation import Evaluation
     from pondera.model.model import Model
+    from pondera.recording.recorder import Recorder
 
 
 def train(
@@ -65,207 +66,127 @@ def train(
     categorical: Annotated[
         str | None, typer.Option(help="Columns whose numbers or dates are categories, such as zip,month.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors.", show_default="TABLE-model")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run and its model.safetensors.", show_default="TABLE-model")
+    ] = None,
+    record: Annotated[
+        str, typer.Option(help="How much of the life of every weight is kept: default, full or off.", metavar="LEVEL")
+    ] = "default",
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the run in this folder, whose training was cut off.", metavar="RUN"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
-    from pondera.constraints import whole
-    from pondera.estimators.base import PARAMETERS
     from pondera.report.terminal import messages, print_json, results
     from pondera.report.training import TrainingReport, show_training
     from pondera.report.training_progress import training_progress
 
-    chosen = {
-        "recipe": recipe,
-        "activation": activation,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seeds": seeds,
-    }
-    check_options({**chosen, "seed": seed}, {**PARAMETERS, "seed": (whole(0),)})
-    units = whole_numbers(hidden, "--hidden")
-    if test is not None and test_fraction is not None:
-        raise ArgumentError("Give one of both: --test TABLE, or --test-fraction.")
-    frame, column, source = _table(table, example, target, [*names_of(drop), *names_of(categorical)])
-    frame = _as_categories(_without(frame, drop, column, source), names_of(categorical), column, source)
-    decided = _checked(frame, column, _task(task), table)
-    rows, test_rows = (
-        _parts(frame, 0.2 if test_fraction is None else test_fraction, column, decided, seed)
-        if test is None
-        else (frame, _test_table(test, table, frame, column, decided))
+    asked = Asked(
+        table=table,
+        example=example,
+        target=target,
+        test=test,
+        test_fraction=test_fraction,
+        task=task,
+        recipe=recipe,
+        hidden=hidden,
+        activation=activation,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seeds=seeds,
+        seed=seed,
+        drop=drop,
+        categorical=categorical,
     )
-    path = _folder(out, Path(source).stem) / "model.safetensors"
-    estimator = _estimator(decided, hidden_layer_sizes=units, random_state=seed, **chosen)
-    with training_progress(seeds, "accuracy" if decided == "classification" else "RMSE/std") as progress:
-        estimator.fit(_all_but(rows, [column]), rows[column], progress=progress)
-    if path.exists():
-        messages().print(f"Note: {path} is replaced.", soft_wrap=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    estimator.save(path, source=source)  # before anything else can go wrong
+    if resume is not None:
+        asked, record, out = _resumed(asked, resume, out)
+    rows = asked.rows()
+    folder = _folder(out, Path(rows.source).stem)
+    path = folder / "model.safetensors"
+    estimator = asked.estimator(rows.task)
+    metric = "accuracy" if rows.task == "classification" else "RMSE/std"
+    with _recording(folder, record, asked, rows) as recorder, training_progress(asked.seeds, metric) as progress:
+        estimator.fit(rows.columns, rows.train[rows.column], progress=progress, recorder=recorder)
+        if path.exists():
+            messages().print(f"Note: {path} is replaced.", soft_wrap=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        estimator.save(path, source=rows.source)  # before anything else can go wrong
     try:
-        judged = _judged(estimator.model_, rows, test_rows, column)
+        judged = _judged(estimator.model_, rows)
     except KeyboardInterrupt:
         messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)
         raise
-    report = TrainingReport(source, estimator.model_, str(path), *judged)
+    report = TrainingReport(rows.source, estimator.model_, str(path), *judged)
     if report.evaluation is not None:
         found = report.evaluation
-        estimator.save(path, source=source, test=found.test, baselines=found.baselines, test_rows=report.test_rows)
+        estimator.save(path, source=rows.source, test=found.test, baselines=found.baselines, test_rows=report.test_rows)
     if json:
         print_json(report.to_json())
     else:
         show_training(results(), report)
 
 
-def _estimator(task: str, **parameters: Any) -> Any:
-    from pondera.estimators.classifier import PonderaClassifier
-    from pondera.estimators.regressor import PonderaRegressor
+def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Path]:
+    """Return what the run in a folder was asked for, how it was recorded, and its folder."""
+    from pondera import runs
 
-    return (PonderaClassifier if task == "classification" else PonderaRegressor)(**parameters)
+    others = [f"--{name.replace('_', '-')}" for name in asked.given if name != "table"]
+    if others or out is not None:
+        raise ArgumentError(
+            f"--resume takes everything from the run. Leave out {', '.join(others or ['--out'])}; "
+            "give a TABLE only if it has moved."
+        )
+    with runs.open(run) as found:
+        about, state = found.about, found.state
+    if "arguments" not in about:
+        raise ArgumentError(f"--resume {run}: expected a run of pondera train, found one of another program.")
+    if state == "finished":
+        raise ArgumentError(f"--resume {run}: this run is finished. Train anew, in another folder.")
+    before = Asked.from_json(about["arguments"])
+    if asked.table is not None:
+        before = dataclasses.replace(before, table=asked.table)
+    return before, str(about["level"]), run
 
 
-def _judged(
-    model: Model, rows: pl.DataFrame, test_rows: pl.DataFrame | None, column: str
-) -> tuple[int, Evaluation | None, list[Finding]]:
+@contextmanager
+def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
+    """Yield what records the training, if anything does."""
+    from pondera.recording.recorder import Recorder, remove_run
+    from pondera.report.terminal import messages
+
+    if level == "off":
+        if remove_run(folder):
+            messages().print(f"Note: the run that was recorded in {folder} is taken out.", soft_wrap=True)
+        yield None
+        return
+    about = {
+        "arguments": asked.to_json(),
+        "source": rows.source,
+        "target": rows.column,
+        "task": rows.task,
+        "model": "model.safetensors",
+    }
+    with Recorder(
+        folder, level, replace=True, about=about, tell=lambda note: messages().print(note, soft_wrap=True)
+    ) as recorder:
+        yield recorder
+
+
+def _judged(model: Model, rows: Rows) -> tuple[int, Evaluation | None, list[Finding]]:
     """Return how many test rows there are, how the model does on them, and what else is worth knowing."""
     from pondera.model.evaluation import evaluate
     from pondera.report.progress import waiting
 
-    if test_rows is None:
+    if rows.test is None:
         return 0, None, _constant(model)
     with waiting("comparing with a linear model on the test rows"):
-        evaluation = evaluate(model, _all_but(rows, [column]), rows[column], test_rows, test_rows[column])
-    unseen = model.inputs(test_rows)[1]
-    return test_rows.height, evaluation, [*_constant(model), *unseen.findings("test row")]
-
-
-def _table(
-    table: Path | None, example: str | None, target: str | None, as_text: list[str]
-) -> tuple[pl.DataFrame, str, str]:
-    """Return the rows, the name of the target, and what they are called."""
-    from pondera.choice import listed
-    from pondera.tables.examples import load_example
-    from pondera.tables.read import read_table
-
-    if (table is None) == (example is None):
-        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
-    if example is not None:
-        frame, column, _ = load_example(example)
-        return frame, _known(target or column, frame.columns, "--target", example), example
-    assert table is not None
-    frame = read_table(table, as_text=as_text.__contains__)  # what is left out need not make sense
-    if target is None:
-        raise ArgumentError(f"Which column is to be predicted? Give --target with one of: {listed(frame.columns)}.")
-    return frame, _known(target, frame.columns, "--target", str(table)), str(table)
-
-
-def _known(name: str, columns: list[str], option: str, source: str) -> str:
-    from pondera.choice import unknown
-
-    if name not in columns:
-        raise ArgumentError(f"{option}: {unknown(f'column of {source}:', name, columns)}")
-    return name
-
-
-def _without(frame: pl.DataFrame, drop: str | None, column: str, source: str) -> pl.DataFrame:
-
-    dropped = [_known(name, frame.columns, "--drop", source) for name in names_of(drop)]
-    if column in dropped:
-        raise ArgumentError(f"--drop leaves out the column {column!r}, which --target asks to predict. Name another.")
-    if frame.width == 1:
-        raise ArgumentError(f"{source} has the column {column!r} only: expected others to predict it from.")
-    if len(set(dropped)) == frame.width - 1:
-        raise ArgumentError(f"Nothing is left to predict {column!r} from. Drop fewer columns.")
-    return _all_but(frame, dropped)
-
-
-def _as_categories(frame: pl.DataFrame, names: list[str], column: str, source: str) -> pl.DataFrame:
-    """Return the table with some columns as texts, so that each different value is a category."""
-    import polars as pl
-
-    for name in names:
-        _known(name, frame.columns, "--categorical", source)
-        if name == column:
-            raise ArgumentError(f"--categorical names the target {name!r}. Use --task classification instead.")
-        if frame[name].dtype.is_nested() or frame[name].dtype in (pl.Duration, pl.Binary, pl.Object):
-            raise ArgumentError(f"--categorical names {name!r} of type {frame[name].dtype}: expected texts or numbers.")
-    return pl.DataFrame([series.cast(pl.String) if series.name in names else series for series in frame])
-
-
-def _all_but(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Return the other columns; ``DataFrame.drop`` would take a name such as ``*`` for a pattern."""
-    return frame[:, [at for at, name in enumerate(frame.columns) if name not in names]]
-
-
-def _task(task: str | None) -> Any:
-    from pondera.choice import unknown
-
-    if task not in (None, "classification", "regression"):
-        raise ArgumentError(unknown("task", task, ("classification", "regression")))
-    return task
-
-
-def _checked(frame: pl.DataFrame, column: str, task: Any, table: Path | None) -> Any:
-    """Return the task, once it is sure that the table can be learned from; later only parts of it are looked at."""
-    from pondera.tables.encode import check_columns
-    from pondera.tables.parts import row_number
-    from pondera.tables.read import place_of_row
-    from pondera.tables.target import Classes, decide_task, regression_values
-
-    where = row_number if table is None else partial(place_of_row, table)
-    target = frame[column]
-    check_columns(_all_but(frame, [column]), where)
-    if target.dtype.is_float():
-        check_columns(target.to_frame(), where)
-    decided = task or decide_task(target)
-    if decided == "classification":
-        Classes.fit(target, where)
-    else:
-        regression_values(target, where)
-    return decided
-
-
-def _test_table(test: Path, table: Path | None, frame: pl.DataFrame, column: str, task: str) -> pl.DataFrame:
-    """Return the rows of ``--test``, sure to fit the columns and the target of the table that is trained on."""
-    from pondera.errors import TableError
-    from pondera.tables.encode import Encoding
-    from pondera.tables.read import place_of_row, read_table
-    from pondera.tables.target import Classes, regression_values
-
-    if table is not None and test.exists() and test.samefile(table):
-        raise ArgumentError(f"--test {test} is the table that is trained on: expected rows the network never saw.")
-    encoding = Encoding.fit(_all_but(frame, [column]))
-    rows = read_table(
-        test, as_text=lambda name: encoding.takes_text(name) and (name != column or task == "classification")
-    )
-    for name in frame.columns:
-        _known(name, rows.columns, "--test", str(test))
-    where = partial(place_of_row, test)
-    try:
-        encoding.transform(rows, where)
-        if task == "classification":
-            Classes.fit(frame[column]).encode(rows[column], where)
-        else:
-            regression_values(rows[column], where)
-    except TableError as error:
-        raise TableError(f"--test {test}: {error}") from error
-    return rows
-
-
-def _parts(
-    frame: pl.DataFrame, fraction: float, column: str, task: str, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return the rows to train on and the rows to test on, if there are any."""
-    from pondera.tables.split import split
-
-    if fraction == 0:
-        return frame, None
-    if not 0 < fraction < 1:
-        raise ArgumentError(f"--test-fraction takes a number of at least 0 and below 1. Got {fraction:g}.")
-    labels = frame[column].cast(str).to_numpy() if task == "classification" else None
-    train_rows, test_rows = split(frame.height, fraction, seed, labels)
-    return frame[train_rows], frame[test_rows]
+        test, column = rows.test, rows.column
+        evaluation = evaluate(model, rows.columns, rows.train[column], test, test[column])
+    unseen = model.inputs(rows.test)[1]
+    return rows.test.height, evaluation, [*_constant(model), *unseen.findings("test row")]
 
 
 def _folder(out: Path | None, stem: str) -> Path:

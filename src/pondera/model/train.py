@@ -22,9 +22,11 @@ from pondera.errors import ArgumentError, TableError
 from pondera.machine import cores
 from pondera.model.model import Model
 from pondera.model.settings import Settings
+from pondera.network.architecture import Architecture
 from pondera.tables.encode import Encoding, check_columns
 from pondera.tables.frame import from_objects
 from pondera.tables.inputs import inputs_of, scaling_of
+from pondera.tables.scale import Scaling
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
 from pondera.training.epoch import State
@@ -98,6 +100,73 @@ def train(
         If the table cannot be trained on.
     """
     started = time.perf_counter()
+    ready = prepare(frame, target, task, settings, sample_weight=sample_weight, classes=classes, one_epoch=one_epoch)
+    population = fit_population(
+        ready.architecture,
+        ready.x,
+        ready.answers,
+        ready.plan,
+        seeds=settings.seeds,
+        dtype=settings.dtype,
+        sample_weight=ready.weights,
+        validation=ready.held,
+        progress=progress,
+        recorder=recorder,
+    )
+    model = Model(
+        target_name=target.name,
+        encoding=ready.encoding,
+        scaling=ready.scaling,
+        target=ready.target,
+        networks=population.networks,
+        loss=Choice.of(ready.plan.loss),
+        clamp=recipe_of(settings.recipe).clamp,
+        record=_record(settings, ready.plan, population.fits, ready.rows, started),
+    )
+    return Trained(model, population.fits, settings.seeds - len(population.fits))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table as a network is trained on it.
+
+    Attributes
+    ----------
+    architecture, plan
+        What is trained, and how.
+    x, answers, weights
+        The rows that are trained on: (rows, inputs), (rows,) and (rows,).
+    held
+        The same of the rows that decide which epoch's weights are kept; None where there are none.
+    encoding, scaling, target
+        How columns became inputs, and what the answers were made from.
+    rows
+        How many rows of the table are trained on, and how many held out; copies count.
+    """
+
+    architecture: Architecture
+    plan: Plan
+    x: Array
+    answers: Array
+    weights: Array
+    held: tuple[Array, Array, Array] | None
+    encoding: Encoding
+    scaling: Scaling
+    target: Classes | TargetScaling
+    rows: tuple[int, int]
+
+
+def prepare(
+    frame: pl.DataFrame,
+    target: pl.Series,
+    task: Task,
+    settings: Settings,
+    *,
+    sample_weight: Array | None = None,
+    classes: Classes | None = None,
+    one_epoch: bool = False,
+) -> Prepared:
+    """Return a table as :func:`train`, whose arguments these are, trains a network on it."""
     require_complete(target)
     weights = np.ones(frame.height) if sample_weight is None else sample_weight
     check_columns(frame)
@@ -118,30 +187,18 @@ def train(
     answers, weights = _answers(scale, target, weights, settings)
     count = len(scale.values) if isinstance(scale, Classes) else 0
     plan = settings.plan(task, count)
-    plan = single_epoch(plan) if one_epoch else plan
-    population = fit_population(
-        settings.architecture(task, x.shape[1], count),
-        x,
-        answers[kept],
-        plan,
-        seeds=settings.seeds,
-        dtype=settings.dtype,
-        sample_weight=weights[kept],
-        validation=(held_x, answers[held], weights[held]) if len(held) else None,
-        progress=progress,
-        recorder=recorder,
-    )
-    model = Model(
-        target_name=target.name,
+    return Prepared(
+        architecture=settings.architecture(task, x.shape[1], count),
+        plan=single_epoch(plan) if one_epoch else plan,
+        x=x,
+        answers=answers[kept],
+        weights=weights[kept],
+        held=(held_x, answers[held], weights[held]) if len(held) else None,
         encoding=encoding,
         scaling=scaling,
         target=scale,
-        networks=population.networks,
-        loss=Choice.of(plan.loss),
-        clamp=recipe_of(settings.recipe).clamp,
-        record=_record(settings, plan, population.fits, (copies[kept].sum(), copies[held].sum()), started),
+        rows=(int(copies[kept].sum()), int(copies[held].sum())),
     )
-    return Trained(model, population.fits, settings.seeds - len(population.fits))
 
 
 def train_on(

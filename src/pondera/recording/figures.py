@@ -11,6 +11,15 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+BLOCK = 1 << 14
+"""Values that are summed up at a time: they stay in the cache."""
+
+LISTED = 20
+"""Silent units that are named, at most."""
+
+BINS = 2048
+"""The upper 11 bits of a float32 in the order of the values: sign, exponent, 2 bits of mantissa."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -112,36 +121,47 @@ class TensorFigures:
         >>> found.norm, found.flips, found.distance, round(found.update_ratio, 3)
         (5.0, 1.0, 8.0, 0.283)
         """
-        from pondera.recording import kernels
+        w, s, later = (np.ascontiguousarray(each).reshape(-1) for each in (before, start, after))
+        g = None if gradient is None else np.ascontiguousarray(gradient).reshape(-1)
+        blocks = [slice(at, at + BLOCK) for at in range(0, w.size, BLOCK)]
+        parts = [cls._of_block(w[at], s[at], later[at], None if g is None else g[at]) for at in blocks]
+        sums = {name: sum(part[name] for part, _ in parts) for name in NUMBERS}
+        sums["low"] = min((part["low"] for part, _ in parts), default=math.inf)
+        sums["high"] = max((part["high"] for part, _ in parts), default=-math.inf)
+        dense = np.sum([dense for _, dense in parts], axis=0) if parts else np.zeros(BINS, np.int64)
+        return cls(**sums, spread=Spread.sparse(np.concatenate([dense[: BINS // 2 - 1 : -1], dense[: BINS // 2]])))
 
-        w, s, a = (np.ascontiguousarray(each).reshape(-1) for each in (before, start, after))
-        sums, counts = np.zeros(7), np.zeros(5, np.int64)
-        extremes, bins = np.array([math.inf, -math.inf]), np.zeros(kernels.BINS, np.int64)
+    @staticmethod
+    def _of_block(w: Array, start: Array, after: Array, g: Array | None) -> tuple[dict[str, float], Array]:
+        """Return the numbers of a block of values, and how many are in each of the bins."""
         with np.errstate(over="ignore"):
-            bits = w.astype(np.float32, copy=False).view(np.int32)
-        kernels.values_pass(w, bits, s, a, sums, counts, extremes, bins)
-        if gradient is None:
-            sums[kernels.GRADIENT] = math.nan
-        else:
-            kernels.gradient_pass(np.ascontiguousarray(gradient).reshape(-1), sums, counts)
-        return cls(
-            count=float(w.size),
-            zeros=float(counts[kernels.ZEROS]),
-            nan=float(counts[kernels.NAN]),
-            infinite=float(counts[kernels.INFINITE]),
-            low=float(extremes[0]),
-            high=float(extremes[1]),
-            total=float(sums[kernels.TOTAL]),
-            squares=float(sums[kernels.SQUARES]),
-            start_squares=float(sums[kernels.START_SQUARES]),
-            start_product=float(sums[kernels.START_PRODUCT]),
-            distance_squares=float(sums[kernels.DISTANCE]),
-            flips=float(counts[kernels.FLIPS]),
-            update_squares=float(sums[kernels.UPDATE]),
-            gradient_squares=float(sums[kernels.GRADIENT]),
-            gradient_broken=float(counts[kernels.BROKEN]),
-            spread=Spread.sparse(bins),
-        )
+            halves = np.ascontiguousarray(w, "<f4").view("<u2")
+        dense = np.bincount(halves[1::2] >> 5, minlength=BINS)  # by the upper bits as they are: in order once summed up
+        nan, infinite, count = 0, 0, w.size
+        if not np.isfinite(w).all():
+            good = np.isfinite(w)
+            nan, infinite = int(np.isnan(w).sum()), int(np.isinf(w).sum())
+            w, start, after = w[good], start[good], after[good]
+        v, s = w.astype(np.float64), start.astype(np.float64)
+        product, from_start, moved = v * s, v - s, after - v
+        known = None if g is None else g[np.isfinite(g)].astype(np.float64)
+        return {
+            "count": float(count),
+            "zeros": float(w.size - np.count_nonzero(w)),
+            "nan": float(nan),
+            "infinite": float(infinite),
+            "low": float(w.min()) if w.size else math.inf,
+            "high": float(w.max()) if w.size else -math.inf,
+            "total": float(v.sum()),
+            "squares": float(v @ v),
+            "start_squares": float(s @ s),
+            "start_product": float(product.sum()),
+            "distance_squares": float(from_start @ from_start),
+            "flips": float(np.count_nonzero(product < 0)),
+            "update_squares": float(moved @ moved),
+            "gradient_squares": math.nan if known is None else float(known @ known),
+            "gradient_broken": 0.0 if g is None or known is None else float(g.size - known.size),
+        }, dense
 
     def merge(self, other: TensorFigures) -> TensorFigures:
         """Return the figures of both shards of a tensor together."""
@@ -245,6 +265,35 @@ class UnitFigures:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
+
+    @classmethod
+    def of(cls, kind: str, outputs: Array, flat: Array | None = None) -> UnitFigures:
+        """Return the figures of outputs, (rows, units); ``flat`` says where the activation is on a flat end.
+
+        Examples
+        --------
+        >>> found = UnitFigures.of("dense relu", np.array([[0.0, 1.0], [0.0, 3.0]]))
+        >>> found.silent, found.which, found.zeros, found.dimensions
+        (1, (0,), 0.5, 1.0)
+        """
+        out = np.asarray(outputs, np.float64)
+        rows, units = out.shape
+        centered = out - out.mean(axis=0)
+        small = centered.T @ centered if units <= rows else centered @ centered.T
+        whole = float(np.square(small).sum())
+        silent = np.flatnonzero(out.min(axis=0) == out.max(axis=0))
+        return cls(
+            kind=kind,
+            units=units,
+            rows=rows,
+            mean=float(out.mean()),
+            deviation=float(out.std()),
+            zeros=1 - int(np.count_nonzero(out)) / out.size,
+            silent=len(silent),
+            saturated=math.nan if flat is None else float(np.mean(flat)),
+            dimensions=float(np.trace(small)) ** 2 / whole if whole else 0.0,
+            which=tuple(silent[:LISTED].tolist()),
+        )
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnitFigures:

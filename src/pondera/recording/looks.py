@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pondera.network.architecture import Architecture
@@ -16,86 +14,42 @@ from pondera.network.layer import Layer
 from pondera.recording.figures import UnitFigures
 from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, weight_name
 
+Array = np.ndarray[Any, Any]
+
 FLAT = 0.05
-"""An activation is saturated where its derivative is below this share of its largest."""
-
-LISTED = 20
-"""Silent units that are named, at most."""
+"""An activation is on a flat end where its derivative is below this share of its largest."""
 
 
-def look(
-    program: Program, state: State, rows: Rows, order: Order, i: int
-) -> tuple[dict[str, Any], dict[str, UnitFigures]]:
-    """Return the gradient of a step in every weight, by path, and figures of every layer's outputs."""
-    gradients, sums = _look(program, state, rows, order, i)
-    named = {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients)}
+def gradients(program: Program, state: State, rows: Rows, order: Order, i: int) -> dict[str, Array]:
+    """Return the gradient of a step in every weight, by path."""
+    found = _gradients(program, state, rows, order, i)
+    return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
+
+
+def units(program: Program, state: State, rows: Rows, order: Order, i: int) -> dict[str, UnitFigures]:
+    """Return figures of every layer's outputs for the batch of a step; of a plain function nothing is known."""
     if not isinstance(program.apply, Architecture):
-        return named, {}
-    units = {
-        f"layers.{k}": _units(layer, {name: np.asarray(value) for name, value in found.items()})
-        for k, (layer, found) in enumerate(zip(program.apply.layers, sums, strict=True))
+        return {}
+    present = np.asarray(order.present[i]) > 0
+    outputs = _outputs(program, state, rows, order, i)
+    return {
+        f"layers.{k}": _units(layer, np.asarray(out)[present])
+        for k, (layer, out) in enumerate(zip(program.apply.layers, outputs, strict=True))
     }
-    return named, units
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _look(program: Program, state: State, rows: Rows, order: Order, i: int) -> tuple[Any, list[dict[str, jax.Array]]]:
-    _, gradients = loss_and_gradients(program, state, rows, order, i)
-    sums: list[dict[str, jax.Array]] = []
-    if isinstance(program.apply, Architecture):
-        key = jax.random.fold_in(state.key, state.step)
-        present = order.present[i][:, None]
-        for layer, (_, out) in zip(
-            program.apply.layers, program.apply.trace(state.weights, rows.x[order.rows[i]], key), strict=True
-        ):
-            sums.append(_sums(layer, out, present))
-    return gradients, sums
+def _gradients(program: Program, state: State, rows: Rows, order: Order, i: int) -> Any:
+    return loss_and_gradients(program, state, rows, order, i)[1]
 
 
-def _sums(layer: Layer, out: jax.Array, present: jax.Array) -> dict[str, jax.Array]:
-    """Return what the outputs (batch, units) of the rows that are present add up to."""
-    rows, infinity = jnp.sum(present), jnp.asarray(jnp.inf, out.dtype)
-    mean = jnp.sum(out * present, axis=0) / rows
-    centered = (out - mean) * present
-    small = centered.T @ centered if out.shape[1] <= out.shape[0] else centered @ centered.T
-    trace = jnp.trace(small)
-    there = present > 0
-    return {
-        "rows": rows,
-        "mean": jnp.mean(mean),
-        "square": jnp.sum(jnp.square(out) * present) / (rows * out.shape[1]),
-        "zeros": jnp.sum((out == 0) & there) / (rows * out.shape[1]),
-        "low": jnp.min(jnp.where(there, out, infinity), axis=0),
-        "high": jnp.max(jnp.where(there, out, -infinity), axis=0),
-        "saturated": jnp.sum(_saturated(layer, out) & there) / (rows * out.shape[1]),
-        "dimensions": jnp.square(trace) / jnp.sum(jnp.square(small)),
-    }
+@functools.partial(jax.jit, static_argnums=0)
+def _outputs(program: Program, state: State, rows: Rows, order: Order, i: int) -> list[jax.Array]:
+    key = jax.random.fold_in(state.key, state.step)
+    return [out for _, out in program.apply.trace(state.weights, rows.x[order.rows[i]], key)]  # type: ignore[attr-defined]
 
 
-def _saturated(layer: Layer, out: jax.Array) -> jax.Array:
-    """Return where an activation with two flat ends is on one of them."""
-    name = _activation(layer)
-    slope = 1 - jnp.square(out) if name == "tanh" else 4 * out * (1 - out) if name == "sigmoid" else jnp.ones_like(out)
-    return slope < FLAT
-
-
-def _activation(layer: Layer) -> str:
-    return layer.activation.name if isinstance(layer, Dense) else ""  # type: ignore[union-attr]
-
-
-def _units(layer: Layer, sums: dict[str, Any]) -> UnitFigures:
-    silent = np.flatnonzero(sums["low"] == sums["high"])
-    name, rows = _activation(layer), int(sums["rows"])
-    mean = float(sums["mean"])
-    return UnitFigures(
-        kind=f"{layer.kind} {name}".rstrip(),
-        units=len(sums["low"]),
-        rows=rows,
-        mean=mean,
-        deviation=math.sqrt(max(float(sums["square"]) - mean**2, 0.0)),
-        zeros=float(sums["zeros"]),
-        silent=len(silent),
-        saturated=float(sums["saturated"]) if name in ("tanh", "sigmoid") else math.nan,
-        dimensions=float(sums["dimensions"]),
-        which=tuple(silent[:LISTED].tolist()),
-    )
+def _units(layer: Layer, out: Array) -> UnitFigures:
+    name = layer.activation.name if isinstance(layer, Dense) else ""  # type: ignore[union-attr]
+    slope = {"tanh": lambda y: 1 - y * y, "sigmoid": lambda y: 4 * y * (1 - y)}.get(name)
+    return UnitFigures.of(f"{layer.kind} {name}".rstrip(), out, None if slope is None else slope(out) < FLAT)

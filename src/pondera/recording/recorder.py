@@ -11,7 +11,7 @@ import platform
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from pondera.choice import unknown
 from pondera.errors import ArgumentError, PonderaWarning, RunError
 from pondera.machine import cores
 from pondera.network.architecture import Architecture
-from pondera.recording.looks import look
+from pondera.recording.looks import gradients, units
 from pondera.recording.schedule import ALWAYS, SCHEDULES
+from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, remove_states, save_state
-from pondera.recording.writer import RunWriter
+from pondera.recording.writer import LOCK, SNAPSHOTS, RunWriter
 from pondera.training.epoch import Rows, weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
@@ -43,8 +44,15 @@ APART = 0.5
 RARELY = 50.0
 """… and at least so many times the seconds that the last one took to write."""
 
-SLACK = 0.1
+SLACK = 0.2
 """Seconds that recording may take beside its share: short trainings are recorded well too."""
+
+MOST_WAITING = 4
+"""Steps that wait to be looked at, at most; from then on training waits too, instead of memory filling."""
+
+LONG = 30.0
+"""Seconds of training after which the gradients of single weights are recorded by default: what computes them takes a
+second to compile. Those of shorter trainings are found again by training once more, when somebody asks for them."""
 
 SNAPSHOT_GROWTH = 4
 """All weights are written to a file at the start and whenever so many times more steps were taken."""
@@ -61,14 +69,17 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and a tenth of a second;
-        ``"full"`` looks at every step of the first thousand, and then at each that is 1 % later than the one before.
+        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and a fifth of a second;
+        gradients of single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step
+        of the first thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
     replace
         Whether a run that is in the folder and is another one, or finished, is replaced; else it is an error.
     about
         More to be known of the run, JSON-ready.
+    tell
+        Called with a sentence where training goes on from an earlier process, or an earlier run is replaced.
 
     Raises
     ------
@@ -97,11 +108,14 @@ class Recorder:
         *,
         replace: bool = False,
         about: Mapping[str, Any] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         if level not in SCHEDULES:
             raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
         self.folder, self.level, self.replace = Path(folder), level, replace
         self.schedule = SCHEDULES[level]
+        self.tell = tell or (lambda _: None)
+        self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
         self._about = dict(about or {})
         self.writer.about(**self._about)
@@ -128,6 +142,8 @@ class Recorder:
             self.writer.about(state=FINISHED)
             self.writer.later(remove_states, self.folder)
         self.writer.close()
+        if self._new and self.identity is None:  # nothing began
+            remove_run(self.folder)
         if self.writer.failure is not None:
             warnings.warn(
                 f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
@@ -143,7 +159,7 @@ class Recorder:
         RunError
             If there is another run, and it is not to be replaced.
         """
-        found = identity_of(beginning, self.level)
+        found = identity_of(beginning)
         with self._deciding:
             if self.identity is None:
                 self._begin(found)
@@ -160,6 +176,8 @@ class Recorder:
             if not self.replace:
                 what = "the same training, finished" if before == found else "the run of another training"
                 raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
+            if state != FINISHED:
+                self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
             self.writer.clear()
             self.writer.later(remove_states, self.folder)
             self.writer.about(**self._about)
@@ -187,7 +205,7 @@ class PartRecorder(Watcher):
     def __init__(self, recorder: Recorder, part: int) -> None:
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
-        self.note = ""
+        self.looking, self.waiting = threading.Condition(), 0  # steps that the thread has yet to look at
         self.snapshot = 0  # the step of the next one
         self.saved, self.took_to_save = time.perf_counter(), 0.0
 
@@ -209,18 +227,21 @@ class PartRecorder(Watcher):
         found = load_state(self.recorder.folder, self.part, beginning.state) if goes_on else None
         if found is None:
             return None
-        checkpoint, step, note = found
-        self.reason, self.note = checkpoint.reason, note
+        checkpoint, step, damaged = found
+        self.reason = checkpoint.reason
         while self.snapshot <= step:
             self.snapshot = max(1, self.snapshot * SNAPSHOT_GROWTH)
-        if note:
-            warnings.warn(note, PonderaWarning, stacklevel=2)
-        self.went_on = step
+        if damaged:
+            warnings.warn(damaged, PonderaWarning, stacklevel=2)
+        elif self.reason in ("", INTERRUPTED):
+            network = f" of network {self.part}" if self.part else ""
+            self.recorder.tell(f"The run in {self.recorder.folder} goes on: training{network} after step {step:,}.")
         return checkpoint
 
     def next(self, step: int) -> int:
         """Return the first step, from this one on, to be recorded."""
-        if step >= ALWAYS and not self.recorder.affords():
+        limited = self.recorder.schedule.share is not None
+        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords()):
             return NEVER
         return self.recorder.schedule.next(step)
 
@@ -230,6 +251,10 @@ class PartRecorder(Watcher):
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
+        with self.looking:
+            while self.waiting >= MOST_WAITING:  # each holds two states of training
+                self.looking.wait()
+            self.waiting += 1
         self.writer.later(self._look, point)
         if point.step >= self.snapshot:
             self.writer.snapshot(self.part, point.step, named(point.before.weights))
@@ -282,13 +307,41 @@ class PartRecorder(Watcher):
         self.took_to_save = time.perf_counter() - begun
 
     def _look(self, point: Point) -> None:
-        known = self.writer.seconds
-        first = not hasattr(self, "_looked")
-        found = look(self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
-        self._looked = True
-        self.writer.write_point(self.part, point.step, named(point.before.weights), named(point.after.weights), *found)
-        if first:
-            self.writer.seconds = known  # what was compiled is not what recording goes on to cost
+        try:
+            self._look_at(point)
+        finally:
+            with self.looking:
+                self.waiting -= 1
+                self.looking.notify_all()
+
+    def _look_at(self, point: Point) -> None:
+        seen = (self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
+        every = self.recorder.schedule.share is None or time.perf_counter() - self.recorder.begun > LONG
+        before = named(point.before.weights)
+        self.writer.write_point(
+            self.part,
+            point.step,
+            before,
+            named(point.after.weights),
+            gradients(*seen) if every else None,
+            units(*seen),
+            dict(zip(before, point.squares.tolist(), strict=True)),
+        )
+
+
+def remove_run(folder: Path) -> bool:
+    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
+    there = (folder / DATABASE).exists()
+    if there:
+        remove_states(folder)
+        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
+            path.unlink()
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
+            (folder / name).unlink(missing_ok=True)
+        for place in (folder / SNAPSHOTS, folder):
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
+    return there
 
 
 def named(weights: Any) -> dict[str, Array]:
@@ -296,7 +349,7 @@ def named(weights: Any) -> dict[str, Array]:
     return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
 
 
-def identity_of(beginning: Beginning, level: str) -> dict[str, Any]:
+def identity_of(beginning: Beginning) -> dict[str, Any]:
     """Return what two trainings must have in common for one to go on with the other's state, but for their seeds."""
     program, plan = beginning.program, beginning.plan.to_json()
     plan.pop("seed")

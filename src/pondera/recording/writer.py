@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import queue
 import sqlite3
@@ -22,9 +23,9 @@ from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
 
-SNAPSHOTS = "snapshots"
+SNAPSHOTS, LOCK = "snapshots", "run.lock"
 
-WAITING = 8
+WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
 
 COMMIT = 0.2
@@ -73,7 +74,7 @@ class RunWriter:
         self.seconds = 0.0  # that the thread worked
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
-            self._lock = lock(folder / "run.lock")
+            self._lock = lock(folder / LOCK)
         except BlockingIOError:
             raise RunError(
                 f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
@@ -131,9 +132,13 @@ class RunWriter:
         after: Mapping[str, Array],
         gradients: Mapping[str, Array] | None = None,
         units: Mapping[str, UnitFigures] | None = None,
+        squares: Mapping[str, float] | None = None,
     ) -> None:
-        """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch."""
-        self.later(self.write_point, part, step, before, after, gradients, units or {})
+        """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch.
+
+        ``squares`` are the sums of each tensor's squared gradients, where these themselves are not given.
+        """
+        self.later(self.write_point, part, step, before, after, gradients, units, squares)
 
     def snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         """Write all weights as they are after so many steps to a file of their own."""
@@ -252,7 +257,8 @@ class RunWriter:
         before: Mapping[str, Array],
         after: Mapping[str, Array],
         gradients: Mapping[str, Array] | None,
-        units: Mapping[str, UnitFigures],
+        units: Mapping[str, UnitFigures] | None,
+        squares: Mapping[str, float] | None,
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
@@ -260,6 +266,8 @@ class RunWriter:
             w, later = np.asarray(before[name]), np.asarray(after[name])
             gradient = None if gradients is None or name not in gradients else np.asarray(gradients[name])
             found = TensorFigures.of(w, start, later, gradient)
+            if gradient is None and squares is not None:
+                found = dataclasses.replace(found, gradient_squares=squares[name])
             self.database.execute(
                 "INSERT OR REPLACE INTO tensor_figures VALUES (?, ?, ?, ?)",
                 (step, known.tensors[name], found.to_bytes(), found.spread.to_bytes()),
@@ -267,7 +275,7 @@ class RunWriter:
             self._values(known, name, step, w, gradient)
         self.database.executemany(
             "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
-            [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in units.items()],
+            [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in (units or {}).items()],
         )
         known.points += 1
         if known.points % LOOKS == 0:

@@ -53,6 +53,9 @@ class Taken(NamedTuple):
         (steps of the epoch,) the mean loss of each step's batch, before its update; 0 for steps not taken.
     norms
         (steps of the epoch,) the norm of all gradients of each step; 0 where nobody asked for it.
+    squares
+        (tensors,) the sum of the squared gradients of each tensor in the last of them, in the order of the pytree's
+        leaves; 0 where nobody asked for norms.
     finite
         Whether all weights are finite afterwards.
     """
@@ -60,6 +63,7 @@ class Taken(NamedTuple):
     state: State
     losses: Any
     norms: Any
+    squares: Any
     finite: Any
 
 
@@ -132,20 +136,24 @@ def run_steps(program: Program, state: State, rows: Rows, order: Order, first: i
         rate = order.rates[i]
         weights = jax.tree.map(lambda w, u, f: w + (rate * f).astype(w.dtype) * u, state.weights, updates, factors)
         after = state._replace(weights=weights, optimizer=optimizer, step=state.step + 1)
-        norms = taken.norms.at[i].set(_norm(gradients).astype(taken.norms.dtype)) if program.norms else taken.norms
-        return taken._replace(state=after, losses=taken.losses.at[i].set(loss), norms=norms)
+        taken = taken._replace(state=after, losses=taken.losses.at[i].set(loss))
+        if not program.norms:
+            return taken
+        squares = _squares(gradients).astype(taken.squares.dtype)
+        return taken._replace(norms=taken.norms.at[i].set(jnp.sqrt(jnp.sum(squares))), squares=squares)
 
     none = jnp.zeros(order.rates.shape, order.rates.dtype)
-    taken: Taken = jax.lax.fori_loop(first, last, step, Taken(state, none, none, jnp.asarray(True)))
+    nothing = jnp.zeros(len(jax.tree.leaves(state.weights)), none.dtype)
+    taken: Taken = jax.lax.fori_loop(first, last, step, Taken(state, none, none, nothing, jnp.asarray(True)))
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(taken.state.weights)]).all()
     return taken._replace(finite=finite)
 
 
-def _norm(gradients: Weights) -> jax.Array:
-    """Return √Σ g² over all gradients. Columns are summed first: that vectorizes, a single sum in order does not."""
+def _squares(gradients: Weights) -> jax.Array:
+    """Return Σ g² of each tensor. Columns are summed first: that vectorizes, a single sum in order does not."""
     columns = [jnp.sum(jnp.square(jnp.atleast_1d(leaf)), axis=0) for leaf in jax.tree.leaves(gradients)]
-    whole = [jnp.sum(column) for column in jax.lax.optimization_barrier(columns)]  # type: ignore[no-untyped-call]
-    return jnp.sqrt(jnp.sum(jnp.stack(whole)))
+    apart = jax.lax.optimization_barrier(columns)  # type: ignore[no-untyped-call]
+    return jnp.stack([jnp.sum(column) for column in apart])
 
 
 def loss_of_step(

@@ -135,7 +135,7 @@ class Training:
             state = self._take(stretch, epoch)
             self.done = last
             if seen == step:
-                self.watcher.saw(Point(step, stretch.state, state, order, stretch.first))
+                self.watcher.saw(Point(step, stretch.state, state, order, stretch.first, self.squares))
             if self.done < self.steps:
                 self.watcher.offer(self._checkpoint(state), self._taken(epoch))
                 self._show(epoch, self.done, time.perf_counter() - begun)
@@ -159,7 +159,7 @@ class Training:
             raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
         self.before = stretch
         if self.watcher.watches:
-            norms = np.asarray(after.norms, np.float64)[taken]
+            norms, self.squares = np.asarray(after.norms, np.float64)[taken], np.asarray(after.squares, np.float64)
             self.watcher.took(self._taken(epoch), self.losses[taken].copy(), self._rates(epoch)[taken], norms)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
         return cast("State", after.state)

@@ -56,6 +56,8 @@ class Point(NamedTuple):
         The states.
     order, i
         The epoch, and which of its steps.
+    squares
+        (tensors,) the sum of the squared gradients of each tensor, in the order of the pytree's leaves.
     """
 
     step: int
@@ -63,6 +65,7 @@ class Point(NamedTuple):
     after: State
     order: Order
     i: int
+    squares: Figures
 
 
 class Checkpoint(NamedTuple):
