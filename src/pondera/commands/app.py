@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pondera import __version__
-from pondera.commands import compare, convert, explain, neuron, predict, read, show, timeline, train
+from pondera.commands import compare, convert, explain, neuron, predict, read, show, timeline, train, weight
 
 app = typer.Typer(
     name="pondera",
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "predict": predict.predict,
     "show": show.show,
+    "weight": weight.weight,
     "explain": explain.explain,
     "read": read.read,
     "compare": compare.compare,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,13 @@ import typer
 
 from pondera.commands.options import names as names_of
 from pondera.commands.options import whole_number
+from pondera.commands.places import weight_place
 
 if TYPE_CHECKING:
     from pondera.explaining.question import Question
     from pondera.model.model import Model
 
 FEW = 20  # rows that others are compared with
-
-WEIGHT = re.compile(r"(?:networks\.(\d+)\.)?(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
 
 
 def explain(
@@ -145,13 +143,10 @@ def _weight(loaded: Model, question: Question, text: str) -> Any:
     from pondera.errors import ArgumentError
     from pondera.explaining.connections import weight_of
 
-    found = WEIGHT.fullmatch(text.strip())
-    if found is None:
-        raise ArgumentError(f"--weight takes a name and an index, such as 'layers.1.weight[3,7]'. Got {text!r}.")
-    number = int(found[1] or 0)
+    number, name, index = weight_place(text, "--weight")
     if number >= len(loaded.networks):
         raise ArgumentError(f"--weight: the model has {len(loaded.networks)} networks, numbered from 0. Got {number}.")
-    return weight_of(question, loaded.networks[number], found[2], tuple(int(part) for part in found[3].split(",")))
+    return weight_of(question, loaded.networks[number], name, index)
 
 
 def _write_page(path: Path, found: Any, name: str) -> None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import unknown
+from pondera.choice import Choice, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.question import Question
 from pondera.network.network import Network
@@ -145,7 +145,14 @@ class Weight:
 
 
 def weight_of(question: Question, network: Network, name: str, index: tuple[int, ...]) -> Weight:
-    """Return what a single weight does on the rows of a question.
+    """Return what a single weight does on the rows of a question; see :func:`weight_on`."""
+    return weight_on(network, question.x, *_answers_of(question), name, index)
+
+
+def weight_on(
+    network: Network, x: Array, answers: Array, loss: Choice | str, name: str, index: tuple[int, ...]
+) -> Weight:
+    """Return what a single weight does on some rows.
 
     Derivatives are of the weight alone, along which the network is differentiated forward once and twice: exact for
     every row.
@@ -160,7 +167,7 @@ def weight_of(question: Question, network: Network, name: str, index: tuple[int,
     array = np.asarray(network.weights[name])
     if len(index) != array.ndim or not all(0 <= at < size for at, size in zip(index, array.shape, strict=True)):
         raise ArgumentError(f"{name} has the shape {array.shape}. Got the index {list(index)}.")
-    error = _error_of(question, network)
+    error = _error_on(network, x, answers, loss)
     one = np.zeros_like(array)
     one[index] = 1
     value = float(array[index])
@@ -201,9 +208,17 @@ def weight_of(question: Question, network: Network, name: str, index: tuple[int,
 
 def _error_of(question: Question, network: Network) -> Any:
     """Return weights -> the error of each row, (rows,), as JAX can differentiate it."""
+    return _error_on(network, question.x, *_answers_of(question))
+
+
+def _answers_of(question: Question) -> tuple[Array, str]:
     if question.answers is None or question.loss is None:
         raise ArgumentError("This needs the right answers: give a table that has the target's column.")
-    loss = loss_of(question.loss).error
-    answers = question.answers if question.loss == "softmax_cross_entropy" else question.answers[:, None]
-    x = np.asarray(question.x, network.dtype)
-    return lambda weights: loss(network.architecture(weights, x), answers)
+    return question.answers, question.loss
+
+
+def _error_on(network: Network, x: Array, answers: Array, loss: Choice | str) -> Any:
+    choice = Choice.of(loss)
+    error, rows = loss_of(choice).error, np.asarray(x, network.dtype)
+    targets = answers if choice.name == "softmax_cross_entropy" else np.asarray(answers)[:, None]
+    return lambda weights: error(network.architecture(weights, rows), targets)

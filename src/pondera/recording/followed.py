@@ -10,7 +10,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-ALL = 100_000
+ALL = 250_000
 """A network of no more weights has every one of them followed."""
 
 SAMPLE, FEWEST = 10_000, 64

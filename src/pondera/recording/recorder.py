@@ -186,15 +186,19 @@ class Recorder:
             identity=found,
             state=UNFINISHED,
             level=self.level,
+            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             machine={"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
             versions={"pondera": pondera.__version__, "python": platform.python_version()}
             | {name: version(name) for name in ("jax", "numpy", "optax")},
         )
 
-    def affords(self) -> bool:
-        """Return whether recording took no more of the time so far than it may."""
+    def affords(self, step: int, steps: int) -> bool:
+        """Return whether recording took no more of the time so far than it may by this one of the plan's steps."""
         share = self.schedule.share
-        return share is None or self.writer.seconds <= share * (time.perf_counter() - self.begun) + SLACK
+        if share is None:
+            return True
+        slack = SLACK * math.log1p(step) / math.log1p(steps)  # spread as the steps that are recorded are
+        return self.writer.seconds <= share * (time.perf_counter() - self.begun) + slack
 
 
 class PartRecorder(Watcher):
@@ -205,6 +209,7 @@ class PartRecorder(Watcher):
     def __init__(self, recorder: Recorder, part: int) -> None:
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
+        self.looked = False
         self.looking, self.waiting = threading.Condition(), 0  # steps that the thread has yet to look at
         self.snapshot = 0  # the step of the next one
         self.saved, self.took_to_save = time.perf_counter(), 0.0
@@ -240,8 +245,8 @@ class PartRecorder(Watcher):
 
     def next(self, step: int) -> int:
         """Return the first step, from this one on, to be recorded."""
-        limited = self.recorder.schedule.share is not None
-        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords()):
+        limited, steps = self.recorder.schedule.share is not None, self.beginning.steps * self.beginning.plan.epochs
+        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords(step, steps)):
             return NEVER
         return self.recorder.schedule.next(step)
 
@@ -315,6 +320,8 @@ class PartRecorder(Watcher):
                 self.looking.notify_all()
 
     def _look_at(self, point: Point) -> None:
+        # What the first look compiles is not what recording goes on to cost.
+        self.writer.excused, self.looked = not self.looked, True
         seen = (self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
         every = self.recorder.schedule.share is None or time.perf_counter() - self.recorder.begun > LONG
         before = named(point.before.weights)

@@ -71,7 +71,7 @@ class RunWriter:
     def __init__(self, folder: Path, budget: int | None = None) -> None:
         self.folder, self.budget = folder, budget
         self.failure: str | None = None
-        self.seconds = 0.0  # that the thread worked
+        self.seconds, self.excused = 0.0, False  # of a core, that the thread took; whether a job's are not counted
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
             self._lock = lock(folder / LOCK)
@@ -181,11 +181,12 @@ class RunWriter:
             if job is None:
                 self._do(self._commit)
                 return
-            begun = time.perf_counter()
+            begun = time.thread_time()
             self._do(job[0], *job[1])
-            if begun - self._committed > COMMIT:
+            if time.perf_counter() - self._committed > COMMIT:
                 self._do(self._commit)
-            self.seconds += time.perf_counter() - begun
+            self.seconds += 0.0 if self.excused else time.thread_time() - begun
+            self.excused = False
 
     def _do(self, job: Callable[..., None], *arguments: Any) -> None:
         if self.failure is not None and job != self._commit:

@@ -1,0 +1,112 @@
+"""A run of ``pondera train``: its model, and the rows it was trained on as the network saw them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pondera.commands.training import Asked
+from pondera.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from pondera.model.model import Model
+    from pondera.model.train import Prepared
+    from pondera.recording.run import Run
+    from pondera.training.epoch import Rows
+    from pondera.training.fit import Trainable
+    from pondera.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run was trained from.
+
+    Attributes
+    ----------
+    run, model
+        The run, and the model that came of it.
+    ready
+        The rows that were trained on, and how.
+    """
+
+    run: Run
+    model: Model
+    ready: Prepared
+
+    def again(self, part: int) -> tuple[Trainable, Rows, Plan]:
+        """Return what is needed to train one of its networks again: the network at its start, the rows, the plan."""
+        from pondera.choice import Choice
+        from pondera.network.network import Network
+        from pondera.training.fit import trainable
+        from pondera.training.rows import rows_of
+
+        seed, dtype = int(self.run.about[f"seed.{part}"]), self.model.networks[0].dtype
+        start = Network(self.ready.architecture, self.ready.architecture.initial(seed, dtype))
+        model = trainable(start)
+        with model.precision:
+            rows, _ = rows_of(
+                start.architecture,
+                self.ready.x,
+                self.ready.answers,
+                self.ready.weights,
+                None,
+                Choice.of(self.ready.plan.loss),
+                seed,
+                model.weights,
+            )
+        return model, rows, self.ready.plan.replace(seed=seed)
+
+
+def recorded(run: Run, table: Path | None) -> Recorded:
+    """Return what a run was trained from; ``table`` is where its table is now, None for where it was.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no run of ``pondera train``, its model is not there, or the table is another one.
+    """
+    from pondera.model.file import load
+    from pondera.model.train import prepare
+    from pondera.network.precision import precision
+    from pondera.recording.recorder import fingerprint
+    from pondera.tables.frame import as_frame
+
+    if "arguments" not in run.about:
+        raise ArgumentError(f"{run.folder}: expected a run of pondera train, found one of another program.")
+    asked = Asked.from_json(run.about["arguments"])
+    if table is not None:
+        asked = dataclasses.replace(asked, table=table)
+    place = run.folder / str(run.about["model"])
+    if not place.exists():
+        raise ArgumentError(f"{run.folder}: this run has no {place.name} yet. Wait until it has ended, or resume it.")
+    model, _ = load(place)
+    rows = asked.rows()
+    settings = asked.estimator(rows.task)._settings()
+    ready = prepare(as_frame(rows.columns), rows.train[rows.column], rows.task, settings)
+    found = Recorded(run, model, ready)
+    part = run.parts[0]
+    with precision([ready.x]):
+        again = fingerprint(found.again(part)[1])
+    if again != run.about["identity"]["data"]:
+        raise ArgumentError(f"{asked.table or asked.example}: its rows are not those that {run.folder} was trained on.")
+    return found
+
+
+def network_of(found: Recorded, part: int) -> Any:
+    """Return the network that came of a part of the run.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    if part not in found.run.parts:
+        raise ArgumentError(f"{found.run.folder} has {len(found.run.parts)} networks, numbered from 0. Got {part}.")
+    if len(found.model.networks) != len(found.run.parts):
+        raise ArgumentError(
+            f"{found.run.folder}: {len(found.run.parts)} networks were trained and {len(found.model.networks)} kept, "
+            "as the others finished no epoch. Train again to follow single weights."
+        )
+    return found.model.networks[found.run.parts.index(part)]

@@ -1,0 +1,62 @@
+"""``pondera weight``: the life of one weight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pondera.commands.recorded import Recorded
+    from pondera.recording.biography import Biography
+
+
+def weight(
+    run: Annotated[Path, typer.Argument(help="The folder of a run that pondera train recorded.")],
+    name: Annotated[str, typer.Argument(help="Which weight, such as 'layers.1.weight[3,7]'.", metavar="NAME[I,J]")],
+    table: Annotated[
+        Path | None, typer.Option(help="The table of training, if it has moved.", show_default="where it was")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell the life of one weight: its random start, every recorded step, its end, and what it does there."""
+    from pondera import runs
+    from pondera.commands.places import weight_place
+    from pondera.commands.recorded import network_of, recorded
+    from pondera.explaining.connections import weight_on
+    from pondera.recording.biography import biography
+    from pondera.report.biography import biography_json, show_biography
+    from pondera.report.terminal import print_json, results
+
+    part, tensor, index = weight_place(name, "pondera weight")
+    with runs.open(run) as opened:
+        life = biography(opened, tensor, index, part)
+        found = recorded(opened, table)
+        network, ready = network_of(found, part), found.ready
+        life = _with_gradients(life.ended(network.weights[tensor]), found)
+        effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+    if json:
+        print_json(biography_json(life, effect))
+    else:
+        show_biography(results(), life, effect, str(run))
+
+
+def _with_gradients(life: Biography, found: Recorded) -> Biography:
+    """Find the gradients that were not recorded by training again up to the last of them."""
+    import numpy as np
+
+    from pondera.recording.looks import gradients
+    from pondera.recording.replay import replay
+    from pondera.report.progress import waiting
+
+    missing = [int(step) for step in life.steps[np.isnan(life.gradients)] if step < life.steps[-1]]
+    known: dict[int, float] = {}
+
+    def see(program: Any, rows: Any, point: Any) -> None:
+        known[point.step] = float(gradients(program, point.before, rows, point.order, point.i)[life.name][life.index])
+
+    if missing:
+        with waiting(f"training again up to step {max(missing):,}, for gradients that were not recorded"):
+            replay(*found.again(life.part), missing, see)
+    return life.with_gradients(known)
