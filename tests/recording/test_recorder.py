@@ -59,12 +59,12 @@ def test_what_is_recorded_is_what_happened(tmp_path):
             tensor = run.tensor(name)
             assert tensor.steps.tolist() == list(range(steps))
             for index in np.ndindex(start.shape):
-                life = run.history(name, index)
+                life = run.weight(name, index)
                 assert life.kept == kept
                 assert life.values[0] == start[index]
                 assert life.values[life.steps == kept] == found.network.weights[name][index]
-            values = np.stack([run.history(name, index).values for index in np.ndindex(start.shape)])
-            gradients = np.stack([run.history(name, index).gradients for index in np.ndindex(start.shape)])
+            values = np.stack([run.weight(name, index).values for index in np.ndindex(start.shape)])
+            gradients = np.stack([run.weight(name, index).gradients for index in np.ndindex(start.shape)])
             for at, figures in enumerate(tensor.figures):
                 assert figures.norm == pytest.approx(np.linalg.norm(values[:, at]), rel=1e-12)
                 assert figures.gradient_norm == pytest.approx(np.linalg.norm(gradients[:, at]), rel=1e-12)

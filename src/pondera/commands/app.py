@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from pondera import __version__
-from pondera.commands import compare, convert, explain, neuron, predict, read, show, timeline, train, weight
+from pondera.commands import (
+    backprop,
+    compare,
+    convert,
+    explain,
+    neuron,
+    predict,
+    read,
+    runs,
+    show,
+    timeline,
+    train,
+    weight,
+)
 
 app = typer.Typer(
     name="pondera",
@@ -22,7 +35,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "predict": predict.predict,
     "show": show.show,
+    "runs": runs.runs,
     "weight": weight.weight,
+    "backprop": backprop.backprop,
     "explain": explain.explain,
     "read": read.read,
     "compare": compare.compare,

@@ -12,6 +12,7 @@ import typer
 from pondera.commands.options import names as names_of
 from pondera.commands.options import whole_number
 from pondera.commands.places import weight_place
+from pondera.commands.training import one_table, rows_of_model
 
 if TYPE_CHECKING:
     from pondera.explaining.question import Question
@@ -68,8 +69,7 @@ def explain(
     from pondera.report.progress import steps_progress
     from pondera.report.terminal import print_json, results
 
-    if (table is None) == (example is None):
-        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
+    one_table(table, example)
     if row is not None and weight is not None:
         raise ArgumentError("Give one of both: --row N, or --weight NAME[I,J].")
     if html is not None and (row is not None or weight is not None):
@@ -81,7 +81,7 @@ def explain(
     if html is not None:
         check_page(html, model, *([] if table is None else [table]))
     loaded, _ = load(model)
-    usual = None if background is None else _rows_of(loaded, background)
+    usual = None if background is None else rows_of_model(loaded, background, None)
     question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline, background=usual)
     found: Any
     shown: Callable[[Any, Any], None]
@@ -105,11 +105,10 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
     """Return what is asked, and say what in the table training had not seen."""
     from pondera.explaining.ask import question_of
     from pondera.report.terminal import messages
-    from pondera.tables.examples import load_example
     from pondera.tables.parts import row_number
     from pondera.tables.read import place_of_row
 
-    rows = load_example(str(example))[0] if table is None else _rows_of(loaded, table)
+    rows = rows_of_model(loaded, table, example)
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
     where = row_number if table is None else partial(place_of_row, table)
     question, unseen = question_of(loaded, rows, answers, where=where, **asked)
@@ -126,17 +125,6 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
             soft_wrap=True,
         )
     return question
-
-
-def _rows_of(loaded: Model, table: Path) -> Any:
-    """Return a table with the model's columns as the model takes them."""
-    from pondera.tables.read import read_table
-    from pondera.tables.target import Classes
-
-    words = isinstance(loaded.target, Classes)
-    return read_table(
-        table, as_text=lambda name: words if name == loaded.target_name else loaded.encoding.takes_text(name)
-    )
 
 
 def _weight(loaded: Model, question: Question, text: str) -> Any:

@@ -16,6 +16,8 @@ from pondera.errors import ArgumentError
 if TYPE_CHECKING:
     import polars as pl
 
+    from pondera.model.model import Model
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -134,8 +136,7 @@ def _table(
     from pondera.tables.examples import load_example
     from pondera.tables.read import read_table
 
-    if (table is None) == (example is None):
-        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
+    one_table(table, example)
     if example is not None:
         frame, column, _ = load_example(example)
         return frame, _known(target or column, frame.columns, "--target", example), example
@@ -252,3 +253,47 @@ def _parts(
     labels = frame[column].cast(str).to_numpy() if task == "classification" else None
     train_rows, test_rows = split(frame.height, fraction, seed, labels)
     return frame[train_rows], frame[test_rows]
+
+
+def one_table(table: Path | None, example: str | None) -> None:
+    """Raise unless there is a table or the name of an example, and not both."""
+    if (table is None) == (example is None):
+        raise ArgumentError("Give one of both: a TABLE, or --example NAME such as breast_cancer.")
+
+
+def rows_of_model(model: Model, table: Path | None, example: str | None) -> pl.DataFrame:
+    """Return a table with a model's columns as the model takes them.
+
+    Raises
+    ------
+    ArgumentError, TableError
+        If there is none, or it cannot be read.
+    """
+    from pondera.tables.examples import load_example
+    from pondera.tables.read import read_table
+    from pondera.tables.target import Classes
+
+    one_table(table, example)
+    if table is None:
+        return load_example(str(example))[0]
+    target, words = model.target_name, isinstance(model.target, Classes)
+    return read_table(table, as_text=lambda name: words if name == target else model.encoding.takes_text(name))
+
+
+def answers_of(model: Model, frame: pl.DataFrame) -> Any:
+    """Return the right answers of rows as the model's loss takes them, (rows,).
+
+    Raises
+    ------
+    ArgumentError, TableError
+        If the column is not there, or holds what the model does not know.
+    """
+    from pondera.tables.target import Classes, regression_values, require_complete
+
+    if model.target_name not in frame.columns:
+        raise ArgumentError(f"Expected the column {model.target_name!r}, which holds the right answers; found none.")
+    target = frame[model.target_name]
+    require_complete(target)
+    if isinstance(model.target, Classes):
+        return model.target.encode(target)
+    return model.target.standardize(regression_values(target))

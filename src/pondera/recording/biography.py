@@ -132,7 +132,7 @@ def biography(run: Run, name: str, index: tuple[int, ...], part: int = 0) -> Bio
     ArgumentError
         If there is no such weight, or nothing was recorded of it.
     """
-    found, tensor = run.history(name, index, part), run.tensor(name, part)
+    found, tensor = run.weight(name, index, part), run.tensor(name, part)
     kept = found.steps <= found.kept
     return Biography(
         name=name,

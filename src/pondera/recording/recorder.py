@@ -44,7 +44,7 @@ APART = 0.5
 RARELY = 50.0
 """… and at least so many times the seconds that the last one took to write."""
 
-SLACK = 0.2
+SLACK = 0.4
 """Seconds that recording may take beside its share: short trainings are recorded well too."""
 
 MOST_WAITING = 4
@@ -69,7 +69,7 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and a fifth of a second;
+        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and half a second;
         gradients of single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step
         of the first thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
@@ -96,7 +96,7 @@ class Recorder:
     ...         network = pondera.Network.create(1, pondera.Dense(1))
     ...         fitted = pondera.fit(network, x, 2 * x + 1, pondera.Plan(epochs=9), recorder=recorder)
     ...     with Run(Path(folder)) as run:
-    ...         run.state, run.taken, len(run.history("layers.0.weight", (0, 0)).values)
+    ...         run.state, run.taken, len(run.weight("layers.0.weight", (0, 0)).values)
     ('finished', 9, 10)
     """
 

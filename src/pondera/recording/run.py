@@ -189,7 +189,7 @@ class Run:
         rows = self.database.execute("SELECT DISTINCT layer FROM unit_figures WHERE part = ?", (part,))
         return sorted((layer for (layer,) in rows), key=_natural)
 
-    def history(self, name: str, index: tuple[int, ...], part: int = 0) -> WeightHistory:
+    def weight(self, name: str, index: tuple[int, ...], part: int = 0) -> WeightHistory:
         """Return one weight at the steps that were recorded.
 
         Raises

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.errors import ModelFileError, PonderaWarning, RunError
+from pondera.recording.writer import STATES
 from pondera.training.epoch import State, weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import Best
@@ -23,7 +24,6 @@ from pondera.weights.safetensors import read, write
 
 Array = np.ndarray[Any, Any]
 
-STATES = "states"
 KEY, DIGEST = "pondera.state", "pondera.sha256"
 
 

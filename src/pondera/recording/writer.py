@@ -23,7 +23,7 @@ from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
 
-SNAPSHOTS, LOCK = "snapshots", "run.lock"
+SNAPSHOTS, STATES, LOCK = "snapshots", "states", "run.lock"
 
 WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
@@ -81,6 +81,9 @@ class RunWriter:
             ) from None
         except OSError as error:
             raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
+        for place in (folder, folder / SNAPSHOTS, folder / STATES):  # what a process that was killed was writing
+            for path in place.glob(".*.part"):
+                path.unlink(missing_ok=True)
         try:
             self.database = schema.create(folder / schema.DATABASE)
         except RunError:

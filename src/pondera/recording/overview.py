@@ -1,0 +1,133 @@
+"""Runs side by side: what they were asked for, where they differ, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pondera.errors import PonderaError, RunError
+from pondera.recording.run import Run
+from pondera.recording.runs import found_in
+from pondera.recording.schema import DATABASE
+
+SHOWN = 24
+"""Losses of a run that are told: of epochs, evenly apart."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One run at a glance.
+
+    Attributes
+    ----------
+    folder, state, began
+        Where it is, whether it is finished, and when it began.
+    steps, epochs
+        How many were taken.
+    settings
+        What was asked for, of the plan and the command line, as plain values.
+    losses
+        Of some epochs, evenly apart: on the validation rows where there are any, else on those trained on.
+    best, metric
+        The best validation metric of an epoch, and what it is called; None where nothing was held out.
+    problem
+        Why the run cannot be read; empty where it can.
+    """
+
+    folder: Path
+    state: str
+    began: str
+    steps: int
+    epochs: int
+    settings: Mapping[str, Any]
+    losses: tuple[float, ...]
+    best: float | None
+    metric: str
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "run": str(self.folder),
+            "state": self.state,
+            "began": self.began,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "settings": dict(self.settings),
+            "losses": list(self.losses),
+            "best": self.best,
+            "metric": self.metric,
+            "problem": self.problem or None,
+        }
+
+
+def overviews(places: Iterable[Path]) -> list[Overview]:
+    """Return the runs in some folders, each of which is one or holds some, by when they began.
+
+    Raises
+    ------
+    RunError
+        If there are none.
+    """
+    folders: dict[Path, None] = {}
+    looked = list(places)
+    for place in looked:
+        found = [place] if (place / DATABASE).is_file() else found_in(place) if place.is_dir() else []
+        if not found:
+            raise RunError(f"{place}: expected a run or a folder of runs, found none. pondera train leaves one behind.")
+        folders.update(dict.fromkeys(found))
+    return sorted((overview(folder) for folder in folders), key=lambda each: (each.began, str(each.folder)))
+
+
+def overview(folder: Path) -> Overview:
+    """Return a run at a glance; one that cannot be read says why."""
+    try:
+        with Run(folder) as run:
+            return _of(run)
+    except PonderaError as error:
+        return Overview(folder, "damaged", "", 0, 0, {}, (), None, "", str(error))
+
+
+def _of(run: Run) -> Overview:
+    about = run.about
+    epochs = run.epochs(run.parts[0]) if run.parts else []
+    losses = [
+        float(loss)
+        for each in epochs
+        for loss in [each["training_loss"] if each["validation_loss"] is None else each["validation_loss"]]
+        if loss is not None
+    ]
+    scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
+    loss = ((about.get("identity") or {}).get("plan") or {}).get("loss") or {}
+    regression = "cross_entropy" not in str(loss.get("name"))
+    return Overview(
+        folder=run.folder,
+        state=run.state,
+        began=str(about.get("began", "")),
+        steps=run.taken,
+        epochs=len(epochs),
+        settings=_settings(about),
+        losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
+        if len(losses) > SHOWN
+        else tuple(losses),
+        best=(min(scores) if regression else max(scores)) if scores else None,
+        metric="RMSE" if regression else "accuracy",
+    )
+
+
+def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for: options that were given, and the plan they led to."""
+    asked = {name: value for name, value in about.get("arguments", {}).items() if value is not None}
+    identity = about.get("identity") or {}
+    plan = {f"plan.{name}": value for name, value in (identity.get("plan") or {}).items()}
+    return asked | plan | ({"rows": identity["rows"]} if "rows" in identity else {})
+
+
+def differences(found: Iterable[Overview]) -> dict[str, list[Any]]:
+    """Return the settings in which runs differ, with the value of each run; None where a run has no such setting."""
+    runs = list(found)
+    names = dict.fromkeys(name for each in runs for name in each.settings)
+    values = {name: [each.settings.get(name) for each in runs] for name in names}
+    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
