@@ -1,0 +1,154 @@
+"""Runs on the command line: recorded, resumed, listed, and followed down to a single weight."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import pondera
+from pondera.commands import main
+
+TRAIN = ("train", "--example", "wine", "--hidden", "16,8", "--epochs", 30)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a small run."""
+    folder = tmp_path_factory.mktemp("runs") / "wine"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main([*map(str, TRAIN), "--out", str(folder), "--record", "full"])
+    return folder
+
+
+def test_a_weights_life_ends_in_the_saved_model(run, trained):
+    told = run("weight", trained, "layers.1.weight[2,3]", "--json").json
+    model = pondera.load(trained / "model.safetensors").model_
+    start = model.architecture.initial(0)["layers.1.weight"][2, 3]
+    values = [each["value"] for each in told["history"]]
+    assert values[0] == told["initial"] == start
+    assert values[-1] == told["final"] == model.weights["layers.1.weight"][2, 3]
+    steps = [each["step"] for each in told["history"]]
+    assert steps == list(range(len(steps)))
+    moved = np.diff(np.array(values, np.float64))
+    assert moved.sum() == pytest.approx(told["final"] - told["initial"], abs=1e-12)
+    assert all(each["gradient"] is not None for each in told["history"][:-1])
+    sizes = np.sort(np.abs(model.weights["layers.1.weight"]).ravel())[::-1]
+    assert sizes[told["rank"] - 1] == abs(np.float32(told["final"]))
+    assert told["initializer"]["name"] in ("normal", "lecun_normal", "he_normal")
+
+
+def test_the_change_of_the_loss_without_a_weight_is_exact(run, trained):
+    from pondera.commands.recorded import recorded
+    from pondera.training.losses import loss_of
+
+    told = run("weight", trained, "layers.2.weight[0,1]", "--json").json
+    with pondera.runs.open(trained) as opened:
+        found = recorded(opened, None)
+    model, ready = found.model, found.ready
+    network = model.networks[0]
+    without = dict(network.weights)
+    without["layers.2.weight"] = without["layers.2.weight"].copy()
+    without["layers.2.weight"][0, 1] = 0
+
+    def loss(weights):
+        outputs = network.architecture(weights, ready.x)
+        return float(np.mean(loss_of(model.loss).error(outputs, ready.answers)))
+
+    assert told["ablation_loss_change"] == pytest.approx(loss(without) - loss(dict(network.weights)), abs=1e-6)
+
+
+def test_gradients_that_were_not_recorded_are_found_again(run, trained, tmp_path):
+    assert run(*TRAIN, "--out", tmp_path).code == 0
+    short, full = (run("weight", place, "layers.1.weight[2,3]", "--json").json for place in (tmp_path, trained))
+    known = {each["step"]: each for each in full["history"]}
+    assert len(short["history"]) > 3
+    assert all(each == known[each["step"]] for each in short["history"][:-1])
+    assert short["final"] == full["final"]
+
+
+def test_the_update_written_out_is_what_training_made(run, trained):
+    told = run("backprop", trained, "--step", 17, "--weight", "layers.1.weight[2,3]", "--json").json["weight"]
+    life = run("weight", trained, "layers.1.weight[2,3]", "--json").json["history"]
+    assert told["update"]["before"] == life[17]["value"]
+    assert told["trained"] == life[18]["value"]
+    assert told["update"]["after"] == pytest.approx(told["trained"], rel=1e-6)
+    assert told["gradient"] == pytest.approx(life[17]["gradient"], rel=1e-4)
+    terms = np.multiply(told["product"]["activations"], told["product"]["signals"])
+    assert terms.sum() * told["product"]["factor"] == pytest.approx(told["gradient"], rel=1e-4)
+
+
+def test_a_row_forward_and_back(run, trained):
+    told = run("backprop", trained, "--example", "wine", "--row", 3, "--json").json
+    assert [layer["kind"] for layer in told["layers"]] == ["scale", "dense", "dense", "dense"]
+    assert told["rows"] == 1
+    assert told["loss"] == pytest.approx(told["errors"][0])
+    gradient = told["weight"]["gradient"]
+    assert told["weight"]["update"]["lines"][0]["value"] == gradient
+    shown = run("backprop", trained, "--example", "wine", "--row", 3)
+    assert "as the first step of the model's plan would move it" in shown.out
+
+
+def test_runs_are_listed_and_compared(run, trained, tmp_path):
+    other = tmp_path / "other"
+    assert run(*TRAIN, "--seed", 5, "--out", other).code == 0
+    told = run("runs", trained, other, "--json").json
+    assert [each["state"] for each in told["runs"]] == ["finished", "finished"]
+    assert told["differences"] == {"seed": [0, 5]}
+    assert all(each["best"] > 0.5 for each in told["runs"])
+    assert "they differ in" in run("runs", tmp_path, trained).out
+
+
+def test_a_training_that_is_killed_goes_on(tmp_path):
+    command = [sys.executable, "-m", "pondera", *map(str, TRAIN[:-1]), "4000", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if any((tmp_path / "run" / "states").glob("*.safetensors")):
+            break
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    again = [sys.executable, "-m", "pondera", "train", "--resume", str(tmp_path / "run")]
+    done = subprocess.run(again, capture_output=True, text=True, check=True)
+    assert "goes on: training after step" in done.stderr
+    whole = [*command[:-1], str(tmp_path / "whole"), "--record", "off"]
+    subprocess.run(whole, capture_output=True, check=True)
+    found, expected = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "whole"))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("weight", "{run}", "layers.9.weight[0,0]"), "Unknown tensor 'layers.9.weight'"),
+        (("weight", "{run}", "layers.1.weight[99,0]"), "layers.1.weight has the shape"),
+        (("weight", "{run}", "layers.1.weight"), "pondera weight takes a name and an index"),
+        (("weight", "{run}", "networks.4.layers.1.weight[0,0]"), "there is no part 4"),
+        (("weight", "{empty}", "layers.1.weight[0,0]"), "expected the folder of a run"),
+        (("backprop", "{run}"), "Give one of both: --row N of a table, or --step T of a run"),
+        (("backprop", "{run}", "--row", 1), "Give one of both: a TABLE"),
+        (("backprop", "{run}", "--step", 10**9), "steps were taken, numbered from 0"),
+        (("backprop", "{run}", "--example", "wine", "--row", 999), "the table has 178 rows"),
+        (("backprop", "{run}", "--example", "iris", "--row", 1), "Column 'alcohol'"),
+        (("runs", "{empty}"), "expected a run or a folder of runs, found none"),
+        (("train", "--resume", "{run}"), "this run is finished"),
+        (("train", "--resume", "{run}", "--epochs", 3), "Leave out --epochs"),
+        (("train", "--resume", "{empty}"), "expected the folder of a run"),
+        (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "Unknown level of recording 'all'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(run, trained, tmp_path, arguments, sentence):
+    places = {"run": trained, "empty": tmp_path}
+    done = run(*(each.format(**places) if isinstance(each, str) else each for each in arguments))
+    assert done.code == 2
+    assert sentence in done.err.replace("\n", " ")
+    assert done.out == ""
