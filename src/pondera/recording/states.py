@@ -55,8 +55,6 @@ def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> No
     )
     place = folder / STATES
     place.mkdir(exist_ok=True)
-    for old in _files(folder, part)[:-1]:
-        old.unlink()
     write(place / f"{part}-{step:012d}.safetensors", arrays, {KEY: text, DIGEST: _digest(text, arrays)})
     for old in _files(folder, part)[:-2]:
         old.unlink()

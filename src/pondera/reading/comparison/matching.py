@@ -21,6 +21,9 @@ from pondera.weights.tensor import Tensor
 CANDIDATES = 12
 """So many tensors of the nearest figures are looked at."""
 
+FEWEST = 8
+"""Tensors of fewer values are not looked for within others: they are found there by chance."""
+
 LIKE, SURE = 0.0, 0.25
 """From this likeness on two tensors belong together; from this one on nothing else can come near."""
 
@@ -216,9 +219,10 @@ def _fused(left: dict[str, Tensor], right: dict[str, Tensor]) -> list[Match]:
     found = []
     for small, big, back in ((left, right, False), (right, left, True)):
         used: set[str] = set()
-        for whole in list(big.values()):
+        pieces = [tensor for tensor in small.values() if tensor.count >= FEWEST and _is_float(tensor)]
+        for whole in [tensor for tensor in big.values() if _is_float(tensor)]:
             taken: set[tuple[int, int, int]] = set()
-            for tensor in sorted(small.values(), key=lambda tensor: _numbers(tensor.name) != _numbers(whole.name)):
+            for tensor in sorted(pieces, key=lambda tensor: _numbers(tensor.name) != _numbers(whole.name)):
                 full = sum(length for _, _, length in taken) >= max(whole.shape, default=0)
                 if full or tensor.name not in small:
                     continue
@@ -238,6 +242,11 @@ def _fused(left: dict[str, Tensor], right: dict[str, Tensor]) -> list[Match]:
         for name in used:
             del big[name]
     return found
+
+
+def _is_float(tensor: Tensor) -> bool:
+    """Whether it holds weights, and not what an ONNX file has beside them: shapes, indices, masks."""
+    return not tensor.dtype.startswith(("int", "uint", "bool"))
 
 
 def _like(relation: Relation) -> bool:

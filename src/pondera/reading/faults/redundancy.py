@@ -9,6 +9,7 @@ import numpy as np
 from pondera.choice import counted, listed
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts, Place
+from pondera.reading.faults.fixed import is_fixed_basis
 from pondera.reading.faults.rule import certainty_of
 from pondera.weights.tensor import Array
 
@@ -41,7 +42,7 @@ def dead(facts: Facts) -> Iterator[Finding]:
         for side, strengths in (("output", units.outputs), ("input", units.inputs)):
             gone = _gone(strengths)
             few = place.figures.count < FEWEST * len(strengths)
-            if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)):
+            if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)) or is_fixed_basis(place):
                 continue
             end = "leads to" if side == "output" else "leaves"
             yield Finding(
@@ -85,7 +86,7 @@ def duplicated(facts: Facts) -> Iterator[Finding]:
         pairs = units.duplicates
         same = [pair for pair in pairs.pairs if pair.cosine > 0]
         total = (pairs.total or 0) * len(same) // max(len(pairs.pairs), 1)
-        if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0):
+        if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0) or is_fixed_basis(place):
             continue
         yield Finding(
             f"{place.layer.name if place.layer else place.name} has {counted(total, 'pair')} of output units with the "

@@ -23,6 +23,7 @@ from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.faults.distributions import DISTRIBUTIONS, UNIFORM, Distribution, distance, structure
 from pondera.reading.faults.facts import Facts, Place, sample
+from pondera.reading.faults.fixed import is_fixed_basis
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.faults.starts import RECURRENT, Scale, scales
 
@@ -113,7 +114,7 @@ def untrained(facts: Facts) -> Iterator[Finding]:
     """Layers at their start: for certain where an edge, orthogonality or the bias shows it, else possibly."""
     for place in facts.connections:
         verdict = verdict_of(place)
-        if verdict is None:
+        if verdict is None or is_fixed_basis(place):
             continue
         bias = _bias(facts, place)
         certain = _is_certain(place, verdict, bias)
