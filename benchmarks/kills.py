@@ -45,12 +45,12 @@ def child(folder: Path) -> None:
     print("ready", flush=True)
     with Recorder(folder) as recording:
         found = pondera.fit(network, x, y, plan, validation=0.2, recorder=recording)
-    digest = hashlib.sha256()
-    for name, value in sorted(found.network.weights.items()):
-        digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    told = [(each.epoch, each.training_loss, each.validation_loss) for each in found.history]
-    digest.update(json.dumps([told, found.best_epoch, found.reason]).encode())
-    print(digest.hexdigest())
+        digest = hashlib.sha256()
+        for name, value in sorted(found.network.weights.items()):
+            digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        told = [(each.epoch, each.training_loss, each.validation_loss) for each in found.history]
+        digest.update(json.dumps([told, found.best_epoch, found.reason]).encode())
+        print(digest.hexdigest(), flush=True)  # before the run is finished: who is killed after that was done
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -70,8 +70,10 @@ def killed_until_done(folder: Path, random: np.random.Generator, figures: dict[s
             out, err = process.communicate(timeout=wait)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            out, _ = process.communicate()
             figures["kills"] += 1
+            if out.strip():
+                return out.split()[-1]
             figures["while_training"] += int((folder / "states").is_dir())
             figures["while_writing"] += int(any(folder.rglob("*.part")))
             if random.random() < 0.1:

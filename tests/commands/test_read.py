@@ -244,3 +244,48 @@ def test_spectra_of_a_matrix_that_holds_nan(run, checkpoint):
     assert done.code == 0, done.err
     layer = next(each for each in json.loads(done.out)["layers"] if each["name"] == "layer")
     assert layer["spectral_norm"] is None
+
+
+def test_other_files_of_a_folder_are_named(run, tmp_path):
+    save_file({"fc.weight": np.eye(3, dtype=np.float32)}, tmp_path / "model.safetensors")
+    np.savez(tmp_path / "older.npz", a=np.ones(3))
+    done = run("read", tmp_path)
+    assert "not read: 1 other file of weights in this folder, 'older.npz'" in done.out
+    assert run("read", tmp_path, "--json").json["metadata"]["not_read"] == ["older.npz"]
+
+
+def test_layers_of_a_selection_are_seen_from_the_whole(run, tmp_path):
+    arrays = {"conv.weight": np.ones((4, 2, 3, 3), np.float32), "conv.bias": np.zeros(4, np.float32)}
+    np.savez(tmp_path / "w.npz", **arrays)
+    asked = ((), ("--tensor", "*.weight"))
+    whole, part = (run("read", tmp_path / "w.npz", *more, "--json").json["layers"] for more in asked)
+    assert [(each["name"], each["kind"], each["outputs"]) for each in part] == [("conv", "convolution", 4)]
+    assert whole[0]["strength"] == part[0]["strength"]
+    assert part[0]["tensors"] == {"weight": "conv.weight"}
+    biases = run("read", tmp_path / "w.npz", "--tensor", "*.bias", "--json").json["layers"]
+    assert [(each["kind"], each["strength"]) for each in biases] == [("convolution", None)]
+
+
+def test_a_page_replaces_pages_only(run, tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.ones((4, 4), np.float32))
+    for _ in range(2):
+        assert run("read", tmp_path / "w.npz", "--html", tmp_path / "page.html").code == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    for place, sentence in (
+        ("notes.txt", "is no page of Pondera and is left alone"),
+        ("nowhere/page.html", "is no folder that can be written to"),
+        (".", "found a folder"),
+    ):
+        done = run("read", tmp_path / "w.npz", "--html", tmp_path / place)
+        assert done.code == 2
+        assert sentence in " ".join(done.err.split())
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_names_whose_ends_are_the_same_are_shown_whole(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    end = "/a_very_long_ending_of_a_name/that_two_tensors_share/and_more_of_it/weight"
+    np.savez(tmp_path / "w.npz", **{f"{first}{end}": np.ones((4, 4), np.float32) for first in ("one", "other")})
+    shown = run("read", tmp_path / "w.npz").out
+    assert "one/a_very" in shown
+    assert "other/a_very" in shown

@@ -28,7 +28,7 @@ def convert(
 
     from pondera.choice import counted
     from pondera.report.progress import bytes_progress
-    from pondera.report.terminal import QUIET, amount, print_json, results
+    from pondera.report.terminal import QUIET, amount, messages, print_json, results
     from pondera.weights.open import open as open_weights
     from pondera.weights.writing.convert import plan
 
@@ -36,6 +36,8 @@ def convert(
     if tensor is not None:
         found = found.select(tensor)
     planned = plan(found, out, dtype, to=to, optimizer=optimizer)
+    if out.exists():
+        messages().print(f"Note: {out} is replaced.", soft_wrap=True)
     with bytes_progress(planned.nbytes) as progress:
         done = planned.write(progress)
     if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import time
@@ -119,9 +120,14 @@ class Reading:
         read = sum(self.weights[name].nbytes for name in self.statistics)
         return read / 1e9 / max(self.pass_seconds, 1e-9)
 
+    @property
+    def known(self) -> tuple[LayerFigures, ...]:
+        """The layers whose kind is known; the others are tensors of which nothing says what they are for."""
+        return tuple(each for each in self.layers if each.layer.kind != "unknown")
+
     def __repr__(self) -> str:
         found = counted(len(self.findings), "finding")
-        return f"<Reading of {self.weights!r}: {counted(len(self.layers), 'layer')}, {found}>"
+        return f"<Reading of {self.weights!r}: {counted(len(self.known), 'layer')}, {found}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: what is wrong, and the layers that connect, the largest first."""
@@ -162,6 +168,7 @@ class Reading:
 def read(
     weights: Weights | str | os.PathLike[str],
     *,
+    tensor: str | None = None,
     spectrum: bool = False,
     norms: bool = False,
     progress: Progress | None = None,
@@ -175,6 +182,8 @@ def read(
     ----------
     weights
         Or the path of a file of them, or of a folder.
+    tensor
+        Only tensors whose names match this pattern, such as ``"*.weight"``. What layers they are in is seen from all.
     spectrum
         Whether to look at singular values too, which takes longer.
     norms
@@ -198,12 +207,13 @@ def read(
     (0.3333333333333333, [('dense', 1.0)])
     """
     begun = time.perf_counter()
-    opened = weights if isinstance(weights, Weights) else open_weights(weights)
+    whole = weights if isinstance(weights, Weights) else open_weights(weights)
+    opened = whole if tensor is None else whole.select(tensor)
     show = progress or (lambda what, done, of, latest: None)
     opened_at = time.perf_counter()
     statistics = _statistics(opened, show)
     passed = time.perf_counter() - opened_at
-    layers = layers_of(opened)
+    layers = layers_of(whole) if opened is whole else _within(opened, layers_of(whole))
     units = _units(opened, layers, show)
     spectra = _spectra(opened, layers, show) if spectrum else {}
     figures = tuple(
@@ -228,6 +238,17 @@ def read(
         bandwidth_of(opened),
         {name: norms_of(opened[name]) for name in statistics if opened[name].ndim > 1} if norms else {},
     )
+
+
+def _within(weights: Weights, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers as far as their tensors are among the weights."""
+    found = []
+    for layer in layers:
+        tensors = {role: name for role, name in layer.tensors.items() if name in weights}
+        axes = {role: each for role, each in layer.axes.items() if role in tensors}
+        if tensors:
+            found.append(dataclasses.replace(layer, tensors=tensors, axes=axes))
+    return tuple(found)
 
 
 def _statistics(weights: Weights, show: Progress) -> dict[str, Statistics]:

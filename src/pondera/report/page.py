@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,16 @@ ul.findings li b{display:block}
 ul.findings span{color:#66727f}
 svg{max-width:100%;height:auto}
 table.pondera{font-size:.86rem;width:100%}
+table.pondera td:first-child{min-width:15em}
 table.pondera tbody tr:nth-child(even){background:#f8f9fb}
 table.pondera th{border-color:#e3e7eb;color:#66727f}
 footer{margin-top:1.4rem;font-size:.85rem}
 """
 )
+
+
+MARK, ENDING = b"<footer>Pondera ", 200
+"""What the last bytes of every page have in them, and how many these are at most."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,12 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escaped(title)}</title><style>{LOOK}</style></head><body><main>"
         f"<h1>{escaped(title)}</h1><p class='quiet'>{escaped(subtitle)}</p><dl class='figures'>{large}</dl>"
-        f"{parts}<footer>Pondera {escaped(__version__)}</footer></main></body></html>\n"
+        f"{parts}{MARK.decode()}{escaped(__version__)}</footer></main></body></html>\n"
     )
 
 
 def check_page(path: Path, *sources: Path) -> None:
-    """Raise where a page would lie on what it is about: before anything is read.
+    """Raise where a page cannot be written, or would replace what is no page of ours: before anything is read.
 
     Parameters
     ----------
@@ -96,6 +102,20 @@ def check_page(path: Path, *sources: Path) -> None:
         for file in source.iterdir() if source.is_dir() else (source,):
             if path.exists() and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+    if path.is_dir():
+        raise ArgumentError(f"--html {path}: expected a file to write, found a folder. Give a name such as page.html.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ArgumentError(f"--html {path}: {path.parent} is no folder that can be written to. Give another place.")
+    if path.exists() and not _is_page(path):
+        raise ArgumentError(f"--html {path}: this file is no page of Pondera and is left alone. Give another name.")
+
+
+def _is_page(path: Path) -> bool:
+    """Say whether a file is such a page, or empty, by how it ends."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - ENDING, 0))
+        end = file.read()
+    return not end or MARK in end
 
 
 def write_page(path: Path, content: str) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import counted
+from pondera.choice import counted, listed
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, ending, figure
+from pondera.report.terminal import GRAVE, QUIET, amount, ending, short
 
 SHOWN = 24  # layers, and tensors, that are listed
 NARROWEST = 16  # columns for a name
 LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
-LONG = 1e6  # from which on a figure is written in powers of ten
+SPECTRUM = (
+    "σ₁: largest singular value; stable: Σσ² / σ₁²; eff.: effective rank, e to the entropy of the shares of σ; "
+    "alpha: exponent of the tail of σ², by a power law"
+)
+"""What the columns of spectra are."""
+
 WIDE = 100  # columns, from which on there is room for means
 
 
@@ -29,12 +35,14 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         counted(len(weights), "tensor"),
         counted(weights.count, "value"),
         amount(weights.nbytes),
-        counted(len(reading.layers), "layer"),
+        counted(len(reading.known), "layer"),
     ]
     counts.append(" and ".join(_dtypes(reading)))
     console.print(Text(", ".join(counts), style=QUIET))
     if weights.optimizer:
         console.print(Text(f"{counted(len(weights.optimizer), 'tensor')} of an optimizer are kept apart", style=QUIET))
+    if others := not_read(reading):
+        console.print(Text(others, style=QUIET))
     for finding in reading.findings:
         show_finding(console, finding)
     connecting = [each for each in reading.layers if each.strength is not None]
@@ -42,11 +50,23 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         console.print()
         console.print(_layers(connecting, console.width))
         _rest(console, len(connecting), "layers")
+        if any(each.spectra for each in connecting):
+            console.print(Text(SPECTRUM, style=QUIET))
     console.print()
     console.print(_tensors(reading, console.width))
     _rest(console, len(weights), "tensors")
     console.print()
     console.print(Text(speed(reading), style=QUIET))
+
+
+def not_read(reading: Reading) -> str:
+    """Return which other files of weights the folder has, in words; nothing where there are none."""
+    others = reading.weights.metadata.get("not_read", [])
+    if not others:
+        return ""
+    count = int(reading.weights.metadata["not_read_count"])
+    names = listed([repr(each) for each in others])
+    return f"not read: {counted(count, 'other file')} of weights in this folder, {names}"
 
 
 def show_finding(console: Console, finding: Finding) -> None:
@@ -83,7 +103,7 @@ def _layers(connecting: list[LayerFigures], width: int) -> Table:
             known += (
                 [found.spectral_norm, found.stable_rank, found.effective_rank, found.alpha] if found else [None] * 4
             )
-        rows.append([*cells, *(_figure(value) for value in known)])
+        rows.append([*cells, *(short(value) for value in known)])
     figures = ["in → out", "strength", *(["σ₁", "stable", "eff.", "alpha"] if spectra else [])]
     return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
 
@@ -97,7 +117,7 @@ def _tensors(reading: Reading, width: int) -> Table:
         found = reading.statistics.get(tensor.name)
         cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
         known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
-        cells += [_figure(value) for place, value in enumerate(known) if means or place != 2]
+        cells += [short(value) for place, value in enumerate(known) if means or place != 2]
         rows.append([*cells, _odd(found)])
     figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
@@ -112,8 +132,13 @@ def _table(words: list[str], figures: list[str], rows: list[list[str]], width: i
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     columns = list(zip(words + figures, *rows, strict=True))
     others = sum(max(map(len, column)) + 2 for column in columns[1:])
-    for name, *cells in rows:
-        table.add_row(ending(name, max(width - others - 2, NARROWEST)), *cells)
+    room = max(width - others - 2, NARROWEST)
+    cut = [ending(name, room) for name, *_ in rows]
+    if len(set(cut)) < len(cut):  # ends alone do not tell them apart: they are shown whole, on several lines
+        cut = [ending(name, sys.maxsize) for name, *_ in rows]
+        table.columns[0].no_wrap, table.columns[0].max_width, table.columns[0].overflow = False, room, "fold"
+    for name, (_, *cells) in zip(cut, rows, strict=True):
+        table.add_row(name, *cells)
     return table
 
 
@@ -135,11 +160,6 @@ def _dtypes(reading: Reading) -> list[str]:
         held[tensor.dtype] += tensor.count
     names = [name for name, _ in held.most_common()]
     return [", ".join(names)] if len(names) <= 3 else [", ".join(names[:3]), f"{len(names) - 3} more dtypes"]
-
-
-def _figure(value: float | None) -> str:
-    """Return a figure in few columns: counters and positions of integer tensors can be long."""
-    return f"{value:.2e}" if value is not None and abs(value) >= LONG else figure(value, 3)
 
 
 def _rest(console: Console, count: int, what: str) -> None:

@@ -7,7 +7,8 @@ from pondera.markup import table
 from pondera.reading.read import Reading
 from pondera.report.charts.reading import CHARTS, svg
 from pondera.report.page import Section, findings_list, page
-from pondera.report.terminal import amount, figure
+from pondera.report.reading import not_read
+from pondera.report.terminal import amount, figure, short
 
 LISTED = 2_000  # layers and tensors that are in the tables
 
@@ -18,12 +19,12 @@ def reading_page(reading: Reading, name: str) -> str:
     sections = [_findings(reading), *_charts(reading), _layers(reading), _tensors(reading)]
     return page(
         name,
-        weights.format,
+        f"{weights.format}; {others}" if (others := not_read(reading)) else weights.format,
         (
             ("tensors", f"{len(weights):,}"),
             ("values", f"{weights.count:,}"),
             ("size", amount(weights.nbytes)),
-            ("layers", f"{len(reading.layers):,}"),
+            ("layers", f"{len(reading.known):,}"),
             ("findings", f"{len(reading.findings):,}"),
         ),
         [each for each in sections if each is not None],
@@ -54,7 +55,7 @@ def _layers(reading: Reading) -> Section:
     head = ["layer", "kind", "inputs", "outputs", "values", "strength"]
     head += ["largest singular value", "stable rank", "effective rank", "alpha"] if spectra else []
     rows = []
-    for each in reading.layers[:LISTED]:
+    for each in reading.known[:LISTED]:
         row = [each.layer.name, each.layer.kind, _whole(each.layer.inputs), _whole(each.layer.outputs)]
         row += [f"{each.count:,}", figure(each.strength)]
         if spectra:
@@ -73,7 +74,8 @@ def _layers(reading: Reading) -> Section:
     return Section(
         "Layers",
         "Strength says how large the weights are, not how much an input matters: that needs data."
-        + _left(len(reading.layers)),
+        + _unknown(len(reading.layers) - len(reading.known))
+        + _left(len(reading.known)),
         table(head, rows),
     )
 
@@ -86,11 +88,15 @@ def _tensors(reading: Reading) -> Section:
         if found is None:
             row += ["–"] * 7
         else:
-            row += [figure(each) for each in (found.minimum, found.maximum, found.mean, found.deviation, found.l2)]
+            row += [short(each) for each in (found.minimum, found.maximum, found.mean, found.deviation, found.l2)]
             row += [f"{found.zeros:,}", f"{found.nan + found.infinite:,}"]
         rows.append(row)
     head = ["tensor", "dtype", "shape", "values", "min", "max", "mean", "std", "norm", "zeros", "NaN or ∞"]
     return Section("Tensors", "In the order of the file." + _left(len(reading.weights)), table(head, rows))
+
+
+def _unknown(count: int) -> str:
+    return f" What {counted(count, 'other tensor')} or groups of them are for, nothing says." if count else ""
 
 
 def _left(count: int) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
+LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -68,6 +69,17 @@ def figure(value: float | None, digits: int = 4) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
+
+
+def short(value: float | None) -> str:
+    """Return a number in few letters: positions and counters of whole numbers can be long.
+
+    Examples
+    --------
+    >>> short(0.85664), short(9.2e18), short(None)
+    ('0.857', '9.20e+18', '–')
+    """
+    return f"{value:.2e}" if value is not None and abs(value) >= LONG else figure(value, 3)
 
 
 def amount(size: int) -> str:

@@ -8,6 +8,7 @@ training and DeepSpeed are folders too, which only their own library can read; t
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import os
 import re
@@ -151,6 +152,8 @@ def open_tensorflow(path: Path, view: memoryview) -> NoReturn:
 def open_folder(path: Path, open_one: OpenOne) -> Weights:
     """Return the weights in a folder: of an index if it has one, of all safetensors files, or of its only other file.
 
+    Other files of weights, such as the same model for another library, are named in ``metadata["not_read"]``.
+
     Parameters
     ----------
     path
@@ -164,13 +167,15 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
         If there are no weights in it, weights of several models, not all parts of them, or only such as another
         library must convert.
     """
-    found = _best(path, _names(path))
+    names = _names(path)
+    found = _best(path, names)
     if found[0].endswith(".json"):
-        return open_index(path / found[0], map_file(beside(path / found[0], found[0])), open_one)
+        index = path / found[0]
+        return _with_others(path, open_index(index, map_file(beside(index, found[0])), open_one), names)
     shards = {name: open_one(_part(path / name, name)) for name in found}
     if len(found) == 1:
         (only,) = shards.values()
-        return _with_config(path, only)
+        return _with_others(path, _with_config(path, only), names)
     owners: dict[str, str] = {}
     for name, shard in shards.items():
         for tensor in shard:
@@ -179,7 +184,7 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
                     f"{path}: tensor {tensor!r:.200} is both in {owners[tensor]!r} and in {name!r}; expected the parts "
                     "of one model. Give one of the files."
                 )
-    return _with_config(path, _together(owners, shards, {}))
+    return _with_others(path, _with_config(path, _together(owners, shards, {})), names)
 
 
 def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
@@ -264,6 +269,20 @@ def _with_config(folder: Path, weights: Weights) -> Weights:
         files=weights.files,
         optimizer=weights.optimizer,
     )
+
+
+def _with_others(folder: Path, weights: Weights, names: Sequence[str]) -> Weights:
+    """Return weights with the names of the files of weights in their folder that were not read."""
+    read = {file.name for file in weights.files}
+    others = [
+        name
+        for name in names
+        if name not in read and not _is_other(name) and any(fnmatch.fnmatchcase(name, each) for each in WANTED)
+    ]
+    if not others:
+        return weights
+    about = {"not_read": others[:MOST_NOTED], "not_read_count": len(others)}
+    return dataclasses.replace(weights, metadata={**weights.metadata, **about})
 
 
 def _json(path: Path, view: memoryview, most: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def sizes(reading: Reading) -> Any:
     """Draw how many values each layer has, the largest first."""
     import altair as alt
 
-    largest = sorted(reading.layers, key=lambda each: -each.count)[:BARS]
+    largest = sorted(reading.known or reading.layers, key=lambda each: -each.count)[:BARS]
     rows = [
         {
             "layer": ending(each.layer.name, LETTERS),
@@ -68,7 +68,9 @@ def strength_by_layer(reading: Reading) -> Any:
     if not rows:
         return None
     base = alt.Chart(data_of(rows), width=880, height=240).encode(
-        x=alt.X("place:Q", title="layer, in the order of the file", axis=alt.Axis(tickMinStep=1, format="d")),
+        x=alt.X(
+            "place:Q", title="layer, in the order of the file", axis=alt.Axis(tickCount=min(len(rows), 12), format="d")
+        ),
         y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=alt.Scale(zero=True)),
     )
     return base.mark_line(color=LINE) + base.mark_circle(size=46, opacity=1).encode(
@@ -76,12 +78,16 @@ def strength_by_layer(reading: Reading) -> Any:
     )
 
 
+FEWEST = 8
+"""Tensors of fewer values have no spread to be drawn."""
+
+
 def histograms(reading: Reading) -> Any:
     """Draw the values of the largest tensors, each on a scale of its own."""
     import altair as alt
 
     largest = sorted(
-        (name for name, each in reading.statistics.items() if each.count > each.nan + each.infinite),
+        (name for name, each in reading.statistics.items() if each.count - each.nan - each.infinite >= FEWEST),
         key=lambda name: -reading.statistics[name].count,
     )[:PANELS]
     panels = []
