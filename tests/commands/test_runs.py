@@ -3,10 +3,12 @@
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from safetensors.numpy import load_file
 import pondera
 from pondera.commands import main
 
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 TRAIN = ("train", "--example", "wine", "--hidden", "16,8", "--epochs", 30)
 
 
@@ -152,3 +155,23 @@ def test_what_cannot_be_done_is_said(run, trained, tmp_path, arguments, sentence
     assert done.code == 2
     assert sentence in done.err.replace("\n", " ")
     assert done.out == ""
+
+
+def test_keys_of_json_are_documented(run, trained, tmp_path):
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", COMMANDS.read_text(encoding="utf-8"), re.M | re.S))
+    model = trained / "model.safetensors"
+    for name in ("step-1", "step-2"):
+        (tmp_path / f"{name}.safetensors").write_bytes(model.read_bytes())
+    for command, *arguments in (
+        ("weight", trained, "layers.1.weight[0,0]"),
+        ("backprop", trained, "--step", 3),
+        ("runs", trained),
+        ("compare", model, model),
+        ("timeline", tmp_path),
+        ("convert", model, tmp_path / "w.npz"),
+        ("neuron", "--inputs", "5,2", "--weights", "0.7,0.3", "--bias", 1),
+        ("read", model),
+    ):
+        told = run(command, *arguments, "--json").json
+        words = set(re.findall(r"`(\w+)`", sections[command]))
+        assert set(told) <= words, f"{command}: {sorted(set(told) - words)} are not documented"
