@@ -16,9 +16,11 @@ from benchmarks import (
     attributions,
     figures,
     importance,
+    kills,
     large,
     population,
     reading,
+    recording,
     spectra,
     steps,
     tables,
@@ -82,6 +84,10 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "verdicts": ("verdicts", verdicts.report),
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
+    },
+    HERE.parent / "docs" / "runs.md": {
+        "kills": ("kills", kills.report),
+        "recording": ("recording", recording.report),
     },
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),

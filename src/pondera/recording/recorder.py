@@ -20,12 +20,11 @@ import jax
 import numpy as np
 
 import pondera
-from pondera.choice import unknown
-from pondera.errors import ArgumentError, PonderaWarning, RunError
+from pondera.errors import PonderaWarning, RunError
 from pondera.machine import cores
 from pondera.network.architecture import Architecture
 from pondera.recording.looks import gradients, units
-from pondera.recording.schedule import ALWAYS, SCHEDULES
+from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, remove_states, save_state
 from pondera.recording.writer import LOCK, SNAPSHOTS, RunWriter
@@ -43,9 +42,6 @@ APART = 0.5
 
 RARELY = 50.0
 """… and at least so many times the seconds that the last one took to write."""
-
-SLACK = 0.4
-"""Seconds that recording may take beside its share: short trainings are recorded well too."""
 
 MOST_WAITING = 4
 """Steps that wait to be looked at, at most; from then on training waits too, instead of memory filling."""
@@ -110,10 +106,8 @@ class Recorder:
         about: Mapping[str, Any] | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
-        if level not in SCHEDULES:
-            raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
         self.folder, self.level, self.replace = Path(folder), level, replace
-        self.schedule = SCHEDULES[level]
+        self.schedule = schedule_of(level)
         self.tell = tell or (lambda _: None)
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
