@@ -53,6 +53,7 @@ def test_one_row(run, place):
     shown = run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3").out
     assert "sum: this row's score" in shown
     assert "turns the class" in shown
+    assert "Looked at: every value that 300 rows have" in shown
 
 
 def test_one_weight(run, place):

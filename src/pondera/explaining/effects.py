@@ -82,21 +82,13 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
     """
     few = question.sample(ROWS, np.random.default_rng(seed))
     each = few.inputs[column]
-    series = _values(few, column)
+    series = few.column(column)
     ordered = series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
     chosen = _quantile_rows(series, points) if ordered else _category_rows(series)
     settings = few.x[chosen][:, each.places]  # (values, encoded of the column)
     curves = np.stack([_set(few, each, setting) for setting in settings], axis=1)
     accumulated = _accumulated(few, each, series, chosen) if ordered and len(chosen) > 1 else None
     return Effect(each.name, tuple(series[int(row)] for row in chosen), bool(ordered), curves, accumulated)
-
-
-def _values(question: Question, column: int) -> pl.Series:
-    """Return a column in its own units; of arrays, what it was encoded to."""
-    each = question.inputs[column]
-    if question.table is not None:
-        return question.table[each.name]
-    return pl.Series(each.name, question.x[:, each.start])
 
 
 def _quantile_rows(series: pl.Series, points: int) -> Array:

@@ -184,6 +184,13 @@ class Question:
         """The columns."""
         return [each.name for each in self.inputs]
 
+    def column(self, place: int) -> pl.Series:
+        """Return a column in its own units, null where it is missing; of arrays, what it was encoded to."""
+        each = self.inputs[place]
+        if self.table is not None:
+            return self.table[each.name]
+        return pl.Series(each.name, self.x[:, each.start], nan_to_null=True)
+
     def scores(self, subject: Subject, x: Array | None = None, directions: Array | None = None) -> Array:
         """Return the scores of the rows, or of others with directions of their own: (rows,) float64."""
         towards = self.directions if directions is None else directions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -27,6 +27,24 @@ def towards_predicted(outputs: Array) -> Array:
     directions = np.full(outputs.shape, -1 / outputs.shape[1])
     directions[np.arange(len(outputs)), outputs.argmax(axis=1)] += 1
     return directions
+
+
+def mean_probabilities(outputs: Sequence[Array]) -> Array:
+    """Return the mean over networks of the probabilities that logits stand for: (rows, classes).
+
+    By the largest of these a class is predicted; a single output stands for the second of two classes.
+
+    >>> mean_probabilities([np.array([[0.0]]), np.array([[np.log(3.0)]])]).tolist()
+    [[0.375, 0.625]]
+    """
+    found: Array = np.mean([_probabilities(each.astype(np.float64)) for each in outputs], axis=0)
+    return found
+
+
+def _probabilities(logits: Array) -> Array:
+    every = np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
+    sizes = np.exp(every - every.max(axis=1, keepdims=True))
+    return np.asarray(sizes / sizes.sum(axis=1, keepdims=True))
 
 
 def error_of(loss: str, outputs: Array, answers: Array) -> Array:

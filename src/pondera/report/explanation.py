@@ -227,13 +227,25 @@ def show_row(console: Console, found: RowExplanation) -> None:
         table.add_row(Text(f"{len(order) - SHOWN} others", style=QUIET), "", f"{rest:+.4g}", bar(rest, largest, BAR))
     table.add_row(Text("sum: this row's score", style="bold"), "", Text(f"{found.score:.4g}", style="bold"), "")
     console.print(table)
-    if found.change is not None:
+    _change(console, found)
+
+
+def _change(console: Console, found: RowExplanation) -> None:
+    """Say which change turns the class, how far it is, and among what it was looked for."""
+    if found.searched is None:
+        return
+    console.print()
+    if found.change is None:
+        console.print(Text("No change that turns the class was found."))
+    else:
         steps = " and ".join(
             f"{name} = {_value(after)} instead of {_value(before)}"
             for name, before, after in zip(found.change.columns, found.change.before, found.change.after, strict=True)
         )
-        console.print()
         console.print(Text(f"The nearest change found that turns the class: {steps} gives {found.change.prediction}."))
+        far = f"It is {found.change.distance:.3g} away: numbers in deviations of their column, another category as 1."
+        console.print(Text(far, style=QUIET))
+    console.print(Text(f"Looked at: {found.searched}", style=QUIET))
 
 
 def show_weight(console: Console, found: Weight) -> None:
