@@ -56,6 +56,13 @@ def test_one_row(run, place):
     assert "Looked at: every value that 300 rows have" in shown
 
 
+def test_another_class_is_the_other_way_round(run, place):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--row", "3", "--json")
+    usual, other = (json.loads(run(*asked, *more).out) for more in ([], ["--class", "old"]))
+    assert (usual["unit"], other["unit"]) == ("log-odds of kind = young", "log-odds of kind = old")
+    assert other["score"] == pytest.approx(-usual["score"])
+
+
 def test_one_weight(run, place):
     name = "networks.1.layers.0.weight[0,2]"
     found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name, "--json").out)
@@ -79,6 +86,7 @@ def test_without_the_target(run, place):
         (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
         (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),
         (["--methods", "guess"], "guess"),
+        (["--class", "odl"], "Did you mean 'old'?"),
         (["--seed", "-1"], "from 0 up"),
         (["--row", "1", "--html", "page.html"], "Leave out"),
     ],

@@ -110,6 +110,12 @@ def test_a_classifier_of_another_library_is_judged_by_its_cross_entropy(labels):
     assert first(found)[:2] == ["x2", "x1"]
     assert found.evidence.skill > 0.5
     assert found.verdict_of(2) == "rank 1"
+    chosen = pondera.explain(model, x, y, target_class=labels[0], methods=["shapley"])
+    assert labels[0] in chosen.unit
+    with pytest.raises(ArgumentError, match="Unknown class 'perhaps'"):
+        pondera.explain(model, x, y, target_class="perhaps")
+    with pytest.raises(ArgumentError, match="Give one of both"):
+        pondera.explain(model, x, y, target_class=labels[0], output=0)
     with pytest.raises(ArgumentError, match="none of the classifier's classes"):
         pondera.explain(model, x, np.full(600, "maybe"))
 

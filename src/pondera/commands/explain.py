@@ -39,6 +39,15 @@ def explain(
     methods: Annotated[
         str | None, typer.Option(help="Methods, separated by commas.", show_default="all that can be used")
     ] = None,
+    target_class: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            help="The class whose score is explained.",
+            metavar="NAME",
+            show_default="the second of two, else the predicted one",
+        ),
+    ] = None,
     retrain: Annotated[
         bool,
         typer.Option(
@@ -84,7 +93,8 @@ def explain(
         check_page(html, model, *([] if table is None else [table]))
     loaded, _ = load(model)
     usual = None if background is None else _rows_of(loaded, background)
-    question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline, background=usual)
+    asked = {"seed": seed, "retrain": retrain, "baseline": baseline, "target_class": target_class, "background": usual}
+    question = _question(loaded, table, example, **asked)
     found: Any
     shown: Callable[[Any, Any], None]
     if row is not None:

@@ -18,7 +18,7 @@ from pondera.explaining.explain import Progress
 from pondera.explaining.explain import explain as explain_question
 from pondera.explaining.explanation import Explanation
 from pondera.explaining.question import Question, some_of
-from pondera.explaining.scoring import best_constant, error_of, towards_predicted
+from pondera.explaining.scoring import best_constant, class_score, error_of, place_of
 from pondera.explaining.subject import Subject
 from pondera.model.model import Model
 from pondera.network.network import Network
@@ -37,6 +37,7 @@ def explain(
     *,
     names: Sequence[str] | None = None,
     output: int | None = None,
+    target_class: Any = None,
     loss: str | None = None,
     methods: Sequence[str] | None = None,
     baseline: str = "mean",
@@ -59,8 +60,11 @@ def explain(
     names
         Of the inputs of an array.
     output
-        Which output is explained, of what is not Pondera's model: by default the first, and where outputs are classes
-        the one that is predicted for each row.
+        Which output is explained, of what is not Pondera's model: by default the first, unless outputs are classes.
+    target_class
+        Of a classifier, the class whose score is explained: the log-odds of one of two classes, by default the second;
+        of more by how much its logit is above the mean of all, by default for each row that of the class which is
+        predicted. Errors, and with them permutation, are of all classes together.
     loss
         What the error is where outputs are not an estimator's: ``"squared_error"`` of the output by default, or for
         logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers.
@@ -91,11 +95,11 @@ def explain(
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:
             raise ArgumentError("A model of Pondera's knows its columns and its loss. Leave out names, output, loss.")
-        question = _of_table(model, x, y, seed, baseline, retrain)
+        question = _of_table(model, x, y, seed, baseline, retrain, target_class)
     elif retrain:
         raise ArgumentError("Only models that Pondera trained on a table can be trained anew. Leave out retrain.")
     else:
-        question = _of_array(what, x, y, names, output, loss, baseline, seed)
+        question = _of_array(what, x, y, names, output, target_class, loss, baseline, seed)
     return explain_question(question, methods, seed=seed, progress=progress)
 
 
@@ -138,14 +142,16 @@ def _columns(found: Any, rows: int) -> Any:
     return found.reshape(rows, -1)
 
 
-def _of_table(model: Model, x: Any, y: Any, seed: int, baseline: str, retrain: bool) -> Question:
+def _of_table(model: Model, x: Any, y: Any, seed: int, baseline: str, retrain: bool, target_class: Any) -> Question:
     frame = x if isinstance(x, pl.DataFrame) else as_frame(x, names=[each.name for each in model.encoding.columns])
     target = y
     if y is None and model.target_name in frame.columns:
         target = frame[model.target_name]
     elif y is not None and not isinstance(y, pl.Series):
         target = as_series(model.target_name, np.asarray(y).reshape(-1))
-    return question_of(model, frame, target, seed=seed, retrain=retrain, baseline=baseline)[0]
+    return question_of(model, frame, target, seed=seed, retrain=retrain, baseline=baseline, target_class=target_class)[
+        0
+    ]
 
 
 def _of_array(
@@ -154,6 +160,7 @@ def _of_array(
     y: Any,
     names: Sequence[str] | None,
     output: int | None,
+    target_class: Any,
     loss: str | None,
     baseline: str,
     seed: int,
@@ -169,13 +176,20 @@ def _of_array(
     if called is not None and len(set(map(str, called))) < len(called):
         raise ArgumentError("Names of inputs must differ.")
     subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
-    outputs = subjects[0].outputs(rows)
-    _require_finite("The outputs", outputs)
+    every = [subject.outputs(rows) for subject in subjects]
+    outputs = every[0]
+    for each in every:
+        _require_finite("The outputs", each)
     classes = list(getattr(what, "classes_", [])) if hasattr(what, "predict_proba") else []
     if classes and loss is not None:
         raise ArgumentError("A classifier's error is its cross-entropy. Leave out loss.")
     if classes:
         loss = "binary_cross_entropy" if outputs.shape[1] == 1 else "softmax_cross_entropy"
+    if target_class is not None and (not classes or output is not None):
+        raise ArgumentError(
+            "target_class names a class of a classifier; of anything else output says which one is explained. "
+            "Give one of both."
+        )
     answers = None if y is None else _answers(y, classes, loss, len(rows), outputs.shape[1])
     question = Question.of_arrays(
         subjects,
@@ -188,16 +202,22 @@ def _of_array(
     )
     if loss in (None, "squared_error"):
         return question
-    return _of_logits(question, outputs, str(loss), output, [str(each) for each in classes])
+    return _of_logits(
+        question, every, str(loss), classes, output if target_class is None else place_of(target_class, classes)
+    )
 
 
-def _of_logits(question: Question, outputs: Array, loss: str, output: int | None, classes: list[str]) -> Question:
+def _of_logits(
+    question: Question, outputs: list[Array], loss: str, classes: list[Any], towards: int | None
+) -> Question:
     """Return the question with outputs that are logits: its score, its error, and the error of the best constant."""
     if loss not in LOSSES:
         raise ArgumentError(unknown("loss", loss, LOSSES))
-    directions, unit = question.directions, "log-odds"
-    if loss == "softmax_cross_entropy" and output is None:
-        directions, unit = towards_predicted(outputs), "the logit of the predicted class above the mean of all"
+    width = outputs[0].shape[1]
+    names = [str(each) for each in classes] or [str(each) for each in range(max(width, 2))]
+    if loss == "binary_cross_entropy" and not classes:
+        towards = None  # of the one output that there is: of 1
+    directions, unit = class_score(outputs, names, "class", towards)
     answers = question.answers
     return dataclasses.replace(
         question,
@@ -205,8 +225,8 @@ def _of_logits(question: Question, outputs: Array, loss: str, output: int | None
         unit=unit,
         error=functools.partial(error_of, loss),
         loss=loss,
-        reference=None if answers is None else best_constant(loss, answers, outputs.shape[1]),
-        classes=tuple(classes) or None,
+        reference=None if answers is None else best_constant(loss, answers, width),
+        classes=tuple(str(each) for each in classes) or None,
     )
 
 

@@ -51,9 +51,9 @@ class Input:
 class Question:
     """What is asked: how much each column matters to a number that the outputs of some rows come to, the *score*.
 
-    Of a regression the score is the prediction; of two classes the log-odds of the second; of more classes by how much
-    the logit of the class that is predicted is above the mean of all logits. Contributions are shares of scores, in the
-    same unit.
+    Of a regression the score is the prediction; of two classes the log-odds of one; of more classes by how much the
+    logit of one, or of the one that is predicted, is above the mean of all logits. Contributions are shares of scores,
+    in the same unit.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What outputs are measured by: the score of the class that is predicted, and errors against right answers."""
+"""What outputs are measured by: the score of a class, and errors against right answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from pondera.choice import unknown
+from pondera.errors import ArgumentError
 from pondera.network.precision import precision
 from pondera.training.losses import loss_of
 
@@ -18,15 +20,62 @@ LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
 
 
-def towards_predicted(outputs: Array) -> Array:
-    """Return directions by which the score is how far the largest logit is above the mean of all: (rows, outputs).
+def class_score(
+    outputs: Sequence[Array], names: Sequence[str], target: str, towards: int | None = None
+) -> tuple[Array, str]:
+    """Return what of each row's logits is its score, (rows, outputs), and what that is called.
 
-    >>> towards_predicted(np.array([[0.0, 5.0]])).tolist()
-    [[-0.5, 0.5]]
+    Parameters
+    ----------
+    outputs
+        Of each network, (rows, outputs).
+    names
+        Of the classes.
+    target
+        What the classes are of.
+    towards
+        The place of the class whose score is wanted. By default the second of two, and of more the one that is
+        predicted for each row: that of the largest mean probability, as in predictions.
+
+    Returns
+    -------
+    Of two classes the log-odds of one; of more by how much its logit is above the mean of all.
+
+    Examples
+    --------
+    >>> directions, unit = class_score([np.array([[0.0, 5.0, 1.0]])], ["a", "b", "c"], "kind")
+    >>> directions.round(2).tolist(), unit
+    ([[-0.33, 0.67, -0.33]], 'logit of the predicted kind above the mean of all')
+    >>> class_score([np.array([[5.0]])], ["no", "yes"], "sold", 0)
+    (array([[-1.]]), 'log-odds of sold = no')
     """
-    directions = np.full(outputs.shape, -1 / outputs.shape[1])
-    directions[np.arange(len(outputs)), outputs.argmax(axis=1)] += 1
-    return directions
+    rows, width = outputs[0].shape
+    if width <= 2:
+        place = 1 if towards is None else towards
+        sign = 1.0 if place == 1 else -1.0
+        return np.tile([sign] if width == 1 else [-sign, sign], (rows, 1)), f"log-odds of {target} = {names[place]}"
+    chosen = mean_probabilities(outputs).argmax(axis=1) if towards is None else np.full(rows, towards)
+    directions = np.full((rows, width), -1 / width)
+    directions[np.arange(rows), chosen] += 1
+    which = f"the predicted {target}" if towards is None else f"{target} = {names[towards]}"
+    return directions, f"logit of {which} above the mean of all"
+
+
+def place_of(wanted: Any, classes: Sequence[Any]) -> int:
+    """Return the place of a class that is given as it is or as text.
+
+    >>> place_of("2", [1, 2])
+    1
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such class.
+    """
+    names = [str(each) for each in classes]
+    if str(wanted) not in names:
+        raise ArgumentError(unknown("class", str(wanted), names))
+    return names.index(str(wanted))
 
 
 def mean_probabilities(outputs: Sequence[Array]) -> Array:
