@@ -68,7 +68,27 @@ def test_one_weight(run, place):
     found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name, "--json").out)
     assert found["name"] == "layers.0.weight"
     assert {"value", "ablation", "first_order", "second_order", "rows_up", "rows_down", "profile"} <= set(found)
-    assert "when it is set to 0" in run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name).out
+    shown = run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name).out
+    assert "when it is set to 0" in shown
+    assert "Network 1 of 2" in shown
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--weight", "layers.0.weight[0,2]", "--json")
+    assert json.loads(run(*asked, "--network", "1").out) == found
+    assert json.loads(run(*asked).out)["network"] == 0
+
+
+def test_connections(run, place):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--connections")
+    found = json.loads(run(*asked, "--json", "--network", "1").out)
+    assert (found["network"], found["networks"], found["rows"]) == (1, 2, 300)
+    first = found["connections"][0]
+    assert {"name", "index", "from", "value", "activation_scaled", "first_order", "second_order", "ablation"} <= set(
+        first
+    )
+    assert {each["from"] for each in found["connections"] if each["name"] == "layers.0.weight"} == {"age", "town=b"}
+    shown = run(*asked).out
+    assert "Network 0 of 2" in shown
+    assert "the error grows most without the units" in shown
+    assert "no importance" in run("explain", place / "m.safetensors", place / "bare.csv", "--connections").out
 
 
 def test_without_the_target(run, place):
@@ -81,14 +101,20 @@ def test_without_the_target(run, place):
     ("options", "words"),
     [
         (["--row", "300"], "Rows are numbered from 0 to 299. Got 300."),
-        (["--row", "1", "--weight", "a[0]"], "Give one of both"),
+        (["--row", "1", "--weight", "a[0]"], "Give one of them: --row or --weight"),
+        (["--row", "1", "--methods", "shapley"], "--methods would change nothing beside --row"),
+        (["--weight", "a[0]", "--class", "old", "--retrain"], "--retrain, --class would change nothing"),
+        (["--connections", "--baseline", "mean"], "--baseline would change nothing beside --connections"),
+        (["--network", "1"], "--network chooses whose weights"),
+        (["--weight", "networks.1.layers.0.weight[0,0]", "--network", "0"], "Leave one of them out"),
+        (["--connections", "--network", "2"], "2 networks, numbered from 0. Got network 2"),
         (["--weight", "layers.0.weight"], "takes a name and an index"),
         (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
         (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),
         (["--methods", "guess"], "guess"),
         (["--class", "odl"], "Did you mean 'old'?"),
         (["--seed", "-1"], "from 0 up"),
-        (["--row", "1", "--html", "page.html"], "Leave out"),
+        (["--row", "1", "--html", "page.html"], "Leave it out"),
     ],
 )
 def test_mistakes_are_said_in_a_sentence(run, place, options, words):

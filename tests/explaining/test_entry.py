@@ -159,3 +159,20 @@ def test_weights_behind_an_embedding_are_not_an_inputs():
     found = pondera.explain(network, x.astype(np.float32), network(x)[:, 0])
     assert "first weights are those of the inputs" in found.left_out["first_layer"]
     assert found.weights is None
+
+
+def test_methods_by_name(linear):
+    x, y = linear
+    found = pondera.explain(lambda x: 3 * x[:, :1], x, y, methods="permutation")
+    assert list(found.results) == ["permutation"]
+    exact = pondera.explain(lambda x: 3 * x[:, :1], x, methods=["exact_shapley", "shapley", "exact_shapley"])
+    assert list(exact.results) == ["exact_shapley", "shapley"]
+    assert exact.headline == "exact_shapley"
+    assert exact.agreement.methods == ("exact_shapley",)
+    assert "only where it is named" in pondera.explain(lambda x: 3 * x[:, :1], x).left_out["exact_shapley"]
+    wide = np.zeros((20, 13), np.float32)
+    assert "too many" in pondera.explain(lambda x: x[:, :1], wide, methods=["exact_shapley"]).left_out["exact_shapley"]
+    with pytest.raises(ArgumentError, match="Did you mean 'permutation'"):
+        pondera.explain(lambda x: x[:, :1], x, methods="permuation")
+    with pytest.raises(ArgumentError, match="names none"):
+        pondera.explain(lambda x: x[:, :1], x, methods=[])

@@ -16,10 +16,15 @@ from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
 
+MOST_EXACT = 12
+"""Columns up to which every coalition can be looked at: 4,096."""
+
 Kind = Literal["strength", "importance"]
 """``strength`` comes from weights alone; ``importance`` from what happens on data."""
 
-Need = Literal["slopes", "answers", "network", "connections", "scaling layer", "linear", "training", "first layer"]
+Need = Literal[
+    "slopes", "answers", "network", "connections", "scaling layer", "linear", "training", "first layer", "few columns"
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ class Method:
         Whether contributions and baseline add up to the score, to the last digits.
     rows
         How many rows it looks at, at most: enough for a small standard error, few enough to be quick.
+    named
+        Whether it is used only where it is named: it takes long, and another says nearly the same.
     """
 
     name: str
@@ -108,6 +115,7 @@ class Method:
     needs: frozenset[Need] = frozenset()
     sums: bool = False
     rows: int = 512
+    named: bool = False
 
     def obstacle(self, question: Question, subject: Subject) -> str | None:
         """Return why the method cannot be used here, as the end of a sentence, or None."""
@@ -122,6 +130,7 @@ OBSTACLES: Mapping[Need, str] = {
     "scaling layer": "the network does not begin with a scaling layer",
     "linear": "the network is not linear",
     "first layer": "there is no network whose first weights are those of the inputs",
+    "few columns": f"coalitions of more than {MOST_EXACT} columns are too many to look at every one",
     "training": "nothing is trained anew unless retraining is asked for",
 }
 
@@ -132,6 +141,8 @@ def _has(need: Need, question: Question, subject: Subject) -> bool:
         return subject.slopes is not None
     if need == "answers":
         return question.answers is not None and question.error is not None
+    if need == "few columns":
+        return len(question.inputs) <= MOST_EXACT
     if need == "training":
         return question.retrain is not None
     if network is None:

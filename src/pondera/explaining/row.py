@@ -9,9 +9,10 @@ import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.explaining.change import Change, nearest_change
+from pondera.explaining.method import MOST_EXACT
 from pondera.explaining.question import Question
 from pondera.explaining.scoring import mean_probabilities
-from pondera.explaining.shapley import MOST_EXACT, exact_shapley, shapley
+from pondera.explaining.shapley import exact_shapley, shapley
 
 Array = np.ndarray[Any, Any]
 

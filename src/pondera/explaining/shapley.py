@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.explaining.method import Measured
+from pondera.explaining.method import MOST_EXACT, Measured
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
@@ -20,9 +20,6 @@ Array = np.ndarray[Any, Any]
 
 PAIRS = 16
 """Orders that are drawn, each also taken backwards."""
-
-MOST_EXACT = 12
-"""Columns up to which every coalition can be looked at: 4,096."""
 
 AT_ONCE = 1 << 15
 """Rows that the network is asked about together."""
@@ -58,6 +55,8 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
     """Return Shapley values from all coalitions of at most 12 columns, over all rows of the background: exact.
+
+    Shapley 1953, "A value for n-person games"; the network is asked about rows · background · 2^columns rows.
 
     Raises
     ------

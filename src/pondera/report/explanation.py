@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pondera.choice import counted, listed
-from pondera.explaining.connections import Weight
 from pondera.explaining.explanation import Explanation
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
-from pondera.report.terminal import GRAVE, NEGATIVE, POSITIVE, QUIET, bar, ending, figure
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure
 from pondera.report.timeline import sparkline
 
 SHOWN = 20  # columns that are listed
@@ -246,35 +245,6 @@ def _change(console: Console, found: RowExplanation) -> None:
         far = f"It is {found.change.distance:.3g} away: numbers in deviations of their column, another category as 1."
         console.print(Text(far, style=QUIET))
     console.print(Text(f"Looked at: {found.searched}", style=QUIET))
-
-
-def show_weight(console: Console, found: Weight) -> None:
-    """Print what one weight does, and which rows push it."""
-    place = ",".join(map(str, found.index))
-    console.print(Text.assemble((f"{found.name}[{place}]", "bold"), f" = {found.value:.6g}"))
-    console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("change of the mean error when it is set to 0", f"{found.ablation:+.4g}")
-    table.add_row(Text("  what its slope says", style=QUIET), f"{found.first_order:+.4g}")
-    table.add_row(Text("  what slope and curvature say", style=QUIET), f"{found.second_order:+.4g}")
-    table.add_row("slope of the mean error", f"{found.gradient:+.4g}")
-    table.add_row("curvature", f"{found.curvature:+.4g}")
-    console.print(table)
-    low = float(found.errors.min())
-    curve = Text(sparkline([float(each) - low for each in found.errors]), style=POSITIVE)
-    ends = (figure(float(found.values[0])), figure(float(found.values[-1])))
-    console.print()
-    console.print(Text.assemble("error, as it goes from ", ends[0], " ", curve, " to ", ends[1]))
-    up, down = found.strongest()
-    console.print(_pushes(found, up, "rows that would have it larger", POSITIVE))
-    console.print(_pushes(found, down, "rows that would have it smaller", NEGATIVE))
-
-
-def _pushes(found: Weight, rows: list[int], what: str, style: str) -> Text:
-    parts = ", ".join(f"{row} ({found.pushes[row]:+.3g})" for row in rows) or "none"
-    return Text.assemble((f"{what}: ", style), parts)
 
 
 def _value(value: Any) -> str:
