@@ -1,13 +1,21 @@
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import pondera
 from pondera import Dense, Embedding, ImportanceDisplay, Network, PonderaClassifier
 from pondera.errors import ArgumentError
+from pondera.explaining.coded import Coded
+from pondera.explaining.entry import question_about
+from pondera.explaining.row import explain_row
 
 RANDOM = np.random.default_rng(0)
 
@@ -176,3 +184,63 @@ def test_methods_by_name(linear):
         pondera.explain(lambda x: x[:, :1], x, methods="permuation")
     with pytest.raises(ArgumentError, match="names none"):
         pondera.explain(lambda x: x[:, :1], x, methods=[])
+
+
+def people(rows=300):
+    """Numbers, texts, a pandas category and missing values; the answer follows age and town."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": random.integers(20, 60, rows),
+            "town": random.choice(["a", "b", "c"], rows),
+            "noise": np.where(random.random(rows) < 0.2, np.nan, random.normal(size=rows)),
+            "kind": pd.Categorical(random.choice(["x", "y"], rows)),
+        },
+        index=np.arange(rows) * 2,
+    )
+    return frame, frame["age"].to_numpy() + 20.0 * (frame["town"] == "b").to_numpy()
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_pipeline_that_takes_data_frames(classes, recwarn):
+    frame, y = people()
+    y = np.where(y > 45, "high", "low") if classes else y
+    columns = ColumnTransformer(
+        [("words", OneHotEncoder(), ["town", "kind"]), ("numbers", SimpleImputer(), ["age", "noise"])]
+    )
+    last = LogisticRegression(max_iter=2000) if classes else RandomForestRegressor(10, random_state=0)
+    model = Pipeline([("columns", columns), ("scale", StandardScaler()), ("last", last)]).fit(frame, y)
+    question = question_about(model, frame, y)
+    decoded = Coded.of(frame).decoded(Coded.of(frame).x)
+    pd.testing.assert_frame_equal(decoded, frame.reset_index(drop=True))
+    found = pondera.explain(model, frame, y)
+    assert set(first(found)[:2]) == {"age", "town"}
+    assert found.verdict_of(2) in ("no measurable influence", "hardly any influence")
+    effect = next(each for each in found.effects if each.name == "town")
+    assert sorted(effect.values) == ["a", "b", "c"]
+    row = explain_row(question, 3)
+    assert row.values == (int(frame["age"].iloc[3]), *frame.iloc[3, 1:3].replace({np.nan: None}), frame["kind"].iloc[3])
+    assert row.contributions.sum() + row.baseline == pytest.approx(row.score)
+    assert not recwarn.list
+
+
+def test_missing_values_for_an_estimator_that_takes_them():
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    x[np.random.default_rng(1).random((400, 3)) < 0.2] = np.nan
+    y = np.where(np.isnan(x[:, 0]), 3.0, x[:, 0])
+    model = HistGradientBoostingRegressor(random_state=0).fit(x, y)
+    found = pondera.explain(model, x, y, names=["a", "b", "c"])
+    assert first(found)[0] == "a"
+    assert found.importance[0] > 0.95
+    with pytest.raises(ArgumentError, match="x: expected finite numbers"):
+        pondera.explain(lambda x: x, x)
+
+
+def test_names_of_features_are_not_warned_about_at_every_call(recwarn):
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    named = LinearRegression().fit(pd.DataFrame(x, columns=["a", "b"]), x[:, 0])
+    assert first(pondera.explain(named, x, x[:, 0])) == ["x0", "x1"]
+    assert first(pondera.explain(named, pd.DataFrame(x, columns=["a", "b"]), x[:, 0])) == ["a", "b"]
+    bare = LinearRegression().fit(x, x[:, 0])
+    assert first(pondera.explain(bare, pd.DataFrame(x, columns=["a", "b"]), x[:, 0])) == ["a", "b"]
+    assert not recwarn.list

@@ -12,7 +12,8 @@ import numpy as np
 from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.adapters import of_estimator, of_torch
-from pondera.explaining.question import Question, some_of
+from pondera.explaining.coded import Coded
+from pondera.explaining.question import Input, Question, some_of
 from pondera.explaining.scoring import best_constant, class_score, error_of, place_of
 from pondera.explaining.subject import Subject
 from pondera.network.network import Network
@@ -78,17 +79,17 @@ def question_of_arrays(
 
     Parameters and errors are those of :func:`pondera.explain`.
     """
-    rows = np.asarray(x)
-    if rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "fiub":
-        raise ArgumentError(f"Expected rows of numbers, (rows, inputs). Got {rows.dtype} of shape {rows.shape}.")
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
-    _require_finite("x", rows)
-    called = list(names) if names is not None else list(getattr(x, "columns", [])) or None
-    if called is not None and len(called) != rows.shape[1]:
-        raise ArgumentError(f"Expected {rows.shape[1]} names, one an input. Got {len(called)}.")
-    if called is not None and len(set(map(str, called))) < len(called):
-        raise ArgumentError("Names of inputs must differ.")
-    subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
+    if _takes_columns(what, x):
+        coded = Coded.of(x, None if names is None else list(names))
+        rows, inputs, table = coded.x, coded.inputs, coded.table
+        subjects = tuple(
+            Subject(lambda x, each=each: each.outputs(coded.decoded(x)))  # type: ignore[misc]
+            for each in subjects_of(what)
+        )
+    else:
+        rows, table = _numbers(x), None
+        inputs = _named(names, x, rows.shape[1])
+        subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
     every = [subject.outputs(rows) for subject in subjects]
     outputs = every[0]
     for each in every:
@@ -108,16 +109,51 @@ def question_of_arrays(
         subjects,
         rows,
         answers,
-        names=None if called is None else [str(each) for each in called],
         background=some_of(rows, seed),
         output=output or 0,
         baseline=baseline,
     )
+    question = dataclasses.replace(question, inputs=inputs, table=table)
     if loss in (None, "squared_error"):
         return dataclasses.replace(question, loss="squared_error") if outputs.shape[1] == 1 else question
     return _of_logits(
         question, every, str(loss), classes, output if target_class is None else place_of(target_class, classes)
     )
+
+
+def _takes_columns(what: Any, x: Any) -> bool:
+    """Whether rows are more than numbers, and are given to an estimator that was fitted on such.
+
+    So it is where they are a data frame whose names the estimator knows or whose columns are not all numbers, and where
+    values are missing.
+    """
+    if not hasattr(what, "predict") or isinstance(what, Network):
+        return False
+    rows = np.asarray(x)
+    if rows.ndim != 2 or not len(rows):
+        return False
+    numeric = rows.dtype.kind in "fiub"
+    named = hasattr(x, "columns") and hasattr(what, "feature_names_in_")
+    return named or not numeric or bool(rows.dtype.kind == "f" and np.isnan(rows).any())
+
+
+def _numbers(x: Any) -> Array:
+    rows = np.asarray(x)
+    if rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "fiub":
+        raise ArgumentError(f"Expected rows of numbers, (rows, inputs). Got {rows.dtype} of shape {rows.shape}.")
+    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    _require_finite("x", rows)
+    return rows
+
+
+def _named(names: Sequence[str] | None, x: Any, width: int) -> tuple[Input, ...]:
+    """Return an input a column, called by the names that are given, those of a data frame, or x0, x1 and so on."""
+    called = list(names) if names is not None else list(getattr(x, "columns", [])) or [f"x{k}" for k in range(width)]
+    if len(called) != width:
+        raise ArgumentError(f"Expected {width} names, one an input. Got {len(called)}.")
+    if len(set(map(str, called))) < len(called):
+        raise ArgumentError("Names of inputs must differ.")
+    return tuple(Input(str(name), place, place + 1) for place, name in enumerate(called))
 
 
 def _of_logits(

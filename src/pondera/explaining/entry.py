@@ -43,7 +43,8 @@ def explain(
         returns, a :class:`~pondera.Network` or several of other random starts, a PyTorch module, a fitted estimator of
         scikit-learn's kind, or a function of JAX from (rows, inputs) to (rows, outputs).
     x
-        Rows to explain, best ones that were not trained on: a table for Pondera's models, else (rows, inputs).
+        Rows to explain, best ones that were not trained on: a table for Pondera's models, what it was fitted on for an
+        estimator, such as a data frame of mixed columns, else (rows, inputs).
     y
         Their right answers, which permutation and the verdict need.
     names

@@ -78,8 +78,8 @@ class Question:
     reference
         The mean error of the best constant outputs, which a network must be better than.
     loss
-        The name of what ``error`` is, where it is of all outputs and one of :data:`~pondera.training.losses.LOSSES`: methods that look at
-        the derivatives of the error need it.
+        The name of what ``error`` is, where it is of all outputs and one of :data:`~pondera.training.losses.LOSSES`:
+        methods that look at the derivatives of the error need it.
     classes
         What the outputs stand for, where they are classes; one output stands for the second of two.
     table
