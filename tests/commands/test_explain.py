@@ -130,6 +130,24 @@ def test_the_page_never_lands_on_what_it_is_about(run, place):
     assert "another name" in done.err
 
 
+def test_the_place_of_a_page_is_looked_at_before_the_work(run, place, tmp_path):
+    (tmp_path / "thesis.html").write_text("<html>Ten years of work.</html>")
+    (tmp_path / "folder.html").mkdir()
+    for name, words in (
+        ("thesis.html", "no page of Pondera's and would be lost"),
+        ("folder.html", "is a folder"),
+        ("no/page.html", "there is no folder"),
+        ("a" * 300 + ".html", "cannot be written"),
+    ):
+        done = run("explain", "no-model.safetensors", place / "rows.csv", "--html", tmp_path / name)
+        assert done.code == 2
+        assert words in done.err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.html", "thesis.html"]
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--methods", "permutation")
+    for _ in range(2):  # a page of ours may be replaced
+        assert run(*asked, "--html", tmp_path / "page.html").code == 0
+
+
 def test_an_example(run, tmp_path):
     done = run("train", "--example", "iris", "--recipe", "plain", "--epochs", 5, "--out", tmp_path / "m")
     assert done.code == 0

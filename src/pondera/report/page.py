@@ -8,9 +8,14 @@ from pathlib import Path
 
 from pondera import __version__
 from pondera.errors import ArgumentError
-from pondera.files import whole_file
+from pondera.files import obstacle, whole_file
 from pondera.findings import Finding
 from pondera.markup import STYLE, escaped
+
+MARK = "<meta name='generator' content='Pondera"
+"""What every page has near its beginning: a file without it is not replaced by one."""
+
+BEGINNING = 1024
 
 LOOK = (
     STYLE
@@ -69,6 +74,7 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     )
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"{MARK} {escaped(__version__)}'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escaped(title)}</title><style>{LOOK}</style></head><body><main>"
@@ -78,7 +84,7 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
 
 
 def check_page(path: Path, *sources: Path) -> None:
-    """Raise where a page would lie on what it is about: before anything is read.
+    """Raise where a page cannot be written, or would take the place of something else: before the work begins.
 
     Parameters
     ----------
@@ -90,12 +96,27 @@ def check_page(path: Path, *sources: Path) -> None:
     Raises
     ------
     ArgumentError
-        Naming the page.
+        Naming the page, where that is one of the sources, a file that is no page of Pondera's, a folder, or cannot be
+        written to.
     """
+    why = obstacle(path)
+    if why is not None:
+        raise ArgumentError(f"--html {path}: {why}.")
     for source in sources:
         for file in source.iterdir() if source.is_dir() else (source,):
             if path.exists() and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+    if path.exists() and not _is_page(path):
+        raise ArgumentError(
+            f"--html names {path}, a file that is no page of Pondera's and would be lost. Give the page another name."
+        )
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page of ours, or empty."""
+    with path.open("rb") as file:
+        beginning = file.read(BEGINNING)
+    return not beginning or MARK.encode() in beginning
 
 
 def write_page(path: Path, content: str) -> None:
