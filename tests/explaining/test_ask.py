@@ -52,6 +52,9 @@ def test_a_whole_explanation(regression):
     assert content["reliability"]["verdict"] in ("reliable", "partly")
     assert {each["kind"] for each in content["methods"]} == {"strength", "importance"}
     assert content["networks"] == 2
+    for each in content["inputs"]:  # one number, wherever it stands
+        assert each["importance"] == each["methods"]["permutation"]
+    assert "Bonferroni" in content["tested"]
     low, high = content["inputs"][0]["interval"]
     assert low < content["inputs"][0]["importance"] < high
 

@@ -106,7 +106,7 @@ def _rest(console: Console, found: Explanation) -> None:
         if found.headline == "permutation"
         else "the mean size of a column's Shapley values"
     )
-    console.print(Text(f"Shares of {title}: {meant}.", style=QUIET))
+    console.print(Text(f"Shares of {title}: {meant}. {found.tested}", style=QUIET))
 
 
 def _methods(found: Explanation) -> Table:
