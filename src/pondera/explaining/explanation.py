@@ -175,8 +175,8 @@ class Explanation:
         columns = counted(len(self.names), "column")
         return (
             "Whether a column has a measurable influence is tested on the rows, with allowance for "
-            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column alone, over rows and networks: one may "
-            "hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave."
+            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column alone, over rows and networks: one "
+            "may hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave."
         )
 
     def __repr__(self) -> str:
@@ -301,6 +301,8 @@ def _effect(each: Effect) -> dict[str, Any]:
         "name": each.name,
         "values": [value if isinstance(value, bool | int | float | str) else str(value) for value in each.values],
         "ordered": each.ordered,
+        "shares": [float(share) for share in each.shares],
+        "others": each.others,
         "mean": [float(score) for score in each.mean],
         "accumulated": None if each.accumulated is None else [float(score) for score in each.accumulated],
     }
