@@ -7,6 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import d2_tweedie_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -245,3 +246,19 @@ def test_names_of_features_are_not_warned_about_at_every_call(recwarn):
     bare = LinearRegression().fit(x, x[:, 0])
     assert first(pondera.explain(bare, pd.DataFrame(x, columns=["a", "b"]), x[:, 0])) == ["a", "b"]
     assert not recwarn.list
+
+
+def test_counts_are_judged_by_the_deviance_that_is_explained():
+    """scikit-learn's d2_tweedie_score of power 1 is the same share, beside the mean as the constant."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(500, 2))
+    y = random.poisson(np.exp(0.5 + x[:, 0]))
+    rates = Network.create(2, [Dense(1)], dtype="float64")
+    rates = rates.with_weights({"layers.0.weight": [[0.9], [0.0]], "layers.0.bias": [0.5]})
+    found = pondera.explain(rates, x, y, loss="poisson")
+    assert found.evidence.skill == pytest.approx(d2_tweedie_score(y, np.exp(rates(x)[:, 0]), power=1), abs=1e-5)
+    assert found.evidence.skill > 0.3
+    assert first(found) == ["x0", "x1"]
+    assert found.unit == "logarithm of the rate"
+    with pytest.raises(ArgumentError, match="at least 0"):
+        pondera.explain(rates, x, -y, loss="poisson")

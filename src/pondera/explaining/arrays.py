@@ -20,7 +20,7 @@ from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
 
-LOSSES = ("squared_error", "binary_cross_entropy", "softmax_cross_entropy")
+LOSSES = ("squared_error", "binary_cross_entropy", "softmax_cross_entropy", "poisson")
 """What outputs of networks, modules and functions can be judged by."""
 
 
@@ -159,23 +159,27 @@ def _named(names: Sequence[str] | None, x: Any, width: int) -> tuple[Input, ...]
 def _of_logits(
     question: Question, outputs: list[Array], loss: str, classes: list[Any], towards: int | None
 ) -> Question:
-    """Return the question with outputs that are logits: its score, its error, and the error of the best constant."""
+    """Return the question with outputs that are logits, or logarithms of rates: its score and its error."""
     if loss not in LOSSES:
         raise ArgumentError(unknown("loss", loss, LOSSES))
     width = outputs[0].shape[1]
+    if loss == "poisson":
+        return _judged(dataclasses.replace(question, unit="logarithm of the rate"), loss, width)
     names = [str(each) for each in classes] or [str(each) for each in range(max(width, 2))]
     if loss == "binary_cross_entropy" and not classes:
         towards = None  # of the one output that there is: of 1
     directions, unit = class_score(outputs, names, "class", towards)
-    answers = question.answers
+    called = tuple(str(each) for each in classes) or None
+    return _judged(dataclasses.replace(question, directions=directions, unit=unit, classes=called), loss, width)
+
+
+def _judged(question: Question, loss: str, width: int) -> Question:
+    """Return the question with a loss as its error, and the error of the best constant."""
     return dataclasses.replace(
         question,
-        directions=directions,
-        unit=unit,
         error=functools.partial(error_of, loss),
         loss=loss,
-        reference=None if answers is None else best_constant(loss, answers, width),
-        classes=tuple(str(each) for each in classes) or None,
+        reference=None if question.answers is None else best_constant(loss, question.answers, width),
     )
 
 
@@ -199,6 +203,8 @@ def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: i
         return found.astype(np.int64)
     if loss == "binary_cross_entropy" and not 0 <= found.min() <= found.max() <= 1:
         raise ArgumentError("Expected 0 and 1 as right answers of a binary cross-entropy.")
+    if loss == "poisson" and found.min() < 0:
+        raise ArgumentError("Expected counts of at least 0 as right answers of a Poisson loss.")
     return found.astype(np.float64)
 
 

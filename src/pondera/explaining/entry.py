@@ -57,7 +57,8 @@ def explain(
         predicted. Errors, and with them permutation, are of all classes together.
     loss
         What the error is where outputs are not an estimator's: ``"squared_error"`` of the output by default, or for
-        logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers.
+        logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers; for
+        logarithms of rates ``"poisson"`` with counts.
     methods
         A name from :data:`~pondera.explaining.methods.METHODS` or several; by default all that can be used here, but
         for those that take long and are used only where they are named.

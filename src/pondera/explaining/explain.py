@@ -26,6 +26,7 @@ from pondera.explaining.reliability.seeds import SeedStability, seed_stability
 from pondera.explaining.reliability.verdict import Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.retraining import retrained_without, without_meaning
+from pondera.explaining.scoring import least_error
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
@@ -76,7 +77,8 @@ def explain(
 
     Examples
     --------
-    >>> from pondera.explaining.subject import Subject
+    >>> from pondera.explaining.scoring import least_error
+    from pondera.explaining.subject import Subject
     >>> x = np.random.default_rng(0).normal(size=(300, 3))
     >>> question = Question.of_arrays(Subject(lambda x: x @ np.array([[3.0], [1.0], [0.0]])), x, 3 * x[:, 0] + x[:, 1])
     >>> found = explain(question)
@@ -129,7 +131,6 @@ def explain(
         _ordered(stability),
         _equal(stability, influential),
         question.answers is not None,
-        question.loss != "poisson",
         len(question.inputs),
     )
     return Explanation(
@@ -196,12 +197,14 @@ def _measurable(result: MethodResult) -> Array:
 
 
 def _skill(question: Question) -> float | None:
-    if question.answers is None or question.reference is None or question.loss == "poisson":
+    """Return by how much the error is below that of the best constant, as a share of what could be gained."""
+    if question.answers is None or question.reference is None:
         return None
-    if question.reference <= NO_SPREAD:
+    least = least_error(question.loss, question.answers)
+    if question.reference - least <= NO_SPREAD:
         return None
     errors = np.mean([question.errors(each).mean() for each in question.subjects])
-    return float(1 - errors / question.reference)
+    return float((question.reference - errors) / (question.reference - least))
 
 
 def _grouped(stability: SeedStability, groups: Groups) -> float:
