@@ -131,7 +131,7 @@ def train(
 
 def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Path]:
     """Return what the run in a folder was asked for, how it was recorded, and its folder."""
-    from pondera import runs
+    from pondera.recording import runs
 
     others = [f"--{name.replace('_', '-')}" for name in asked.given if name != "table"]
     if others or out is not None:
