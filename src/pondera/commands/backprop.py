@@ -104,12 +104,12 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
     import jax
     import numpy as np
 
-    from pondera.recording import runs
     from pondera.choice import Choice
     from pondera.commands.places import weight_place
     from pondera.commands.recorded import recorded
     from pondera.errors import ArgumentError
     from pondera.network.network import Network
+    from pondera.recording import runs
     from pondera.recording.replay import replay
     from pondera.report.backpropagation import Shown
     from pondera.report.progress import waiting

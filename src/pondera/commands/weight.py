@@ -21,10 +21,10 @@ def weight(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell the life of one weight: its random start, every recorded step, its end, and what it does there."""
-    from pondera.recording import runs
     from pondera.commands.places import weight_place
     from pondera.commands.recorded import network_of, recorded
     from pondera.explaining.weight import weight_on
+    from pondera.recording import runs
     from pondera.recording.biography import biography
     from pondera.report.biography import biography_json, show_biography
     from pondera.report.terminal import print_json, results
