@@ -30,8 +30,10 @@ def test_importances_are_those_of_the_truth(name):
     found = explain(question, ["shapley", "permutation"])
     relevant = np.flatnonzero(truth.importance > 0)
     expected = [found.names[k] for k in relevant[np.argsort(-truth.importance[relevant])]]
-    for each in found.results.values():
-        order = [found.names[k] for k in np.argsort(-each.shares)]
-        assert order[: len(expected)] == expected, each.method.name
+    assert [found.names[k] for k in found.order[: len(expected)]] == expected
+    shapley = np.argsort(
+        -found.results["shapley"].shares
+    )  # of mean sizes, not of variances: another order may be right
+    assert {found.names[k] for k in shapley[: len(expected)]} == set(expected)
     for k in np.flatnonzero(truth.irrelevant):
         assert found.verdict_of(k) in ("no measurable influence", "hardly any influence")

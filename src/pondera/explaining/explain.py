@@ -176,7 +176,7 @@ def _chosen(methods: str | Sequence[str] | None) -> list[Method]:
 def _result(method: Method, question: Question, seed: int, meaningless: Subject | None) -> MethodResult:
     """Measure every network on the same rows with the same randomness, so that they differ in nothing else."""
     begun = time.perf_counter()
-    asked = question.sample(method.rows, np.random.default_rng(seed))
+    asked = question.sample(method.rows_of(len(question.inputs)), np.random.default_rng(seed))
     anew = "training" in method.needs  # which is not about the networks that there are
     measured = tuple(
         method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects[: 1 if anew else None]

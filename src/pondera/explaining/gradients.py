@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -99,13 +100,20 @@ def _integrated(question: Question, subject: Subject, start: Array, steps: int |
 
 def _along(question: Question, subject: Subject, start: Array, rows: Array, steps: int) -> Array:
     """Return the mean slope on the way from ``start`` to rows, times the way: (rows, encoded)."""
-    points, weights = np.polynomial.legendre.leggauss(steps)
+    points, weights = _rule(steps)
     way = question.x[rows].astype(np.float64) - start
     towards = question.directions[rows]
     mean = np.zeros_like(way)
     for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
         mean += weight * question.slopes(subject, start + point * way, towards)
     return np.asarray(way * mean)
+
+
+@functools.cache
+def _rule(steps: int) -> tuple[Array, Array]:
+    """Return points and weights of Gauss and Legendre's rule; of many steps they take longer than the network."""
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    return points, weights
 
 
 def _baselines(question: Question, baseline: str | Array) -> Array:
