@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pondera import __version__
-from pondera.commands import compare, convert, explain, neuron, predict, read, show, timeline, train
+from pondera.commands import check, compare, convert, explain, neuron, predict, read, show, timeline, train
 
 app = typer.Typer(
     name="pondera",
@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "read": read.read,
     "compare": compare.compare,
     "timeline": timeline.timeline,
+    "check": check.check,
     "convert": convert.convert,
     "neuron": neuron.neuron,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,8 @@ from pondera.network.architecture import Architecture
 from pondera.network.dense import Dense
 from pondera.network.layer import Layer
 from pondera.recording.figures import UnitFigures
-from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, weight_name
+from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, loss_of_step, weight_name
+from pondera.training.watching import Point
 
 FLAT = 0.05
 """An activation is saturated where its derivative is below this share of its largest."""
@@ -23,24 +24,43 @@ LISTED = 20
 """Silent units that are named, at most."""
 
 
-def look(
-    program: Program, state: State, rows: Rows, order: Order, i: int
-) -> tuple[dict[str, Any], dict[str, UnitFigures]]:
-    """Return the gradient of a step in every weight, by path, and figures of every layer's outputs."""
-    gradients, sums = _look(program, state, rows, order, i)
+class Seen(NamedTuple):
+    """A step as it looks from inside.
+
+    Attributes
+    ----------
+    gradients
+        Of the mean loss in every weight, by path.
+    units
+        Figures of every layer's outputs.
+    losses
+        The mean loss of the step's batch before its update, and after it.
+    """
+
+    gradients: dict[str, Any]
+    units: dict[str, UnitFigures]
+    losses: tuple[float, float]
+
+
+def look(program: Program, point: Point, rows: Rows) -> Seen:
+    """Return a step's gradients, figures of every layer's outputs, and what the step did to its own batch."""
+    gradients, sums, losses = _look(program, point.before, point.after.weights, rows, point.order, point.i)
     named = {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients)}
     if not isinstance(program.apply, Architecture):
-        return named, {}
+        return Seen(named, {}, (float(losses[0]), float(losses[1])))
     units = {
         f"layers.{k}": _units(layer, {name: np.asarray(value) for name, value in found.items()})
         for k, (layer, found) in enumerate(zip(program.apply.layers, sums, strict=True))
     }
-    return named, units
+    return Seen(named, units, (float(losses[0]), float(losses[1])))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _look(program: Program, state: State, rows: Rows, order: Order, i: int) -> tuple[Any, list[dict[str, jax.Array]]]:
-    _, gradients = loss_and_gradients(program, state, rows, order, i)
+def _look(
+    program: Program, state: State, after: Any, rows: Rows, order: Order, i: int
+) -> tuple[Any, list[dict[str, jax.Array]], tuple[jax.Array, jax.Array]]:
+    before, gradients = loss_and_gradients(program, state, rows, order, i)
+    losses = before, loss_of_step(program, state, rows, order, i)(after)
     sums: list[dict[str, jax.Array]] = []
     if isinstance(program.apply, Architecture):
         key = jax.random.fold_in(state.key, state.step)
@@ -49,7 +69,7 @@ def _look(program: Program, state: State, rows: Rows, order: Order, i: int) -> t
             program.apply.layers, program.apply.trace(state.weights, rows.x[order.rows[i]], key), strict=True
         ):
             sums.append(_sums(layer, out, present))
-    return gradients, sums
+    return gradients, sums, losses
 
 
 def _sums(layer: Layer, out: jax.Array, present: jax.Array) -> dict[str, jax.Array]:

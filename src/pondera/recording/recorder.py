@@ -24,6 +24,8 @@ from pondera.choice import unknown
 from pondera.errors import ArgumentError, PonderaWarning, RunError
 from pondera.machine import cores
 from pondera.network.architecture import Architecture
+from pondera.recording.health.rows import figures_of
+from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.looks import look
 from pondera.recording.schedule import ALWAYS, SCHEDULES
 from pondera.recording.states import load_state, remove_states, save_state
@@ -69,6 +71,9 @@ class Recorder:
         Whether a run that is in the folder and is another one, or finished, is replaced; else it is an error.
     about
         More to be known of the run, JSON-ready.
+    on_finding
+        Called with the number of a network and what a rule finds wrong with its training, once a rule, when it arises;
+        from the thread that writes.
 
     Raises
     ------
@@ -97,12 +102,14 @@ class Recorder:
         *,
         replace: bool = False,
         about: Mapping[str, Any] | None = None,
+        on_finding: OnFinding | None = None,
     ) -> None:
         if level not in SCHEDULES:
             raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
         self.folder, self.level, self.replace = Path(folder), level, replace
         self.schedule = SCHEDULES[level]
         self.writer = RunWriter(self.folder, budget)
+        self.on_finding, self.trouble = on_finding, ""
         self._about = dict(about or {})
         self.writer.about(**self._about)
         self.parts: dict[int, PartRecorder] = {}
@@ -134,6 +141,21 @@ class Recorder:
                 PonderaWarning,
                 stacklevel=3,
             )
+        if self.trouble:
+            warnings.warn(
+                f"on_finding failed: {self.trouble.rstrip('.')}. Training and recording went on.",
+                PonderaWarning,
+                stacklevel=3,
+            )
+
+    def tell(self, watch: Watch, step: int, at_last: bool = False) -> None:
+        """Have rules look at what is recorded, where there is time; what a callback raises ends nothing else."""
+        if self.trouble or not (at_last or (watch.next <= step and self.affords())):
+            return
+        try:
+            watch.look(step)
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
 
     def decide(self, beginning: Beginning, part: int) -> bool:
         """Return whether this training goes on with what is in the folder; what is not to go on is taken out.
@@ -146,10 +168,10 @@ class Recorder:
         found = identity_of(beginning, self.level)
         with self._deciding:
             if self.identity is None:
-                self._begin(found)
+                self._begin(found, beginning)
             return self.goes_on
 
-    def _begin(self, found: dict[str, Any]) -> None:
+    def _begin(self, found: dict[str, Any], beginning: Beginning) -> None:
         from pondera.recording.run import Run
 
         self.writer.flush()
@@ -168,6 +190,8 @@ class Recorder:
             identity=found,
             state=UNFINISHED,
             level=self.level,
+            steps_per_epoch=beginning.steps,
+            rows=figures_of(beginning.rows, beginning.program.loss),
             machine={"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
             versions={"pondera": pondera.__version__, "python": platform.python_version()}
             | {name: version(name) for name in ("jax", "numpy", "optax")},
@@ -189,6 +213,8 @@ class PartRecorder(Watcher):
         self.reason = ""
         self.note = ""
         self.snapshot = 0  # the step of the next one
+        tell = recorder.on_finding
+        self.watch = None if tell is None else Watch(recorder.folder, self.writer.database, part, tell)
         self.saved, self.took_to_save = time.perf_counter(), 0.0
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
@@ -275,6 +301,8 @@ class PartRecorder(Watcher):
         )
         if checkpoint.reason == INTERRUPTED:
             self.writer.about(state=INTERRUPTED)
+        if self.watch is not None:
+            self.writer.later(self.recorder.tell, self.watch, step, True)
 
     def _save(self, checkpoint: Checkpoint, step: int) -> None:
         begun = time.perf_counter()
@@ -284,11 +312,13 @@ class PartRecorder(Watcher):
     def _look(self, point: Point) -> None:
         known = self.writer.seconds
         first = not hasattr(self, "_looked")
-        found = look(self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
+        found = look(self.beginning.program, point, self.beginning.rows)
         self._looked = True
         self.writer.write_point(self.part, point.step, named(point.before.weights), named(point.after.weights), *found)
         if first:
             self.writer.seconds = known  # what was compiled is not what recording goes on to cost
+        if self.watch is not None:
+            self.recorder.tell(self.watch, point.step)
 
 
 def named(weights: Any) -> dict[str, Array]:

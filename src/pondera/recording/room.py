@@ -54,7 +54,8 @@ def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:
         return
     steps = database.execute("SELECT DISTINCT step FROM weights WHERE tensor = ? ORDER BY step", ids[:1]).fetchall()
     for (step,) in steps[1:-1:2]:
-        database.execute("DELETE FROM unit_figures WHERE part = ? AND step = ?", (part, step))
+        for table in ("unit_figures", "looks"):
+            database.execute(f"DELETE FROM {table} WHERE part = ? AND step = ?", (part, step))
         for tensor in ids:
             database.execute("DELETE FROM weights WHERE tensor = ? AND step = ?", (tensor, step))
             database.execute("DELETE FROM tensor_figures WHERE tensor = ? AND step = ?", (tensor, step))

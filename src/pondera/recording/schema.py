@@ -61,6 +61,13 @@ CREATE TABLE unit_figures (    -- a layer's outputs for the batch of a step
     figures TEXT NOT NULL,     -- JSON of UnitFigures
     PRIMARY KEY (part, step, layer)
 ) WITHOUT ROWID;
+CREATE TABLE looks (           -- a step's own batch, before and after its update
+    part INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    before REAL,               -- its mean loss; NULL for NaN
+    after REAL,
+    PRIMARY KEY (part, step)
+) WITHOUT ROWID;
 CREATE TABLE weights (         -- weights one by one just before a step, and their gradients in it
     tensor INTEGER NOT NULL REFERENCES tensors,
     step INTEGER NOT NULL,

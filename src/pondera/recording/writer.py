@@ -131,9 +131,13 @@ class RunWriter:
         after: Mapping[str, Array],
         gradients: Mapping[str, Array] | None = None,
         units: Mapping[str, UnitFigures] | None = None,
+        losses: tuple[float, float] | None = None,
     ) -> None:
-        """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch."""
-        self.later(self.write_point, part, step, before, after, gradients, units or {})
+        """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch.
+
+        ``losses`` are the batch's mean loss before the step and after it.
+        """
+        self.later(self.write_point, part, step, before, after, gradients, units or {}, losses)
 
     def snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         """Write all weights as they are after so many steps to a file of their own."""
@@ -253,6 +257,7 @@ class RunWriter:
         after: Mapping[str, Array],
         gradients: Mapping[str, Array] | None,
         units: Mapping[str, UnitFigures],
+        losses: tuple[float, float] | None = None,
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
@@ -269,6 +274,8 @@ class RunWriter:
             "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
             [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in units.items()],
         )
+        if losses is not None:  # SQLite keeps NaN as NULL, and infinities as they are
+            self.database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", (part, step, *losses))
         known.points += 1
         if known.points % LOOKS == 0:
             room.thin_points(self.database, part, self._share)

@@ -1,0 +1,94 @@
+"""What rules need to know of the rows that are trained on: a few figures, no rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.choice import Choice
+from pondera.training.epoch import Rows
+from pondera.training.losses import loss_of
+
+Array = np.ndarray[Any, Any]
+
+MOST = 1 << 16
+"""Rows that are looked at, at most, evenly spaced."""
+
+LEAST = 1e-6
+"""Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
+
+
+def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
+    """Return figures of rows as JSON can hold them.
+
+    Returns
+    -------
+    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column. ``largest``: the same of the
+    largest one, and ``column``, its number. ``baseline``: the mean loss of the best constant outputs. ``classes``: for
+    losses of classes, how many rows each has, by their weights. What is not finite is None.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[3.0, 100.0], [-3.0, 100.0]]), np.array([[1.0], [3.0]]), np.ones(2))
+    >>> found = figures_of(rows, Choice("squared_error"))
+    >>> found["size"], found["largest"], found["column"], found["baseline"]
+    (51.5, 100.0, 1, 1.0)
+    """
+    step = -(-len(rows.x) // MOST)
+    x, targets, weights = (np.asarray(part[::step]) for part in rows)
+    found: dict[str, Any] = {"count": len(rows.x), "baseline": baseline(targets, weights, loss)}
+    if x.ndim == 2:
+        sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+        used = sizes[sizes > 0]
+        found |= {
+            "inputs": x.shape[1],
+            "size": float(np.median(used)) if len(used) else 0.0,
+            "largest": float(sizes.max()),
+            "column": int(sizes.argmax()),
+        }
+    counts = _classes(targets, weights, loss)
+    if counts is not None:
+        found["classes"] = counts.tolist()
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
+    }
+
+
+def baseline(targets: Array, weights: Array, loss: Choice) -> float:
+    """Return the mean loss of the constant outputs that fit all rows best: what a network must be better than.
+
+    >>> float(round(baseline(np.array([0, 0, 0, 1]), np.ones(4), Choice("softmax_cross_entropy")), 4))
+    0.5623
+    """
+    weights = weights.astype(np.float64)
+    mean = np.average(targets, axis=0, weights=weights)
+    counts = _classes(targets, weights, loss)
+    if loss.name == "softmax_cross_entropy":
+        assert counts is not None
+        shares = np.maximum(counts / counts.sum(), LEAST)
+        smoothing = loss.options.get("label_smoothing", 0.0)
+        constant = np.log((1 - smoothing) * shares + smoothing / len(shares))
+    elif loss.name == "binary_cross_entropy":
+        smoothing = loss.options.get("label_smoothing", 0.0)
+        share = np.clip(mean * (1 - smoothing) + smoothing / 2, LEAST, 1 - LEAST)
+        constant = np.log(share / (1 - share))
+    elif loss.name == "poisson":
+        constant = np.log(np.maximum(mean, LEAST))
+    else:
+        constant = np.median(targets, axis=0) if loss.name in ("absolute_error", "huber") else mean
+    outputs = jnp.asarray(np.tile(constant, (len(targets), 1)))
+    errors = np.asarray(loss_of(loss).error(outputs, jnp.asarray(targets)), np.float64)
+    return float(np.average(errors, weights=weights))
+
+
+def _classes(targets: Array, weights: Array, loss: Choice) -> Array | None:
+    """Return how many rows each class has, by their weights; None where targets are no classes."""
+    if loss.name == "softmax_cross_entropy":
+        return np.bincount(targets, weights).astype(np.float64)
+    if loss.name == "binary_cross_entropy" and targets.shape[1] == 1 and np.isin(targets, (0, 1)).all():
+        ones = float(weights @ targets[:, 0])
+        return np.array([float(weights.sum()) - ones, ones])
+    return None
