@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     with pondera.runs.Recorder(where) as recorder:
         plan = pondera.Plan(epochs=30, optimizer="sgd", learning_rate=0.0)
         network = pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(1)])
-        pondera.fit(network, X, X[:, 0], plan, recorder=recorder)
+        pondera.fit(network, X, X[:, 0] * X[:, 1], plan, recorder=recorder)
     return where
 
 

@@ -9,10 +9,11 @@ import pondera
 from pondera.errors import RunError
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
+Y = X[:, 0] * X[:, 1]
 NETWORK = pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(1)])
 
 
-def recorded(folder, y=X[:, 0], network=NETWORK, x=X, **plan):
+def recorded(folder, y=Y, network=NETWORK, x=X, **plan):
     """Train a little and keep the run."""
     with pondera.runs.Recorder(folder) as recorder:
         return pondera.fit(network, x, y, pondera.Plan(**plan), recorder=recorder)
@@ -62,14 +63,14 @@ def test_a_run_that_is_being_written(tmp_path):
             recorder.writer.flush()
             seen.append(pondera.runs.check(tmp_path))
 
-        pondera.fit(NETWORK, X, X[:, 0], pondera.Plan(epochs=30), recorder=recorder, progress=progress)
+        pondera.fit(NETWORK, X, Y, pondera.Plan(epochs=30), recorder=recorder, progress=progress)
     assert {each.state for each in seen} == {"unfinished"}
     assert [each.steps for each in seen] == list(range(1, 31))
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_a_training_that_overflows(tmp_path):
-    fitted = recorded(tmp_path, 1e3 * X[:, 0], optimizer="sgd", learning_rate=1e3, epochs=50, batch_size=16)
+    fitted = recorded(tmp_path, 1e3 * Y, optimizer="sgd", learning_rate=1e3, epochs=50, batch_size=16)
     assert fitted.reason == "diverged"
     found = pondera.runs.check(tmp_path)
     assert any(finding.rule.endswith("loss diverging") for finding in found.findings)
@@ -88,7 +89,7 @@ def test_a_plain_function_has_no_layers(tmp_path):
     weights = {"a": np.ones((3, 1), np.float32)}
     with pondera.runs.Recorder(tmp_path) as recorder:
         plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
-        pondera.fit(lambda w, x: x @ w["a"], X, X[:, 0], plan, weights=weights, recorder=recorder)
+        pondera.fit(lambda w, x: x @ w["a"], X, Y, plan, weights=weights, recorder=recorder)
     (found, *_) = pondera.runs.check(tmp_path).findings
     assert found.rule.endswith("weights never moved")
     assert found.figures["distance"] == 0
@@ -103,7 +104,7 @@ def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path):
         pytest.warns(pondera.errors.PonderaWarning, match="on_finding failed: ZeroDivisionError: of the display"),
         pondera.runs.Recorder(tmp_path, on_finding=fails) as recorder,
     ):
-        pondera.fit(NETWORK, X, X[:, 0], plan, recorder=recorder)
+        pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
     with pondera.runs.open(tmp_path) as run:
         assert run.state == "finished"
         assert run.taken == 60
@@ -113,14 +114,14 @@ def test_findings_are_told_while_training_goes_on(tmp_path):
     told = []
     with pondera.runs.Recorder(tmp_path, on_finding=lambda part, finding: told.append((part, finding))) as recorder:
         plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
-        pondera.fit(NETWORK, X, X[:, 0], plan, recorder=recorder)
+        pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
     assert [part for part, finding in told if finding.rule.endswith("weights never moved")] == [0]
 
 
 def test_a_population_is_one_list(tmp_path):
     with pondera.runs.Recorder(tmp_path) as recorder:
         plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
-        pondera.fit_population(NETWORK.architecture, X, X[:, 0], plan, seeds=2, recorder=recorder)
+        pondera.fit_population(NETWORK.architecture, X, Y, plan, seeds=2, recorder=recorder)
     (found, *_) = pondera.runs.check(tmp_path).findings
     assert found.figures["networks"] == [0, 1]
     assert "In 2 of 2 networks." in found.statement

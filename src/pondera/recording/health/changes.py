@@ -33,6 +33,19 @@ def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     return changes
 
 
+FLAGS = ("recipe", "activation", "epochs", "batch_size", "learning_rate")
+"""Settings that are options of ``pondera train``, too; the others are arguments in Python."""
+
+
+def flags(changes: Mapping[str, Any]) -> str:
+    """Return changes as options of ``pondera train``, those that there are.
+
+    >>> flags({"learning_rate": 0.001, "gradient_clip": 1.0, "batch_size": 64})
+    '--batch-size 64 --learning-rate 0.001'
+    """
+    return " ".join(f"--{name.replace('_', '-')} {changes[name]}" for name in FLAGS if name in changes)
+
+
 def improved(settings: Mapping[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
     """Return settings with what findings advise put in: what a training is started again with.
 

@@ -15,6 +15,9 @@ from pondera.recording.run import Run, Steps, TensorHistory
 
 Array = np.ndarray[Any, Any]
 
+FIRST, GROWTH = 4, 1.5
+"""While training goes on rules are asked at this step first, and again after so many times as many."""
+
 RECENT = 3
 """Points in the last half of the steps are recent, and at least so many of the last ones."""
 
@@ -58,7 +61,7 @@ class Facts:
     steps, epochs, tensors, units
         As :class:`~pondera.recording.run.Run` gives them.
     looks
-        (n, 3) of recorded steps: the step, the mean loss of its own batch before the update, and after it.
+        (n, 3) of recorded steps, as :meth:`~pondera.recording.run.Run.looks` gives them.
     ended
         Why training ended; empty while it goes on.
     """
@@ -103,6 +106,16 @@ class Facts:
             looks=self.looks[: int(np.searchsorted(self.looks[:, 0], step, "right"))],
             ended="" if step < self.taken - 1 else self.ended,
         )
+
+    @cached_property
+    def on_the_way(self) -> tuple[Facts, ...]:
+        """What was known when the rules were asked while training went on."""
+        found, wanted = [], FIRST
+        for step in self.points.tolist():
+            if step >= wanted:
+                found.append(self.until(step))
+                wanted = asked_next(step)
+        return tuple(found)
 
     @cached_property
     def points(self) -> Array:
@@ -170,17 +183,12 @@ class Facts:
     def recent(self, name: str) -> Sequence[TensorFigures]:
         """Return the figures of a tensor at recent points."""
         tensor = self.tensors[name]
-        return tensor.figures[_first_recent(tensor.steps) :]
+        return tensor.figures[first_recent(tensor.steps) :]
 
     def recent_units(self, layer: str) -> Sequence[UnitFigures]:
         """Return the figures of a layer's outputs at recent points."""
         found = self.units.get(layer, [])
-        return [figures for _, figures in found[_first_recent(np.array([step for step, _ in found])) :]]
-
-    @cached_property
-    def recent_looks(self) -> Array:
-        """(n, 2) what recent steps did to their own batches: mean loss before and after."""
-        return self.looks[_first_recent(self.looks[:, 0]) :, 1:]
+        return [figures for _, figures in found[first_recent(np.array([step for step, _ in found])) :]]
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step as a share of the largest of the plan so far; NaN where not known."""
@@ -191,10 +199,20 @@ class Facts:
     @cached_property
     def ratios(self) -> Mapping[str, float]:
         """Matrix -> how far recent steps moved it by its own size, at the largest learning rate: the median."""
+        return self._ratios(recent=True)
+
+    @cached_property
+    def usual_ratios(self) -> Mapping[str, float]:
+        """The same of all recorded steps, of which half come early; matrices that begin at 0 are left out."""
+        return self._ratios(recent=False)
+
+    def _ratios(self, recent: bool) -> Mapping[str, float]:
         found = {}
         for name in self.matrices:
             tensor = self.tensors[name]
-            first = _first_recent(tensor.steps)
+            if not recent and not (tensor.figures and tensor.figures[0].start_squares):
+                continue  # from 0 any step is far
+            first = first_recent(tensor.steps) if recent else 0
             values = [
                 figures.update_ratio / self.rate(int(step))
                 for step, figures in zip(tensor.steps[first:], tensor.figures[first:], strict=True)
@@ -211,7 +229,16 @@ class Facts:
         return float(np.median(self.steps.losses[-count:])) if len(self.steps.losses) else math.nan
 
 
-def _first_recent(steps: Array) -> int:
+def asked_next(step: int) -> int:
+    """Return the step from which on rules are asked again that were asked at a step.
+
+    >>> asked_next(4), asked_next(1000)
+    (6, 1500)
+    """
+    return max(int(step * GROWTH), step + 1)
+
+
+def first_recent(steps: Array) -> int:
     """Return the place of the first recent one of steps, (n,) ascending."""
     if not len(steps):
         return 0

@@ -12,6 +12,9 @@ from pondera.recording.health.rule import Suspicion
 FEWEST = 5
 """Epochs before there is anything to say."""
 
+BY_HEART = 0.1
+"""Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
+
 SMOOTH = 3
 """Epochs whose median stands for the last of them."""
 
@@ -43,34 +46,35 @@ def overfitting(facts: Facts) -> Suspicion | None:
 
 
 def label_noise(facts: Facts) -> Suspicion | None:
-    """How much of the best constant's loss is left on held-out rows at best, where training goes far below that."""
+    """How much of the best constant's loss is left on held-out rows at best, where training goes below that."""
     epochs, held = _held(facts)
     if len(held) < FEWEST or not facts.baseline > 0 or not facts.rows.get("classes"):
         return None
     best = float(held.min())
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
-    gap = (best - training) / facts.baseline
+    by_heart = (best - training) / facts.baseline >= BY_HEART
     return Suspicion(
-        gap,
+        best / facts.baseline if by_heart else 0.0,
         f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
         f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
         "Look at the rows with the largest loss. Label smoothing forgives some: --recipe strong.",
-        figures={"gap": gap, "best": best, "training": training, "change": {"recipe": "strong"}},
+        figures={"best": best, "training": training, "change": {"recipe": "strong"}},
     )
 
 
 def leakage(facts: Facts) -> Suspicion | None:
-    """How many times smaller than the best constant's the loss on held-out rows is, in powers of ten."""
-    _, held = _held(facts)
-    if len(held) < 2 or not facts.baseline > 0:
+    """How little of the answers one column alone leaves open, in negative powers of ten."""
+    tells, column = facts.rows.get("tells"), facts.rows.get("teller")
+    if tells is None:
         return None
-    best = float(held.min())
+    _, held = _held(facts)
+    best = float(held.min()) if len(held) else None
+    shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}."
     return Suspicion(
-        math.log10(facts.baseline / max(best, facts.baseline * 1e-9)),
-        f"Too good: the loss on held-out rows is {best:.2g}, {best / facts.baseline:.2%} of the best constant's. "
-        "A column may hold the answer.",
-        "See which column it is (pondera explain), and leave it out with --drop if it is not known when predicting.",
-        figures={"best": best, "baseline": facts.baseline},
+        -math.log10(max(1 - tells, 1e-9)),
+        f"Too good to be true: column {column} alone tells {tells:.2%} of what is to be predicted.{shown}",
+        "If that column is not known when predicting, leave it out with --drop.",
+        figures={"column": column, "tells": tells, "best": best, "since": 0},
     )
 
 

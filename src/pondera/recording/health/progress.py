@@ -32,12 +32,12 @@ def diverging(facts: Facts) -> Suspicion | None:
         return Suspicion(math.inf, where.partition(";")[0] + ".", *slower(facts, 10.0))
     if len(losses) < FEWEST:
         return None
-    usual = np.nanmax([float(np.median(losses[:5])), facts.baseline])
+    usual = np.nanmax([losses[0], facts.baseline])
     now = facts.loss()
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
         now / usual if usual > 0 else 0.0,
-        f"The loss grows instead of falling: it is {now:.3g}, and that of the best constant, or of the first steps, is "
+        f"The loss grows instead of falling: it is {now:.3g}, and that of the best constant, or of the first step, is "
         f"{usual:.3g}.",
         advice,
         where,
@@ -72,25 +72,26 @@ def overflowing(facts: Facts) -> Suspicion | None:
 
 
 def plateaued(facts: Facts) -> Suspicion | None:
-    """How little the loss of the last quarter of the epochs is below that of the quarter before."""
+    """How little the loss of the epochs changed in the last half of them, over its three thirds."""
     losses = np.array([epoch["training_loss"] for epoch in facts.epochs if epoch["training_loss"] is not None])
-    if len(losses) < FEWEST:
+    if len(losses) < 2 * FEWEST:
         return None
-    quarter = len(losses) // 4
-    before, now = float(np.median(losses[-2 * quarter : -quarter])), float(np.median(losses[-quarter:]))
-    fall = (before - now) / before if before > 0 else 0.0
-    began = facts.epochs[-2 * quarter]
+    half = losses[len(losses) // 2 :]
+    thirds = [float(np.median(each)) for each in np.array_split(half, 3)]
+    change = (max(thirds) - min(thirds)) / thirds[1] if thirds[1] > 0 else math.inf
+    began = facts.epochs[len(losses) // 2]
+    fewer = max(int(began["epoch"]), 1)
     return Suspicion(
-        -math.log10(max(fall, 10**-DECADES)),
-        f"The loss stands still: {now:.4g} in the last {quarter} epochs, {before:.4g} in the {quarter} before.",
-        "If that is good enough, train for fewer epochs (--epochs "
-        f"{max(int(began['epoch']), 1)}); if not, try a larger learning rate or a larger network (--hidden).",
+        -math.log10(max(change, 10**-DECADES)),
+        f"The loss stands still: in the last {len(half)} epochs it went from {thirds[0]:.4g} to {thirds[2]:.4g}.",
+        f"If that is good enough, train for fewer epochs (--epochs {fewer}); if not, try a larger learning rate or a "
+        "larger network (--hidden).",
         figures={
-            "loss": now,
-            "before": before,
-            "fall": fall,
+            "loss": thirds[2],
+            "before": thirds[0],
+            "change_of_loss": change,
             "since": int(began["step"]),
-            "change": {"epochs": max(int(began["epoch"]), 1)},
+            "change": {"epochs": fewer},
         },
     )
 

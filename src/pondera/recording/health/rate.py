@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.recording.health.facts import Facts
+from pondera.recording.health.facts import Facts, first_recent
 from pondera.recording.health.rule import Suspicion
 from pondera.training.plan import Plan
 
@@ -20,35 +20,46 @@ DECADES = 9.0
 FEWEST = 8
 """Steps before there is anything to say."""
 
+POINTS = 12
+"""Steps that were looked at, at least: the first ones go far."""
+
+TIMES = 5
+"""The median change of a batch's loss counts so many times as much as the worst rise."""
+
 
 def too_high(facts: Facts) -> Suspicion | None:
-    """How much worse steps make their own batch, in the worst quarter of recent ones, by the best constant's loss."""
-    looks = facts.recent_looks
-    if len(looks) < 3 or facts.taken < FEWEST:
+    """How far steps change the loss of their own batch: the worst rise, or 5 times the median.
+
+    Both are by the best constant's loss, or the first one where that is larger.
+
+    A step that goes too far overshoots its own batch, or fits it and spoils the others: both are large changes.
+    """
+    if len(facts.looks) < POINTS:
         return None
-    before, after = looks.T
-    usual = facts.baseline if facts.baseline > 0 else float(np.median(before))
-    change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
-    worse = float(np.quantile(change, 0.75, method="lower"))
-    share = float(np.mean(change > 0))
+    before, after = facts.looks[:, 1], facts.looks[:, 2]
+    usual = float(np.nanmax([facts.baseline, before[0]]))
+    with np.errstate(invalid="ignore"):
+        change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
+    rise = max(float(change.max()), 0.0)
+    median = float(np.median(np.abs(change[first_recent(facts.looks[:, 0]) :])))
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
-        worse,
-        f"The learning rate is too high: {share:.0%} of recent steps made the loss of their own batch larger, a "
-        f"quarter of them by {worse:.1%} of the best constant's loss or more.",
+        max(rise, TIMES * median),
+        f"The learning rate is too high: a step changes the loss of its own batch by {median:.1%} of the best "
+        f"constant's, and made it larger by {rise:.1%} at the worst.",
         advice,
         where,
-        {"worse": worse, "share": share, **figures},
+        {"rise": rise, "median": median, **figures},
     )
 
 
 def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
-    if not facts.ratios or facts.taken < FEWEST:
+    if not facts.usual_ratios or facts.taken < FEWEST:
         return None
     rates = facts.steps.rates
     mean = float(np.mean(rates) / rates.max()) if rates.max() > 0 else 0.0
-    reach = max(facts.ratios.values()) * facts.planned * mean
+    reach = max(facts.usual_ratios.values()) * facts.planned * mean
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
     return Suspicion(
@@ -66,9 +77,13 @@ def too_low(facts: Facts) -> Suspicion | None:
 
 def out_of_range(facts: Facts) -> Suspicion | None:
     """By how many powers of ten the steps of a matrix are off a thousandth of its size, at the worst one."""
-    if not facts.ratios or facts.taken < FEWEST:
+    off = {
+        name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD))
+        for name, ratio in facts.ratios.items()
+        if facts.tensors[name].figures[0].start_squares > 0  # from 0 any step is far
+    }
+    if not off or facts.taken < FEWEST:
         return None
-    off = {name: abs(math.log10(max(ratio, 1e-12) / GOOD)) for name, ratio in facts.ratios.items()}
     worst = max(off, key=lambda name: off[name])
     ratio = facts.ratios[worst]
     factor = 0.1 if ratio > GOOD else 10.0

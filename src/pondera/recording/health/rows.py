@@ -27,8 +27,9 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     Returns
     -------
     ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column. ``largest``: the same of the
-    largest one, and ``column``, its number. ``baseline``: the mean loss of the best constant outputs. ``classes``: for
-    losses of classes, how many rows each has, by their weights. What is not finite is None.
+    largest one, and ``column``, its number. ``tells``: the share of the targets' variance that one column alone
+    explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best constant outputs.
+    ``classes``: for losses of classes, how many rows each has, by their weights. What is not finite is None.
 
     Examples
     --------
@@ -50,11 +51,42 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
             "column": int(sizes.argmax()),
         }
     counts = _classes(targets, weights, loss)
+    if x.ndim == 2:
+        told = told_by(x, targets, classes=counts is not None)
+        found |= {"tells": float(told.max()), "teller": int(told.argmax())}
     if counts is not None:
         found["classes"] = counts.tolist()
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
     }
+
+
+def told_by(x: Array, targets: Array, classes: bool) -> Array:
+    """Return the share of the variance that each column has in common with the targets: (inputs,).
+
+    Of numbers that is the squared correlation, of the target it fits best; of classes the share of the column's
+    variance that lies between their means, which is the squared correlation ratio (Pearson 1905).
+
+    >>> x = np.array([[1.0, 1.0], [2.0, 5.0], [3.0, 2.0], [4.0, 0.0]])
+    >>> told_by(x, np.array([[1.0], [2.0], [3.0], [4.0]]), classes=False).round(2).tolist()
+    [1.0, 0.13]
+    >>> told_by(np.array([[7.0], [7.0], [2.0]]), np.array([0, 0, 1]), classes=True).tolist()
+    [1.0]
+    """
+    x = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    spread = np.square(x).sum(axis=0)
+    answers = targets.reshape(len(x), -1).astype(np.float64)
+    if classes:
+        answers = (answers[:, :1] == np.unique(answers)).astype(np.float64)  # (rows, classes)
+        within = answers.T @ x  # the sums of each class
+        common = (np.square(within) / answers.sum(axis=0)[:, None]).sum(axis=0)
+    else:
+        answers = answers - answers.mean(axis=0)
+        sizes = np.square(answers).sum(axis=0)
+        common = (np.square(answers.T @ x) / np.where(sizes > 0, sizes, 1)[:, None]).max(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        told: Array = np.where(spread > 1e-12 * len(x), common / spread, 0.0)
+    return np.clip(told, 0.0, 1.0)
 
 
 def baseline(targets: Array, weights: Array, loss: Choice) -> float:

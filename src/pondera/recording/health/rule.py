@@ -97,6 +97,20 @@ class Rule:
             first = step
         return replace(finding, figures={**finding.figures, "since": int(first)})
 
+    def passed(self, facts: Facts) -> Finding | None:
+        """Return what the rule found on the way and does not find any more; it advises no change of settings."""
+        found = [(before, finding) for before in facts.on_the_way if (finding := self(before)) is not None]
+        if not found:
+            return None
+        last, finding = found[-1]
+        until = next((each.taken for each in facts.on_the_way if each.taken > last.taken), facts.taken) - 1
+        figures = {name: value for name, value in finding.figures.items() if name != "change"}
+        return replace(
+            finding,
+            statement=f"Until step {until:,}: {finding.statement}",
+            figures={"since": found[0][0].taken - 1, **figures, "until": until},
+        )
+
 
 def is_sure(rule: str) -> bool:
     """Return whether a rule met its bar on trainings that its threshold was not chosen on."""

@@ -94,7 +94,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "leakage",
         held.leakage,
-        "lowest loss on held-out rows against the best constant's",
+        "share of the targets' variance that one column alone explains",
         "Kaufman et al. 2012, ACM TKDD 6(4)",
     ),
     Rule(
@@ -138,12 +138,21 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings_of(facts: Facts) -> tuple[Finding, ...]:
-    """Return what is wrong with a training, the gravest first; rules that missed their bar come last.
+    """Return what is wrong with a training, the gravest first.
+
+    What was wrong on the way and is no more comes after that, and says until when; what is only possibly wrong comes
+    last.
 
     Parameters
     ----------
     facts
         Of a run, at its end or anywhere before.
     """
-    found = [rule.since(facts, finding) for rule in RULES if (finding := rule(facts)) is not None]
-    return tuple(sorted(found, key=lambda finding: finding.rule.startswith(POSSIBLY)))
+    now, before = [], []
+    for rule in RULES:
+        finding = rule(facts)
+        if finding is not None:
+            now.append(rule.since(facts, finding))
+        elif (passed := rule.passed(facts)) is not None:
+            before.append(passed)
+    return tuple(sorted(now + before, key=lambda finding: finding.rule.startswith(POSSIBLY)))

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pondera.findings import Finding
-from pondera.recording.health.facts import Facts
+from pondera.recording.health.facts import FIRST, Facts, asked_next
 from pondera.recording.health.rules import RULES
 from pondera.recording.run import Run
-
-GROWTH = 1.5
-"""Rules are asked again when so many times as many steps were taken."""
 
 OnFinding = Callable[[int, Finding], None]
 
@@ -32,12 +29,12 @@ class Watch:
 
     def __init__(self, folder: Path, database: sqlite3.Connection, part: int, on_finding: OnFinding) -> None:
         self.folder, self.database, self.part, self.on_finding = folder, database, part, on_finding
-        self.next = 4
+        self.next = FIRST
         self.told: set[str] = set()
 
     def look(self, step: int) -> None:
         """Ask the rules what they find after a step."""
-        self.next = max(int(step * GROWTH), step + 1)
+        self.next = asked_next(step)
         facts = Facts.of(Run(self.folder, self.database), self.part)
         for rule in RULES:
             if rule.name not in self.told and (finding := rule(facts)) is not None:
