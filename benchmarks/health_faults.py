@@ -252,7 +252,7 @@ def _activation(case: Case, random: np.random.Generator) -> Case:
 
 
 def _two_rows(case: Case, random: np.random.Generator) -> Case:
-    rate = case.shape.rate * float(random.choice([2, 5, 10]))
+    rate = case.shape.rate * float(random.choice([5, 10, 30]))
     return replace(case, shape=replace(case.shape, batch=2, epochs=max(case.shape.epochs // 4, 5), rate=rate))
 
 
@@ -316,8 +316,8 @@ PLANTS: tuple[Plant, ...] = (
     Plant("vanishing gradients", _activation, _deep, _worse),
     Plant("vanishing gradients", _scaled_start("all", 0.1, 0.2, 0.3), _deep, _worse),
     Plant("vanishing gradients", _scaled_start("all", 0.03, 0.1, 0.2), _deep, _worse),
-    Plant("exploding gradients", _scaled_start("all", 3, 4, 6), _deep),
-    Plant("exploding gradients", _scaled_start("all", 3, 4, 6), _deep),
+    Plant("exploding gradients", _scaled_start("all", 3, 4, 6), _deep, _worse),
+    Plant("exploding gradients", _scaled_start("all", 3, 4, 6), _deep, _worse),
     Plant("layer that does not train", _frozen, lambda s: _plain(s) and len(s.hidden) < 4),
     Plant("rank collapse", _same_start, lambda s: _plain(s) and not s.norm),
     Plant(

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import (
     attributions,
     figures,
+    health,
     importance,
     large,
     population,
@@ -83,6 +84,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
     },
+    HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
         "tables": ("tables", tables_in_short),

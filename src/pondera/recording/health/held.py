@@ -87,7 +87,9 @@ def imbalance(facts: Facts) -> Suspicion | None:
         return None
     largest = float(counts.max() / counts.sum())
     accuracy = max(float(epoch["validation_metric"]) for epoch in epochs)
-    skill = min(max((accuracy - largest) / max(1 - largest, 1e-9), 0.0), 1.0)
+    # Where hardly any rare row is held out the accuracy says nothing: what training made of them has a say as well.
+    learned = 1 - float(facts.epochs[-1]["training_loss"]) / facts.baseline if facts.baseline > 0 else 1.0
+    skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned), 0.0), 1.0)
     return Suspicion(
         math.log10(counts.max() / counts.min()) * (1 - skill),
         f"The largest class has {largest:.1%} of the rows and the network is right on {accuracy:.1%}: the others are "

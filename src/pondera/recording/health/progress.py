@@ -25,7 +25,7 @@ DECADES = 4.0
 
 
 def diverging(facts: Facts) -> Suspicion | None:
-    """How many times as large the loss is as where it began, or as that of the best constant."""
+    """By how many powers of ten the loss is above where it began, or above that of the best constant."""
     losses = facts.steps.losses
     if facts.ended == DIVERGED:
         where = facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite.")
@@ -36,7 +36,7 @@ def diverging(facts: Facts) -> Suspicion | None:
     now = facts.loss()
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
-        now / usual if usual > 0 else 0.0,
+        math.log10(now / usual) if now > 0 and usual > 0 else -math.inf,
         f"The loss grows instead of falling: it is {now:.3g}, and that of the best constant, or of the first step, is "
         f"{usual:.3g}.",
         advice,

@@ -15,7 +15,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "loss diverging",
         progress.diverging,
-        "median loss of the last twentieth of the steps against the first, and against the best constant's",
+        "median loss of the last twentieth of the steps against the first one, and against the best constant's",
         "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.2",
     ),
     Rule(
@@ -106,7 +106,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "label noise",
         held.label_noise,
-        "lowest loss on held-out rows less the training loss, by the best constant's",
+        "lowest loss on held-out rows by the best constant's, where training goes a tenth of that below",
         "Zhang et al. 2017, arXiv 1611.03530; Arpit et al. 2017, arXiv 1706.05394",
     ),
     Rule(
