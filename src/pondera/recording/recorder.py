@@ -310,13 +310,13 @@ class PartRecorder(Watcher):
         self.took_to_save = time.perf_counter() - begun
 
     def _look(self, point: Point) -> None:
-        known = self.writer.seconds
-        first = not hasattr(self, "_looked")
+        begun, first = time.perf_counter(), not hasattr(self, "_looked")
         found = look(self.beginning.program, point, self.beginning.rows)
         self._looked = True
         self.writer.write_point(self.part, point.step, named(point.before.weights), named(point.after.weights), *found)
         if first:
-            self.writer.seconds = known  # what was compiled is not what recording goes on to cost
+            # What was compiled is not what recording goes on to cost; the thread adds the whole job when it is done.
+            self.writer.seconds -= time.perf_counter() - begun
         if self.watch is not None:
             self.recorder.tell(self.watch, point.step)
 

@@ -37,6 +37,24 @@ def test_no_database(tmp_path):
         pondera.runs.check(tmp_path)
 
 
+def test_a_damaged_database(tmp_path):
+    recorded(tmp_path, epochs=30)
+    path = tmp_path / "run.sqlite"
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\xa5" * (len(data) - 8192)
+    path.write_bytes(data)
+    with pytest.raises(RunError, match="damaged"):
+        pondera.runs.check(tmp_path)
+
+
+def test_figures_of_another_size(tmp_path):
+    recorded(tmp_path, epochs=30)
+    with sqlite3.connect(tmp_path / "run.sqlite") as database:
+        database.execute("UPDATE tensor_figures SET figures = x'00'")
+    with pytest.raises(RunError, match="damaged"):
+        pondera.runs.check(tmp_path)
+
+
 def test_nothing_recorded_yet(tmp_path):
     pondera.runs.Recorder(tmp_path).writer.close()
     with pytest.raises(RunError, match="nothing was recorded yet"):

@@ -11,7 +11,7 @@ from pondera.recording.health.rules import RULES
 RULE = {rule.name: rule for rule in RULES}
 X = np.random.default_rng(1).standard_normal((320, 6)).astype(np.float32)
 Y = np.tanh(X @ np.linspace(-1, 1, 6, dtype=np.float32)) + 0.5 * X[:, 0] * X[:, 1]
-KIND = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int32)
+KIND = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 PLAN = pondera.Plan(epochs=24, batch_size=32, learning_rate=3e-3, keep="last")
 
 
@@ -87,7 +87,7 @@ PLANTED = {
     "exploding gradients": lambda f: facts(f, network("relu", 6, times(3.0))),
     "layer that does not train": lambda f: facts(f, plan=PLAN.replace(optimizer=freezing())),
     "rank collapse": lambda f: facts(f, network(change=alike)),
-    "dead units": lambda f: facts(f, plan=PLAN.replace(optimizer="sgd", learning_rate=1.0)),
+    "dead units": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.3)),
     "never-used units": lambda f: facts(f, network(change=out_of_reach)),
     "saturated units": lambda f: facts(f, network("tanh", 2, times(20.0))),
     "leakage": lambda f: facts(f, x=leaking()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,15 @@ def check(folder: str | os.PathLike[str]) -> Health:
     0.0
     """
     with Run(Path(folder)) as run:
-        parts = run.parts
-        if not parts or not run.taken:
-            raise RunError(
-                f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little."
-            )
-        found = [(part, finding) for part in parts for finding in findings_of(Facts.of(run, part))]
-        return Health(str(folder), run.state, run.taken, _joined(found, len(parts)))
+        try:
+            known = {part: Facts.of(run, part) for part in run.parts}
+            state, taken = run.state, run.taken
+        except (sqlite3.Error, ValueError) as error:
+            raise RunError(f"{folder}: the run is damaged: {error}. Record the training again.") from error
+    if not taken:
+        raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
+    found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
+    return Health(str(folder), state, taken, _joined(found, len(known)))
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:

@@ -149,6 +149,22 @@ class Facts:
         """The mean loss of the best constant outputs; NaN where it is not known, or 0."""
         return float(self.rows.get("baseline") or math.nan)
 
+    @property
+    def floor(self) -> float:
+        """The loss of perfect outputs: not 0 where labels are smoothed."""
+        return float(self.rows.get("floor") or 0.0)
+
+    @property
+    def span(self) -> float:
+        """By how much the best constant's loss is above that of perfect outputs; NaN where it is not known."""
+        span = self.baseline - self.floor
+        return span if span > 0 else math.nan
+
+    @property
+    def seen(self) -> int:
+        """How many steps were taken when one was last recorded from both sides: those since then hide their weights."""
+        return int(self.points[-1]) + 1 if len(self.points) else 0
+
     @cached_property
     def matrices(self) -> tuple[str, ...]:
         """The names of tensors of two or more axes, as the layers come."""

@@ -15,19 +15,26 @@ FEWEST = 5
 BY_HEART = 0.1
 """Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
 
+SLACK = 0.1
+"""Of the best constant's loss, that is added to the lowest loss on held-out rows."""
+
 SMOOTH = 3
 """Epochs whose median stands for the last of them."""
 
 
 def overfitting(facts: Facts) -> Suspicion | None:
-    """By what share of its lowest the loss on the held-out rows rose again while the training loss fell on."""
+    """By what share of its lowest the loss on the held-out rows rose again while the training loss fell on.
+
+    A tenth of the best constant's loss is added to the lowest: hundredths of what there was to learn are no matter.
+    """
     epochs, held = _held(facts)
     if len(held) < FEWEST:
         return None
     best = int(np.argmin(held))
     now = float(np.median(held[-SMOOTH:]))
     fell = epochs[-1]["training_loss"] < epochs[best]["training_loss"]
-    rise = (now - held[best]) / held[best] if held[best] > 0 and fell else 0.0
+    least = held[best] - facts.floor + SLACK * np.nan_to_num(facts.span)
+    rise = (now - held[best]) / least if least > 0 and fell else 0.0
     after = int(epochs[best]["epoch"]) + 1
     return Suspicion(
         rise,
@@ -48,13 +55,13 @@ def overfitting(facts: Facts) -> Suspicion | None:
 def label_noise(facts: Facts) -> Suspicion | None:
     """How much of the best constant's loss is left on held-out rows at best, where training goes below that."""
     epochs, held = _held(facts)
-    if len(held) < FEWEST or not facts.baseline > 0 or not facts.rows.get("classes"):
+    if len(held) < FEWEST or not facts.span > 0 or not facts.rows.get("classes"):
         return None
     best = float(held.min())
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
-    by_heart = (best - training) / facts.baseline >= BY_HEART
+    by_heart = (best - training) / facts.span >= BY_HEART
     return Suspicion(
-        best / facts.baseline if by_heart else 0.0,
+        (best - facts.floor) / facts.span if by_heart else 0.0,
         f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
         f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
         "Look at the rows with the largest loss. Label smoothing forgives some: --recipe strong.",
@@ -88,7 +95,8 @@ def imbalance(facts: Facts) -> Suspicion | None:
     largest = float(counts.max() / counts.sum())
     accuracy = max(float(epoch["validation_metric"]) for epoch in epochs)
     # Where hardly any rare row is held out the accuracy says nothing: what training made of them has a say as well.
-    learned = 1 - float(facts.epochs[-1]["training_loss"]) / facts.baseline if facts.baseline > 0 else 1.0
+    training = float(facts.epochs[-1]["training_loss"])
+    learned = (facts.baseline - training) / facts.span if facts.span > 0 else 1.0
     skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned), 0.0), 1.0)
     return Suspicion(
         math.log10(counts.max() / counts.min()) * (1 - skill),

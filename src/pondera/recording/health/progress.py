@@ -20,6 +20,12 @@ WINDOW = 10
 FEWEST = 8
 """Epochs, or steps, before there is a trend to speak of."""
 
+STEPS = 16
+"""Steps of which the deviation from each other can be told."""
+
+LITTLE = 0.02
+"""Of the best constant's loss: what is left when everything was learned."""
+
 DECADES = 4.0
 """What a fall of nothing counts as, in powers of ten."""
 
@@ -32,7 +38,7 @@ def diverging(facts: Facts) -> Suspicion | None:
         return Suspicion(math.inf, where.partition(";")[0] + ".", *slower(facts, 10.0))
     if len(losses) < FEWEST:
         return None
-    usual = np.nanmax([losses[0], facts.baseline])
+    usual = float(np.nanmax([losses[0], facts.baseline]))
     now = facts.loss()
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
@@ -41,7 +47,7 @@ def diverging(facts: Facts) -> Suspicion | None:
         f"{usual:.3g}.",
         advice,
         where,
-        {"loss": now, "usual": float(usual), **figures},
+        {"loss": now, "usual": usual, **figures},
     )
 
 
@@ -72,13 +78,17 @@ def overflowing(facts: Facts) -> Suspicion | None:
 
 
 def plateaued(facts: Facts) -> Suspicion | None:
-    """How little the loss of the epochs changed in the last half of them, over its three thirds."""
+    """How little the loss of the epochs changed in the last half of them, over its three thirds.
+
+    Where hardly anything is left of the best constant's loss, training has arrived and stands on no plateau.
+    """
     losses = np.array([epoch["training_loss"] for epoch in facts.epochs if epoch["training_loss"] is not None])
     if len(losses) < 2 * FEWEST:
         return None
     half = losses[len(losses) // 2 :]
     thirds = [float(np.median(each)) for each in np.array_split(half, 3)]
-    change = (max(thirds) - min(thirds)) / thirds[1] if thirds[1] > 0 else math.inf
+    left = thirds[1] - facts.floor
+    change = (max(thirds) - min(thirds)) / left if left > 0 and not left < LITTLE * facts.span else math.inf
     began = facts.epochs[len(losses) // 2]
     fewer = max(int(began["epoch"]), 1)
     return Suspicion(
@@ -99,9 +109,9 @@ def plateaued(facts: Facts) -> Suspicion | None:
 def noisy(facts: Facts) -> Suspicion | None:
     """How far apart the losses of neighbouring steps are, as a share of the best constant's."""
     losses = facts.steps.losses[len(facts.steps.losses) // 2 :]
-    if len(losses) < FEWEST:
+    if len(losses) < STEPS:
         return None
-    usual = facts.baseline if facts.baseline > 0 else float(np.median(losses))
+    usual = facts.span if facts.span > 0 else float(np.median(losses))
     apart = float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
     batch = int(facts.plan.get("batch_size", 1))
     larger = max(8 * batch, 32)

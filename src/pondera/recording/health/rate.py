@@ -37,7 +37,7 @@ def too_high(facts: Facts) -> Suspicion | None:
     if len(facts.looks) < POINTS:
         return None
     before, after = facts.looks[:, 1], facts.looks[:, 2]
-    usual = float(np.nanmax([facts.baseline, before[0]]))
+    usual = float(np.nanmax([facts.span, before[0] - facts.floor]))
     with np.errstate(invalid="ignore"):
         change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
     rise = max(float(change.max()), 0.0)
@@ -55,7 +55,7 @@ def too_high(facts: Facts) -> Suspicion | None:
 
 def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
-    if not facts.usual_ratios or facts.taken < FEWEST:
+    if not facts.usual_ratios or facts.seen < FEWEST:
         return None
     rates = facts.steps.rates
     mean = float(np.mean(rates) / rates.max()) if rates.max() > 0 else 0.0
@@ -82,7 +82,7 @@ def out_of_range(facts: Facts) -> Suspicion | None:
         for name, ratio in facts.ratios.items()
         if facts.tensors[name].figures[0].start_squares > 0  # from 0 any step is far
     }
-    if not off or facts.taken < FEWEST:
+    if not off or facts.seen < FEWEST:
         return None
     worst = max(off, key=lambda name: off[name])
     ratio = facts.ratios[worst]
@@ -99,7 +99,7 @@ def out_of_range(facts: Facts) -> Suspicion | None:
 
 def stuck_layer(facts: Facts) -> Suspicion | None:
     """How many times less far a step moves one matrix than the others, in powers of ten."""
-    if len(facts.ratios) < 2 or facts.taken < FEWEST:
+    if len(facts.ratios) < 2 or facts.seen < FEWEST:
         return None
     least = min(facts.ratios, key=lambda name: facts.ratios[name])
     others = float(np.median([ratio for name, ratio in facts.ratios.items() if name != least]))
@@ -118,7 +118,7 @@ def stuck_layer(facts: Facts) -> Suspicion | None:
 
 def never_moved(facts: Facts) -> Suspicion | None:
     """How near all matrices are to their start, by its size, in powers of ten."""
-    if facts.taken < 2 * FEWEST:
+    if facts.seen < 2 * FEWEST:
         return None
     moved = {}
     for name in facts.matrices:
@@ -131,7 +131,7 @@ def never_moved(facts: Facts) -> Suspicion | None:
     peak = peak_of(facts)
     return Suspicion(
         -math.log10(max(most, 10**-DECADES)),
-        f"After {facts.taken:,} steps no matrix of weights is further from its start than {most:.2g} of its size.",
+        f"After {facts.seen:,} steps no matrix of weights is further from its start than {most:.2g} of its size.",
         f"Learn faster: --learning-rate {max(peak * 100, 1e-3):.3g}; or look for what holds the weights.",
         figures={"distance": most, "change": {"learning_rate": _rounded(max(peak * 100, 1e-3))}},
     )

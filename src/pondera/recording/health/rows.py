@@ -28,8 +28,9 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     -------
     ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column. ``largest``: the same of the
     largest one, and ``column``, its number. ``tells``: the share of the targets' variance that one column alone
-    explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best constant outputs.
-    ``classes``: for losses of classes, how many rows each has, by their weights. What is not finite is None.
+    explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best constant outputs,
+    ``floor`` that of perfect ones. ``classes``: for losses of classes, how many rows each has, by their weights. What
+    is not finite is None.
 
     Examples
     --------
@@ -40,7 +41,11 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     """
     step = -(-len(rows.x) // MOST)
     x, targets, weights = (np.asarray(part[::step]) for part in rows)
-    found: dict[str, Any] = {"count": len(rows.x), "baseline": baseline(targets, weights, loss)}
+    found: dict[str, Any] = {
+        "count": len(rows.x),
+        "baseline": baseline(targets, weights, loss),
+        "floor": floor(loss, int(targets.max()) + 1),
+    }
     if x.ndim == 2:
         sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
         used = sizes[sizes > 0]
@@ -114,6 +119,20 @@ def baseline(targets: Array, weights: Array, loss: Choice) -> float:
     outputs = jnp.asarray(np.tile(constant, (len(targets), 1)))
     errors = np.asarray(loss_of(loss).error(outputs, jnp.asarray(targets)), np.float64)
     return float(np.average(errors, weights=weights))
+
+
+def floor(loss: Choice, classes: int) -> float:
+    """Return the loss of outputs that could not be better: 0, but for smoothed labels, whose entropy is left.
+
+    >>> floor(Choice("squared_error"), 1), round(floor(Choice("binary_cross_entropy", label_smoothing=0.1), 2), 4)
+    (0.0, 0.1985)
+    """
+    smoothing = float(loss.options.get("label_smoothing", 0.0))
+    count = 2 if loss.name == "binary_cross_entropy" else classes
+    if not smoothing or count < 2:
+        return 0.0
+    other, right = smoothing / count, 1 - smoothing + smoothing / count
+    return -right * math.log(right) - (count - 1) * other * math.log(other)
 
 
 def _classes(targets: Array, weights: Array, loss: Choice) -> Array | None:

@@ -33,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "learning rate too high",
         rate.too_high,
-        "loss of a step's own batch before and after the step, worst quarter of recent ones",
+        "loss of a step's own batch before and after the step: the worst rise, or 5 times the median",
         "Cohen et al. 2021, arXiv 2103.00065",
     ),
     Rule(
