@@ -14,7 +14,7 @@ X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 def folder(tmp_path_factory):
     """A training whose weights never move."""
     where = tmp_path_factory.mktemp("run")
-    with pondera.runs.Recorder(where) as recorder:
+    with pondera.runs.Recorder(where, "full") as recorder:
         plan = pondera.Plan(epochs=30, optimizer="sgd", learning_rate=0.0)
         network = pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(1)])
         pondera.fit(network, X, X[:, 0] * X[:, 1], plan, recorder=recorder)

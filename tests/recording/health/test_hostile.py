@@ -15,7 +15,7 @@ NETWORK = pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(1)]
 
 def recorded(folder, y=Y, network=NETWORK, x=X, **plan):
     """Train a little and keep the run."""
-    with pondera.runs.Recorder(folder) as recorder:
+    with pondera.runs.Recorder(folder, "full") as recorder:
         return pondera.fit(network, x, y, pondera.Plan(**plan), recorder=recorder)
 
 
@@ -74,7 +74,7 @@ def test_one_step(tmp_path):
 
 
 def test_a_run_that_is_being_written(tmp_path):
-    with pondera.runs.Recorder(tmp_path) as recorder:
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
         seen = []
 
         def progress(where):
@@ -105,7 +105,7 @@ def test_inputs_that_are_not_finite(tmp_path):
 
 def test_a_plain_function_has_no_layers(tmp_path):
     weights = {"a": np.ones((3, 1), np.float32)}
-    with pondera.runs.Recorder(tmp_path) as recorder:
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
         plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
         pondera.fit(lambda w, x: x @ w["a"], X, Y, plan, weights=weights, recorder=recorder)
     (found, *_) = pondera.runs.check(tmp_path).findings
@@ -120,7 +120,7 @@ def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path):
     plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
     with (
         pytest.warns(pondera.errors.PonderaWarning, match="on_finding failed: ZeroDivisionError: of the display"),
-        pondera.runs.Recorder(tmp_path, on_finding=fails) as recorder,
+        pondera.runs.Recorder(tmp_path, "full", on_finding=fails) as recorder,
     ):
         pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
     with pondera.runs.open(tmp_path) as run:
@@ -130,14 +130,16 @@ def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path):
 
 def test_findings_are_told_while_training_goes_on(tmp_path):
     told = []
-    with pondera.runs.Recorder(tmp_path, on_finding=lambda part, finding: told.append((part, finding))) as recorder:
+    with pondera.runs.Recorder(
+        tmp_path, "full", on_finding=lambda part, finding: told.append((part, finding))
+    ) as recorder:
         plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
         pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
     assert [part for part, finding in told if finding.rule.endswith("weights never moved")] == [0]
 
 
 def test_a_population_is_one_list(tmp_path):
-    with pondera.runs.Recorder(tmp_path) as recorder:
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
         plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
         pondera.fit_population(NETWORK.architecture, X, Y, plan, seeds=2, recorder=recorder)
     (found, *_) = pondera.runs.check(tmp_path).findings

@@ -70,11 +70,12 @@ def check(folder: str | os.PathLike[str]) -> Health:
     Examples
     --------
     >>> import tempfile, numpy as np, pondera
-    >>> x = np.random.default_rng(0).standard_normal((64, 2))
+    >>> x = np.random.default_rng(0).standard_normal((64, 3))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with pondera.runs.Recorder(folder) as recorder:
+    ...     with pondera.runs.Recorder(folder, level="full") as recorder:
     ...         plan = pondera.Plan(optimizer="sgd", learning_rate=0.0, epochs=20)
-    ...         fitted = pondera.fit(pondera.Network.create(2, pondera.Dense(1)), x, x[:, 0], plan, recorder=recorder)
+    ...         network = pondera.Network.create(3, pondera.Dense(1))
+    ...         fitted = pondera.fit(network, x, x[:, 0] * x[:, 1], plan, recorder=recorder)
     ...     pondera.runs.check(folder).findings[0].figures["distance"]
     0.0
     """

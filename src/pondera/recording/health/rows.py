@@ -41,24 +41,25 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     """
     step = -(-len(rows.x) // MOST)
     x, targets, weights = (np.asarray(part[::step]) for part in rows)
-    found: dict[str, Any] = {
-        "count": len(rows.x),
-        "baseline": baseline(targets, weights, loss),
-        "floor": floor(loss, int(targets.max()) + 1),
-    }
-    if x.ndim == 2:
-        sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
-        used = sizes[sizes > 0]
-        found |= {
-            "inputs": x.shape[1],
-            "size": float(np.median(used)) if len(used) else 0.0,
-            "largest": float(sizes.max()),
-            "column": int(sizes.argmax()),
-        }
     counts = _classes(targets, weights, loss)
-    if x.ndim == 2:
-        told = told_by(x, targets, classes=counts is not None)
-        found |= {"tells": float(told.max()), "teller": int(told.argmax())}
+    with np.errstate(all="ignore"):
+        found: dict[str, Any] = {
+            "count": len(rows.x),
+            "baseline": baseline(targets, weights, loss),
+            "floor": floor(loss, 1 if counts is None else len(counts)),
+        }
+        if x.ndim == 2:
+            sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+            used = sizes[sizes > 0]
+            told = told_by(x, targets, classes=counts is not None)
+            found |= {
+                "inputs": x.shape[1],
+                "size": float(np.median(used)) if len(used) else 0.0,
+                "largest": float(sizes.max()),
+                "column": int(sizes.argmax()),
+                "tells": float(told.max()),
+                "teller": int(told.argmax()),
+            }
     if counts is not None:
         found["classes"] = counts.tolist()
     return {
