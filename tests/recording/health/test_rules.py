@@ -139,3 +139,20 @@ def test_since_when(tmp_path):
     known = PLANTED["never-used units"](tmp_path)
     rule = RULE["never-used units"]
     assert rule.since(known, rule(known)).figures["since"] == 0
+
+
+def test_since_the_first_step_at_which_it_could_be_seen(tmp_path):
+    known = PLANTED["update ratio out of range"](tmp_path)
+    rule = RULE["update ratio out of range"]
+    since = rule.since(known, rule(known)).figures["since"]
+    assert since == next(step for step in known.points if rule(known.until(step)) is not None)
+
+
+def test_what_passed_says_until_when(tmp_path):
+    known = facts(tmp_path, network("sigmoid", 6), plan=PLAN.replace(learning_rate=1e-2))
+    rule = RULE["vanishing gradients"]
+    assert rule(known) is None
+    passed = rule.passed(known)
+    assert 0 < passed.figures["since"] < passed.figures["until"] < known.taken
+    assert passed.statement.startswith(f"Until step {passed.figures['until']:,}: ")
+    assert "change" not in passed.figures

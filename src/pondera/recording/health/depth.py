@@ -43,7 +43,7 @@ def exploding(facts: Facts) -> Suspicion | None:
         f"Gradients explode on the way back: what reaches {names[0]} is {10**rise:.2g} times that at {names[1]}.",
         f"Start with smaller weights, such as weight='lecun_normal', or clip gradients (gradient_clip=1). {NORMALIZED}",
         names[0],
-        {"powers_of_ten": rise, "change": {"gradient_clip": 1.0}},
+        {"powers_of_ten": rise},
     )
 
 
@@ -57,7 +57,9 @@ def bad_start(facts: Facts) -> Suspicion | None:
         if not figures or coming is None:
             continue
         sums = math.sqrt(figures[0].squares / each.units) * coming * each.factor
-        off = abs(math.log10(max(sums, 10**-DECADES)))
+        # Inputs of another size, which another rule speaks of, go on through layers that do not saturate.
+        inputs = float(facts.rows.get("rms") or 1.0)
+        off = min(abs(math.log10(max(size, 10**-DECADES))) for size in (sums, sums / inputs))
         same = bool(units) and units[0][1].units > 1 and units[0][1].dimensions < 1 + 1e-4 and units[0][1].deviation > 0
         off = DECADES if same and _is_constant(figures[0]) else off
         if off > worst:
@@ -109,7 +111,7 @@ def _signal(facts: Facts, at: Connection) -> list[float]:
 def _coming(facts: Facts, at: Connection, point: int) -> float | None:
     """Return the size of what comes into a layer, √mean a²; None where that is not known."""
     if not at.before:
-        return float(facts.rows.get("size") or 1.0)
+        return float(facts.rows.get("rms") or 1.0)
     found = facts.units.get(at.before, [])
     if point >= len(found):
         return None

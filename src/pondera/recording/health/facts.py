@@ -215,29 +215,30 @@ class Facts:
     @cached_property
     def ratios(self) -> Mapping[str, float]:
         """Matrix -> how far recent steps moved it by its own size, at the largest learning rate: the median."""
-        return self._ratios(recent=True)
+        return {name: found for name in self.matrices if (found := self._ratio(name, recent=True)) is not None}
 
     @cached_property
-    def usual_ratios(self) -> Mapping[str, float]:
-        """The same of all recorded steps, of which half come early; matrices that begin at 0 are left out."""
-        return self._ratios(recent=False)
+    def driven(self) -> Mapping[str, float]:
+        """The same, of steps in which a gradient came: what does not move without one is no matter of the rate."""
+        return {name: found for name in self.matrices if (found := self._ratio(name, True, True)) is not None}
 
-    def _ratios(self, recent: bool) -> Mapping[str, float]:
-        found = {}
-        for name in self.matrices:
-            tensor = self.tensors[name]
-            if not recent and not (tensor.figures and tensor.figures[0].start_squares):
-                continue  # from 0 any step is far
-            first = first_recent(tensor.steps) if recent else 0
-            values = [
-                figures.update_ratio / self.rate(int(step))
-                for step, figures in zip(tensor.steps[first:], tensor.figures[first:], strict=True)
-                if self.rate(int(step)) > 0
-            ]
-            finite = [value for value in values if math.isfinite(value)]
-            if finite:
-                found[name] = float(np.median(finite))
-        return found
+    @cached_property
+    def usual(self) -> Mapping[str, float]:
+        """The same of all recorded steps, of which half come early."""
+        return {name: found for name in self.matrices if (found := self._ratio(name, False, True)) is not None}
+
+    def _ratio(self, name: str, recent: bool, driven: bool = False) -> float | None:
+        tensor = self.tensors[name]
+        if driven and not (tensor.figures and tensor.figures[0].start_squares):
+            return None  # from 0 any step is far
+        first = first_recent(tensor.steps) if recent else 0
+        values = [
+            figures.update_ratio / rate
+            for step, figures in zip(tensor.steps[first:], tensor.figures[first:], strict=True)
+            if (rate := self.rate(int(step))) > 0 and not (driven and figures.gradient_squares == 0)
+        ]
+        finite = [value for value in values if math.isfinite(value)]
+        return float(np.median(finite)) if finite else None
 
     def loss(self, share: float = 0.05, fewest: int = 5) -> float:
         """Return the median loss of the last steps, a share of all: where training stands; NaN before there are any."""

@@ -65,7 +65,7 @@ def label_noise(facts: Facts) -> Suspicion | None:
         f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
         f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
         "Look at the rows with the largest loss. Label smoothing forgives some: --recipe strong.",
-        figures={"best": best, "training": training, "change": {"recipe": "strong"}},
+        figures={"best": best, "training": training},
     )
 
 

@@ -101,7 +101,6 @@ def plateaued(facts: Facts) -> Suspicion | None:
             "before": thirds[0],
             "change_of_loss": change,
             "since": int(began["step"]),
-            "change": {"epochs": fewer},
         },
     )
 

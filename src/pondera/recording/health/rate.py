@@ -55,11 +55,11 @@ def too_high(facts: Facts) -> Suspicion | None:
 
 def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
-    if not facts.usual_ratios or facts.seen < FEWEST:
+    if not facts.usual or facts.seen < FEWEST:
         return None
     rates = facts.steps.rates
     mean = float(np.mean(rates) / rates.max()) if rates.max() > 0 else 0.0
-    reach = max(facts.usual_ratios.values()) * facts.planned * mean
+    reach = max(facts.usual.values()) * facts.planned * mean
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
     return Suspicion(
@@ -77,15 +77,11 @@ def too_low(facts: Facts) -> Suspicion | None:
 
 def out_of_range(facts: Facts) -> Suspicion | None:
     """By how many powers of ten the steps of a matrix are off a thousandth of its size, at the worst one."""
-    off = {
-        name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD))
-        for name, ratio in facts.ratios.items()
-        if facts.tensors[name].figures[0].start_squares > 0  # from 0 any step is far
-    }
+    off = {name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD)) for name, ratio in facts.driven.items()}
     if not off or facts.seen < FEWEST:
         return None
     worst = max(off, key=lambda name: off[name])
-    ratio = facts.ratios[worst]
+    ratio = facts.driven[worst]
     factor = 0.1 if ratio > GOOD else 10.0
     peak = peak_of(facts)
     return Suspicion(

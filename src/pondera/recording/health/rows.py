@@ -26,11 +26,11 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
 
     Returns
     -------
-    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column. ``largest``: the same of the
-    largest one, and ``column``, its number. ``tells``: the share of the targets' variance that one column alone
-    explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best constant outputs,
-    ``floor`` that of perfect ones. ``classes``: for losses of classes, how many rows each has, by their weights. What
-    is not finite is None.
+    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column; ``rms`` of all inputs;
+    ``largest``: that of the largest column, and ``column``, its number. ``tells``: the share of the targets' variance
+    that one column alone explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best
+    constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of classes, how many rows each has, by
+    their weights. What is not finite is None.
 
     Examples
     --------
@@ -56,6 +56,7 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
                 "inputs": x.shape[1],
                 "size": float(np.median(used)) if len(used) else 0.0,
                 "largest": float(sizes.max()),
+                "rms": float(np.sqrt(np.mean(np.square(sizes)))),
                 "column": int(sizes.argmax()),
                 "tells": float(told.max()),
                 "teller": int(told.argmax()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,15 +88,18 @@ class Rule:
         )
 
     def since(self, facts: Facts, finding: Finding) -> Finding:
-        """Return the finding with the recorded step from which on the rule found it without a break."""
+        """Return the finding with the recorded step since which the rule finds it whenever it is asked."""
         if "since" in finding.figures:
             return finding
-        first = facts.taken - 1
-        for step in reversed(facts.points.tolist()):
-            if self(facts.until(step)) is None:
+        silent, speaks = -1, facts.taken - 1
+        for before in reversed(facts.on_the_way):
+            if self(before) is None:
+                silent = before.taken - 1
                 break
-            first = step
-        return replace(finding, figures={**finding.figures, "since": int(first)})
+            speaks = before.taken - 1
+        steps = [step for step in facts.points.tolist() if silent < step < speaks]
+        at = bisect_left(steps, True, key=lambda step: self(facts.until(step)) is not None)
+        return replace(finding, figures={**finding.figures, "since": steps[at] if at < len(steps) else speaks})
 
     def passed(self, facts: Facts) -> Finding | None:
         """Return what the rule found on the way and does not find any more; it advises no change of settings."""
