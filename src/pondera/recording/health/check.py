@@ -13,7 +13,7 @@ from pondera.errors import RunError
 from pondera.findings import Finding
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rules import findings_of
+from pondera.recording.health.rules import findings_of, in_order
 from pondera.recording.run import Run
 
 
@@ -100,11 +100,10 @@ def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]
         by.setdefault(finding.rule, []).append((part, finding))
     joined = []
     for same in by.values():
-        networks = [part for part, _ in same]
-        first = same[0][1]
-        said = f"{first.statement} In {len(networks)} of {parts} networks." if parts > 1 else first.statement
+        networks, first = [part for part, _ in same], same[0][1]
+        said = f"{first.statement} In {len(networks)} of {parts} networks."
         joined.append(replace(first, statement=said, figures={**first.figures, "networks": networks}))
-    return tuple(joined)
+    return in_order(joined)
 
 
 def plain(value: Any) -> Any:

@@ -69,8 +69,8 @@ def overflowing(facts: Facts) -> Suspicion | None:
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
         grown,
-        f"NaN ahead: loss or gradients grew {10**grown:,.3g} times in {min(WINDOW, len(norms)) - 1} steps; if that "
-        f"goes on they overflow in about {left:,} steps.",
+        f"Loss or gradients grew {10**grown:,.3g} times in {min(WINDOW, len(norms)) - 1} steps: NaN ahead, in about "
+        f"{left:,} steps.",
         advice,
         where,
         {"powers_of_ten": grown, "steps_left": left, **figures},

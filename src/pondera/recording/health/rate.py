@@ -12,7 +12,7 @@ from pondera.recording.health.rule import Suspicion
 from pondera.training.plan import Plan
 
 GOOD = 1e-3
-"""How far a step moves a matrix, by its own size, as a rule of thumb (Bottou; Karpathy)."""
+"""How far a step moves a matrix, by its own size, as a rule of thumb (Hinton 2010)."""
 
 DECADES = 9.0
 """What nothing at all counts as, in powers of ten."""

@@ -6,6 +6,8 @@ threshold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pondera.findings import Finding
 from pondera.recording.health import depth, held, progress, rate, units
 from pondera.recording.health.facts import Facts
@@ -125,7 +127,7 @@ RULES: tuple[Rule, ...] = (
         "update ratio out of range",
         rate.out_of_range,
         "‖update‖ / ‖w‖ of every matrix, median of recent points",
-        "Bottou 2012, Stochastic Gradient Descent Tricks",
+        "Hinton 2010, A Practical Guide to Training Restricted Boltzmann Machines",
     ),
     Rule(
         "plateaued",
@@ -155,4 +157,15 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
             now.append(rule.since(facts, finding))
         elif (passed := rule.passed(facts)) is not None:
             before.append(passed)
-    return tuple(sorted(now + before, key=lambda finding: finding.rule.startswith(POSSIBLY)))
+    return in_order([*now, *before])
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings the gravest first: what is so now, what was so on the way, what is only possibly so."""
+    places = {rule.name: place for place, rule in enumerate(RULES)}
+
+    def place(finding: Finding) -> tuple[bool, bool, int]:
+        name = finding.rule.removeprefix(POSSIBLY)
+        return finding.rule != name, "until" in finding.figures, places[name]
+
+    return tuple(sorted(findings, key=place))
