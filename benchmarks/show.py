@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import (
     attributions,
     figures,
+    health,
     importance,
     kills,
     large,
@@ -89,6 +90,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "kills": ("kills", kills.report),
         "recording": ("recording", recording.report),
     },
+    HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
         "tables": ("tables", tables_in_short),

@@ -55,7 +55,7 @@ def _with_gradients(life: Biography, found: Recorded) -> Biography:
     known: dict[int, float] = {}
 
     def see(program: Any, rows: Any, point: Any) -> None:
-        known[point.step] = float(gradients(program, point.before, rows, point.order, point.i)[life.name][life.index])
+        known[point.step] = float(gradients(program, point, rows)[life.name][life.index])
 
     if missing:
         with waiting(f"training again up to step {max(missing):,}, for gradients that were not recorded"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
+
+from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS, STATES
 
 SMALLEST, COPIES = 256 << 20, 16
 """Bytes of disk that a run may take by default: the former, or the latter times the bytes of its weights."""
@@ -54,7 +55,8 @@ def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:
         return
     steps = database.execute("SELECT DISTINCT step FROM weights WHERE tensor = ? ORDER BY step", ids[:1]).fetchall()
     for (step,) in steps[1:-1:2]:
-        database.execute("DELETE FROM unit_figures WHERE part = ? AND step = ?", (part, step))
+        for table in ("unit_figures", "looks"):
+            database.execute(f"DELETE FROM {table} WHERE part = ? AND step = ?", (part, step))
         for tensor in ids:
             database.execute("DELETE FROM weights WHERE tensor = ? AND step = ?", (tensor, step))
             database.execute("DELETE FROM tensor_figures WHERE tensor = ? AND step = ?", (tensor, step))
@@ -70,8 +72,24 @@ def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: 
         database.execute("DELETE FROM snapshots WHERE part = ? AND step = ?", (part, step))
 
 
-def bytes_of(folder: Path, files: Collection[str] = ()) -> int:
-    """Return how many bytes the files of a run take; of all, or of those with these names."""
-    return sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file() and (not files or path.name in files)
-    )
+def remove_states(folder: Path) -> None:
+    """Take out the files of all parts: nothing goes on from here."""
+    for path in (folder / STATES).glob("*.safetensors"):
+        path.unlink()
+    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
+        (folder / STATES).rmdir()
+
+
+def remove_run(folder: Path) -> bool:
+    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
+    there = (folder / DATABASE).exists()
+    if there:
+        remove_states(folder)
+        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
+            path.unlink()
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
+            (folder / name).unlink(missing_ok=True)
+        for place in (folder / SNAPSHOTS, folder):
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
+    return there

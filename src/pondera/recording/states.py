@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.errors import ModelFileError, PonderaWarning, RunError
-from pondera.recording.writer import STATES
+from pondera.recording.schema import STATES
 from pondera.training.epoch import State, weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import Best
@@ -92,14 +92,6 @@ def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, in
     if note:
         warnings.warn(f"{note}No whole one is left: training begins anew.", PonderaWarning, stacklevel=2)
     return None
-
-
-def remove_states(folder: Path) -> None:
-    """Take out the files of all parts: nothing goes on from here."""
-    for path in (folder / STATES).glob("*.safetensors"):
-        path.unlink()
-    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
-        (folder / STATES).rmdir()
 
 
 def _checkpoint(told: Mapping[str, Any], arrays: Mapping[str, Array], template: State, path: Path) -> Checkpoint:

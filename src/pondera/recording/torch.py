@@ -15,7 +15,8 @@ import numpy as np
 from pondera.errors import ArgumentError, RunError
 from pondera.recording.figures import UnitFigures
 from pondera.recording.pace import Pace
-from pondera.recording.recorder import FINISHED, UNFINISHED, remove_run
+from pondera.recording.recorder import FINISHED, UNFINISHED
+from pondera.recording.room import remove_run
 from pondera.recording.schema import DATABASE
 from pondera.recording.writer import RunWriter
 

@@ -16,7 +16,8 @@ import optax
 
 from pondera.errors import ArgumentError, RunError
 from pondera.recording.pace import Pace
-from pondera.recording.recorder import FINISHED, UNFINISHED, named, remove_run
+from pondera.recording.recorder import FINISHED, UNFINISHED, named
+from pondera.recording.room import remove_run
 from pondera.recording.schema import DATABASE
 from pondera.recording.writer import RunWriter
 

@@ -19,11 +19,10 @@ from pondera.files import lock
 from pondera.recording import room, schema
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.followed import followed
+from pondera.recording.schema import LOCK, SNAPSHOTS, STATES
 from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
-
-SNAPSHOTS, STATES, LOCK = "snapshots", "states", "run.lock"
 
 WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
@@ -136,12 +135,14 @@ class RunWriter:
         gradients: Mapping[str, Array] | None = None,
         units: Mapping[str, UnitFigures] | None = None,
         squares: Mapping[str, float] | None = None,
+        losses: tuple[float, float] | None = None,
     ) -> None:
         """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch.
 
-        ``squares`` are the sums of each tensor's squared gradients, where these themselves are not given.
+        ``squares`` are the sums of each tensor's squared gradients, where these themselves are not given, and ``losses``
+        the batch's mean loss before the step and after it.
         """
-        self.later(self.write_point, part, step, before, after, gradients, units, squares)
+        self.later(self.write_point, part, step, before, after, gradients, units, squares, losses)
 
     def snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         """Write all weights as they are after so many steps to a file of their own."""
@@ -263,6 +264,7 @@ class RunWriter:
         gradients: Mapping[str, Array] | None,
         units: Mapping[str, UnitFigures] | None,
         squares: Mapping[str, float] | None,
+        losses: tuple[float, float] | None = None,
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
@@ -281,6 +283,8 @@ class RunWriter:
             "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
             [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in (units or {}).items()],
         )
+        if losses is not None:  # SQLite keeps NaN as NULL, and infinities as they are
+            self.database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", (part, step, *losses))
         known.points += 1
         if known.points % LOOKS == 0:
             room.thin_points(self.database, part, self._share)
