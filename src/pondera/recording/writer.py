@@ -139,7 +139,7 @@ class RunWriter:
     ) -> None:
         """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch.
 
-        ``squares`` are the sums of each tensor's squared gradients, where these themselves are not given, and ``losses``
+        ``squares`` are the sums of each tensor's squared gradients, where these are not given, and ``losses``
         the batch's mean loss before the step and after it.
         """
         self.later(self.write_point, part, step, before, after, gradients, units, squares, losses)
