@@ -30,7 +30,7 @@ CALIBRATION = Path(__file__).parents[1] / "src/pondera/recording/health/calibrat
 HEALTHY, PLANTED = 10, 3
 """Seeds of each shape that are trained as they are, and of each way to plant a fault in it."""
 
-FIRST = {"chosen on": 0, "held out": 1000}
+FIRST = {"chosen on": 0, "held out": 2000}
 """Seeds of the halves begin here."""
 
 BAR = (0.95, 0.02)
@@ -65,7 +65,7 @@ class Judged(NamedTuple):
 def judged(work: tuple[str, int, int, int]) -> list[Judged]:
     """Train a shape of a half, healthy and with every fault that fits; ``work`` is (half, shape, seeds, seeds)."""
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    from benchmarks import health_faults as faults
+    from benchmarks import health_plants as plants
     from benchmarks.health_runs import CHOSEN_ON, HELD_OUT, Case, trained
     from pondera.recording.health.rules import RULES
 
@@ -76,9 +76,9 @@ def judged(work: tuple[str, int, int, int]) -> list[Judged]:
     for seed in range(FIRST[half], FIRST[half] + healthy_seeds):
         outcome = healthy[seed] = trained(Case(shape, seed))
         for name, rule in rules.items():
-            if faults.certainly_healthy(name, outcome):
+            if plants.certainly_healthy(name, outcome):
                 found.append(Judged(name, _name(outcome), False, _measures(rule, outcome), outcome.facts.taken))
-    for k, plant in enumerate(faults.PLANTS):
+    for k, plant in enumerate(plants.PLANTS):
         if not plant.fits(shape):
             continue
         for seed in list(healthy)[:planted_seeds]:
@@ -86,7 +86,7 @@ def judged(work: tuple[str, int, int, int]) -> list[Judged]:
             outcome = trained(case)
             if not outcome.facts.taken or (plant.truth and not plant.truth(outcome, healthy[seed])):
                 continue
-            shown = faults.shown_at(outcome, healthy[seed])
+            shown = plants.shown_at(outcome, healthy[seed])
             name = f"{_name(outcome)}, {plant.make.__qualname__.split('.')[0]}"
             found.append(Judged(plant.rule, name, True, _measures(rules[plant.rule], outcome), shown))
     return found

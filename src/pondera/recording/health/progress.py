@@ -14,7 +14,7 @@ from pondera.training.stopping import DIVERGED
 LARGEST = 3.4e38
 """What float32 holds."""
 
-WINDOW = 10
+WINDOWS = (10, 4)
 """Steps over which growth is looked at, at most."""
 
 FEWEST = 8
@@ -56,21 +56,21 @@ def overflowing(facts: Facts) -> Suspicion | None:
     norms, losses = facts.steps.norms, facts.steps.losses
     if len(norms) < 4 or facts.ended:
         return None
-    grown, slope, now = 0.0, 0.0, 0.0
+    grown, slope, now, taken = 0.0, 0.0, 0.0, 0
     for values in (norms, losses):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.log10(np.abs(values[-WINDOW:]))
-        rises = np.diff(logs)
-        if np.isfinite(logs).all() and np.mean(rises > 0) >= 0.75 and logs[-1] >= logs.max() - 1e-9:
-            by = float(logs[-1] - logs[0])
-            if by > grown:
-                grown, slope, now = by, by / len(rises), float(logs[-1])
+        for window in WINDOWS:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs = np.log10(np.abs(values[-window:]))
+            rises = np.diff(logs)
+            if np.isfinite(logs).all() and np.mean(rises > 0) >= 0.75 and logs[-1] >= logs.max() - 1e-9:
+                by = float(logs[-1] - logs[0])
+                if by > grown:
+                    grown, slope, now, taken = by, by / len(rises), float(logs[-1]), len(rises)
     left = int((math.log10(LARGEST) - now) / slope) if slope > 0 else 0
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
         grown,
-        f"Loss or gradients grew {10**grown:,.3g} times in {min(WINDOW, len(norms)) - 1} steps: NaN ahead, in about "
-        f"{left:,} steps.",
+        f"Loss or gradients grew {10**grown:,.3g} times in {taken} steps: NaN ahead, in about {left:,} steps.",
         advice,
         where,
         {"powers_of_ten": grown, "steps_left": left, **figures},
