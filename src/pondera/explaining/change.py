@@ -17,7 +17,7 @@ from pondera.explaining.scoring import mean_probabilities
 
 Array = np.ndarray[Any, Any]
 
-VALUES = 2048
+VALUES = 8192
 """Values of a column that are looked at, alone."""
 
 TOGETHER = 1 << 17
@@ -108,10 +108,11 @@ def nearest_change(question: Question, row: int) -> Nearest:
     """Return the smallest change of one column after which another class is predicted; of two, if no single one turns.
 
     Columns are set to values that rows of the table, or usual ones, have: so each value occurs, though perhaps not
-    beside the others (Wachter, Mittelstadt & Russell 2018, arXiv 1711.00399, look anywhere). Changes are tried from the nearest on, so
-    that of those that are looked at the first that turns the class is the nearest; one column's are all its values
-    unless there are more than 2,048. Of two columns there are too many: pairs are of the 16 columns that alone lower
-    the class's probability the most, of some values each, spread evenly; for the pair that was found more are tried.
+    beside the others (Wachter, Mittelstadt & Russell 2018, arXiv 1711.00399, look anywhere). Changes are tried from the
+    nearest on, so that of those that are looked at the first that turns the class is the nearest; one column's are all
+    its values unless there are more than 8,192. Of two columns there are too many: pairs are of the 16 columns that
+    alone lower the class's probability the most, of some values each, spread evenly; for the pair that was found more
+    are tried.
 
     Examples
     --------
