@@ -167,4 +167,6 @@ def test_one_new_row_is_compared_with_usual_rows(run, place):
     asked = ("explain", place / "m.safetensors", one, "--row", 0, "--background", place / "rows.csv", "--json")
     found = json.loads(run(*asked).out)
     assert abs(found["contributions"][0]["contribution"]) > 0.01
+    assert found["change"]["columns"] == ["age"]
+    assert found["searched"].startswith("every value that 129 rows have")
     assert "Give --background" not in run(*asked).err

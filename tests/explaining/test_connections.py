@@ -102,6 +102,7 @@ def test_activation_scaled_weights(question, bent, rows):
 
 def test_connections_are_ordered_by_what_the_error_does(question, bent):
     found = connections_of(question, names=["a", "b", "c", "d"])
+    assert found.drawn.all()
     assert found.count == len(found.places) == 4 * 8 + 8 * 6 + 6
     assert {path for path, _, _ in found.places} == set(PATHS)
     assert (np.diff(np.abs(found.measured["ablation"])) <= 0).all()
@@ -115,7 +116,9 @@ def test_connections_are_ordered_by_what_the_error_does(question, bent):
     np.testing.assert_allclose(found.units["layers.1"], unit_ablation(question, bent, 1))
     content = found.to_json()
     assert set(CONNECTION_METHODS) <= set(content["connections"][0])
-    expected = rank_correlation(np.abs(found.measured["second_order"]), np.abs(found.measured["ablation"]))
+    layers = [[k for k, place in enumerate(found.places) if place[0] == path] for path in PATHS]
+    estimates, exact = np.abs(found.measured["second_order"]), np.abs(found.measured["ablation"])
+    expected = sum(len(layer) * rank_correlation(estimates[layer], exact[layer]) for layer in layers) / found.count
     by_name = {each["name"]: each["agrees_with_ablation"] for each in content["methods"]}
     assert by_name["second_order"] == pytest.approx(expected)
     assert by_name["ablation"] is None
@@ -127,7 +130,8 @@ def test_of_a_large_network_the_likeliest_are_taken_away(ask):
     question = dataclasses.replace(ask([network, network], x, RANDOM.normal(size=50)), loss="squared_error")
     found = connections_of(question, network=1)
     assert found.count == 3 * 64 + 64 * 64 + 64
-    assert 3 * 64 + CANDIDATES + 64 <= len(found.places) <= 3 * 64 + 2 * CANDIDATES + 64
+    assert 3 * 64 + CANDIDATES + 64 <= len(found.places) <= 3 * 64 + 3 * CANDIDATES + 64
+    assert found.drawn.sum() == 3 * 64 + CANDIDATES + 64  # methods are compared on these
     assert (found.network, found.networks) == (1, 2)
 
 

@@ -109,7 +109,7 @@ def question_of_arrays(
         subjects,
         rows,
         answers,
-        background=some_of(rows, seed),
+        background=rows[some_of(len(rows), seed)],
         output=output or 0,
         baseline=baseline,
     )

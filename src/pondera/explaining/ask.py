@@ -78,6 +78,7 @@ def question_of(
         raise TableError("Expected rows to explain, found a table without any.")
     x, unseen = model.inputs(frame, where)
     others = x if background is None else model.inputs(background)[0]
+    some = some_of(len(others), seed)
     subjects = tuple(Subject.of_network(network) for network in model.networks)
     directions, unit = _directions(model, subjects, x, target_class)
     regression = model.target if isinstance(model.target, TargetScaling) else None
@@ -88,7 +89,7 @@ def question_of(
         subjects,
         inputs_of_columns(model),
         x,
-        some_of(others, seed),
+        others[some],
         directions,
         unit=f"logarithm of {unit}" if rated else unit,
         scale=1.0 if regression is None or rated else regression.std,
@@ -99,6 +100,7 @@ def question_of(
         classes=tuple(str(each) for each in model.target.values) if isinstance(model.target, Classes) else None,
         reference=None if answers is None else best_constant(loss, answers, model.architecture.outputs),
         table=frame,
+        usual=None if background is None else background[some],
         baseline=baseline,
         retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen

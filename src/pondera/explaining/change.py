@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pondera.explaining.scoring import mean_probabilities
 
 Array = np.ndarray[Any, Any]
 
-VALUES = 2048
+VALUES = 8192
 """Values of a column that are looked at, alone."""
 
 TOGETHER = 1 << 17
@@ -106,11 +107,12 @@ class _Moves:
 def nearest_change(question: Question, row: int) -> Nearest:
     """Return the smallest change of one column after which another class is predicted; of two, if no single one turns.
 
-    Columns are set to values that rows of the table have (Wachter, Mittelstadt & Russell 2018, arXiv 1711.00399, look
-    anywhere): so each value occurs, though perhaps not beside the others. Changes are tried from the nearest on, so
-    that of those that are looked at the first that turns the class is the nearest; one column's are all its values
-    unless there are more than 2,048. Of two columns there are too many: pairs are of the 16 columns that alone lower
-    the class's probability the most, of some values each, spread evenly; for the pair that was found more are tried.
+    Columns are set to values that rows of the table, or usual ones, have: so each value occurs, though perhaps not
+    beside the others (Wachter, Mittelstadt & Russell 2018, arXiv 1711.00399, look anywhere). Changes are tried from the
+    nearest on, so that of those that are looked at the first that turns the class is the nearest; one column's are all
+    its values unless there are more than 8,192. Of two columns there are too many: pairs are of the 16 columns that
+    alone lower the class's probability the most, of some values each, spread evenly; for the pair that was found more
+    are tried.
 
     Examples
     --------
@@ -121,6 +123,7 @@ def nearest_change(question: Question, row: int) -> Nearest:
     >>> found.change.columns, found.change.after, found.change.prediction
     (('x0',), (-2.0,), 'no')
     """
+    question = _with_usual(question)
     every = [_moves(question, row, k) for k in range(len(question.inputs))]
     alone = [each.spread(VALUES) for each in every]
     whole = all(len(a.distances) == len(b.distances) for a, b in zip(alone, every, strict=True))
@@ -147,6 +150,16 @@ def nearest_change(question: Question, row: int) -> Nearest:
         return Nearest(None, searched)
     change = _change(question, row, moves, found)
     return Nearest(_nearer(question, row, every, moves.columns[found[0]], change) if fewer else change, searched)
+
+
+def _with_usual(question: Question) -> Question:
+    """Return the question with the usual rows behind its own, where there are such: their values are looked at too."""
+    if question.usual is None or question.table is None:
+        return question
+    tables = [each.select(question.names) for each in (question.table, question.usual)]
+    return dataclasses.replace(
+        question, x=np.concatenate([question.x, question.background]), table=pl.concat(tables, how="vertical_relaxed")
+    )
 
 
 def _nearer(question: Question, row: int, every: list[_Moves], columns: Array, change: Change) -> Change:

@@ -27,7 +27,7 @@ MOST = 4096
 """Connections of a network up to which every one is taken away."""
 
 CANDIDATES = 256
-"""Of larger networks, how many of a layer are taken away: the first by activations, and as many by slopes."""
+"""Of larger networks, how many of a layer are taken away: the first by activations, by slopes, and at random."""
 
 
 def unit_ablation(question: Question, network: Network, layer: int) -> Array:
@@ -71,6 +71,8 @@ class Connections:
         Path and place of each that was looked at, the largest change of the error first.
     sources
         What each comes from: an input's name, or a unit's.
+    drawn
+        Which of these were drawn at random, (looked at,): all where none was left out.
     values
         The weights, (looked at,).
     measured
@@ -86,21 +88,31 @@ class Connections:
     count: int
     places: tuple[tuple[str, int, int], ...]
     sources: tuple[str, ...]
+    drawn: Array
     values: Array
     measured: Mapping[str, Array]
     units: Mapping[str, Array]
 
     @property
     def agreement(self) -> dict[str, float]:
-        """Rank correlation of each method's sizes with those of the exact changes; empty where these are not known."""
+        """Rank correlation of each method's sizes with those of the exact changes; empty where these are not known.
+
+        Of the connections that were drawn at random, since of those that were chosen by a method it would be another;
+        the mean over layers, whose sizes are not to be compared, weighted by their connections.
+        """
         exact = self.measured.get("ablation")
         if exact is None:
             return {}
-        return {
-            name: rank_correlation(np.abs(found), np.abs(exact))
-            for name, found in self.measured.items()
-            if name != "ablation"
-        }
+        paths = np.array([path for path, _, _ in self.places])
+        layers = [(paths == path) & self.drawn for path in dict.fromkeys(paths.tolist())]
+        counts = np.array([layer.sum() for layer in layers])
+        found = {}
+        for name, values in self.measured.items():
+            each = np.array([rank_correlation(np.abs(values[layer]), np.abs(exact[layer])) for layer in layers])
+            known = ~np.isnan(each)
+            if name != "ablation":
+                found[name] = float(np.average(each[known], weights=counts[known])) if known.any() else float("nan")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -142,7 +154,7 @@ def connections_of(
     """Return the connections of a network's dense layers by every method of the list, and its units.
 
     Where there are more than 4,096, those are taken away that are among the 256 first of a layer by |w| · ‖x‖ or by
-    their slopes.
+    their slopes, and 256 at random, by which methods are compared.
 
     Parameters
     ----------
@@ -153,7 +165,7 @@ def connections_of(
     names
         Of the encoded inputs; by default of the columns.
     seed
-        Chooses the rows.
+        Chooses the rows, and connections at random.
 
     Raises
     ------
@@ -179,7 +191,9 @@ def connections_of(
     answered = few.answers is not None and few.loss is not None
     methods = {name: each for name, each in CONNECTION_METHODS.items() if answered or not each.answers}
     count = sum(chosen.weights[path].size for path in paths)
-    looked = {path: _looked_at(few, chosen, path, count, answered) for path in paths}
+    random = np.random.default_rng(seed)
+    chances = {path: _looked_at(few, chosen, path, count, answered, random) for path in paths}
+    looked = {path: some for path, (some, _) in chances.items()}
     measured = {
         name: np.concatenate([each.measure(few, chosen, path, places) for path, places in looked.items()])
         for name, each in methods.items()
@@ -196,6 +210,7 @@ def connections_of(
         count,
         tuple(places[k] for k in order),
         tuple(called[i] if path == first else f"unit {i}" for path, i, _ in (places[k] for k in order)),
+        np.concatenate([drawn for _, drawn in chances.values()])[order],
         np.array([chosen.weights[path][i, j] for path, i, j in (places[k] for k in order)], np.float64),
         {name: found[order] for name, found in measured.items()},
         _units(few, chosen) if answered else {},
@@ -211,15 +226,18 @@ def _encoded(question: Question) -> list[str]:
     ]
 
 
-def _looked_at(question: Question, network: Network, path: str, count: int, answered: bool) -> Array:
-    """Return the places of a layer's connections that are taken away: (n, 2)."""
+def _looked_at(
+    question: Question, network: Network, path: str, count: int, answered: bool, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Return the places of a layer's connections that are taken away, (n, 2), and which were drawn at random, (n,)."""
     every = np.indices(network.weights[path].shape).reshape(2, -1).T
     if count <= MOST:
-        return every
+        return every, np.ones(len(every), bool)
     first = [activation_scaled(question, network, path, every)]
     first += [np.abs(first_order(question, network, path, every))] if answered else []
-    chosen = np.unique(np.concatenate([np.argsort(-each, kind="stable")[:CANDIDATES] for each in first]))
-    return np.asarray(every[chosen])
+    drawn = random.permutation(len(every))[:CANDIDATES]
+    chosen = np.unique(np.concatenate([drawn, *(np.argsort(-each, kind="stable")[:CANDIDATES] for each in first)]))
+    return np.asarray(every[chosen]), np.isin(chosen, drawn)
 
 
 def _units(question: Question, network: Network) -> dict[str, Array]:

@@ -20,9 +20,9 @@ BACKGROUND = 128
 """Rows that stand for a column's not being known."""
 
 
-def some_of(rows: Array, seed: int) -> Array:
-    """Return rows that stand for a column's not being known, drawn from many: (at most BACKGROUND, encoded)."""
-    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND])]
+def some_of(count: int, seed: int) -> Array:
+    """Return the numbers of rows that stand for a column's not being known, drawn from many: at most BACKGROUND."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:BACKGROUND])
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Question:
         What the outputs stand for, where they are classes; one output stands for the second of two.
     table
         The same rows as the user knows them.
+    usual
+        The rows of the background as the user knows them, where they are not of the table.
     baseline
         Where integrated gradients begin: see :func:`~pondera.explaining.gradients.integrated_gradients`.
     retrain
@@ -114,6 +116,7 @@ class Question:
     loss: str | None = None
     classes: tuple[str, ...] | None = None
     table: pl.DataFrame | None = None
+    usual: pl.DataFrame | None = None
     baseline: str | Array = "mean"
     retrain: Callable[[Array, Array, int], Subject] | None = None
     leaves: dict[Input, Array] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -17,8 +17,11 @@ from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, ending, figure
 from pondera.report.timeline import sparkline
 
 SHOWN = 20  # connections that are listed
-LETTERS = 18
+LETTERS = 13
 UNITS = 5  # of each layer
+
+HEADINGS = {"activation_scaled": "|w|·‖x‖", "first_order": "slope", "second_order": "+ bend", "ablation": "without"}
+"""Name of a method -> what stands above its figures."""
 
 
 def show_connections(console: Console, found: Connections) -> None:
@@ -29,20 +32,28 @@ def show_connections(console: Console, found: Connections) -> None:
     error = "" if found.error is None else f"; the mean error with all is {figure(found.error)}"
     console.print(Text(f"{looked}{error}", style=QUIET))
     console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style=QUIET)
     table.add_column("from", no_wrap=True)
     table.add_column("weight", no_wrap=True)
-    for heading in ("value", *(CONNECTION_METHODS[name].title for name in found.measured if name != "size")):
-        table.add_column(heading, justify="right")
+    for heading in ("value", *(HEADINGS[name] for name in found.measured if name in HEADINGS)):
+        table.add_column(heading, justify="right", no_wrap=True)
     for k, (path, source, unit) in enumerate(found.places[:SHOWN]):
-        figures = [f"{values[k]:.3g}" if name == "activation_scaled" else f"{values[k]:+.2e}"
-                   for name, values in found.measured.items() if name != "size"]  # fmt: skip
+        figures = [f"{values[k]:.3g}" if name == "activation_scaled" else f"{values[k]:+.1e}"
+                   for name, values in found.measured.items() if name in HEADINGS]  # fmt: skip
         table.add_row(
-            ending(found.sources[k], LETTERS), f"{path}[{source},{unit}]", f"{found.values[k]:+.4g}", *figures
+            ending(found.sources[k], LETTERS), f"{path}[{source},{unit}]", f"{found.values[k]:+.2g}", *figures
         )
     console.print(table)
     if len(found.places) > SHOWN:
         console.print(Text(f"and {len(found.places) - SHOWN:,} others; --json has all", style=QUIET))
+    if found.error is not None:
+        console.print(
+            Text(
+                "Without: the change of the mean error when the connection is set to 0, exact; before it what the "
+                "slope, and slope and curvature say of it.",
+                style=QUIET,
+            )
+        )
     _agreement(console, found)
     _units(console, found)
 
@@ -62,7 +73,7 @@ def _agreement(console: Console, found: Connections) -> None:
         f"{CONNECTION_METHODS[name].title} {rho:.2f}" for name, rho in found.agreement.items() if not math.isnan(rho)
     ]
     console.print()
-    console.print(Text(f"Rank correlation with what the error does without a connection: {', '.join(parts)}."))
+    console.print(Text(f"Rank correlation, within layers, with what the error does without: {', '.join(parts)}."))
 
 
 def _units(console: Console, found: Connections) -> None:
