@@ -1,7 +1,8 @@
 """Times trainings with and without recording: Pondera's own at four sizes, and a loop of PyTorch beside wandb.
 
 Run ``python -m benchmarks.recording``. Each training takes some ten seconds: the half second that recording may take
-beside its share is in it. wandb works offline and logs gradients and parameters as often as Pondera records them.
+beside its share is in it. wandb, where it is installed (``pip install wandb``; it is
+not among the locked peers), works offline and logs gradients and parameters as often as Pondera records them.
 """
 
 from __future__ import annotations

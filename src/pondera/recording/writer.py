@@ -287,7 +287,7 @@ class RunWriter:
             self.database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", (part, step, *losses))
         known.points += 1
         if known.points % LOOKS == 0:
-            room.thin_points(self.database, part, self._share)
+            room.thin_points(self.database, part, self._share(room.POINTS))
 
     def _values(self, known: _Part, name: str, step: int, w: Array, gradient: Array | None) -> None:
         places = known.places[name]
@@ -310,13 +310,12 @@ class RunWriter:
         write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
         self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (part, step, file))
         size = sum(value.nbytes for value in self._parts[part].start.values())
-        room.thin_snapshots(self.database, self.folder, part, int(self._share / max(size, 1)))
+        room.thin_snapshots(self.database, self.folder, part, int(self._share(room.SNAPSHOTS_SHARE) / max(size, 1)))
 
-    @property
-    def _share(self) -> float:
-        """Bytes that the points of one part may take, or its snapshots."""
+    def _share(self, share: float) -> float:
+        """Return how many bytes one part may take of a share of the budget."""
         size = sum(value.nbytes for part in self._parts.values() for value in part.start.values())
-        return room.allowed(self.budget, size) / room.SHARE / len(self._parts)
+        return room.allowed(self.budget, size) * share / len(self._parts)
 
 
 class _Part:
