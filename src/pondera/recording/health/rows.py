@@ -14,8 +14,9 @@ from pondera.training.losses import loss_of
 
 Array = np.ndarray[Any, Any]
 
-MOST = 1 << 16
-"""Rows that are looked at, at most, evenly spaced."""
+MOST, FEWEST, CELLS = 1 << 16, 1 << 10, 1 << 22
+"""Rows that are looked at, evenly spaced: at most the first number, and of many inputs at least the second, or as many
+as make the third number of values."""
 
 LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
@@ -39,8 +40,9 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     >>> found["size"], found["largest"], found["column"], found["baseline"]
     (51.5, 100.0, 1, 1.0)
     """
-    step = -(-len(rows.x) // MOST)
-    x, targets, weights = (np.asarray(part[::step]) for part in rows)
+    width = int(np.prod(rows.x.shape[1:]))
+    step = -(-len(rows.x) // max(min(MOST, CELLS // max(width, 1)), FEWEST))
+    x, targets, weights = (np.asarray(part)[::step] for part in rows)
     counts = _classes(targets, weights, loss)
     with np.errstate(all="ignore"):
         found: dict[str, Any] = {
