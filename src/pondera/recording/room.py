@@ -33,9 +33,8 @@ def allowed(budget: int | None, size: int) -> int:
 
 def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
     """Average neighbours among the figures of steps, and return how many are left."""
-    rows = database.execute(
-        "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first", (part,)
-    ).fetchall()
+    query = "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first"
+    rows = database.execute(query, (part,)).fetchall()
     joined: list[tuple[int, int, Array]] = []
     for first, stride, data in rows:
         values = np.frombuffer(data, "<f4").reshape(3, -1)
