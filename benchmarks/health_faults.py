@@ -158,7 +158,7 @@ def plain(shape: Shape) -> bool:
 
 
 def classes(shape: Shape) -> bool:
-    return shape.table in ("digits", "blobs", "iris", "breast_cancer", "parity", "rings", "wine")
+    return shape.table in ("digits", "blobs", "breast_cancer", "parity", "rings", "wine")
 
 
 def deep(shape: Shape) -> bool:

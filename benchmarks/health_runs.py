@@ -69,7 +69,6 @@ CHOSEN_ON: tuple[Shape, ...] = (
     Shape("blobs", (64, 64), "relu", "adam", 1e-3, norm=True),
     Shape("friedman", (64, 64), "silu", "adam", 2e-3, schedule="cosine"),
     Shape("diabetes", (32,), "relu", "adam", 1e-3, epochs=40),
-    Shape("iris", (16,), "tanh", "adam", 5e-3, batch=16, epochs=40),  # one column tells nearly all, and is no leak
     Shape("teacher", (64, 64, 64), "mish", "adam", 0.07, batch=64, schedule="coslog4", decay=0.05, strong=True),
     Shape("digits", (64, 64, 64), "selu", "adam", 0.04, batch=64, schedule="coslog4", decay=0.05, strong=True),
     Shape("friedman", (32,) * 6, "relu", "adam", 1e-3),
