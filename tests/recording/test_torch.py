@@ -1,6 +1,6 @@
 """The hooks on an optimizer's steps, held against a stand-in for PyTorch: PyTorch itself is no dependency.
 
-``python -m benchmarks.recording`` does the same with PyTorch.
+``python -m benchmarks.recording`` runs the same hooks with PyTorch, to see what they cost.
 """
 
 import numpy as np

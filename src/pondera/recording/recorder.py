@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import math
 import os
 import platform
@@ -25,20 +24,20 @@ from pondera.machine import cores
 from pondera.network.architecture import Architecture
 from pondera.recording.health.rows import figures_of
 from pondera.recording.health.watch import OnFinding, Watch
+from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look
+from pondera.recording.pace import FINISHED, UNFINISHED
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
 from pondera.recording.writer import RunWriter
-from pondera.training.epoch import Rows, weight_name
+from pondera.training.epoch import weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
 from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Point, Watcher
 
 Array = np.ndarray[Any, Any]
-
-FINISHED, UNFINISHED = "finished", "unfinished"
 
 APART = 0.5
 """Seconds between two states that are written for going on from, at least, …"""
@@ -119,10 +118,10 @@ class Recorder:
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
         self.on_finding, self.trouble = on_finding, ""
-        self._about = dict(about or {})
-        self.writer.about(**self._about)
+        self._about = dict(about or {})  # written down once it is sure that this training goes into the folder
         self.parts: dict[int, PartRecorder] = {}
         self.identity: dict[str, Any] | None = None
+        self.before: Mapping[str, Any] = {}  # what the folder's run said of itself
         self.begun = time.perf_counter()
         self._deciding = threading.Lock()
 
@@ -179,27 +178,37 @@ class Recorder:
         found = identity_of(beginning)
         with self._deciding:
             if self.identity is None:
-                self._begin(found, beginning)
+                self._begin(found, beginning, part)
+            elif self.goes_on and not self._began_alike(beginning, part):
+                raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
+            self.writer.about(**{f"began.{part}": beginning_of(beginning)})
             return self.goes_on
 
-    def _begin(self, found: dict[str, Any], beginning: Beginning) -> None:
+    def _began_alike(self, beginning: Beginning, part: int) -> bool:
+        """Return whether a part began in the run as it does now, or is not known to have begun."""
+        now = beginning_of(beginning)
+        return bool(self.before.get(f"began.{part}", now) == now)
+
+    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
         from pondera.recording.run import Run
 
         self.writer.flush()
         with Run(self.folder) as run:
-            before, state = run.about.get("identity"), run.state
-        self.goes_on = before == found and state != FINISHED
+            self.before, state = run.about, run.state
+        before = self.before.get("identity")
+        alike = before == found and self._began_alike(beginning, part)
+        self.goes_on = alike and state != FINISHED
         if before is not None and not self.goes_on:
             if not self.replace:
-                what = "the same training, finished" if before == found else "the run of another training"
+                what = "the same training, finished" if alike else "the run of another training"
                 raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
             if state != FINISHED:
                 self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
             self.writer.clear()
             self.writer.later(remove_states, self.folder)
-            self.writer.about(**self._about)
         self.identity = found
         self.writer.about(
+            **self._about,
             identity=found,
             state=UNFINISHED,
             level=self.level,
@@ -277,9 +286,11 @@ class PartRecorder(Watcher):
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
+        if self.writer.failure is not None:
+            return
         with self.looking:
-            while self.waiting >= MOST_WAITING:  # each holds two states of training
-                self.looking.wait()
+            # Each that waits holds two states of training. A writer that fails meanwhile looks at none of them.
+            self.looking.wait_for(lambda: self.waiting < MOST_WAITING or self.writer.failure is not None)
             self.waiting += 1
         self.writer.later(self._look, point)
         if point.step >= self.snapshot:
@@ -365,31 +376,3 @@ class PartRecorder(Watcher):
 def named(weights: Any) -> dict[str, Array]:
     """Return the leaves of a pytree of weights as arrays by path, without copying what is in memory."""
     return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
-
-
-def identity_of(beginning: Beginning) -> dict[str, Any]:
-    """Return what two trainings must have in common for one to go on with the other's state, but for their seeds."""
-    program, plan = beginning.program, beginning.plan.to_json()
-    plan.pop("seed")
-    architecture = program.apply.to_json() if isinstance(program.apply, Architecture) else None
-    start = beginning.state.weights
-    return {
-        "plan": plan,
-        "architecture": architecture,
-        "weights": {
-            weight_name(path): [*map(int, leaf.shape), str(leaf.dtype)]
-            for path, leaf in jax.tree_util.tree_leaves_with_path(start)
-        },
-        "rows": int(beginning.rows.x.shape[0]),
-        "data": fingerprint(beginning.rows),
-    }
-
-
-def fingerprint(rows: Rows) -> str:
-    """Return a digest of the rows that are trained on: inputs, targets and weights, in their order."""
-    digest = hashlib.sha256()
-    for part in rows:
-        array = np.ascontiguousarray(np.asarray(part))
-        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()

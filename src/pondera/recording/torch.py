@@ -7,18 +7,13 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pondera.errors import ArgumentError, RunError
+from pondera.errors import ArgumentError
 from pondera.recording.figures import UnitFigures
-from pondera.recording.pace import Pace
-from pondera.recording.recorder import FINISHED, UNFINISHED
-from pondera.recording.room import remove_run
-from pondera.recording.schema import DATABASE
-from pondera.recording.writer import RunWriter
+from pondera.recording.pace import FINISHED, Pace, begin_run
 
 Array = np.ndarray[Any, Any]
 
@@ -102,38 +97,23 @@ def watch(
                 watching.loss(loss)
                 optimizer.step()
     """
-    return TorchWatch(model, optimizer, run, level, budget=budget, replace=replace, about=about)
+    if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_pre_hook"):
+        raise ArgumentError(
+            "pondera.watch takes a PyTorch module and its optimizer. "
+            f"Got {type(model).__name__} and {type(optimizer).__name__}."
+        )
+    if not any(True for _ in model.named_parameters()):
+        raise ArgumentError("The module has no parameters to watch.")
+    told = {**(about or {}), "framework": "PyTorch", "optimizer": type(optimizer).__name__}
+    return TorchWatch(model, optimizer, begin_run(run, level, budget=budget, replace=replace, about=told))
 
 
 class TorchWatch:
     """Watches the steps of one optimizer; see :func:`watch`."""
 
-    def __init__(
-        self,
-        model: Any,
-        optimizer: Any,
-        run: str | os.PathLike[str],
-        level: str = "default",
-        *,
-        budget: int | None = None,
-        replace: bool = False,
-        about: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_pre_hook"):
-            raise ArgumentError(
-                "pondera.watch takes a PyTorch module and its optimizer. "
-                f"Got {type(model).__name__} and {type(optimizer).__name__}."
-            )
+    def __init__(self, model: Any, optimizer: Any, pace: Pace) -> None:
         self.parameters = {WRAPPED.sub("", name): each for name, each in model.named_parameters()}
-        if not self.parameters:
-            raise ArgumentError("The module has no parameters to watch.")
-        self.folder = Path(run)
-        if (self.folder / DATABASE).exists() and not replace:
-            raise RunError(f"{self.folder}: found a run. Give another folder, or replace=True.")
-        if replace:
-            remove_run(self.folder)
-        self.writer = RunWriter(self.folder, budget)
-        self.pace = Pace(level, self.writer)
+        self.pace, self.writer = pace, pace.writer
         self.step = 0
         self._told: list[tuple[Any, float, Any]] = []  # loss, rate and norm of steps not written yet
         self._first = 0  # of these steps
@@ -143,11 +123,6 @@ class TorchWatch:
         self._units: dict[str, UnitFigures] = {}
         self._model = weakref.ref(model)
         self._looks: list[Any] = []  # hooks that see outputs, while a step is looked at
-        kind = type(optimizer).__name__
-        self.writer.about(
-            **{**(about or {}), "state": UNFINISHED, "level": level, "framework": "PyTorch", "optimizer": kind},
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        )
         self.writer.part(0, {name: _array(each, copy=True) for name, each in self.parameters.items()})
         self._hooks = [
             optimizer.register_step_pre_hook(self._begins),

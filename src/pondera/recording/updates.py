@@ -6,7 +6,6 @@ import os
 import time
 import weakref
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,12 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from pondera.errors import ArgumentError, RunError
-from pondera.recording.pace import Pace
-from pondera.recording.recorder import FINISHED, UNFINISHED, named
-from pondera.recording.room import remove_run
-from pondera.recording.schema import DATABASE
-from pondera.recording.writer import RunWriter
+from pondera.errors import ArgumentError
+from pondera.recording.pace import FINISHED, Pace, begin_run
+from pondera.recording.recorder import named
 
 LAST = 1 << 31
 """Steps after this one are not recorded: the steps are counted in 32 bits."""
@@ -85,6 +81,7 @@ def watch_updates(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from pondera.recording.run import Run
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with watch_updates(optax.sgd(0.1), folder) as optimizer:
@@ -99,7 +96,9 @@ def watch_updates(
     """
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ArgumentError(f"watch_updates takes an optimizer of Optax. Got {optimizer!r:.80}.")
-    inner, recording = optax.with_extra_args_support(optimizer), _Recording(Path(run), level, budget, replace, about)
+    told = {**(about or {}), "framework": "Optax"}
+    recording = _Recording(begin_run(run, level, budget=budget, replace=replace, about=told))
+    inner = optax.with_extra_args_support(optimizer)
 
     def init(weights: Any) -> WatchedState:
         recording.begin(weights)
@@ -126,22 +125,11 @@ def watch_updates(
 class _Recording:
     """What happens outside the compiled program."""
 
-    def __init__(
-        self, folder: Path, level: str, budget: int | None, replace: bool, about: Mapping[str, Any] | None
-    ) -> None:
-        if (folder / DATABASE).exists() and not replace:
-            raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
-        if replace:
-            remove_run(folder)
-        self.writer = RunWriter(folder, budget)
-        self.pace = Pace(level, self.writer)
-        self.steps = jnp.asarray(_all_steps(self.pace), jnp.int32)
+    def __init__(self, pace: Pace) -> None:
+        self.pace, self.writer = pace, pace.writer
+        self.steps = jnp.asarray(_all_steps(pace), jnp.int32)
         self.last: tuple[int, dict[str, Any]] | None = None
         self.begun = False
-        self.writer.about(
-            **{**(about or {}), "state": UNFINISHED, "level": level, "framework": "Optax"},
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        )
         self._close = weakref.finalize(self, self.writer.close)
 
     def begin(self, weights: Any) -> None:

@@ -199,8 +199,9 @@ class RunWriter:
             if job != self._commit and not self.database.in_transaction:
                 self.database.execute("BEGIN")
             job(*arguments)
-        except (sqlite3.Error, OSError, PonderaError) as error:
-            self.failure = str(error)
+        except Exception as error:  # whatever it is ends the recording, which says so, and nothing else
+            expected = isinstance(error, sqlite3.Error | OSError | PonderaError)
+            self.failure = str(error) if expected else f"{type(error).__name__}: {error}"
 
     def _commit(self, done: threading.Event | None = None) -> None:
         self._committed = time.perf_counter()
