@@ -244,3 +244,18 @@ def test_spectra_of_a_matrix_that_holds_nan(run, checkpoint):
     assert done.code == 0, done.err
     layer = next(each for each in json.loads(done.out)["layers"] if each["name"] == "layer")
     assert layer["spectral_norm"] is None
+
+
+def test_pages_replace_pages_only(run, network, tmp_path):
+    path, _ = network
+    page = tmp_path / "page.html"
+    assert run("read", path, "--html", page).code == 0
+    assert run("read", path, "--html", page).code == 0
+    page.write_text("<html>my own page</html>")
+    done = run("read", path, "--html", page)
+    assert done.code == 2
+    assert "was not made by Pondera. Give another name." in done.err.replace("\n", " ")
+    assert page.read_text() == "<html>my own page</html>"
+    assert "there is no folder" in run("read", path, "--html", tmp_path / "missing" / "page.html").err.replace(
+        "\n", " "
+    )

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from pondera import __version__
 from pondera.errors import ArgumentError
-from pondera.files import whole_file
+from pondera.files import check_place, whole_file
 from pondera.findings import Finding
 from pondera.markup import STYLE, escaped
+
+MADE_BY = "<meta name='generator' content='Pondera "
+"""What every page holds near its beginning, so that a page may be replaced by a newer one, and nothing else may."""
 
 LOOK = (
     STYLE
@@ -69,6 +72,7 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     )
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"{MADE_BY}{escaped(__version__)}'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escaped(title)}</title><style>{LOOK}</style></head><body><main>"
@@ -78,7 +82,7 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
 
 
 def check_page(path: Path, *sources: Path) -> None:
-    """Raise where a page would lie on what it is about: before anything is read.
+    """Raise where a page cannot be written, or would replace what is none: before anything is read.
 
     Parameters
     ----------
@@ -96,6 +100,7 @@ def check_page(path: Path, *sources: Path) -> None:
         for file in source.iterdir() if source.is_dir() else (source,):
             if path.exists() and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
+    check_place(path, "--html", MADE_BY.encode())
 
 
 def write_page(path: Path, content: str) -> None:
