@@ -25,6 +25,7 @@ from pondera.weights.naming.assembly import layers_of
 from pondera.weights.open import open as open_weights
 from pondera.weights.tensor import Array, Tensor
 
+WHOLE = ("int", "uint", "bool")  # how the names of their dtypes begin
 SHOWN = 40  # layers that a notebook shows
 
 Progress = Callable[[str, int, int, str], None]
@@ -91,7 +92,7 @@ class Reading:
     statistics
         Name of a tensor -> its figures; tensors of complex numbers have none.
     layers
-        Every tensor is in one of them.
+        Every tensor is in one of them, but for the constants of an ONNX graph.
     findings
         What is wrong or worth knowing, the gravest first.
     seconds
@@ -118,6 +119,11 @@ class Reading:
         """How many 10⁹ bytes the pass read a second."""
         read = sum(self.weights[name].nbytes for name in self.statistics)
         return read / 1e9 / max(self.pass_seconds, 1e-9)
+
+    @property
+    def constants(self) -> int:
+        """How many tensors belong to no layer: shapes, axes and factors that an ONNX graph reckons with."""
+        return len(self.weights) - sum(len(each.layer.tensors) for each in self.layers)
 
     def __repr__(self) -> str:
         found = counted(len(self.findings), "finding")
@@ -214,6 +220,7 @@ def read(
             spectra.get(layer.name, {}),
         )
         for layer in layers
+        if not _is_constant(layer, opened)
     )
     main = {name: roles["weight"] for name, roles in units.items() if "weight" in roles}
     main_spectra = {name: roles["weight"] for name, roles in spectra.items() if "weight" in roles}
@@ -227,6 +234,17 @@ def read(
         passed,
         bandwidth_of(opened),
         {name: norms_of(opened[name]) for name in statistics if opened[name].ndim > 1} if norms else {},
+    )
+
+
+def _is_constant(layer: Layer, weights: Weights) -> bool:
+    """Whether what no operation of an ONNX graph knows as weights holds whole numbers, or a single value, only."""
+    tensors = [weights[name] for name in layer.tensors.values()]
+    return (
+        weights.format.startswith("ONNX")
+        and layer.kind == "unknown"
+        and all(tensor.count <= 1 or tensor.dtype.startswith(WHOLE) for tensor in tensors)
+        and not {"packed", "scales"} & set(layer.tensors)
     )
 
 

@@ -25,8 +25,9 @@ main{max-width:1060px;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.5rem;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:0 0 .2rem}
 p.quiet,footer,figcaption{color:#66727f;margin:.1rem 0 .6rem}
-section{background:#fff;border:1px solid #e3e7eb;border-radius:8px;padding:1rem 1.2rem;margin-top:1.1rem;
-overflow-x:auto}
+section{background:#fff;border:1px solid #e3e7eb;border-radius:8px;padding:1rem 1.2rem;margin-top:1.1rem}
+div.wide{overflow-x:auto}
+div.wide figure{min-width:40rem}
 dl.figures{display:flex;flex-wrap:wrap;gap:.4rem 2.2rem;margin:1rem 0 0}
 dl.figures div{min-width:6rem}
 dl.figures dt{color:#66727f;font-size:.82rem}
@@ -36,7 +37,8 @@ ul.findings li{border-left:4px solid #c7791f;padding:.2rem 0 .2rem .8rem;margin:
 ul.findings li b{display:block}
 ul.findings span{color:#66727f}
 svg{max-width:100%;height:auto}
-table.pondera{font-size:.86rem;width:100%}
+table.pondera{font-size:.84rem;width:100%}
+table.pondera :is(th,td){padding-left:.45em;padding-right:.45em;vertical-align:top}
 table.pondera tbody tr:nth-child(even){background:#f8f9fb}
 table.pondera th{border-color:#e3e7eb;color:#66727f}
 footer{margin-top:1.4rem;font-size:.85rem}
@@ -67,7 +69,8 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     """
     large = "".join(f"<div><dt>{escaped(word)}</dt><dd>{escaped(value)}</dd></div>" for word, value in figures)
     parts = "".join(
-        f"<section><h2>{escaped(each.title)}</h2><p class='quiet'>{escaped(each.sentence)}</p>{each.content}</section>"
+        f"<section><h2>{escaped(each.title)}</h2><p class='quiet'>{escaped(each.sentence)}</p>"
+        f"<div class='wide'>{each.content}</div></section>"
         for each in sections
     )
     return (

@@ -12,12 +12,11 @@ from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, ending, figure
+from pondera.report.terminal import GRAVE, QUIET, amount, ending, short
 
 SHOWN = 24  # layers, and tensors, that are listed
 NARROWEST = 16  # columns for a name
 LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
-LONG = 1e6  # from which on a figure is written in powers of ten
 WIDE = 100  # columns, from which on there is room for means
 
 
@@ -30,6 +29,7 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         counted(weights.count, "value"),
         amount(weights.nbytes),
         counted(len(reading.layers), "layer"),
+        *([f"{counted(reading.constants, 'constant')} of the graph"] if reading.constants else []),
     ]
     counts.append(" and ".join(_dtypes(reading)))
     console.print(Text(", ".join(counts), style=QUIET))
@@ -42,6 +42,10 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         console.print()
         console.print(_layers(connecting, console.width))
         _rest(console, len(connecting), "layers")
+        others = Counter(each.layer.kind for each in reading.layers if each.strength is None)
+        if others:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
+            console.print(Text(f"and without connections: {kinds}", style=QUIET))
     console.print()
     console.print(_tensors(reading, console.width))
     _rest(console, len(weights), "tensors")
@@ -83,7 +87,7 @@ def _layers(connecting: list[LayerFigures], width: int) -> Table:
             known += (
                 [found.spectral_norm, found.stable_rank, found.effective_rank, found.alpha] if found else [None] * 4
             )
-        rows.append([*cells, *(_figure(value) for value in known)])
+        rows.append([*cells, *(short(value, 3) for value in known)])
     figures = ["in → out", "strength", *(["σ₁", "stable", "eff.", "alpha"] if spectra else [])]
     return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
 
@@ -97,7 +101,7 @@ def _tensors(reading: Reading, width: int) -> Table:
         found = reading.statistics.get(tensor.name)
         cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
         known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
-        cells += [_figure(value) for place, value in enumerate(known) if means or place != 2]
+        cells += [short(value, 3) for place, value in enumerate(known) if means or place != 2]
         rows.append([*cells, _odd(found)])
     figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
@@ -135,11 +139,6 @@ def _dtypes(reading: Reading) -> list[str]:
         held[tensor.dtype] += tensor.count
     names = [name for name, _ in held.most_common()]
     return [", ".join(names)] if len(names) <= 3 else [", ".join(names[:3]), f"{len(names) - 3} more dtypes"]
-
-
-def _figure(value: float | None) -> str:
-    """Return a figure in few columns: counters and positions of integer tensors can be long."""
-    return f"{value:.2e}" if value is not None and abs(value) >= LONG else figure(value, 3)
 
 
 def _rest(console: Console, count: int, what: str) -> None:

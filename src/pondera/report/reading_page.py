@@ -7,7 +7,7 @@ from pondera.markup import table
 from pondera.reading.read import Reading
 from pondera.report.charts.reading import CHARTS, svg
 from pondera.report.page import Section, findings_list, page
-from pondera.report.terminal import amount, figure
+from pondera.report.terminal import amount, short
 
 LISTED = 2_000  # layers and tensors that are in the tables
 
@@ -24,6 +24,7 @@ def reading_page(reading: Reading, name: str) -> str:
             ("values", f"{weights.count:,}"),
             ("size", amount(weights.nbytes)),
             ("layers", f"{len(reading.layers):,}"),
+            *([("constants of the graph", f"{reading.constants:,}")] if reading.constants else []),
             ("findings", f"{len(reading.findings):,}"),
         ),
         [each for each in sections if each is not None],
@@ -56,15 +57,15 @@ def _layers(reading: Reading) -> Section:
     rows = []
     for each in reading.layers[:LISTED]:
         row = [each.layer.name, each.layer.kind, _whole(each.layer.inputs), _whole(each.layer.outputs)]
-        row += [f"{each.count:,}", figure(each.strength)]
+        row += [f"{each.count:,}", short(each.strength)]
         if spectra:
             found = each.spectra.get("weight")
             row += (
                 [
-                    figure(found.spectral_norm),
-                    figure(found.stable_rank),
-                    figure(found.effective_rank),
-                    figure(found.alpha),
+                    short(found.spectral_norm),
+                    short(found.stable_rank),
+                    short(found.effective_rank),
+                    short(found.alpha),
                 ]
                 if found
                 else ["–"] * 4
@@ -74,7 +75,7 @@ def _layers(reading: Reading) -> Section:
         "Layers",
         "Strength says how large the weights are, not how much an input matters: that needs data."
         + _left(len(reading.layers)),
-        table(head, rows),
+        table(head, rows, paths=True),
     )
 
 
@@ -82,15 +83,15 @@ def _tensors(reading: Reading) -> Section:
     rows = []
     for tensor in list(reading.weights.values())[:LISTED]:
         found = reading.statistics.get(tensor.name)
-        row = [tensor.name, tensor.dtype, " × ".join(map(str, tensor.shape)) or "–", f"{tensor.count:,}"]
+        row = [tensor.name, tensor.dtype, "×".join(map(str, tensor.shape)) or "–", f"{tensor.count:,}"]
         if found is None:
             row += ["–"] * 7
         else:
-            row += [figure(each) for each in (found.minimum, found.maximum, found.mean, found.deviation, found.l2)]
+            row += [short(each) for each in (found.minimum, found.maximum, found.mean, found.deviation, found.l2)]
             row += [f"{found.zeros:,}", f"{found.nan + found.infinite:,}"]
         rows.append(row)
-    head = ["tensor", "dtype", "shape", "values", "min", "max", "mean", "std", "norm", "zeros", "NaN or ∞"]
-    return Section("Tensors", "In the order of the file." + _left(len(reading.weights)), table(head, rows))
+    head = ["tensor", "dtype", "shape", "values", "min", "max", "mean", "std", "norm", "zeros", "NaN, ∞"]
+    return Section("Tensors", "In the order of the file." + _left(len(reading.weights)), table(head, rows, paths=True))
 
 
 def _left(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
+LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -68,6 +70,19 @@ def figure(value: float | None, digits: int = 4) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
+
+
+def short(value: float | None, digits: int = 4) -> str:
+    """Return a number in few columns: positions and counters in tensors of whole numbers can be long.
+
+    Examples
+    --------
+    >>> short(-9223372036854775808.0), short(2048.0), short(0.12345), short(None)
+    ('-9.22e+18', '2,048', '0.1235', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.2e}" if abs(value) >= LONG else figure(value, digits)
 
 
 def amount(size: int) -> str:

@@ -20,6 +20,7 @@ PANELS = 24  # histograms and spectra
 PANEL = 280  # width of a small chart
 LETTERS = 40  # of a name, in a chart
 
+FEW = 12  # layers that are all numbered
 ROW = 16  # height of a bar
 
 
@@ -67,8 +68,10 @@ def strength_by_layer(reading: Reading) -> Any:
     ]
     if not rows:
         return None
+    few = list(range(1, len(rows) + 1)) if len(rows) <= FEW else alt.Undefined
+    axis = alt.Axis(tickMinStep=1, format="d", values=few)
     base = alt.Chart(data_of(rows), width=880, height=240).encode(
-        x=alt.X("place:Q", title="layer, in the order of the file", axis=alt.Axis(tickMinStep=1, format="d")),
+        x=alt.X("place:Q", title="layer, in the order of the file", axis=axis),
         y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=alt.Scale(zero=True)),
     )
     return base.mark_line(color=LINE) + base.mark_circle(size=46, opacity=1).encode(
@@ -77,11 +80,11 @@ def strength_by_layer(reading: Reading) -> Any:
 
 
 def histograms(reading: Reading) -> Any:
-    """Draw the values of the largest tensors, each on a scale of its own."""
+    """Draw the values of the largest tensors, each on a scale of its own; those of one value have nothing to show."""
     import altair as alt
 
     largest = sorted(
-        (name for name, each in reading.statistics.items() if each.count > each.nan + each.infinite),
+        (name for name, each in reading.statistics.items() if each.minimum < each.maximum),
         key=lambda name: -reading.statistics[name].count,
     )[:PANELS]
     panels = []
