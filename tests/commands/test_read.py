@@ -259,3 +259,20 @@ def test_pages_replace_pages_only(run, network, tmp_path):
     assert "there is no folder" in run("read", path, "--html", tmp_path / "missing" / "page.html").err.replace(
         "\n", " "
     )
+
+
+def test_files_of_a_folder_that_were_not_read_are_named(run, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save_file({"w": np.ones((2, 3), np.float32)}, folder / "model.safetensors")
+    for name in ("README.md", "a.txt", "b.txt", "c.txt", "pytorch_model.bin", "training_args.bin", ".hidden"):
+        (folder / name).write_bytes(b"x")
+    (folder / "config.json").write_text("{}")
+    expected = ["pytorch_model.bin", "training_args.bin", "README.md", "a.txt", "b.txt", "c.txt"]
+    assert run("read", folder, "--json").json["skipped"] == expected
+    sentence = (
+        "6 other files of the folder were not read: pytorch_model.bin, training_args.bin, README.md, a.txt and 2 more"
+    )
+    assert sentence in run("read", folder, "--html", tmp_path / "page.html").out.replace("\n", " ")
+    assert sentence in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert run("read", folder / "model.safetensors", "--json").json["skipped"] == []

@@ -146,6 +146,7 @@ class Reading:
         return {
             "format": self.weights.format,
             "files": [str(path) for path in self.weights.files],
+            "skipped": list(self.weights.skipped),
             "bytes": self.weights.nbytes,
             "metadata": dict(self.weights.metadata),
             "tensors": [

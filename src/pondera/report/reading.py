@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ from pondera.reading.statistics import Statistics
 from pondera.report.terminal import GRAVE, QUIET, amount, ending, short
 
 SHOWN = 24  # layers, and tensors, that are listed
+NAMED = 4  # files that were not read
 NARROWEST = 16  # columns for a name
 LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
 WIDE = 100  # columns, from which on there is room for means
@@ -35,6 +37,8 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
     console.print(Text(", ".join(counts), style=QUIET))
     if weights.optimizer:
         console.print(Text(f"{counted(len(weights.optimizer), 'tensor')} of an optimizer are kept apart", style=QUIET))
+    if weights.skipped:
+        console.print(Text(skipped_words(weights.skipped), style=QUIET))
     for finding in reading.findings:
         show_finding(console, finding)
     connecting = [each for each in reading.layers if each.strength is not None]
@@ -51,6 +55,20 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
     _rest(console, len(weights), "tensors")
     console.print()
     console.print(Text(speed(reading), style=QUIET))
+
+
+def skipped_words(names: Sequence[str]) -> str:
+    """Return which files of a folder were not read.
+
+    Examples
+    --------
+    >>> skipped_words(["pytorch_model.bin", "README.md"])
+    '2 other files of the folder were not read: pytorch_model.bin, README.md'
+    """
+    were = "was" if len(names) == 1 else "were"
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    shown = ", ".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in name) for name in names[:NAMED])
+    return f"{counted(len(names), 'other file')} of the folder {were} not read: {shown}{more}"
 
 
 def show_finding(console: Console, finding: Finding) -> None:

@@ -7,6 +7,7 @@ from pondera.markup import table
 from pondera.reading.read import Reading
 from pondera.report.charts.reading import CHARTS, svg
 from pondera.report.page import Section, findings_list, page
+from pondera.report.reading import skipped_words
 from pondera.report.terminal import amount, short
 
 LISTED = 2_000  # layers and tensors that are in the tables
@@ -18,7 +19,7 @@ def reading_page(reading: Reading, name: str) -> str:
     sections = [_findings(reading), *_charts(reading), _layers(reading), _tensors(reading)]
     return page(
         name,
-        weights.format,
+        f"{weights.format}. {skipped_words(weights.skipped)}." if weights.skipped else weights.format,
         (
             ("tensors", f"{len(weights):,}"),
             ("values", f"{weights.count:,}"),

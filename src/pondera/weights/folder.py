@@ -12,6 +12,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -164,7 +165,13 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
         If there are no weights in it, weights of several models, not all parts of them, or only such as another
         library must convert.
     """
-    found = _best(path, _names(path))
+    names = _names(path)
+    found = _opened(path, _best(path, names), open_one)
+    return replace(found, skipped=_skipped(names, found))
+
+
+def _opened(path: Path, found: Sequence[str], open_one: OpenOne) -> Weights:
+    """Return the weights in files of a folder: an index, one file or several parts."""
     if found[0].endswith(".json"):
         return open_index(path / found[0], map_file(beside(path / found[0], found[0])), open_one)
     shards = {name: open_one(_part(path / name, name)) for name in found}
@@ -180,6 +187,13 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
                     "of one model. Give one of the files."
                 )
     return _with_config(path, _together(owners, shards, {}))
+
+
+def _skipped(names: Sequence[str], found: Weights) -> tuple[str, ...]:
+    """Return the files of a folder that were not read, those first that end as weights do; not the hidden ones."""
+    read = {file.name for file in found.files} | ({"config.json"} if "config" in found.metadata else set())
+    others = [name for name in names if name not in read and not name.startswith(".")]
+    return tuple(sorted(others, key=lambda name: not any(fnmatch.fnmatchcase(name, end) for end in WANTED)))
 
 
 def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
