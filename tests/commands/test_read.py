@@ -56,6 +56,22 @@ def test_some_tensors_only(run, checkpoint):
     assert "No tensor matches" in done.err
 
 
+def test_layers_are_those_of_the_whole_file(run, tmp_path):
+    random = np.random.default_rng(0)
+    shapes = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "fc.weight": (4, 8), "fc.bias": (4,)}
+    save_file({name: random.normal(size=shape) for name, shape in shapes.items()}, tmp_path / "m.safetensors")
+
+    def layers(*options):
+        found = run("read", tmp_path / "m.safetensors", "--json", *options).json["layers"]
+        return {each["name"]: (each["kind"], each["inputs"], each["outputs"], each["strength"]) for each in found}
+
+    whole = layers()
+    assert whole["features.0"][0] == "convolution"
+    assert layers("--tensor", "*.weight") == whole
+    assert layers("--tensor", "features.*.weight") == {"features.0": whole["features.0"]}
+    assert layers("--tensor", "fc.bias") == {"fc": (*whole["fc"][:3], None)}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [(b"", "is empty"), (b"age,income\n1,2\n", "found a file of some other kind"), (b"\x80\x04N.", "holds no tensor")],

@@ -31,3 +31,15 @@ def test_constants_of_a_graph_are_no_layers():
     assert "<dt>constants of the graph</dt><dd>2</dd>" in page
     assert "4.61e+18" in page
     assert len(read(Weights.of(tensors, "safetensors")).layers) == 4
+
+
+def test_a_bias_that_is_not_looked_at_is_there_all_the_same():
+    """A layer with a normal start looks untrained for certain, possibly, or not at all: its bias decides."""
+    random = np.random.default_rng(3)
+    start = tensor_of("fc.weight", (random.normal(size=(128, 64)) * np.sqrt(2 / 64)).astype(np.float32))
+    biases = {"initial": np.zeros(128, np.float32), "moved": random.normal(size=128).astype(np.float32)}
+    for bias, rules in (("initial", ["untrained"]), ("moved", []), (None, ["possibly untrained"])):
+        tensors = [start, *([tensor_of("fc.bias", biases[bias])] if bias else [])]
+        weights = Weights.of(tensors, "safetensors")
+        assert [each.rule for each in read(weights).findings] == rules
+        assert [each.rule for each in read(weights, tensor="*.weight").findings] == ([] if bias else rules)

@@ -40,10 +40,8 @@ def read(
         check_page(
             html, weights, weights.parent if weights.is_file() and len(found.files) > 1 else weights, *found.files
         )
-    if tensor is not None:
-        found = found.select(tensor)
     with stages_progress() as progress:
-        reading = read_weights(found, spectrum=spectrum, norms=norms, progress=progress)
+        reading = read_weights(found, spectrum=spectrum, norms=norms, tensor=tensor, progress=progress)
     if html is not None:
         from pondera.report.page import write_page
         from pondera.report.reading_page import reading_page

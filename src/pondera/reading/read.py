@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pondera.choice import counted
@@ -171,6 +171,7 @@ def read(
     *,
     spectrum: bool = False,
     norms: bool = False,
+    tensor: str | None = None,
     progress: Progress | None = None,
 ) -> Reading:
     """Return what weights say by themselves.
@@ -186,6 +187,9 @@ def read(
         Whether to look at singular values too, which takes longer.
     norms
         Whether to take √Σ w² of the rows and columns of every tensor too: see :func:`~pondera.reading.norms.norms_of`.
+    tensor
+        Only tensors whose names match this, such as ``"*.weight"``, are looked at. What layers they are in, all of the
+        file tells.
     progress
         Is told what is being done, how many bytes of it are done, of how many, and what came of the last of them.
 
@@ -193,6 +197,8 @@ def read(
     ------
     ModelFileError
         If the file cannot be read.
+    ArgumentError
+        If no tensor matches.
 
     Examples
     --------
@@ -205,12 +211,14 @@ def read(
     (0.3333333333333333, [('dense', 1.0)])
     """
     begun = time.perf_counter()
-    opened = weights if isinstance(weights, Weights) else open_weights(weights)
+    whole = weights if isinstance(weights, Weights) else open_weights(weights)
+    opened = whole if tensor is None else whole.select(tensor)
     show = progress or (lambda what, done, of, latest: None)
     opened_at = time.perf_counter()
     statistics = _statistics(opened, show)
     passed = time.perf_counter() - opened_at
-    layers = layers_of(opened)
+    known = layers_of(whole)
+    layers = [part for layer in known if (part := _within(layer, opened))]
     units = _units(opened, layers, show)
     spectra = _spectra(opened, layers, show) if spectrum else {}
     figures = tuple(
@@ -225,7 +233,7 @@ def read(
     )
     main = {name: roles["weight"] for name, roles in units.items() if "weight" in roles}
     main_spectra = {name: roles["weight"] for name, roles in spectra.items() if "weight" in roles}
-    facts = Facts(opened, statistics, layers, main, main_spectra)
+    facts = Facts(opened, statistics, known, main, main_spectra)
     return Reading(
         opened,
         statistics,
@@ -236,6 +244,15 @@ def read(
         bandwidth_of(opened),
         {name: norms_of(opened[name]) for name in statistics if opened[name].ndim > 1} if norms else {},
     )
+
+
+def _within(layer: Layer, weights: Weights) -> Layer | None:
+    """Return a layer with those of its tensors only that are among some; None without any."""
+    kept = {role: name for role, name in layer.tensors.items() if name in weights}
+    if len(kept) == len(layer.tensors):
+        return layer
+    axes = {role: each for role, each in layer.axes.items() if role in kept}
+    return replace(layer, tensors=kept, axes=axes) if kept else None
 
 
 def _is_constant(layer: Layer, weights: Weights) -> bool:

@@ -96,7 +96,7 @@ class Facts:
     statistics
         Name of a tensor -> its figures; tensors of complex numbers have none.
     layers
-        Layers, in the order of the file.
+        Layers, in the order of the file; where only some tensors are looked at, of the whole file.
     units
         Name of a layer -> the figures of its units, of the role ``"weight"``.
     spectra

@@ -263,8 +263,13 @@ def _orthogonal(place: Place) -> Verdict | None:
 
 
 def _bias(facts: Facts, place: Place) -> str:
-    """Return "initial" for a bias that is constant, "moved" for one that no initializer gives, "uniform", or "none"."""
+    """Return "initial" for a bias that is constant, "moved" for one that no initializer gives, "uniform", or "none".
+
+    "not read" is a bias that is not among the tensors looked at.
+    """
     bias = facts.beside(place, "bias") if place.role == "weight" else None
+    if bias is None and place.role == "weight" and place.layer is not None and "bias" in place.layer.tensors:
+        return "not read"
     if bias is None or bias.figures.count < 1:
         return "none"
     figures = bias.figures
