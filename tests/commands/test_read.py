@@ -142,7 +142,7 @@ def test_spectra(run, network):
         assert layer["stable_rank"] == pytest.approx((values**2).sum() / values[0] ** 2, rel=1e-6)
         assert layer["effective_rank"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-6)
         assert layer["alpha"] > 1
-    assert "stable" in run("read", path, "--spectrum").out
+    assert "σ₁: largest singular value; stable, eff.: ranks" in run("read", path, "--spectrum").out
 
 
 class Page(HTMLParser):
@@ -221,6 +221,9 @@ def test_norms_of_rows_and_columns(run, tmp_path):
     assert tensors["w"]["column_norms"] == pytest.approx([3.0, 17**0.5])
     assert tensors["w"]["linf"] == 4.0
     assert "row_norms" not in tensors["b"]
+    shown = run("read", tmp_path / "w.npz", "--norms").out
+    assert "1 … 3 … 5" in shown
+    assert "√Σ w² of rows and of columns" in shown
 
 
 def test_a_page_never_lands_on_what_is_in_the_folder(run, network, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,9 +14,12 @@ from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, ending, short
+from pondera.report.terminal import GRAVE, QUIET, amount, printable, short, shortened
+from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 24  # layers, and tensors, that are listed
+SPECTRA = "σ₁: largest singular value; stable, eff.: ranks; alpha: power law of the tail"
+NORMS = "√Σ w² of rows and of columns: smallest … median … largest; --json has them all"
 NAMED = 4  # files that were not read
 NARROWEST = 16  # columns for a name
 LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
@@ -45,14 +49,22 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
     if connecting:
         console.print()
         console.print(_layers(connecting, console.width))
+        if any(each.spectra for each in connecting):
+            console.print(Text(SPECTRA, style=QUIET))
         _rest(console, len(connecting), "layers")
         others = Counter(each.layer.kind for each in reading.layers if each.strength is None)
         if others:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
             console.print(Text(f"and without connections: {kinds}", style=QUIET))
     console.print()
-    console.print(_tensors(reading, console.width))
-    _rest(console, len(weights), "tensors")
+    belong = [weights[name] for each in reading.layers for name in each.layer.tensors.values()]
+    listed = belong or list(weights.values())
+    console.print(_tensors(reading, listed, console.width))
+    _rest(console, len(listed), "tensors")
+    if reading.norms:
+        console.print()
+        console.print(_norms(reading, console.width))
+        console.print(Text(NORMS, style=QUIET))
     console.print()
     console.print(Text(speed(reading), style=QUIET))
 
@@ -67,7 +79,7 @@ def skipped_words(names: Sequence[str]) -> str:
     """
     were = "was" if len(names) == 1 else "were"
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    shown = ", ".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in name) for name in names[:NAMED])
+    shown = ", ".join(map(printable, names[:NAMED]))
     return f"{counted(len(names), 'other file')} of the folder {were} not read: {shown}{more}"
 
 
@@ -110,8 +122,8 @@ def _layers(connecting: list[LayerFigures], width: int) -> Table:
     return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
 
 
-def _tensors(reading: Reading, width: int) -> Table:
-    largest = sorted(reading.weights.values(), key=lambda tensor: -tensor.count)[:SHOWN]
+def _tensors(reading: Reading, tensors: list[Tensor], width: int) -> Table:
+    largest = sorted(tensors, key=lambda tensor: -tensor.count)[:SHOWN]
     dtypes = len({tensor.dtype for tensor in largest}) > 1
     means = width >= WIDE
     rows = []
@@ -125,17 +137,30 @@ def _tensors(reading: Reading, width: int) -> Table:
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
 
 
+def _norms(reading: Reading, width: int) -> Table:
+    largest = sorted(reading.norms, key=lambda name: -reading.weights[name].count)[:SHOWN]
+    rows = [[name, *map(_spread, reading.norms[name])] for name in largest]
+    return _table(["tensor"], ["rows", "columns"], rows, width)
+
+
+def _spread(norms: Array) -> str:
+    """Return the smallest, the middle and the largest."""
+    return " … ".join(short(float(each), 3) for each in np.quantile(norms, (0, 0.5, 1))) if len(norms) else "–"
+
+
 def _table(words: list[str], figures: list[str], rows: list[list[str]], width: int) -> Table:
-    """Return a table as wide as the terminal: of names that do not fit, the end is shown, which tells more."""
+    """Return a table as wide as the terminal: names that do not fit lose their middles, or take several lines."""
+    columns = list(zip(words + figures, *rows, strict=True))
+    others = sum(max(map(len, column)) + 2 for column in columns[1:])
+    room = max(width - others - 2, NARROWEST)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in words:
+    table.add_column(words[0], overflow="fold", max_width=room)
+    for heading in words[1:]:
         table.add_column(heading, no_wrap=True)
     for heading in figures:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    columns = list(zip(words + figures, *rows, strict=True))
-    others = sum(max(map(len, column)) + 2 for column in columns[1:])
-    for name, *cells in rows:
-        table.add_row(ending(name, max(width - others - 2, NARROWEST)), *cells)
+    for name, (_, *cells) in zip(shortened([row[0] for row in rows], room), rows, strict=True):
+        table.add_row(name, *cells)
     return table
 
 

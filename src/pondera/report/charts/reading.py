@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pondera.reading.read import Reading
 from pondera.report.charts.bins import bars
 from pondera.report.charts.style import AMBER, BLUE, COLOURS, CONFIG, LINE, family
-from pondera.report.terminal import ending
+from pondera.report.terminal import shortened
 
 if TYPE_CHECKING:
     import altair as alt
@@ -29,9 +29,10 @@ def sizes(reading: Reading) -> Any:
     import altair as alt
 
     largest = sorted(reading.layers, key=lambda each: -each.count)[:BARS]
+    names = shortened([each.layer.name for each in largest], LETTERS)
     rows = [
         {
-            "layer": ending(each.layer.name, LETTERS),
+            "layer": names[place],
             "values": each.count,
             "kind": family(each.layer.kind),
             "place": place,
@@ -57,12 +58,13 @@ def strength_by_layer(reading: Reading) -> Any:
     import altair as alt
 
     connecting = [each for each in reading.layers if drawable(each.strength)]
+    names = shortened([each.layer.name for each in connecting[:POINTS]], LETTERS)
     rows = [
         {
             "place": place + 1,
             "strength": each.strength,
             "kind": family(each.layer.kind),
-            "layer": ending(each.layer.name, LETTERS),
+            "layer": names[place],
         }
         for place, each in enumerate(connecting[:POINTS])
     ]
@@ -88,14 +90,14 @@ def histograms(reading: Reading) -> Any:
         key=lambda name: -reading.statistics[name].count,
     )[:PANELS]
     panels = []
-    for name in largest:
+    for name, title in zip(largest, shortened(largest, LETTERS), strict=True):
         edges, shares = bars(reading.statistics[name])
         rows = [
             {"from": float(a), "to": float(b), "share": float(share)}
             for a, b, share in zip(edges[:-1], edges[1:], shares, strict=True)
         ]
         panels.append(
-            alt.Chart(data_of(rows), width=PANEL, height=70, title=ending(name, LETTERS))
+            alt.Chart(data_of(rows), width=PANEL, height=70, title=title)
             .mark_bar(color=BLUE)
             .encode(
                 x=alt.X("from:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=4, grid=False)),
@@ -113,8 +115,10 @@ def spectra(reading: Reading) -> Any:
 
     found = [(each, each.spectra["weight"]) for each in reading.layers if "weight" in each.spectra]
     found = [(each, spectrum) for each, spectrum in found if len(spectrum.values)]
+    found = sorted(found, key=lambda pair: -pair[0].count)[:PANELS]
+    titles = shortened([each.layer.name for each, _ in found], LETTERS)
     panels = []
-    for each, spectrum in sorted(found, key=lambda pair: -pair[0].count)[:PANELS]:
+    for (_, spectrum), title in zip(found, titles, strict=True):
         values = [float(value) for value in spectrum.values if value > 0]
         every = max(1, len(values) // 200)
         rows = [
@@ -123,7 +127,7 @@ def spectra(reading: Reading) -> Any:
             if place % every == 0 or place < 20
         ]
         panel = (
-            alt.Chart(data_of(rows), width=PANEL, height=100, title=ending(each.layer.name, LETTERS))
+            alt.Chart(data_of(rows), width=PANEL, height=100, title=title)
             .mark_line(color=BLUE, strokeWidth=1.8)
             .encode(
                 x=alt.X("place:Q", title=None, scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=3, grid=False)),
