@@ -38,8 +38,12 @@ def dead(facts: Facts) -> Iterator[Finding]:
         # Tokens that never occur have no weights; that is no fault of the layer.
         if units is None or place.role != "weight" or place.kind == "embedding" or not place.figures.l2 > 0:
             continue
-        for side, strengths in (("output", units.outputs), ("input", units.inputs)):
+        for side, strengths, broken in (
+            ("output", units.outputs, units.broken_outputs),
+            ("input", units.inputs, units.broken_inputs),
+        ):
             gone = _gone(strengths)
+            gone = gone[~broken[gone]]  # what is left of a unit whose weights are NaN says nothing
             few = place.figures.count < FEWEST * len(strengths)
             if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)):
                 continue

@@ -34,14 +34,19 @@ class Rule:
     of_training: bool = False
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
-        """Yield what the rule finds, the same finding in several places as one."""
-        found: dict[tuple[str, str], list[Finding]] = {}
+        """Yield what the rule finds, one finding for each place."""
         for finding in self.look(facts):
             if self.of_training and is_fixed(facts, finding.where):
                 continue
-            named = finding if finding.rule else replace(finding, rule=self.name)
-            found.setdefault((named.rule, named.advice), []).append(named)
-        yield from map(folded, found.values())
+            yield finding if finding.rule else replace(finding, rule=self.name)
+
+
+def together(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, the same one in several places as one."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.rule, finding.advice), []).append(finding)
+    yield from map(folded, found.values())
 
 
 def folded(findings: Sequence[Finding]) -> Finding:
