@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def check_page(path: Path, *sources: Path) -> None:
     """
     for source in sources:
         for file in source.iterdir() if source.is_dir() else (source,):
-            if path.exists() and file.exists() and path.samefile(file):
+            if os.path.exists(path) and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
     check_place(path, "--html", MADE_BY.encode())
 
