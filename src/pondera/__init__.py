@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pondera.reading.timeline.timeline import Timeline as Timeline
     from pondera.reading.timeline.timeline import timeline as timeline
     from pondera.recording import runs as runs
+    from pondera.recording.torch import watch as watch
     from pondera.report.display import ImportanceDisplay as ImportanceDisplay
     from pondera.tables.read import read_table as read_table
     from pondera.training.figures import Fit as Fit
@@ -71,6 +72,7 @@ _HOMES = {
     "statistics_of_all": "reading.statistics",
     "Timeline": "reading.timeline.timeline",
     "timeline": "reading.timeline.timeline",
+    "watch": "recording.torch",
     "ImportanceDisplay": "report.display",
     "read_table": "tables.read",
     "Fit": "training.figures",

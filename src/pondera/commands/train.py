@@ -154,7 +154,8 @@ def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Pat
 @contextmanager
 def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
     """Yield what records the training, if anything does."""
-    from pondera.recording.recorder import Recorder, remove_run
+    from pondera.recording.folder import remove_run
+    from pondera.recording.recorder import Recorder
     from pondera.report.terminal import messages
 
     if level == "off":

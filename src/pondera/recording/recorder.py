@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import math
 import os
-import platform
 import threading
 import time
 import warnings
@@ -19,16 +18,14 @@ from typing import Any
 import jax
 import numpy as np
 
-import pondera
-from pondera.choice import unknown
-from pondera.errors import ArgumentError, PonderaWarning, RunError
-from pondera.machine import cores
+from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
+from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, remove_run, remove_states
 from pondera.recording.looks import gradients, units
-from pondera.recording.schedule import ALWAYS, SCHEDULES
+from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
-from pondera.recording.states import load_state, remove_states, save_state
-from pondera.recording.writer import LOCK, SNAPSHOTS, RunWriter
+from pondera.recording.states import load_state, save_state
+from pondera.recording.writer import RunWriter
 from pondera.training.epoch import Rows, weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
@@ -36,16 +33,11 @@ from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Poi
 
 Array = np.ndarray[Any, Any]
 
-FINISHED, UNFINISHED = "finished", "unfinished"
-
 APART = 0.5
 """Seconds between two states that are written for going on from, at least, …"""
 
 RARELY = 50.0
 """… and at least so many times the seconds that the last one took to write."""
-
-SLACK = 0.4
-"""Seconds that recording may take beside its share: short trainings are recorded well too."""
 
 MOST_WAITING = 4
 """Steps that wait to be looked at, at most; from then on training waits too, instead of memory filling."""
@@ -110,10 +102,8 @@ class Recorder:
         about: Mapping[str, Any] | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
-        if level not in SCHEDULES:
-            raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
         self.folder, self.level, self.replace = Path(folder), level, replace
-        self.schedule = SCHEDULES[level]
+        self.schedule = schedule_of(level)
         self.tell = tell or (lambda _: None)
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
@@ -186,10 +176,7 @@ class Recorder:
             identity=found,
             state=UNFINISHED,
             level=self.level,
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            machine={"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
-            versions={"pondera": pondera.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in ("jax", "numpy", "optax")},
+            **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
         )
 
     def affords(self, step: int, steps: int) -> bool:
@@ -257,8 +244,9 @@ class PartRecorder(Watcher):
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
         with self.looking:
-            while self.waiting >= MOST_WAITING:  # each holds two states of training
-                self.looking.wait()
+            # Each holds two states of training. Where the thread has given up, nobody will look at any.
+            while self.waiting >= MOST_WAITING and self.writer.failure is None:
+                self.looking.wait(1.0)
             self.waiting += 1
         self.writer.later(self._look, point)
         if point.step >= self.snapshot:
@@ -334,21 +322,6 @@ class PartRecorder(Watcher):
             units(*seen),
             dict(zip(before, point.squares.tolist(), strict=True)),
         )
-
-
-def remove_run(folder: Path) -> bool:
-    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
-    there = (folder / DATABASE).exists()
-    if there:
-        remove_states(folder)
-        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
-            path.unlink()
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
-            (folder / name).unlink(missing_ok=True)
-        for place in (folder / SNAPSHOTS, folder):
-            if place.is_dir() and not any(place.iterdir()):
-                place.rmdir()
-    return there
 
 
 def named(weights: Any) -> dict[str, Array]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Level = Literal["default", "full"]
+from pondera.choice import unknown
+from pondera.errors import ArgumentError
 
 
 class Schedule(NamedTuple):
@@ -47,3 +48,19 @@ SCHEDULES: dict[str, Schedule] = {
 
 ALWAYS = 4
 """So many steps are recorded whatever it takes."""
+
+SLACK = 0.4
+"""Seconds that recording may take beside its share: short trainings are recorded well too."""
+
+
+def schedule_of(level: str) -> Schedule:
+    """Return the schedule of a level of recording.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such level.
+    """
+    if level not in SCHEDULES:
+        raise ArgumentError(unknown("level of recording", level, SCHEDULES))
+    return SCHEDULES[level]

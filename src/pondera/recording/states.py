@@ -94,14 +94,6 @@ def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, in
     return None
 
 
-def remove_states(folder: Path) -> None:
-    """Take out the files of all parts: nothing goes on from here."""
-    for path in (folder / STATES).glob("*.safetensors"):
-        path.unlink()
-    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
-        (folder / STATES).rmdir()
-
-
 def _checkpoint(told: Mapping[str, Any], arrays: Mapping[str, Array], template: State, path: Path) -> Checkpoint:
     state = _filled("state", template, arrays, path)
     best: Best[Any] = Best()

@@ -115,7 +115,7 @@ class RunWriter:
     ) -> None:
         """Begin a part of the run, a network of a population or a process, with its weights at the start.
 
-        A part that is there goes on: its start is not written again.
+        A part that is there goes on: its start is not written again. Tensors that come later are added to it.
         """
         self.later(self._part, part, dict(start), dict(initializers or {}), seed)
 
@@ -238,7 +238,10 @@ class RunWriter:
             )
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
         kept = self.database.execute("SELECT coalesce(sum(length(figures)) / 12, 0) FROM steps WHERE part = ?", (part,))
-        self._parts[part] = _Part(start, dict(rows.fetchall()), places, kept.fetchone()[0])
+        found = self._parts.setdefault(part, _Part({}, {}, {}, kept.fetchone()[0]))
+        found.start |= start
+        found.tensors |= dict(rows.fetchall())
+        found.places |= places
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         # What a training that was killed had written after the place where it goes on is written again, the same.
@@ -266,8 +269,8 @@ class RunWriter:
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
-        for name, start in known.start.items():
-            w, later = np.asarray(before[name]), np.asarray(after[name])
+        for name in before:  # later on some may have been taken out of the network
+            start, w, later = known.start[name], np.asarray(before[name]), np.asarray(after[name])
             gradient = None if gradients is None or name not in gradients else np.asarray(gradients[name])
             found = TensorFigures.of(w, start, later, gradient)
             if gradient is None and squares is not None:
@@ -294,7 +297,7 @@ class RunWriter:
 
     def _after(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         known = self._parts[part]
-        for name in known.start:
+        for name in weights:
             found = self.database.execute(
                 "SELECT 1 FROM weights WHERE tensor = ? AND step = ?", (known.tensors[name], step)
             ).fetchone()

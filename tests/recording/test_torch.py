@@ -1,0 +1,195 @@
+"""What is watched of a PyTorch module, on a fake of PyTorch; the real one is watched in benchmarks/companions.py."""
+
+import gc
+import importlib.util
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.errors import ArgumentError, PonderaWarning
+from pondera.recording.torch import array_of, inserted, named_parameters, outputs_of, unwrapped
+
+SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
+fake = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(fake)
+
+
+@pytest.fixture(autouse=True)
+def _torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", fake.torch)
+
+
+def parts():
+    """A module of two layers, the second frozen, and its optimizer."""
+    weight, frozen = fake.Tensor([[1.0, 2.0]]), fake.Tensor([4.0])
+    model = fake.Module(
+        modules={"0": fake.Linear({"weight": weight}), "1": fake.Tanh(), "2": fake.Linear({"w": frozen})}
+    )
+    return model, fake.SGD([weight, frozen], 0.5), weight
+
+
+def loop(model, optimizer, weight, watching, steps, tell=True):
+    for step in range(steps):
+        model.inner["0"].forward(fake.Tensor(np.arange(6.0).reshape(3, 2) + step))
+        model.inner["1"].forward(fake.Tensor(np.tanh(np.arange(6.0).reshape(3, 2))))
+        weight.grad = fake.Tensor([[0.3, 0.4]])
+        if tell:
+            watching.loss(fake.Tensor(float(step)))
+        optimizer.step()
+
+
+def test_every_step_is_told_and_some_are_recorded(tmp_path):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        loop(model, optimizer, weight, watching, 5)
+    assert not optimizer.before
+    assert not optimizer.after
+    assert not any(module.hooks for module in model.modules())
+    with pondera.runs.open(tmp_path) as run:
+        assert run.state == "finished"
+        assert run.about["framework"] == "PyTorch"
+        assert run.about["what"] == "Module, SGD"
+        told = run.steps()
+        assert told.losses.tolist() == [0, 1, 2, 3, 4]
+        assert told.rates.tolist() == [0.5] * 5
+        np.testing.assert_allclose(told.norms, 0.5, rtol=1e-6)
+        assert run.tensors() == {"0.weight": (1, 2), "2.w": (1,)}
+        life = run.weight("0.weight", (0, 1))
+        np.testing.assert_allclose(life.values, 2 - 0.2 * np.arange(6), rtol=1e-6)
+        np.testing.assert_allclose(life.gradients, [0.4] * 5 + [math.nan], rtol=1e-6)
+        frozen = run.tensor("2.w").figures
+        assert [each.update_squares for each in frozen] == [0] * 5
+        assert all(math.isnan(each.gradient_squares) for each in frozen)
+        assert [step for step, _ in run.units("0")] == [0, 1, 2, 3, 4]
+        assert run.units("1")[0][1].kind == "tanh"
+        assert run.units("1")[0][1].saturated == pytest.approx(3 / 6)
+
+
+def test_gradients_of_a_closure_are_seen_after_it(tmp_path):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        for step in range(3):
+
+            def closure(step=step):
+                weight.grad = fake.Tensor([[3.0, 4.0]])
+                watching.loss(step)
+
+            optimizer.step(closure)
+    with pondera.runs.open(tmp_path) as run:
+        assert run.steps().norms.tolist() == [5, 5, 5]
+        assert run.steps().losses.tolist() == [0, 1, 2]
+        assert [each.gradient_norm for each in run.tensor("0.weight").figures] == [5, 5, 5]
+
+
+def test_scaled_gradients_are_told_as_they_are_used(tmp_path):
+    model, optimizer, weight = parts()
+    optimizer.grad_scale = fake.Tensor(2.0)
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        weight.grad = fake.Tensor([[3.0, 4.0]])
+        optimizer.step()
+        watching.step(loss=0.25)
+    with pondera.runs.open(tmp_path) as run:
+        assert run.steps().norms.tolist() == [2.5]
+        assert run.steps().losses.tolist() == [0.25]
+        assert run.tensor("0.weight").figures[0].gradient_norm == 2.5
+
+
+def test_outputs_are_of_training_only(tmp_path):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        model.inner["0"].training = False
+        loop(model, optimizer, weight, watching, 2)
+    with pondera.runs.open(tmp_path) as run:
+        assert run.layers() == ["1"]
+
+
+@pytest.mark.parametrize("wrap", [fake.OptimizedModule, fake.DistributedDataParallel])
+def test_wrapped_modules_keep_their_names(tmp_path, wrap):
+    model, optimizer, weight = parts()
+    with pondera.watch(wrap(model), optimizer, tmp_path, "full") as watching:
+        loop(model, optimizer, weight, watching, 2)
+    with pondera.runs.open(tmp_path) as run:
+        assert list(run.tensors()) == ["0.weight", "2.w"]
+        assert run.layers() == ([] if wrap is fake.OptimizedModule else ["0", "1"])
+
+
+def test_a_module_that_is_called_module_keeps_its_name():
+    model = fake.Module(modules={"module": fake.Linear({"weight": fake.Tensor([1.0])})})
+    assert unwrapped(model) is model
+    assert list(named_parameters(model)) == ["module.weight"]
+    assert inserted("a._fsdp_wrapped_module.b.weight") == "a.b.weight"
+
+
+def test_parameters_that_come_later_are_recorded_from_then_on(tmp_path):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        loop(model, optimizer, weight, watching, 2)
+        model.inner["3"] = fake.Linear({"weight": fake.Tensor([7.0])})
+        loop(model, optimizer, weight, watching, 2)
+        model.inner["2"] = fake.Linear({"w": fake.Tensor([1.0, 2.0])})  # of another shape: no longer the same
+        loop(model, optimizer, weight, watching, 2)
+    with pondera.runs.open(tmp_path) as run:
+        found = {name: run.tensor(name).steps.tolist() for name in run.tensors()}
+    assert found["0.weight"] == [0, 1, 2, 3, 4, 5]
+    assert found["3.weight"] == [3, 4, 5]
+    assert found["2.w"][-1] <= 4
+
+
+def test_what_goes_wrong_ends_the_recording_only(tmp_path):
+    model, optimizer, weight = parts()
+    watching = pondera.watch(model, optimizer, tmp_path, "full")
+    loop(model, optimizer, weight, watching, 1)
+    weight.grad = "nonsense"
+    with pytest.warns(PonderaWarning, match="Training went on without it"):
+        watching._begins(optimizer, (optimizer,), {})
+    assert not optimizer.before
+    watching.close()
+
+
+def test_a_watch_that_nobody_has_lets_go(tmp_path):
+    model, optimizer, weight = parts()
+    watching = pondera.watch(model, optimizer, tmp_path)
+    loop(model, optimizer, weight, watching, 3)
+    recording = watching.recording
+    del watching
+    gc.collect()
+    assert recording.open  # the optimizer goes on
+    del optimizer
+    gc.collect()
+    assert not recording.open
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, run.taken) == ("unfinished", 3)
+
+
+def test_half_precision_is_widened():
+    assert array_of(fake.Tensor([1.0], "torch.bfloat16")).dtype == np.float32
+
+
+def test_places_of_a_picture_are_rows():
+    found = outputs_of("convolution", fake.Tensor(np.zeros((2, 3, 5, 5))))
+    assert found.values.shape == (50, 3)
+    assert outputs_of("relu", fake.Tensor(np.zeros((2, 3, 5, 5)))).values.shape == (50, 3)
+    assert outputs_of("dense", fake.Tensor(np.zeros((1000, 7, 3)))).values.shape == (512, 3)
+
+
+def test_other_things_are_no_modules(tmp_path):
+    model, optimizer, _ = parts()
+    with pytest.raises(ArgumentError, match=r"takes a PyTorch module and its optimizer\. Got Module and int"):
+        pondera.watch(model, 3, tmp_path)
+    with pytest.raises(ArgumentError, match="Expected a module with parameters, found none"):
+        pondera.watch(fake.Module(), optimizer, tmp_path)
+    lazy = fake.Tensor([1.0])
+    lazy.is_meta = True
+    with pytest.raises(ArgumentError, match=r"weight has no values yet\. Run one batch"):
+        pondera.watch(fake.Linear({"weight": lazy}), optimizer, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_watching_loads_neither_torch_nor_jax():
+    code = "import sys, pondera; pondera.watch; assert not {'torch', 'jax', 'optax'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
