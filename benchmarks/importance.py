@@ -35,7 +35,7 @@ Counts = dict[str, Any]
 
 def explained(truth: Truth, seed: int) -> Explanation:
     """Train a population on one half of the rows and explain it on the other."""
-    frame = pl.DataFrame({f"x{k}": truth.x[:, k] for k in range(truth.x.shape[1])})
+    frame = truth.frame
     half = len(truth.y) // 2
     kind = PonderaClassifier if truth.classes else PonderaRegressor
     estimator = kind([64, 64], recipe="plain", epochs=60, seeds=NETWORKS, random_state=seed)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine
+from benchmarks.machine import sentence as machine_sentence
 from benchmarks.measure import keep
 
 KILLS = 200
@@ -104,6 +105,12 @@ def sentence(figures: dict[str, Any]) -> str:
         f"{figures['while_writing']} in the middle of a file; {figures['damaged']} last states damaged; "
         f"{figures['same']} of {figures['trainings']} trainings ended with the same weights and figures, bit for bit."
     )
+
+
+def report(content: dict[str, Any]) -> str:
+    """Return the result as Markdown."""
+    found = content["entries"]["kills"]
+    return f"{sentence(found)} On a full disk {found['full_disk']}.\n\n{machine_sentence(content['machine'])}"
 
 
 def full_disk(expected: str) -> str:

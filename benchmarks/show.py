@@ -15,10 +15,13 @@ from typing import Any
 from benchmarks import (
     attributions,
     figures,
+    health,
     importance,
+    kills,
     large,
     population,
     reading,
+    recording,
     spectra,
     steps,
     tables,
@@ -83,6 +86,11 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
     },
+    HERE.parent / "docs" / "runs.md": {
+        "kills": ("kills", kills.report),
+        "recording": ("recording", recording.report),
+    },
+    HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
         "tables": ("tables", tables_in_short),

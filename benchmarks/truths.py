@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 Array = np.ndarray[Any, Any]
 Function = Callable[[Array], Array]
@@ -19,7 +20,7 @@ class Truth:
     Attributes
     ----------
     x, y
-        (rows, inputs), (rows,)
+        (rows, inputs), NaN where a value is missing; (rows,).
     importance
         (inputs,): the share of the variance of the target's cause that is lost without the input, all else known (its
         total effect, Homma & Saltelli 1996); 0 for what it does not depend on.
@@ -27,6 +28,8 @@ class Truth:
         Inputs of which each says what the others say, so that a network may use any.
     classes
         Whether the target is a class.
+    words
+        Inputs whose numbers stand for categories.
     """
 
     x: Array
@@ -34,6 +37,14 @@ class Truth:
     importance: Array
     groups: tuple[tuple[int, ...], ...] = ()
     classes: bool = False
+    words: tuple[int, ...] = ()
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The inputs as a table: x0, x1, … with missing values as such and categories as texts."""
+        found = pl.DataFrame([pl.Series(f"x{k}", values, nan_to_null=True) for k, values in enumerate(self.x.T)])
+        words = [f"x{k}" for k in self.words]
+        return found.with_columns(("c" + pl.col(name).cast(pl.Int64).cast(pl.String)).alias(name) for name in words)
 
     @property
     def irrelevant(self) -> Array:
@@ -197,6 +208,40 @@ def two_classes(random: np.random.Generator, rows: int) -> Truth:
     return Truth(x, y, np.array([16.0, 4.0, 1.0, 0.0, 0.0, 0.0]), classes=True)
 
 
+def missing_values(random: np.random.Generator, rows: int) -> Truth:
+    """Values that are missing: of one that matters, of one whose being missing matters, and of one that does not."""
+    x = random.standard_normal((rows, 6))
+    for k, share in ((0, 0.2), (2, 0.3), (3, 0.3)):
+        x[random.random(rows) < share, k] = np.nan
+    return _made(lambda x: 2 * np.nan_to_num(x[:, 0]) + x[:, 1] + 2.5 * np.isnan(x[:, 2]), x, random, nothing=(3, 4, 5))
+
+
+def categories(random: np.random.Generator, rows: int) -> Truth:
+    """Categories: of six, of two, and of eight that do not matter."""
+    effects = np.array([3.0, -3.0, 1.0, -1.0, 0.5, -0.5])
+    x = random.standard_normal((rows, 5))
+    for k, count in ((0, 6), (1, 2), (3, 8)):
+        x[:, k] = random.integers(0, count, rows)
+    words = (0, 1, 3)
+    return _made(
+        lambda x: effects[x[:, 0].astype(int)] + 2 * x[:, 1] + 0.5 * x[:, 2], x, random, nothing=(3, 4), words=words
+    )
+
+
+def three_classes(random: np.random.Generator, rows: int) -> Truth:
+    """One of three classes: importances are total effects on their probabilities, added up."""
+    x = random.standard_normal((rows, 6))
+
+    def probabilities(x: Array) -> Array:
+        logits = np.stack([3 * x[:, 0], -3 * x[:, 0] + 2 * x[:, 1], x[:, 2]], axis=1)
+        sizes = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return sizes / sizes.sum(axis=1, keepdims=True)
+
+    chosen = (probabilities(x).cumsum(axis=1) < random.random((rows, 1))).sum(axis=1)
+    importance = sum(total_effects(lambda x, k=k: probabilities(x)[:, k], x, random) for k in range(3))
+    return Truth(x, np.minimum(chosen, 2), importance, classes=True)
+
+
 TRUTHS: Mapping[str, Callable[[np.random.Generator, int], Truth]] = {
     "linear, unequal scales": linear_scales,
     "Friedman 1": friedman_1,
@@ -214,5 +259,8 @@ TRUTHS: Mapping[str, Callable[[np.random.Generator, int], Truth]] = {
     "Olden's simulation": olden,
     "two classes": two_classes,
     "equal inputs": equal_inputs,
+    "missing values": missing_values,
+    "categories": categories,
+    "three classes": three_classes,
 }
 """Name -> (randomness, rows) -> a table."""

@@ -22,7 +22,7 @@ PICTURES = {
     "neuron": ([], ["neuron --inputs 5,2 --weights 0.7,0.3 --bias 1"]),
     "train": ([], ["train --example digits --out demo"]),
     "read": (["train --example digits --out demo"], ["read demo/model.safetensors"]),
-    "weight": (["train --example wine --out wine-model"], ["weight wine-model layers.1.weight[6,11]"]),
+    "weight": (["train --example wine --out wine-model --record full"], ["weight wine-model layers.1.weight[6,11]"]),
     "explain": (
         ["train diabetes.csv --target progression --seeds 5 --out demo"],
         ["explain demo/model.safetensors diabetes.csv"],

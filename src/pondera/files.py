@@ -36,7 +36,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     final = Path(path)
     if not final.name:
         raise IsADirectoryError(errno.EISDIR, "the path has no file name", str(path))
-    part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    part = _beside(final)
     part.open("xb").close()
     try:
         yield part
@@ -47,6 +47,38 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     if FLUSHES_FOLDERS:
         _flush(final.parent, os.O_RDONLY)  # so that the new name survives a power cut too
+
+
+def obstacle(path: str | os.PathLike[str]) -> str | None:
+    """Return why no file can be written to a place, as what follows its name, or None.
+
+    For work that takes long and ends with a file: to be asked before it begins. An empty file beside the place is made
+    and taken away, which alone says whether the system allows it.
+
+    Examples
+    --------
+    >>> obstacle("/"), obstacle("note.txt") is None
+    ('is a folder; expected the name of a file', True)
+    """
+    final = Path(path)
+    try:
+        if final.is_dir():
+            return "is a folder; expected the name of a file"
+        if final.exists() and not final.is_file():
+            return "is a pipe or device; expected the name of a file"
+        if not final.parent.is_dir():
+            return f"there is no folder '{final.parent}' to write to; make it first"
+        probe = _beside(final)
+        probe.open("xb").close()
+        probe.unlink()
+    except (OSError, ValueError) as error:  # a path that no system has is a ValueError
+        return f"cannot be written: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
+def _beside(final: Path) -> Path:
+    """Return the name of a part: hidden, of its own, and in the same folder, from which it can be renamed."""
+    return final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
 
 
 def _flush(path: Path, access: int) -> None:

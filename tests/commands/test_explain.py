@@ -43,6 +43,8 @@ def test_the_report_and_the_page(run, place):
     assert "May large weights be read" in done.out
     page = (place / "page.html").read_text()
     assert page.count("<svg") >= 3
+    for words in ("rank 1", "age × town", "leave_out: nothing is trained anew", "tested on the rows"):
+        assert words in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
 
 
@@ -53,6 +55,14 @@ def test_one_row(run, place):
     shown = run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3").out
     assert "sum: this row's score" in shown
     assert "turns the class" in shown
+    assert "Looked at: every value that 300 rows have" in shown
+
+
+def test_another_class_is_the_other_way_round(run, place):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--row", "3", "--json")
+    usual, other = (json.loads(run(*asked, *more).out) for more in ([], ["--class", "old"]))
+    assert (usual["unit"], other["unit"]) == ("log-odds of kind = young", "log-odds of kind = old")
+    assert other["score"] == pytest.approx(-usual["score"])
 
 
 def test_one_weight(run, place):
@@ -60,7 +70,27 @@ def test_one_weight(run, place):
     found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name, "--json").out)
     assert found["name"] == "layers.0.weight"
     assert {"value", "ablation", "first_order", "second_order", "rows_up", "rows_down", "profile"} <= set(found)
-    assert "when it is set to 0" in run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name).out
+    shown = run("explain", place / "m.safetensors", place / "rows.csv", "--weight", name).out
+    assert "when it is set to 0" in shown
+    assert "Network 1 of 2" in shown
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--weight", "layers.0.weight[0,2]", "--json")
+    assert json.loads(run(*asked, "--network", "1").out) == found
+    assert json.loads(run(*asked).out)["network"] == 0
+
+
+def test_connections(run, place):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--connections")
+    found = json.loads(run(*asked, "--json", "--network", "1").out)
+    assert (found["network"], found["networks"], found["rows"]) == (1, 2, 300)
+    first = found["connections"][0]
+    assert {"name", "index", "from", "value", "activation_scaled", "first_order", "second_order", "ablation"} <= set(
+        first
+    )
+    assert {each["from"] for each in found["connections"] if each["name"] == "layers.0.weight"} == {"age", "town=b"}
+    shown = run(*asked).out
+    assert "Network 0 of 2" in shown
+    assert "the error grows most without the units" in shown
+    assert "no importance" in run("explain", place / "m.safetensors", place / "bare.csv", "--connections").out
 
 
 def test_without_the_target(run, place):
@@ -73,13 +103,20 @@ def test_without_the_target(run, place):
     ("options", "words"),
     [
         (["--row", "300"], "Rows are numbered from 0 to 299. Got 300."),
-        (["--row", "1", "--weight", "a[0]"], "Give one of both"),
+        (["--row", "1", "--weight", "a[0]"], "Give one of them: --row or --weight"),
+        (["--row", "1", "--methods", "shapley"], "--methods would change nothing beside --row"),
+        (["--weight", "a[0]", "--class", "old", "--retrain"], "--retrain, --class would change nothing"),
+        (["--connections", "--baseline", "mean"], "--baseline would change nothing beside --connections"),
+        (["--network", "1"], "--network chooses whose weights"),
+        (["--weight", "networks.1.layers.0.weight[0,0]", "--network", "0"], "Leave one of them out"),
+        (["--connections", "--network", "2"], "2 networks, numbered from 0. Got network 2"),
         (["--weight", "layers.0.weight"], "takes a name and an index"),
         (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
         (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),
         (["--methods", "guess"], "guess"),
+        (["--class", "odl"], "Did you mean 'old'?"),
         (["--seed", "-1"], "from 0 up"),
-        (["--row", "1", "--html", "page.html"], "Leave out"),
+        (["--row", "1", "--html", "page.html"], "Leave it out"),
     ],
 )
 def test_mistakes_are_said_in_a_sentence(run, place, options, words):
@@ -93,6 +130,24 @@ def test_the_page_never_lands_on_what_it_is_about(run, place):
     done = run("explain", place / "m.safetensors", place / "rows.csv", "--html", place / "rows.csv")
     assert done.code == 2
     assert "another name" in done.err
+
+
+def test_the_place_of_a_page_is_looked_at_before_the_work(run, place, tmp_path):
+    (tmp_path / "thesis.html").write_text("<html>Ten years of work.</html>")
+    (tmp_path / "folder.html").mkdir()
+    for name, words in (
+        ("thesis.html", "no page of Pondera's and would be lost"),
+        ("folder.html", "is a folder"),
+        ("no/page.html", "there is no folder"),
+        ("a" * 300 + ".html", "cannot be written"),
+    ):
+        done = run("explain", "no-model.safetensors", place / "rows.csv", "--html", tmp_path / name)
+        assert done.code == 2
+        assert words in done.err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.html", "thesis.html"]
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--methods", "permutation")
+    for _ in range(2):  # a page of ours may be replaced
+        assert run(*asked, "--html", tmp_path / "page.html").code == 0
 
 
 def test_an_example(run, tmp_path):
@@ -112,4 +167,6 @@ def test_one_new_row_is_compared_with_usual_rows(run, place):
     asked = ("explain", place / "m.safetensors", one, "--row", 0, "--background", place / "rows.csv", "--json")
     found = json.loads(run(*asked).out)
     assert abs(found["contributions"][0]["contribution"]) > 0.01
+    assert found["change"]["columns"] == ["age"]
+    assert found["searched"].startswith("every value that 129 rows have")
     assert "Give --background" not in run(*asked).err

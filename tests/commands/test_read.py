@@ -272,9 +272,9 @@ def test_a_page_replaces_pages_only(run, tmp_path):
         assert run("read", tmp_path / "w.npz", "--html", tmp_path / "page.html").code == 0
     (tmp_path / "notes.txt").write_text("mine")
     for place, sentence in (
-        ("notes.txt", "is no page of Pondera and is left alone"),
-        ("nowhere/page.html", "is no folder that can be written to"),
-        (".", "found a folder"),
+        ("notes.txt", "a file that is no page of Pondera's and would be lost"),
+        ("nowhere/page.html", "there is no folder"),
+        (".", "is a folder"),
     ):
         done = run("read", tmp_path / "w.npz", "--html", tmp_path / place)
         assert done.code == 2

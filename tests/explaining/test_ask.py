@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from pondera import PonderaClassifier, PonderaRegressor
-from pondera.errors import TableError
+from pondera.errors import ArgumentError, TableError
 from pondera.explaining.adapters import of_estimator
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import explain
@@ -52,6 +52,9 @@ def test_a_whole_explanation(regression):
     assert content["reliability"]["verdict"] in ("reliable", "partly")
     assert {each["kind"] for each in content["methods"]} == {"strength", "importance"}
     assert content["networks"] == 2
+    for each in content["inputs"]:  # one number, wherever it stands
+        assert each["importance"] == each["methods"]["permutation"]
+    assert "Bonferroni" in content["tested"]
     low, high = content["inputs"][0]["interval"]
     assert low < content["inputs"][0]["importance"] < high
 
@@ -72,6 +75,25 @@ def test_scores_of_classes(labels):
         np.testing.assert_allclose(scores, outputs.max(axis=1) - outputs.mean(axis=1), rtol=1e-5)
     shares = np.bincount(cut) / len(cut)
     assert question.reference == pytest.approx(-(shares * np.log(shares)).sum(), rel=1e-4)
+
+
+def test_the_class_that_is_predicted_is_that_of_predictions():
+    """Where the mean of logits and the mean of probabilities differ, predictions decide."""
+    frame, worth = table(60)
+    y = np.array(["a", "b", "c"])[np.digitize(worth, np.quantile(worth, [0.3, 0.6]))]
+    model = PonderaClassifier([4], recipe="plain", epochs=2, seeds=3, random_state=0).fit(frame, y).model_
+    biases = {f"networks.{k}.layers.1.bias": [[2.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 9.0, 0.0]][k] for k in range(3)}
+    model = model.with_weights({**{name: np.zeros_like(value) for name, value in model.weights.items()}, **biases})
+    question, _ = question_of(model, frame)
+    logits = np.mean([each.outputs(question.x[:1]) for each in question.subjects], axis=0)[0]
+    assert (logits.argmax(), model.predictions(question.x[:1])[0].argmax()) == (1, 0)
+    np.testing.assert_allclose(question.directions[0], [2 / 3, -1 / 3, -1 / 3])
+    assert question.unit == "logit of the predicted target above the mean of all"
+    chosen, _ = question_of(model, frame, target_class="c")
+    np.testing.assert_allclose(chosen.directions, np.tile([-1 / 3, -1 / 3, 2 / 3], (60, 1)))
+    assert chosen.unit == "logit of target = c above the mean of all"
+    with pytest.raises(ArgumentError, match="Unknown class 'd'"):
+        question_of(model, frame, target_class="d")
 
 
 def test_without_answers_shapley_values_are_ranked(regression):

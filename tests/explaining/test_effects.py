@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -43,8 +45,6 @@ def test_columns_in_their_own_units():
     table = pl.DataFrame({"age": [30, 40, None, 50], "city": ["a", "b", "b", None]})
     x = np.array([[0.0, 0, 1, 0], [1, 0, 0, 1], [0.5, 1, 0, 1], [2, 0, 0, 0]])
     question = Question.of_arrays(Subject(lambda x: x @ np.array([[1.0], [0], [5], [7]])), x)
-    import dataclasses
-
     question = dataclasses.replace(question, inputs=(Input("age", 0, 2), Input("city", 2, 4)), table=table)
     age, city = effect_of(question, 0), effect_of(question, 1)
     assert age.values == (30, 40, 50)
@@ -53,12 +53,38 @@ def test_columns_in_their_own_units():
     assert not city.ordered
     assert city.accumulated is None
     np.testing.assert_allclose(city.mean[0] - city.mean[1], 2)
+    np.testing.assert_allclose(city.shares, [2 / 3, 1 / 3])
+    np.testing.assert_allclose(city.centered, [2 / 3, -4 / 3])  # nothing, on the mean over the rows
+    assert city.others == 0
+
+
+def test_categories_that_are_not_looked_at_are_counted():
+    table = pl.DataFrame({"word": [f"w{k % 20}" for k in range(60)]})
+    x = np.arange(60.0)[:, None] % 20
+    question = dataclasses.replace(
+        Question.of_arrays(Subject(lambda x: x), x), inputs=(Input("word", 0, 1),), table=table
+    )
+    assert (len(effect_of(question, 0).values), effect_of(question, 0).others) == (12, 8)
+
+
+def test_curves_and_accumulated_effects_have_the_same_middle():
+    x = RANDOM.exponential(size=(400, 2))
+    found = effect_of(Question.of_arrays(Subject(lambda x: x[:, :1] ** 2 + x[:, 1:]), x), 0)
+    np.testing.assert_allclose(found.centered, found.accumulated, atol=1e-9)
+    np.testing.assert_allclose(found.shares.sum(), 1)
 
 
 def test_a_column_of_one_value_has_no_slope():
     found = effect_of(Question.of_arrays(Subject(lambda x: x), np.ones((5, 1))), 0)
     assert found.values == (1.0,)
     assert found.accumulated is None
+
+
+def test_a_column_without_any_value_has_no_curve():
+    table = pl.DataFrame({"x0": pl.Series([None] * 5, dtype=pl.Float64)})
+    question = dataclasses.replace(Question.of_arrays(Subject(lambda x: x), np.ones((5, 1))), table=table)
+    assert effect_of(question, 0).values == ()
+    assert effect_of(question, 0).accumulated is None
 
 
 def test_products_interact_and_sums_do_not():

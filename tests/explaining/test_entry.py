@@ -1,13 +1,23 @@
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import d2_tweedie_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 import pondera
 from pondera import Dense, Embedding, ImportanceDisplay, Network, PonderaClassifier
 from pondera.errors import ArgumentError
+from pondera.explaining.coded import Coded
+from pondera.explaining.entry import question_about
+from pondera.explaining.row import explain_row
 
 RANDOM = np.random.default_rng(0)
 
@@ -110,6 +120,12 @@ def test_a_classifier_of_another_library_is_judged_by_its_cross_entropy(labels):
     assert first(found)[:2] == ["x2", "x1"]
     assert found.evidence.skill > 0.5
     assert found.verdict_of(2) == "rank 1"
+    chosen = pondera.explain(model, x, y, target_class=labels[0], methods=["shapley"])
+    assert labels[0] in chosen.unit
+    with pytest.raises(ArgumentError, match="Unknown class 'perhaps'"):
+        pondera.explain(model, x, y, target_class="perhaps")
+    with pytest.raises(ArgumentError, match="Give one of both"):
+        pondera.explain(model, x, y, target_class=labels[0], output=0)
     with pytest.raises(ArgumentError, match="none of the classifier's classes"):
         pondera.explain(model, x, np.full(600, "maybe"))
 
@@ -153,3 +169,104 @@ def test_weights_behind_an_embedding_are_not_an_inputs():
     found = pondera.explain(network, x.astype(np.float32), network(x)[:, 0])
     assert "first weights are those of the inputs" in found.left_out["first_layer"]
     assert found.weights is None
+
+
+def test_methods_by_name(linear):
+    x, y = linear
+    found = pondera.explain(lambda x: 3 * x[:, :1], x, y, methods="permutation")
+    assert list(found.results) == ["permutation"]
+    exact = pondera.explain(lambda x: 3 * x[:, :1], x, methods=["exact_shapley", "shapley", "exact_shapley"])
+    assert list(exact.results) == ["exact_shapley", "shapley"]
+    assert exact.headline == "exact_shapley"
+    assert exact.agreement.methods == ("exact_shapley",)
+    assert "only where it is named" in pondera.explain(lambda x: 3 * x[:, :1], x).left_out["exact_shapley"]
+    wide = np.zeros((20, 13), np.float32)
+    assert "too many" in pondera.explain(lambda x: x[:, :1], wide, methods=["exact_shapley"]).left_out["exact_shapley"]
+    with pytest.raises(ArgumentError, match="Did you mean 'permutation'"):
+        pondera.explain(lambda x: x[:, :1], x, methods="permuation")
+    with pytest.raises(ArgumentError, match="names none"):
+        pondera.explain(lambda x: x[:, :1], x, methods=[])
+
+
+def people(rows=300):
+    """Numbers, texts, a pandas category and missing values; the answer follows age and town."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": random.integers(20, 60, rows),
+            "town": random.choice(["a", "b", "c"], rows),
+            "noise": np.where(random.random(rows) < 0.2, np.nan, random.normal(size=rows)),
+            "kind": pd.Categorical(random.choice(["x", "y"], rows)),
+        },
+        index=np.arange(rows) * 2,
+    )
+    return frame, frame["age"].to_numpy() + 20.0 * (frame["town"] == "b").to_numpy()
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_pipeline_that_takes_data_frames(classes, recwarn):
+    frame, y = people()
+    y = np.where(y > 45, "high", "low") if classes else y
+    columns = ColumnTransformer(
+        [("words", OneHotEncoder(), ["town", "kind"]), ("numbers", SimpleImputer(), ["age", "noise"])]
+    )
+    last = LogisticRegression(max_iter=2000) if classes else RandomForestRegressor(10, random_state=0)
+    model = Pipeline([("columns", columns), ("scale", StandardScaler()), ("last", last)]).fit(frame, y)
+    question = question_about(model, frame, y)
+    decoded = Coded.of(frame).decoded(Coded.of(frame).x)
+    pd.testing.assert_frame_equal(decoded, frame.reset_index(drop=True))
+    found = pondera.explain(model, frame, y)
+    assert set(first(found)[:2]) == {"age", "town"}
+    assert found.verdict_of(2) in ("no measurable influence", "hardly any influence")
+    effect = next(each for each in found.effects if each.name == "town")
+    assert sorted(effect.values) == ["a", "b", "c"]
+    row = explain_row(question, 3)
+    assert row.values == (int(frame["age"].iloc[3]), *frame.iloc[3, 1:3].replace({np.nan: None}), frame["kind"].iloc[3])
+    assert row.contributions.sum() + row.baseline == pytest.approx(row.score)
+    assert not recwarn.list
+
+
+def test_missing_values_for_an_estimator_that_takes_them():
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    x[np.random.default_rng(1).random((400, 3)) < 0.2] = np.nan
+    y = np.where(np.isnan(x[:, 0]), 3.0, x[:, 0])
+    model = DecisionTreeRegressor(max_depth=5, random_state=0).fit(x, y)
+    found = pondera.explain(model, x, y, names=["a", "b", "c"])
+    assert first(found)[0] == "a"
+    assert found.importance[0] > 0.95
+    with pytest.raises(ArgumentError, match="x: expected finite numbers"):
+        pondera.explain(lambda x: x, x)
+
+
+def test_names_of_features_are_not_warned_about_at_every_call(recwarn):
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    named = LinearRegression().fit(pd.DataFrame(x, columns=["a", "b"]), x[:, 0])
+    assert first(pondera.explain(named, x, x[:, 0])) == ["x0", "x1"]
+    assert first(pondera.explain(named, pd.DataFrame(x, columns=["a", "b"]), x[:, 0])) == ["a", "b"]
+    bare = LinearRegression().fit(x, x[:, 0])
+    assert first(pondera.explain(bare, pd.DataFrame(x, columns=["a", "b"]), x[:, 0])) == ["a", "b"]
+    assert not recwarn.list
+
+
+def test_counts_are_judged_by_the_deviance_that_is_explained():
+    """scikit-learn's d2_tweedie_score of power 1 is the same share, beside the mean as the constant."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(500, 2))
+    y = random.poisson(np.exp(0.5 + x[:, 0]))
+    rates = Network.create(2, [Dense(1)], dtype="float64")
+    rates = rates.with_weights({"layers.0.weight": [[0.9], [0.0]], "layers.0.bias": [0.5]})
+    found = pondera.explain(rates, x, y, loss="poisson")
+    assert found.evidence.skill == pytest.approx(d2_tweedie_score(y, np.exp(rates(x)[:, 0]), power=1), abs=1e-5)
+    assert found.evidence.skill > 0.3
+    assert first(found) == ["x0", "x1"]
+    assert found.unit == "logarithm of the rate"
+    with pytest.raises(ArgumentError, match="at least 0"):
+        pondera.explain(rates, x, -y, loss="poisson")
+
+
+def test_of_wide_tables_fewer_rows_are_looked_at():
+    x = np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32)
+    found = pondera.explain(lambda x: 3 * x[:, 7:8] + x[:, 150:151], x, 3 * x[:, 7] + x[:, 150], methods="permutation")
+    assert found.results["permutation"].rows == 1310
+    assert first(found)[:2] == ["x7", "x150"]
+    assert sum(found.measurable) == 2

@@ -64,3 +64,18 @@ def test_too_many_columns_for_all_coalitions():
     question = Question.of_arrays(Subject(lambda x: x[:, :1]), np.zeros((2, 13)))
     with pytest.raises(ArgumentError, match=r"at most 12 columns\. Got 13"):
         exact_shapley(question, question.subjects[0], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("pairs", [16, 32])
+def test_noise_adds_nothing_to_sizes(pairs):
+    """The mean size of noisy contributions is well above the truth; what is told is not."""
+    random = np.random.default_rng(0)
+    rows, background = random.normal(size=(150, 4)), random.normal(size=(128, 4))
+    question = Question.of_arrays(Subject(curved), rows, background=background)
+    exact = exact_shapley(question, question.subjects[0], random).values
+    every = [shapley(question, question.subjects[0], np.random.default_rng(seed), pairs=pairs) for seed in range(25)]
+    naive = np.mean([np.abs(found.contributions).mean(axis=0) for found in every], axis=0)
+    told = np.mean([found.values for found in every], axis=0)
+    assert (naive / exact).max() > 1.1
+    assert (np.abs(told - exact) < np.abs(naive - exact)).all()
+    np.testing.assert_allclose(told, exact, rtol=0.15)

@@ -120,7 +120,7 @@ def test_what_goes_wrong_ends_the_recording_only(tmp_path):
 
 def test_a_run_is_not_replaced_unasked(tmp_path):
     Loop(tmp_path).close(True)
-    with pytest.raises(RunError, match="expected a folder without a run, found one"):
+    with pytest.raises(RunError, match="found a run"):
         Loop(tmp_path)
     Loop(tmp_path, replace=True).close(True)
     with pytest.raises(ArgumentError, match="Unknown level of recording 'all'"):

@@ -1,12 +1,14 @@
 """A recorded training is the training it would have been, can be read, and goes on where its process died."""
 
 import math
+import time
 
 import numpy as np
 import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
+from pondera.recording import looks
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 
@@ -73,6 +75,27 @@ def test_what_is_recorded_is_what_happened(tmp_path):
                 )
         whole = sum(run.tensor(name).figures[7].gradient_squares for name in network().weights)
         assert told.norms[7] == pytest.approx(math.sqrt(whole), rel=1e-6)
+
+
+def test_what_the_first_look_compiles_is_no_cost_of_recording(tmp_path, monkeypatch):
+    def slow(*arguments):
+        time.sleep(1)
+        return looks.look(*arguments)
+
+    monkeypatch.setattr("pondera.recording.recorder.look", slow)
+    with Recorder(tmp_path) as recorder:
+        fitted(recorder, PLAN.replace(epochs=1, batch_size=240))
+    assert recorder.writer.seconds < 1
+
+
+def test_steps_tell_what_they_did_to_their_own_batch(tmp_path):
+    with Recorder(tmp_path, "full") as recorder:
+        fitted(recorder)
+    with pondera.runs.open(tmp_path) as run:
+        steps, before, after = run.looks().T
+        assert steps.tolist() == list(range(48))
+        np.testing.assert_allclose(before, run.steps().losses, rtol=1e-5)
+        assert np.mean(after < before) > 0.9
 
 
 class Died(Exception):  # noqa: N818 (it is what happened)

@@ -10,6 +10,7 @@ import typer
 from pondera import __version__
 from pondera.commands import (
     backprop,
+    check,
     compare,
     convert,
     explain,
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "read": read.read,
     "compare": compare.compare,
     "timeline": timeline.timeline,
+    "check": check.check,
     "convert": convert.convert,
     "neuron": neuron.neuron,
 }

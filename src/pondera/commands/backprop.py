@@ -77,7 +77,8 @@ def _of_row(place: Path, table: Path | None, example: str | None, row: int, weig
     if not 0 <= row < frame.height:
         raise ArgumentError(f"--row: the table has {frame.height:,} rows, numbered from 0. Got {row}.")
     one = frame[row : row + 1]
-    part, name, index = (0, "", ()) if weight is None else weight_place(weight, "--weight")
+    named, name, index = (0, "", ()) if weight is None else weight_place(weight, "--weight")
+    part = named or 0
     if part >= len(loaded.networks):
         raise ArgumentError(f"--weight: the model has {len(loaded.networks)} networks, numbered from 0. Got {part}.")
     before = loaded.networks[part]
@@ -103,19 +104,20 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
     import jax
     import numpy as np
 
-    from pondera import runs
     from pondera.choice import Choice
     from pondera.commands.places import weight_place
     from pondera.commands.recorded import recorded
     from pondera.errors import ArgumentError
     from pondera.network.network import Network
+    from pondera.recording import runs
     from pondera.recording.replay import replay
     from pondera.report.backpropagation import Shown
     from pondera.report.progress import waiting
     from pondera.training.backpropagation import trace
     from pondera.training.update import WRITTEN, update_of
 
-    part, name, index = (0, "", ()) if weight is None else weight_place(weight, "--weight")
+    named, name, index = (0, "", ()) if weight is None else weight_place(weight, "--weight")
+    part = named or 0
     with runs.open(place) as run:
         if not 0 <= step < run.taken:
             raise ArgumentError(f"--step: {run.taken:,} steps were taken, numbered from 0. Got {step}.")

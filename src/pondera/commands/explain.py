@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from pondera.model.model import Model
 
 FEW = 20  # rows that others are compared with
+
+NEEDLESS = {
+    "--row": ("--methods", "--retrain", "--baseline", "--html", "--network"),
+    "--weight": ("--methods", "--retrain", "--baseline", "--html", "--class", "--background"),
+    "--connections": ("--methods", "--retrain", "--baseline", "--html", "--class", "--background"),
+    None: ("--network",),
+}
+"""What is explained, None for the whole -> options that would change nothing in it."""
 
 
 def explain(
@@ -38,6 +46,25 @@ def explain(
     methods: Annotated[
         str | None, typer.Option(help="Methods, separated by commas.", show_default="all that can be used")
     ] = None,
+    connections: Annotated[
+        bool,
+        typer.Option("--connections", metavar="", help="Explain connections and units: what the error does without."),
+    ] = False,
+    network: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="N", help="Which network, with --weight and --connections.", show_default="0"
+        ),
+    ] = None,
+    target_class: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            help="The class whose score is explained.",
+            metavar="NAME",
+            show_default="the second of two, else the predicted one",
+        ),
+    ] = None,
     retrain: Annotated[
         bool,
         typer.Option(
@@ -47,8 +74,11 @@ def explain(
         ),
     ] = False,
     baseline: Annotated[
-        str, typer.Option(help="Where integrated gradients begin: mean, zeros or rows.", metavar="WHERE")
-    ] = "mean",
+        str | None,
+        typer.Option(
+            help="Where integrated gradients begin: mean, zeros or rows.", metavar="WHERE", show_default="mean"
+        ),
+    ] = None,
     background: Annotated[
         Path | None,
         typer.Option(help="A table of usual rows, which others are compared with.", show_default="the rows themselves"),
@@ -60,20 +90,31 @@ def explain(
     """Say which columns matter to a model, how they act, and how far that can be believed."""
     from pondera.choice import unknown
     from pondera.errors import ArgumentError
+    from pondera.explaining.connections import connections_of
     from pondera.explaining.explain import explain as explain_question
     from pondera.explaining.gradients import BASELINES
     from pondera.explaining.row import explain_row
     from pondera.model.file import load
-    from pondera.report.explanation import show_explanation, show_row, show_weight
+    from pondera.report.connections import show_connections, show_weight
+    from pondera.report.explanation import show_explanation, show_row
     from pondera.report.page import check_page
     from pondera.report.progress import steps_progress
     from pondera.report.terminal import print_json, results
 
     one_table(table, example)
-    if row is not None and weight is not None:
-        raise ArgumentError("Give one of both: --row N, or --weight NAME[I,J].")
-    if html is not None and (row is not None or weight is not None):
-        raise ArgumentError("--html shows the whole explanation. Leave out --row and --weight.")
+    _check_together(
+        {"--row": row is not None, "--weight": weight is not None, "--connections": connections},
+        {
+            "--methods": methods is not None,
+            "--retrain": retrain,
+            "--baseline": baseline is not None,
+            "--html": html is not None,
+            "--network": network is not None,
+            "--class": target_class is not None,
+            "--background": background is not None,
+        },
+    )
+    baseline = baseline or BASELINES[0]
     if baseline not in BASELINES:
         raise ArgumentError(unknown("baseline", baseline, BASELINES))
     if seed < 0:
@@ -82,13 +123,17 @@ def explain(
         check_page(html, model, *([] if table is None else [table]))
     loaded, _ = load(model)
     usual = None if background is None else rows_of_model(loaded, background, None)
-    question = _question(loaded, table, example, seed=seed, retrain=retrain, baseline=baseline, background=usual)
+    asked = {"seed": seed, "retrain": retrain, "baseline": baseline, "target_class": target_class, "background": usual}
+    question = _question(loaded, table, example, **asked)
     found: Any
     shown: Callable[[Any, Any], None]
     if row is not None:
         found, shown = explain_row(question, row, seed=seed), show_row
     elif weight is not None:
-        found, shown = _weight(loaded, question, weight), show_weight
+        found, shown = _weight(question, weight, network), show_weight
+    elif connections:
+        names = [each.name for each in loaded.encoding.inputs]
+        found, shown = connections_of(question, network=network or 0, names=names, seed=seed), show_connections
     else:
         with steps_progress() as progress:
             found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
@@ -99,6 +144,26 @@ def explain(
         print_json(found.to_json())
     else:
         shown(results(), found)
+
+
+def _check_together(explained: Mapping[str, bool], given: Mapping[str, bool]) -> None:
+    """Refuse two things to explain at once, and options that would have no effect.
+
+    Raises
+    ------
+    ArgumentError
+        Naming the options.
+    """
+    from pondera.errors import ArgumentError
+
+    chosen = [option for option, there in explained.items() if there]
+    if len(chosen) > 1:
+        raise ArgumentError(f"Give one of them: {' or '.join(chosen)}.")
+    needless = [option for option in NEEDLESS[chosen[0] if chosen else None] if given[option]]
+    if needless and chosen:
+        raise ArgumentError(f"{', '.join(needless)} would change nothing beside {chosen[0]}. Leave it out.")
+    if needless:
+        raise ArgumentError("--network chooses whose weights --weight or --connections are about. Leave it out.")
 
 
 def _question(loaded: Model, table: Path | None, example: str | None, **asked: Any) -> Question:
@@ -127,14 +192,14 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
     return question
 
 
-def _weight(loaded: Model, question: Question, text: str) -> Any:
+def _weight(question: Question, text: str, network: int | None) -> Any:
     from pondera.errors import ArgumentError
-    from pondera.explaining.connections import weight_of
+    from pondera.explaining.weight import weight_of
 
-    number, name, index = weight_place(text, "--weight")
-    if number >= len(loaded.networks):
-        raise ArgumentError(f"--weight: the model has {len(loaded.networks)} networks, numbered from 0. Got {number}.")
-    return weight_of(question, loaded.networks[number], name, index)
+    part, name, index = weight_place(text, "--weight")
+    if part is not None and network not in (None, part):
+        raise ArgumentError(f"--weight names network {part}, and --network {network}. Leave one of them out.")
+    return weight_of(question, name, index, network=int(part or network or 0))
 
 
 def _write_page(path: Path, found: Any, name: str) -> None:

@@ -9,8 +9,8 @@ from pondera.errors import ArgumentError
 WEIGHT = re.compile(r"(?:networks\.(\d+)\.)?(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
 
 
-def weight_place(text: str, what: str) -> tuple[int, str, tuple[int, ...]]:
-    """Return the network of a population, the tensor and the index that a text names.
+def weight_place(text: str, what: str) -> tuple[int | None, str, tuple[int, ...]]:
+    """Return the network of a population, None where none is named, the tensor and the index that a text names.
 
     Raises
     ------
@@ -25,4 +25,5 @@ def weight_place(text: str, what: str) -> tuple[int, str, tuple[int, ...]]:
     found = WEIGHT.fullmatch(text.strip())
     if found is None:
         raise ArgumentError(f"{what} takes a name and an index, such as 'layers.1.weight[3,7]'. Got {text!r}.")
-    return int(found[1] or 0), found[2], tuple(int(part) for part in found[3].split(","))
+    part = None if found[1] is None else int(found[1])
+    return part, found[2], tuple(int(part) for part in found[3].split(","))

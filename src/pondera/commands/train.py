@@ -131,7 +131,7 @@ def train(
 
 def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Path]:
     """Return what the run in a folder was asked for, how it was recorded, and its folder."""
-    from pondera import runs
+    from pondera.recording import runs
 
     others = [f"--{name.replace('_', '-')}" for name in asked.given if name != "table"]
     if others or out is not None:
@@ -154,8 +154,8 @@ def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Pat
 @contextmanager
 def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
     """Yield what records the training, if anything does."""
-    from pondera.recording.folder import remove_run
     from pondera.recording.recorder import Recorder
+    from pondera.recording.room import remove_run
     from pondera.report.terminal import messages
 
     if level == "off":

@@ -21,15 +21,16 @@ def weight(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell the life of one weight: its random start, every recorded step, its end, and what it does there."""
-    from pondera import runs
     from pondera.commands.places import weight_place
     from pondera.commands.recorded import network_of, recorded
-    from pondera.explaining.connections import weight_on
+    from pondera.explaining.weight import weight_on
+    from pondera.recording import runs
     from pondera.recording.biography import biography
     from pondera.report.biography import biography_json, show_biography
     from pondera.report.terminal import print_json, results
 
-    part, tensor, index = weight_place(name, "pondera weight")
+    named, tensor, index = weight_place(name, "pondera weight")
+    part = named or 0
     with runs.open(run) as opened:
         life = biography(opened, tensor, index, part)
         found = recorded(opened, table)
@@ -54,7 +55,7 @@ def _with_gradients(life: Biography, found: Recorded) -> Biography:
     known: dict[int, float] = {}
 
     def see(program: Any, rows: Any, point: Any) -> None:
-        known[point.step] = float(gradients(program, point.before, rows, point.order, point.i)[life.name][life.index])
+        known[point.step] = float(gradients(program, point, rows)[life.name][life.index])
 
     if missing:
         with waiting(f"training again up to step {max(missing):,}, for gradients that were not recorded"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,13 +63,21 @@ def of_estimator(estimator: Any) -> Subject:
     or the log-odds of the second of two classes, (rows, 1).
     """
     if not hasattr(estimator, "predict_proba"):
-        return Subject(lambda x: np.asarray(estimator.predict(x), np.float64).reshape(len(x), -1))
+        return Subject(lambda x: np.asarray(_asked(estimator.predict, x), np.float64).reshape(len(x), -1))
 
     def outputs(x: Array) -> Array:
-        probabilities = estimator.predict_proba(x)
+        probabilities = _asked(estimator.predict_proba, x)
         if not isinstance(probabilities, np.ndarray):
             raise ArgumentError("This classifier predicts several targets at once; explain one of its estimators.")
         logarithms = np.log(np.clip(probabilities, LEAST, None))
         return np.asarray(logarithms[:, 1:] - logarithms[:, :1] if logarithms.shape[1] == 2 else logarithms)
 
     return Subject(outputs)
+
+
+def _asked(what: Callable[[Any], Any], x: Any) -> Any:
+    """Return what an estimator says; that an array has no names is known, and needs no warning at every call."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        warnings.filterwarnings("ignore", message="X has feature names, but")
+        return what(x)

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from pondera.choice import Choice
-from pondera.errors import TableError
+from pondera.errors import ArgumentError, TableError
 from pondera.explaining.question import Input, Question, some_of
-from pondera.explaining.scoring import best_constant, error_of, towards_predicted
+from pondera.explaining.scoring import best_constant, class_score, error_of, place_of
 from pondera.explaining.subject import Subject
 from pondera.model.model import Model
 from pondera.network.network import Network
@@ -37,6 +37,7 @@ def question_of(
     where: Where = row_number,
     retrain: bool = False,
     baseline: str = "mean",
+    target_class: Any = None,
     background: pl.DataFrame | None = None,
 ) -> tuple[Question, Unseen]:
     """Return the question how much each column matters to a model's predictions of the rows of a table.
@@ -57,6 +58,8 @@ def question_of(
         Whether methods may train such networks anew, which takes as many trainings as there are columns and more.
     baseline
         Where integrated gradients begin: ``"mean"`` of some rows, ``"zeros"``, or some ``"rows"``.
+    target_class
+        The class whose score is explained: see :func:`~pondera.explaining.scoring.class_score`.
     background
         Rows that stand for a column's not being known are drawn from these; by default from the rows themselves.
 
@@ -68,13 +71,16 @@ def question_of(
     ------
     TableError
         If a column is missing, there are no rows, or the answers are none of the model's.
+    ArgumentError
+        If there is no such class.
     """
     if not frame.height:
         raise TableError("Expected rows to explain, found a table without any.")
     x, unseen = model.inputs(frame, where)
     others = x if background is None else model.inputs(background)[0]
+    some = some_of(len(others), seed)
     subjects = tuple(Subject.of_network(network) for network in model.networks)
-    directions, unit = _directions(model, subjects, x)
+    directions, unit = _directions(model, subjects, x, target_class)
     regression = model.target if isinstance(model.target, TargetScaling) else None
     loss = Choice.of(model.loss).name
     rated = regression is not None and loss == "poisson"
@@ -83,7 +89,7 @@ def question_of(
         subjects,
         inputs_of_columns(model),
         x,
-        some_of(others, seed),
+        others[some],
         directions,
         unit=f"logarithm of {unit}" if rated else unit,
         scale=1.0 if regression is None or rated else regression.std,
@@ -94,6 +100,7 @@ def question_of(
         classes=tuple(str(each) for each in model.target.values) if isinstance(model.target, Classes) else None,
         reference=None if answers is None else best_constant(loss, answers, model.architecture.outputs),
         table=frame,
+        usual=None if background is None else background[some],
         baseline=baseline,
         retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen
@@ -117,17 +124,18 @@ def inputs_of_columns(model: Model) -> tuple[Input, ...]:
     return tuple(found)
 
 
-def _directions(model: Model, subjects: tuple[Subject, ...], x: Array) -> tuple[Array, str]:
+def _directions(model: Model, subjects: tuple[Subject, ...], x: Array, target_class: Any) -> tuple[Array, str]:
     """Return what of each row's outputs is its score, (rows, outputs), and what that is called."""
     if not isinstance(model.target, Classes):
+        if target_class is not None:
+            raise ArgumentError(
+                f"The model predicts numbers, '{model.target_name}', and no classes. Leave the class out."
+            )
         return np.ones((len(x), 1)), model.target_name
     classes = model.target.values
-    outputs = model.architecture.outputs
-    if len(classes) == 2:
-        towards = [1.0] if outputs == 1 else [-1.0, 1.0]
-        return np.tile(towards, (len(x), 1)), f"log-odds of {model.target_name} = {classes[-1]}"
-    mean = np.mean([subject.outputs(x) for subject in subjects], axis=0)
-    return towards_predicted(mean), f"logit of the predicted {model.target_name} above the mean of all"
+    outputs = [subject.outputs(x) for subject in subjects]
+    towards = None if target_class is None else place_of(target_class, classes)
+    return class_score(outputs, [str(each) for each in classes], model.target_name, towards)
 
 
 def _answers(model: Model, target: pl.Series, dtype: Any, where: Where) -> Array:

@@ -34,6 +34,11 @@ class Effect:
         What it is set to, in its own units.
     ordered
         Whether these lie on an axis; categories do not.
+    shares
+        The share of the rows, of those whose value is known and looked at, that each value stands for: (values,). A row
+        between two values of an ordered column counts half for each.
+    others
+        How many categories were not looked at, all of them less frequent.
     curves
         The score of each row with the column set to each value: (rows, values). Individual conditional expectation
         (Goldstein et al. 2015, arXiv 1309.6392).
@@ -45,6 +50,8 @@ class Effect:
     name: str
     values: tuple[Any, ...]
     ordered: bool
+    shares: Array
+    others: int
     curves: Array
     accumulated: Array | None
 
@@ -52,6 +59,12 @@ class Effect:
     def mean(self) -> Array:
         """Partial dependence (Friedman 2001, Annals of Statistics 29): the mean over rows, (values,)."""
         found: Array = self.curves.mean(axis=0)
+        return found
+
+    @property
+    def centered(self) -> Array:
+        """Partial dependence less its mean over the rows, as accumulated effects are: (values,)."""
+        found: Array = self.mean - self.shares @ self.mean
         return found
 
 
@@ -82,21 +95,22 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
     """
     few = question.sample(ROWS, np.random.default_rng(seed))
     each = few.inputs[column]
-    series = _values(few, column)
+    series = few.column(column)
     ordered = series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
-    chosen = _quantile_rows(series, points) if ordered else _category_rows(series)
+    chosen, categories = (_quantile_rows(series, points), 0) if ordered else _category_rows(series)
     settings = few.x[chosen][:, each.places]  # (values, encoded of the column)
-    curves = np.stack([_set(few, each, setting) for setting in settings], axis=1)
-    accumulated = _accumulated(few, each, series, chosen) if ordered and len(chosen) > 1 else None
-    return Effect(each.name, tuple(series[int(row)] for row in chosen), bool(ordered), curves, accumulated)
-
-
-def _values(question: Question, column: int) -> pl.Series:
-    """Return a column in its own units; of arrays, what it was encoded to."""
-    each = question.inputs[column]
-    if question.table is not None:
-        return question.table[each.name]
-    return pl.Series(each.name, question.x[:, each.start])
+    curves = np.stack([_set(few, each, setting) for setting in settings], axis=1) if len(chosen) else few.x[:, :0]
+    bins = _bins(series, chosen) if ordered and len(chosen) > 1 else None
+    shares = _shares(series, chosen, bins)
+    return Effect(
+        each.name,
+        tuple(series[int(row)] for row in chosen),
+        bool(ordered),
+        shares,
+        max(categories - len(chosen), 0),
+        curves,
+        None if bins is None else _accumulated(few, each, chosen, bins, shares),
+    )
 
 
 def _quantile_rows(series: pl.Series, points: int) -> Array:
@@ -109,11 +123,28 @@ def _quantile_rows(series: pl.Series, points: int) -> Array:
     return np.asarray(picked[np.asarray(values.is_first_distinct())], np.int64)
 
 
-def _category_rows(series: pl.Series) -> Array:
-    """Return the number of a row of each of the most frequent categories, the most frequent first."""
+def _category_rows(series: pl.Series) -> tuple[Array, int]:
+    """Return the number of a row of each of the most frequent categories, in that order, and how many there are."""
     counts = series.to_frame("value").with_row_index("row").drop_nulls("value").group_by("value", maintain_order=True)
     found = counts.agg(pl.col("row").first(), pl.len().alias("rows")).sort("rows", descending=True, maintain_order=True)
-    return np.asarray(found["row"][:CATEGORIES], np.int64)
+    return np.asarray(found["row"][:CATEGORIES], np.int64), found.height
+
+
+def _bins(series: pl.Series, chosen: Array) -> Array:
+    """Return which two of the rows ``chosen``, ascending, each row's value lies between; −1 where it is missing."""
+    ranks = np.asarray(series.rank("dense").fill_null(0), np.int64)
+    found = np.clip(np.searchsorted(ranks[chosen], ranks, side="left") - 1, 0, len(chosen) - 2)
+    return np.asarray(np.where(ranks > 0, found, -1))
+
+
+def _shares(series: pl.Series, chosen: Array, bins: Array | None) -> Array:
+    """Return the share of rows that each value stands for: (values,)."""
+    if bins is None:
+        counts = np.array([int((series == series[int(row)]).sum()) for row in chosen], np.float64)
+    else:
+        between = np.bincount(bins[bins >= 0], minlength=len(chosen) - 1) / 2
+        counts = np.append(between, 0) + np.append(0, between)
+    return np.asarray(counts / max(counts.sum(), 1))
 
 
 def _set(question: Question, each: Input, setting: Array, rows: Array | slice = slice(None)) -> Array:
@@ -124,22 +155,16 @@ def _set(question: Question, each: Input, setting: Array, rows: Array | slice = 
     return np.asarray(np.mean([question.scores(subject, x, towards) for subject in question.subjects], axis=0))
 
 
-def _accumulated(question: Question, each: Input, series: pl.Series, chosen: Array) -> Array:
+def _accumulated(question: Question, each: Input, chosen: Array, bins: Array, shares: Array) -> Array:
     """Return accumulated local effects at the values of the rows ``chosen``, ascending."""
-    ranks = np.asarray(series.rank("dense").fill_null(0), np.int64)
-    edges = ranks[chosen]
-    known = np.flatnonzero(ranks > 0)
-    bins = np.clip(np.searchsorted(edges, ranks[known], side="left") - 1, 0, len(edges) - 2)
-    steps = np.zeros(len(edges))
-    for k in range(len(edges) - 1):
-        rows = known[bins == k]
+    steps = np.zeros(len(chosen))
+    for k in range(len(chosen) - 1):
+        rows = np.flatnonzero(bins == k)
         if len(rows):
             ends = [_set(question, each, question.x[row, each.places], rows) for row in chosen[k : k + 2]]
             steps[k + 1] = float((ends[1] - ends[0]).mean())
     total = np.cumsum(steps)
-    middle = (total[bins] + total[bins + 1]) / 2
-    found: Array = total - middle.mean()
-    return found
+    return np.asarray(total - shares @ total)
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
-from pondera.explaining.adapters import of_estimator, of_torch
+from pondera.explaining.arrays import question_of_arrays
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import Progress
 from pondera.explaining.explain import explain as explain_question
 from pondera.explaining.explanation import Explanation
-from pondera.explaining.question import Question, some_of
-from pondera.explaining.scoring import best_constant, error_of, towards_predicted
-from pondera.explaining.subject import Subject
+from pondera.explaining.question import Question
 from pondera.model.model import Model
-from pondera.network.network import Network
 from pondera.tables.frame import as_frame, as_series
-
-Array = np.ndarray[Any, Any]
-
-LOSSES = ("squared_error", "binary_cross_entropy", "softmax_cross_entropy")
-"""What outputs of networks, modules and functions can be judged by."""
 
 
 def explain(
@@ -37,8 +26,9 @@ def explain(
     *,
     names: Sequence[str] | None = None,
     output: int | None = None,
+    target_class: Any = None,
     loss: str | None = None,
-    methods: Sequence[str] | None = None,
+    methods: str | Sequence[str] | None = None,
     baseline: str = "mean",
     retrain: bool = False,
     seed: int = 0,
@@ -53,19 +43,25 @@ def explain(
         returns, a :class:`~pondera.Network` or several of other random starts, a PyTorch module, a fitted estimator of
         scikit-learn's kind, or a function of JAX from (rows, inputs) to (rows, outputs).
     x
-        Rows to explain, best ones that were not trained on: a table for Pondera's models, else (rows, inputs).
+        Rows to explain, best ones that were not trained on: a table for Pondera's models, what it was fitted on for an
+        estimator, such as a data frame of mixed columns, else (rows, inputs).
     y
         Their right answers, which permutation and the verdict need.
     names
         Of the inputs of an array.
     output
-        Which output is explained, of what is not Pondera's model: by default the first, and where outputs are classes
-        the one that is predicted for each row.
+        Which output is explained, of what is not Pondera's model: by default the first, unless outputs are classes.
+    target_class
+        Of a classifier, the class whose score is explained: the log-odds of one of two classes, by default the second;
+        of more by how much its logit is above the mean of all, by default for each row that of the class which is
+        predicted. Errors, and with them permutation, are of all classes together.
     loss
         What the error is where outputs are not an estimator's: ``"squared_error"`` of the output by default, or for
-        logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers.
+        logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers; for
+        logarithms of rates ``"poisson"`` with counts.
     methods
-        Names from :data:`~pondera.explaining.methods.METHODS`; by default all that can be used here.
+        A name from :data:`~pondera.explaining.methods.METHODS` or several; by default all that can be used here, but
+        for those that take long and are used only where they are named.
     baseline
         Where integrated gradients begin: ``"mean"``, ``"zeros"`` or ``"rows"``.
     retrain
@@ -87,156 +83,68 @@ def explain(
     >>> [found.names[k] for k in found.order], found.verdict_of(2)
     (['a', 'b', 'c'], 'no measurable influence')
     """
+    question = question_about(
+        what,
+        x,
+        y,
+        names=names,
+        output=output,
+        target_class=target_class,
+        loss=loss,
+        baseline=baseline,
+        retrain=retrain,
+        seed=seed,
+    )
+    return explain_question(question, methods, seed=seed, progress=progress)
+
+
+def question_about(
+    what: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    names: Sequence[str] | None = None,
+    output: int | None = None,
+    target_class: Any = None,
+    loss: str | None = None,
+    baseline: str = "mean",
+    retrain: bool = False,
+    seed: int = 0,
+) -> Question:
+    """Return what :func:`explain` asks: for single methods, rows, weights and connections.
+
+    Parameters and errors are those of :func:`explain`.
+
+    Examples
+    --------
+    >>> from pondera.explaining.row import explain_row
+    >>> x = np.array([[5.0, 2.0], [1.0, 0.0]])
+    >>> explain_row(question_about(lambda x: 0.7 * x[:, :1] + 0.3 * x[:, 1:], x), 0).contributions.round(6).tolist()
+    [1.4, 0.3]
+    """
     model = getattr(what, "model_", what)
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:
             raise ArgumentError("A model of Pondera's knows its columns and its loss. Leave out names, output, loss.")
-        question = _of_table(model, x, y, seed, baseline, retrain)
-    elif retrain:
+        frame = x if isinstance(x, pl.DataFrame) else as_frame(x, names=[each.name for each in model.encoding.columns])
+        return question_of(
+            model,
+            frame,
+            _target_of(model, frame, y),
+            seed=seed,
+            retrain=retrain,
+            baseline=baseline,
+            target_class=target_class,
+        )[0]
+    if retrain:
         raise ArgumentError("Only models that Pondera trained on a table can be trained anew. Leave out retrain.")
-    else:
-        question = _of_array(what, x, y, names, output, loss, baseline, seed)
-    return explain_question(question, methods, seed=seed, progress=progress)
-
-
-def subjects_of(what: Any, dtype: str = "float32") -> tuple[Subject, ...]:
-    """Return anything that gives outputs for rows as what is explained.
-
-    Parameters
-    ----------
-    what
-        As of :func:`explain`.
-    dtype
-        What functions of JAX are given.
-
-    Raises
-    ------
-    ArgumentError
-        If it gives none.
-    """
-    if isinstance(what, Subject):
-        return (what,)
-    if isinstance(what, Network):
-        return (Subject.of_network(what),)
-    if isinstance(what, Sequence) and what and not isinstance(what, str):
-        return tuple(subject for each in what for subject in subjects_of(each, dtype))
-    if any(kind.__module__.split(".")[0] == "torch" for kind in type(what).__mro__):
-        return (of_torch(what),)
-    if hasattr(what, "predict"):
-        return (of_estimator(what),)
-    if callable(what):
-        function: Callable[[Any], Any] = what
-        return (Subject.of_function(lambda weights, x: _columns(function(x), len(x)), (), dtype),)
-    raise ArgumentError(
-        "Expected a model, networks, a PyTorch module, a fitted estimator or a function of JAX to explain. "
-        f"Got {type(what).__name__}."
+    return question_of_arrays(
+        what, x, y, names=names, output=output, target_class=target_class, loss=loss, baseline=baseline, seed=seed
     )
 
 
-def _columns(found: Any, rows: int) -> Any:
-    """Return outputs as (rows, outputs)."""
-    return found.reshape(rows, -1)
-
-
-def _of_table(model: Model, x: Any, y: Any, seed: int, baseline: str, retrain: bool) -> Question:
-    frame = x if isinstance(x, pl.DataFrame) else as_frame(x, names=[each.name for each in model.encoding.columns])
-    target = y
-    if y is None and model.target_name in frame.columns:
-        target = frame[model.target_name]
-    elif y is not None and not isinstance(y, pl.Series):
-        target = as_series(model.target_name, np.asarray(y).reshape(-1))
-    return question_of(model, frame, target, seed=seed, retrain=retrain, baseline=baseline)[0]
-
-
-def _of_array(
-    what: Any,
-    x: Any,
-    y: Any,
-    names: Sequence[str] | None,
-    output: int | None,
-    loss: str | None,
-    baseline: str,
-    seed: int,
-) -> Question:
-    rows = np.asarray(x)
-    if rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "fiub":
-        raise ArgumentError(f"Expected rows of numbers, (rows, inputs). Got {rows.dtype} of shape {rows.shape}.")
-    rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
-    _require_finite("x", rows)
-    called = list(names) if names is not None else list(getattr(x, "columns", [])) or None
-    if called is not None and len(called) != rows.shape[1]:
-        raise ArgumentError(f"Expected {rows.shape[1]} names, one an input. Got {len(called)}.")
-    if called is not None and len(set(map(str, called))) < len(called):
-        raise ArgumentError("Names of inputs must differ.")
-    subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
-    outputs = subjects[0].outputs(rows)
-    _require_finite("The outputs", outputs)
-    classes = list(getattr(what, "classes_", [])) if hasattr(what, "predict_proba") else []
-    if classes and loss is not None:
-        raise ArgumentError("A classifier's error is its cross-entropy. Leave out loss.")
-    if classes:
-        loss = "binary_cross_entropy" if outputs.shape[1] == 1 else "softmax_cross_entropy"
-    answers = None if y is None else _answers(y, classes, loss, len(rows), outputs.shape[1])
-    question = Question.of_arrays(
-        subjects,
-        rows,
-        answers,
-        names=None if called is None else [str(each) for each in called],
-        background=some_of(rows, seed),
-        output=output or 0,
-        baseline=baseline,
-    )
-    if loss in (None, "squared_error"):
-        return question
-    return _of_logits(question, outputs, str(loss), output, [str(each) for each in classes])
-
-
-def _of_logits(question: Question, outputs: Array, loss: str, output: int | None, classes: list[str]) -> Question:
-    """Return the question with outputs that are logits: its score, its error, and the error of the best constant."""
-    if loss not in LOSSES:
-        raise ArgumentError(unknown("loss", loss, LOSSES))
-    directions, unit = question.directions, "log-odds"
-    if loss == "softmax_cross_entropy" and output is None:
-        directions, unit = towards_predicted(outputs), "the logit of the predicted class above the mean of all"
-    answers = question.answers
-    return dataclasses.replace(
-        question,
-        directions=directions,
-        unit=unit,
-        error=functools.partial(error_of, loss),
-        loss=loss,
-        reference=None if answers is None else best_constant(loss, answers, outputs.shape[1]),
-        classes=tuple(classes) or None,
-    )
-
-
-def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: int) -> Array:
-    """Return right answers as the error takes them: numbers, 0 and 1, or class numbers."""
-    found = np.asarray(y).reshape(-1)
-    if len(found) != rows:
-        raise ArgumentError(f"Expected {rows} right answers, one a row. Got {len(found)}.")
-    if classes:
-        places = {each: place for place, each in enumerate(classes)}
-        strange = next((each for each in found.tolist() if each not in places), None)
-        if strange is not None:
-            raise ArgumentError(f"The answer {strange!r} is none of the classifier's classes: {listed(classes)}.")
-        found = np.array([places[each] for each in found.tolist()])
-    if found.dtype.kind not in "fiub":
-        raise ArgumentError(f"Expected numbers as right answers. Got {found.dtype}.")
-    _require_finite("y", found)
-    if loss == "softmax_cross_entropy":
-        if (found != found.astype(int)).any() or not 0 <= found.min() <= found.max() < outputs:
-            raise ArgumentError(f"Expected class numbers from 0 to {outputs - 1} as right answers.")
-        return found.astype(np.int64)
-    if loss == "binary_cross_entropy" and not 0 <= found.min() <= found.max() <= 1:
-        raise ArgumentError("Expected 0 and 1 as right answers of a binary cross-entropy.")
-    return found.astype(np.float64)
-
-
-def _require_finite(what: str, values: Array) -> None:
-    broken = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-    if broken.any():
-        raise ArgumentError(
-            f"{what}: expected finite numbers; {counted(int(broken.sum()), 'row')} of {len(values):,} are not, the "
-            f"first of them row {int(np.flatnonzero(broken)[0])}. Leave these rows out, or fill them in first."
-        )
+def _target_of(model: Model, frame: pl.DataFrame, y: Any) -> pl.Series | None:
+    """Return the right answers: those given, else the table's own column of that name."""
+    if y is None:
+        return frame[model.target_name] if model.target_name in frame.columns else None
+    return y if isinstance(y, pl.Series) else as_series(model.target_name, np.asarray(y).reshape(-1))

@@ -26,13 +26,16 @@ from pondera.explaining.reliability.seeds import SeedStability, seed_stability
 from pondera.explaining.reliability.verdict import Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.retraining import retrained_without, without_meaning
+from pondera.explaining.scoring import least_error
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[str, int, int], None]
 
-HEADLINES = ("permutation", "shapley")
+HEADLINES = ("permutation", "exact_shapley", "shapley")
 """The methods whose importances may be ranked, the first that can be used."""
+
+NAMED = "it takes long, and is used only where it is named"
 
 GROUP_ROWS = 4096
 EFFECTS, PAIRED = 8, 5
@@ -51,7 +54,7 @@ TRIFLE = 0.01
 
 
 def explain(
-    question: Question, methods: Sequence[str] | None = None, *, seed: int = 0, progress: Progress | None = None
+    question: Question, methods: str | Sequence[str] | None = None, *, seed: int = 0, progress: Progress | None = None
 ) -> Explanation:
     """Return which columns matter, by several methods, and how far that can be believed.
 
@@ -60,7 +63,8 @@ def explain(
     question
         What is asked, of one network or of a population.
     methods
-        Names from :data:`~pondera.explaining.methods.METHODS`; by default all that can be used here.
+        Names from :data:`~pondera.explaining.methods.METHODS`; by default all that can be used here and need not be
+        named.
     seed
         Drives all that is random.
     progress
@@ -81,13 +85,16 @@ def explain(
     (['x0', 'x1', 'x2'], 'no measurable influence')
     """
     show = progress or (lambda what, done, of: None)
-    chosen = [_method(name) for name in methods or METHODS]
+    chosen = _chosen(methods)
     obstacles = {each.name: each.obstacle(question, question.subjects[0]) for each in chosen}
+    if methods is None:
+        obstacles = {name: why or (NAMED if METHODS[name].named else None) for name, why in obstacles.items()}
     usable = [each for each in chosen if obstacles[each.name] is None]
     headline = next((name for name in HEADLINES if any(each.name == name for each in usable)), None)
     if headline is None:  # what was chosen is shown beside a ranking that can be tested
-        headline = next(name for name in HEADLINES if METHODS[name].obstacle(question, question.subjects[0]) is None)
-        usable.append(METHODS[headline])
+        able = [METHODS[name] for name in HEADLINES if not METHODS[name].named]
+        usable.append(next(each for each in able if each.obstacle(question, question.subjects[0]) is None))
+        headline = usable[-1].name
     meaningless = None
     if question.retrain is not None:
         show("training on answers that mean nothing", 0, len(usable) + 1)
@@ -103,6 +110,8 @@ def explain(
     stability = seed_stability(main.values, main.errors, influential)
     found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
     rankings = {name: each.shares for name, each in results.items() if each.counts}
+    if "exact_shapley" in rankings:
+        rankings.pop("shapley", None)  # which is the same, sampled: no other method
     agreed = agreement(rankings, influential)
     several = len(question.inputs) > 1 and len(question.x) > 1
     faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if several else None
@@ -121,7 +130,6 @@ def explain(
         _ordered(stability),
         _equal(stability, influential),
         question.answers is not None,
-        question.loss != "poisson",
         len(question.inputs),
     )
     return Explanation(
@@ -146,23 +154,36 @@ def explain(
     )
 
 
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise ArgumentError(unknown("method", name, METHODS))
-    return METHODS[name]
+def _chosen(methods: str | Sequence[str] | None) -> list[Method]:
+    """Return the methods of these names, each once; all where none are given.
+
+    Raises
+    ------
+    ArgumentError
+        If a method is unknown, or what was given is no list of names.
+    """
+    if methods is None:
+        return list(METHODS.values())
+    names = [methods] if isinstance(methods, str) else list(methods)
+    strange = next((name for name in names if name not in METHODS), None)
+    if strange is not None:
+        raise ArgumentError(unknown("method", strange, METHODS))
+    if not names:
+        raise ArgumentError("methods names none; leave it out for all that can be used.")
+    return [METHODS[name] for name in dict.fromkeys(names)]
 
 
 def _result(method: Method, question: Question, seed: int, meaningless: Subject | None) -> MethodResult:
     """Measure every network on the same rows with the same randomness, so that they differ in nothing else."""
     begun = time.perf_counter()
-    asked = question.sample(method.rows, np.random.default_rng(seed))
+    asked = question.sample(method.rows_of(len(question.inputs)), np.random.default_rng(seed))
     anew = "training" in method.needs  # which is not about the networks that there are
     measured = tuple(
         method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects[: 1 if anew else None]
     )
     seconds = time.perf_counter() - begun
     network = question.subjects[0].network
-    seen = None if network is None or anew else sanity(method, question, network, seed, meaningless)
+    seen = None if network is None or anew or method.named else sanity(method, question, network, seed, meaningless)
     return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
 
 
@@ -175,12 +196,14 @@ def _measurable(result: MethodResult) -> Array:
 
 
 def _skill(question: Question) -> float | None:
-    if question.answers is None or question.reference is None or question.loss == "poisson":
+    """Return by how much the error is below that of the best constant, as a share of what could be gained."""
+    if question.answers is None or question.reference is None:
         return None
-    if question.reference <= NO_SPREAD:
+    least = least_error(question.loss, question.answers)
+    if question.reference - least <= NO_SPREAD:
         return None
     errors = np.mean([question.errors(each).mean() for each in question.subjects])
-    return float(1 - errors / question.reference)
+    return float((question.reference - errors) / (question.reference - least))
 
 
 def _grouped(stability: SeedStability, groups: Groups) -> float:

@@ -86,8 +86,12 @@ class MethodResult:
 
     @property
     def shares(self) -> Array:
-        """Mean over the networks of each column's share: (columns,)."""
-        found: Array = shares(self.values).mean(axis=0)
+        """Each column's share: (columns,).
+
+        Of what is measured on data the share of the mean over the networks, whose unit is one; of strengths, which have
+        another scale in each network, the mean of the shares.
+        """
+        found: Array = shares(self.values).mean(axis=0) if self.method.kind == "strength" else shares(self.mean)
         return found
 
 
@@ -163,6 +167,18 @@ class Explanation:
         found: Array = np.divide(ends, whole, out=np.full(ends.shape, math.nan), where=whole > 0)
         return found
 
+    @property
+    def tested(self) -> str:
+        """What verdicts of single columns and their intervals rest on, which is not the same, as sentences."""
+        if self.measurable is None:
+            return "Without the right answers no column is tested: ranks are those that the intervals leave."
+        columns = counted(len(self.names), "column")
+        return (
+            "Whether a column has a measurable influence is tested on the rows, with allowance for "
+            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column alone, over rows and networks: one "
+            "may hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave."
+        )
+
     def __repr__(self) -> str:
         return f"<Explanation of {self.unit}: {counted(len(self.names), 'column')}, {self.reliability.verdict}>"
 
@@ -177,7 +193,10 @@ class Explanation:
         said = f"<p><b>{escaped(self.reliability.verdict)}.</b> {escaped(self.reliability.statement)}</p>"
         weights = f"<p>{escaped(self.weights.statement)}</p>" if self.weights else ""
         columns = table(["column", "importance", "95 %", ""], rows)
-        return f"<style>{STYLE}</style><p>What matters to {escaped(self.unit)}</p>{said}{columns}{more}{weights}"
+        tested = f"<p>{escaped(self.tested)}</p>"
+        return (
+            f"<style>{STYLE}</style><p>What matters to {escaped(self.unit)}</p>{said}{columns}{more}{tested}{weights}"
+        )
 
     def verdict_of(self, column: int) -> str:
         """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
@@ -199,6 +218,7 @@ class Explanation:
             "networks": stable.networks,
             "headline": self.headline,
             "inputs": [self._input(k) for k in self.order],
+            "tested": self.tested,
             "methods": [self._method(each) for each in self.results.values()],
             "left_out": dict(self.left_out),
             "reliability": {
@@ -281,6 +301,8 @@ def _effect(each: Effect) -> dict[str, Any]:
         "name": each.name,
         "values": [value if isinstance(value, bool | int | float | str) else str(value) for value in each.values],
         "ordered": each.ordered,
+        "shares": [float(share) for share in each.shares],
+        "others": each.others,
         "mean": [float(score) for score in each.mean],
         "accumulated": None if each.accumulated is None else [float(score) for score in each.accumulated],
     }

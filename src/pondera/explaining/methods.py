@@ -8,7 +8,7 @@ from pondera.explaining.gradients import expected_gradients, gradient_input, int
 from pondera.explaining.method import Method
 from pondera.explaining.permutation import conditional_permutation, permutation
 from pondera.explaining.retraining import MOST_ROWS, leave_out
-from pondera.explaining.shapley import shapley
+from pondera.explaining.shapley import exact_shapley, shapley
 from pondera.explaining.strength import connection_products, first_layer, garson, scaling_layer
 
 _ALL = (
@@ -97,6 +97,18 @@ _ALL = (
         "Štrumbelj & Kononenko 2014, KAIS 41; Lundberg & Lee 2017, arXiv 1705.07874",
         sums=True,
         rows=256,
+    ),
+    Method(
+        "exact_shapley",
+        "exact Shapley values",
+        "importance",
+        exact_shapley,
+        "Asks the network about mixtures of rows that do not occur where inputs vary together.",
+        "Shapley 1953, Contributions to the Theory of Games II; Lundberg & Lee 2017, arXiv 1705.07874",
+        frozenset({"few columns"}),
+        sums=True,
+        rows=64,
+        named=True,
     ),
     Method(
         "permutation",

@@ -20,9 +20,9 @@ BACKGROUND = 128
 """Rows that stand for a column's not being known."""
 
 
-def some_of(rows: Array, seed: int) -> Array:
-    """Return rows that stand for a column's not being known, drawn from many: (at most BACKGROUND, encoded)."""
-    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:BACKGROUND])]
+def some_of(count: int, seed: int) -> Array:
+    """Return the numbers of rows that stand for a column's not being known, drawn from many: at most BACKGROUND."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:BACKGROUND])
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Input:
 class Question:
     """What is asked: how much each column matters to a number that the outputs of some rows come to, the *score*.
 
-    Of a regression the score is the prediction; of two classes the log-odds of the second; of more classes by how much
-    the logit of the class that is predicted is above the mean of all logits. Contributions are shares of scores, in the
-    same unit.
+    Of a regression the score is the prediction; of two classes the log-odds of one; of more classes by how much the
+    logit of one, or of the one that is predicted, is above the mean of all logits. Contributions are shares of scores,
+    in the same unit.
 
     Attributes
     ----------
@@ -78,12 +78,14 @@ class Question:
     reference
         The mean error of the best constant outputs, which a network must be better than.
     loss
-        The name of what ``error`` is, where it is one of :data:`~pondera.training.losses.LOSSES`: methods that look at
-        the derivatives of the error need it.
+        The name of what ``error`` is, where it is of all outputs and one of :data:`~pondera.training.losses.LOSSES`:
+        methods that look at the derivatives of the error need it.
     classes
         What the outputs stand for, where they are classes; one output stands for the second of two.
     table
         The same rows as the user knows them.
+    usual
+        The rows of the background as the user knows them, where they are not of the table.
     baseline
         Where integrated gradients begin: see :func:`~pondera.explaining.gradients.integrated_gradients`.
     retrain
@@ -114,6 +116,7 @@ class Question:
     loss: str | None = None
     classes: tuple[str, ...] | None = None
     table: pl.DataFrame | None = None
+    usual: pl.DataFrame | None = None
     baseline: str | Array = "mean"
     retrain: Callable[[Array, Array, int], Subject] | None = None
     leaves: dict[Input, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -183,6 +186,13 @@ class Question:
     def names(self) -> list[str]:
         """The columns."""
         return [each.name for each in self.inputs]
+
+    def column(self, place: int) -> pl.Series:
+        """Return a column in its own units, null where it is missing; of arrays, what it was encoded to."""
+        each = self.inputs[place]
+        if self.table is not None:
+            return self.table[each.name]
+        return pl.Series(each.name, self.x[:, each.start], nan_to_null=True)
 
     def scores(self, subject: Subject, x: Array | None = None, directions: Array | None = None) -> Array:
         """Return the scores of the rows, or of others with directions of their own: (rows,) float64."""

@@ -1,14 +1,17 @@
-"""What outputs are measured by: the score of the class that is predicted, and errors against right answers."""
+"""What outputs are measured by: the score of a class, and errors against right answers."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from scipy import special
 
+from pondera.choice import unknown
+from pondera.errors import ArgumentError
 from pondera.network.precision import precision
 from pondera.training.losses import loss_of
 
@@ -18,15 +21,80 @@ LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
 
 
-def towards_predicted(outputs: Array) -> Array:
-    """Return directions by which the score is how far the largest logit is above the mean of all: (rows, outputs).
+def class_score(
+    outputs: Sequence[Array], names: Sequence[str], target: str, towards: int | None = None
+) -> tuple[Array, str]:
+    """Return what of each row's logits is its score, (rows, outputs), and what that is called.
 
-    >>> towards_predicted(np.array([[0.0, 5.0]])).tolist()
-    [[-0.5, 0.5]]
+    Parameters
+    ----------
+    outputs
+        Of each network, (rows, outputs).
+    names
+        Of the classes.
+    target
+        What the classes are of.
+    towards
+        The place of the class whose score is wanted. By default the second of two, and of more the one that is
+        predicted for each row: that of the largest mean probability, as in predictions.
+
+    Returns
+    -------
+    Of two classes the log-odds of one; of more by how much its logit is above the mean of all.
+
+    Examples
+    --------
+    >>> directions, unit = class_score([np.array([[0.0, 5.0, 1.0]])], ["a", "b", "c"], "kind")
+    >>> directions.round(2).tolist(), unit
+    ([[-0.33, 0.67, -0.33]], 'logit of the predicted kind above the mean of all')
+    >>> class_score([np.array([[5.0]])], ["no", "yes"], "sold", 0)
+    (array([[-1.]]), 'log-odds of sold = no')
     """
-    directions = np.full(outputs.shape, -1 / outputs.shape[1])
-    directions[np.arange(len(outputs)), outputs.argmax(axis=1)] += 1
-    return directions
+    rows, width = outputs[0].shape
+    if width <= 2:
+        place = 1 if towards is None else towards
+        sign = 1.0 if place == 1 else -1.0
+        return np.tile([sign] if width == 1 else [-sign, sign], (rows, 1)), f"log-odds of {target} = {names[place]}"
+    chosen = mean_probabilities(outputs).argmax(axis=1) if towards is None else np.full(rows, towards)
+    directions = np.full((rows, width), -1 / width)
+    directions[np.arange(rows), chosen] += 1
+    which = f"the predicted {target}" if towards is None else f"{target} = {names[towards]}"
+    return directions, f"logit of {which} above the mean of all"
+
+
+def place_of(wanted: Any, classes: Sequence[Any]) -> int:
+    """Return the place of a class that is given as it is or as text.
+
+    >>> place_of("2", [1, 2])
+    1
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such class.
+    """
+    names = [str(each) for each in classes]
+    if str(wanted) not in names:
+        raise ArgumentError(unknown("class", str(wanted), names))
+    return names.index(str(wanted))
+
+
+def mean_probabilities(outputs: Sequence[Array]) -> Array:
+    """Return the mean over networks of the probabilities that logits stand for: (rows, classes).
+
+    By the largest of these a class is predicted; a single output stands for the second of two classes.
+
+    >>> mean_probabilities([np.array([[0.0]]), np.array([[np.log(3.0)]])]).tolist()
+    [[0.375, 0.625]]
+    """
+    found: Array = np.mean([_probabilities(each.astype(np.float64)) for each in outputs], axis=0)
+    return found
+
+
+def _probabilities(logits: Array) -> Array:
+    every = np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
+    sizes = np.exp(every - every.max(axis=1, keepdims=True))
+    return np.asarray(sizes / sizes.sum(axis=1, keepdims=True))
 
 
 def error_of(loss: str, outputs: Array, answers: Array) -> Array:
@@ -40,6 +108,22 @@ def error_of(loss: str, outputs: Array, answers: Array) -> Array:
 def _compiled(name: str) -> Callable[[Any, Any], Any]:
     compiled: Callable[[Any, Any], Any] = jax.jit(loss_of(name).error)
     return compiled
+
+
+def least_error(loss: str | None, answers: Array) -> float:
+    """Return the mean error of outputs that are right for every row, which a network's is measured from.
+
+    It is 0 but for a Poisson loss, e^z − y·z, which is half the deviance and y − y·ln y: measured from there, what a
+    network gains beside a constant is the share of the deviance that it explains (Cameron & Windmeijer 1996, Journal of
+    Business & Economic Statistics 14).
+
+    >>> least_error("poisson", np.array([0.0, 1.0]))  # 0, and 1 − 1·ln 1
+    0.5
+    """
+    if loss != "poisson":
+        return 0.0
+    y = answers.astype(np.float64)
+    return float(np.mean(y - special.xlogy(y, y)))
 
 
 def best_constant(loss: str, answers: Array, width: int) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.explaining.method import Measured
+from pondera.explaining.method import MOST_EXACT, Measured, sizes_of
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
@@ -20,9 +20,6 @@ Array = np.ndarray[Any, Any]
 
 PAIRS = 16
 """Orders that are drawn, each also taken backwards."""
-
-MOST_EXACT = 12
-"""Columns up to which every coalition can be looked at: 4,096."""
 
 AT_ONCE = 1 << 15
 """Rows that the network is asked about together."""
@@ -34,7 +31,7 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     Each order starts from a row of the background and takes the values of the explained row column by column; its
     effects add up to the difference of the two scores, and so does their mean. Each order is taken backwards too, which
     cancels much of the error (Mitchell, Cooper, Frank & Holmes 2022, arXiv 2104.12199). ``errors`` come from the spread
-    over pairs.
+    over pairs; importances are mean sizes without what the noise of single contributions adds to them.
     """
     rows, columns = len(question.x), len(question.inputs)
     drawn = question.background[_drawn(len(question.background), pairs, random)]
@@ -49,15 +46,20 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
         every[start : start + at_once] = (forward + backward) / 2
         bases += base.sum(axis=0)
     mean = every.mean(axis=0)
+    sizes = sizes_of(every)
     # All rows share the orders and the rows of the background, so that their errors do not average out.
-    by_pair = np.einsum("prc,rc->pc", every, np.sign(mean)) / rows
+    by_pair = sizes.mean(axis=1)
     shared = by_pair.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros(columns)
     errors = every.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros((rows, columns))
-    return Measured.of_contributions(mean, bases / pairs, shared, row_errors=errors, orders=2 * pairs)
+    return Measured.of_contributions(
+        mean, bases / pairs, shared, row_errors=errors, sizes=sizes.mean(axis=0), orders=2 * pairs
+    )
 
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
     """Return Shapley values from all coalitions of at most 12 columns, over all rows of the background: exact.
+
+    Shapley 1953, "A value for n-person games"; the network is asked about rows · background · 2^columns rows.
 
     Raises
     ------

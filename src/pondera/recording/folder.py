@@ -1,4 +1,4 @@
-"""The folder of a run: its states, what it says of where it was made, and how it is taken away."""
+"""The folder of a run: its states, and what it says of where it was made."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from pondera import __version__
 from pondera.errors import RunError
 from pondera.machine import cores
+from pondera.recording.room import remove_run
 from pondera.recording.schema import DATABASE
-from pondera.recording.writer import LOCK, SNAPSHOTS, STATES
 
 FINISHED, UNFINISHED = "finished", "unfinished"
 
@@ -35,29 +35,6 @@ def make_place(folder: Path, replace: bool) -> None:
         If there is one, and it is not to be replaced.
     """
     if not replace and (folder / DATABASE).exists():
-        raise RunError(f"{folder}: expected a folder without a run, found one. Give another folder, or replace=True.")
+        raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
     if replace:
         remove_run(folder)
-
-
-def remove_run(folder: Path) -> bool:
-    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
-    there = (folder / DATABASE).exists()
-    if there:
-        remove_states(folder)
-        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
-            path.unlink()
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
-            (folder / name).unlink(missing_ok=True)
-        for place in (folder / SNAPSHOTS, folder):
-            if place.is_dir() and not any(place.iterdir()):
-                place.rmdir()
-    return there
-
-
-def remove_states(folder: Path) -> None:
-    """Take out the files of all parts: nothing goes on from here."""
-    for path in (folder / STATES).glob("*.safetensors"):
-        path.unlink()
-    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
-        (folder / STATES).rmdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,7 +12,8 @@ from pondera.network.architecture import Architecture
 from pondera.network.dense import Dense
 from pondera.network.layer import Layer
 from pondera.recording.figures import UnitFigures
-from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, weight_name
+from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, loss_of_step, weight_name
+from pondera.training.watching import Point
 
 Array = np.ndarray[Any, Any]
 
@@ -20,22 +21,40 @@ FLAT = 0.05
 """An activation is on a flat end where its derivative is below this share of its largest."""
 
 
-def gradients(program: Program, state: State, rows: Rows, order: Order, i: int) -> dict[str, Array]:
+class Seen(NamedTuple):
+    """A step as it looks from inside.
+
+    Attributes
+    ----------
+    units
+        Figures of every layer's outputs; of a plain function nothing is known.
+    losses
+        The mean loss of the step's batch before its update, and after it.
+    """
+
+    units: dict[str, UnitFigures]
+    losses: tuple[float, float]
+
+
+def look(program: Program, point: Point, rows: Rows) -> Seen:
+    """Return figures of every layer's outputs for the batch of a step, and what the step did to its own batch."""
+    place = (point.before, rows, point.order, point.i)
+    outputs, before = _forward(program, point.before.weights, *place)
+    _, after = _forward(program, point.after.weights, *place)
+    units = {}
+    if isinstance(program.apply, Architecture):
+        present = np.asarray(point.order.present[point.i]) > 0
+        units = {
+            f"layers.{k}": _units(layer, np.asarray(out)[present])
+            for k, (layer, out) in enumerate(zip(program.apply.layers, outputs, strict=True))
+        }
+    return Seen(units, (float(before), float(after)))
+
+
+def gradients(program: Program, point: Point, rows: Rows) -> dict[str, Array]:
     """Return the gradient of a step in every weight, by path."""
-    found = _gradients(program, state, rows, order, i)
+    found = _gradients(program, point.before, rows, point.order, point.i)
     return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
-
-
-def units(program: Program, state: State, rows: Rows, order: Order, i: int) -> dict[str, UnitFigures]:
-    """Return figures of every layer's outputs for the batch of a step; of a plain function nothing is known."""
-    if not isinstance(program.apply, Architecture):
-        return {}
-    present = np.asarray(order.present[i]) > 0
-    outputs = _outputs(program, state, rows, order, i)
-    return {
-        f"layers.{k}": _units(layer, np.asarray(out)[present])
-        for k, (layer, out) in enumerate(zip(program.apply.layers, outputs, strict=True))
-    }
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -44,9 +63,15 @@ def _gradients(program: Program, state: State, rows: Rows, order: Order, i: int)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _outputs(program: Program, state: State, rows: Rows, order: Order, i: int) -> list[jax.Array]:
+def _forward(
+    program: Program, weights: Any, state: State, rows: Rows, order: Order, i: int
+) -> tuple[list[jax.Array], jax.Array]:
+    """Return every layer's outputs for the batch of a step, and its mean loss, with the randomness of that step."""
+    loss = loss_of_step(program, state, rows, order, i)(weights)
+    if not isinstance(program.apply, Architecture):
+        return [], loss
     key = jax.random.fold_in(state.key, state.step)
-    return [out for _, out in program.apply.trace(state.weights, rows.x[order.rows[i]], key)]  # type: ignore[attr-defined]
+    return [out for _, out in program.apply.trace(weights, rows.x[order.rows[i]], key)], loss
 
 
 def _units(layer: Layer, out: Array) -> UnitFigures:

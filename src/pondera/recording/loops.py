@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pondera.errors import PonderaWarning
+from pondera.errors import PonderaError, PonderaWarning
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
@@ -143,6 +143,8 @@ class Loop:
         outputs: Mapping[str, Outputs] | None = None,
     ) -> None:
         """Have the thread look at a step; the arrays are its own from now on."""
+        if not self.open:
+            return
         with self._looking:
             while self._waiting >= MOST_WAITING and self.writer.failure is None:
                 self._looking.wait(1.0)
@@ -159,7 +161,7 @@ class Loop:
         plain = {name: _plain(value) for name, value in figures.items()}
         self.writer.epoch(0, number, known | plain | {"epoch": number, "step": self.next})
 
-    def close(self, finished: bool, weights: Mapping[str, Array] | None = None) -> None:
+    def close(self, finished: bool, weights: Mapping[str, Array] | None = None, failure: str | None = None) -> None:
         """Write what is left, the weights at the end too, and let go of the folder; called again it does nothing."""
         if not self.open or os.getpid() != self._process:  # a process that was forked from the one that records
             return
@@ -170,6 +172,7 @@ class Loop:
             self.writer.snapshot(0, self.next, weights)
         self.writer.about(**{"kept.0": self.next}, **({"state": FINISHED} if finished else {}))
         self.writer.close()
+        self.writer.failure = self.writer.failure or failure
         if self.writer.failure is not None:
             warnings.warn(
                 f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
@@ -179,8 +182,8 @@ class Loop:
 
     def fail(self, error: Exception) -> None:
         """End the recording, and not the training, for something that nobody thought of."""
-        self.writer.failure = self.writer.failure or f"{type(error).__name__}: {error}"
-        self.close(False)
+        told = str(error) if isinstance(error, PonderaError) else f"{type(error).__name__}: {error}"
+        self.close(False, failure=told)
 
     def _write_steps(self) -> None:
         if self._told:
@@ -198,7 +201,7 @@ class Loop:
     ) -> None:
         try:
             units = {name: UnitFigures.of(*each) for name, each in outputs.items()}
-            self.writer.write_point(0, step, before, after, gradients, units, None)
+            self.writer.write_point(0, step, before, after, gradients, units, None, None)
         finally:
             with self._looking:
                 self._waiting -= 1
@@ -206,7 +209,10 @@ class Loop:
 
 
 def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # None, or a tensor of several numbers
+        return math.nan
 
 
 def _plain(value: Any) -> Any:

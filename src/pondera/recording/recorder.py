@@ -20,8 +20,11 @@ import numpy as np
 
 from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
-from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, remove_run, remove_states
-from pondera.recording.looks import gradients, units
+from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
+from pondera.recording.health.rows import figures_of
+from pondera.recording.health.watch import OnFinding, Watch
+from pondera.recording.looks import gradients, look
+from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
@@ -72,6 +75,9 @@ class Recorder:
         More to be known of the run, JSON-ready.
     tell
         Called with a sentence where training goes on from an earlier process, or an earlier run is replaced.
+    on_finding
+        Called with the number of a network and what a rule finds wrong with its training, once a rule, when it arises;
+        from the thread that writes.
 
     Raises
     ------
@@ -101,12 +107,14 @@ class Recorder:
         replace: bool = False,
         about: Mapping[str, Any] | None = None,
         tell: Callable[[str], None] | None = None,
+        on_finding: OnFinding | None = None,
     ) -> None:
         self.folder, self.level, self.replace = Path(folder), level, replace
         self.schedule = schedule_of(level)
         self.tell = tell or (lambda _: None)
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
+        self.on_finding, self.trouble = on_finding, ""
         self._about = dict(about or {})
         self.writer.about(**self._about)
         self.parts: dict[int, PartRecorder] = {}
@@ -140,6 +148,21 @@ class Recorder:
                 PonderaWarning,
                 stacklevel=3,
             )
+        if self.trouble:
+            warnings.warn(
+                f"on_finding failed: {self.trouble.rstrip('.')}. Training and recording went on.",
+                PonderaWarning,
+                stacklevel=3,
+            )
+
+    def ask(self, watch: Watch, step: int, steps: int, at_last: bool = False) -> None:
+        """Have rules look at what is recorded, where there is time; what a callback raises ends nothing else."""
+        if self.trouble or not (at_last or (watch.next <= step and self.affords(step, steps))):
+            return
+        try:
+            watch.look(step)
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
 
     def decide(self, beginning: Beginning, part: int) -> bool:
         """Return whether this training goes on with what is in the folder; what is not to go on is taken out.
@@ -152,10 +175,10 @@ class Recorder:
         found = identity_of(beginning)
         with self._deciding:
             if self.identity is None:
-                self._begin(found)
+                self._begin(found, beginning)
             return self.goes_on
 
-    def _begin(self, found: dict[str, Any]) -> None:
+    def _begin(self, found: dict[str, Any], beginning: Beginning) -> None:
         from pondera.recording.run import Run
 
         self.writer.flush()
@@ -176,6 +199,8 @@ class Recorder:
             identity=found,
             state=UNFINISHED,
             level=self.level,
+            steps_per_epoch=beginning.steps,
+            rows=figures_of(beginning.rows, beginning.program.loss),
             **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
         )
 
@@ -199,12 +224,14 @@ class PartRecorder(Watcher):
         self.looked = False
         self.looking, self.waiting = threading.Condition(), 0  # steps that the thread has yet to look at
         self.snapshot = 0  # the step of the next one
+        tell = recorder.on_finding
+        self.watch = None if tell is None else Watch(recorder.folder, self.writer.database, part, tell)
         self.saved, self.took_to_save = time.perf_counter(), 0.0
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""
         goes_on = self.recorder.decide(beginning, self.part)
-        self.beginning = beginning
+        self.beginning, self.steps = beginning, beginning.steps * beginning.plan.epochs
         architecture = beginning.program.apply
         initializers = (
             {name: spec.initializer.to_json() for name, spec in architecture.specs.items()}
@@ -232,8 +259,8 @@ class PartRecorder(Watcher):
 
     def next(self, step: int) -> int:
         """Return the first step, from this one on, to be recorded."""
-        limited, steps = self.recorder.schedule.share is not None, self.beginning.steps * self.beginning.plan.epochs
-        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords(step, steps)):
+        limited = self.recorder.schedule.share is not None
+        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords(step, self.steps)):
             return NEVER
         return self.recorder.schedule.next(step)
 
@@ -293,6 +320,8 @@ class PartRecorder(Watcher):
         )
         if checkpoint.reason == INTERRUPTED:
             self.writer.about(state=INTERRUPTED)
+        if self.watch is not None:
+            self.writer.later(self.recorder.ask, self.watch, step, self.steps, True)
 
     def _save(self, checkpoint: Checkpoint, step: int) -> None:
         begun = time.perf_counter()
@@ -310,18 +339,21 @@ class PartRecorder(Watcher):
     def _look_at(self, point: Point) -> None:
         # What the first look compiles is not what recording goes on to cost.
         self.writer.excused, self.looked = not self.looked, True
-        seen = (self.beginning.program, point.before, self.beginning.rows, point.order, point.i)
+        program, rows, before = self.beginning.program, self.beginning.rows, named(point.before.weights)
         every = self.recorder.schedule.share is None or time.perf_counter() - self.recorder.begun > LONG
-        before = named(point.before.weights)
+        found = look(program, point, rows)
         self.writer.write_point(
             self.part,
             point.step,
             before,
             named(point.after.weights),
-            gradients(*seen) if every else None,
-            units(*seen),
+            gradients(program, point, rows) if every else None,
+            found.units,
             dict(zip(before, point.squares.tolist(), strict=True)),
+            found.losses,
         )
+        if self.watch is not None:
+            self.recorder.ask(self.watch, point.step, self.steps)
 
 
 def named(weights: Any) -> dict[str, Array]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS, STATES
+
+Array = np.ndarray[Any, Any]
 
 SMALLEST, COPIES = 256 << 20, 16
 """Bytes of disk that a run may take by default: the former, or the latter times the bytes of its weights."""
 
-SHARE = 4
-"""Points take one part in so many of the budget, and so do snapshots; the rest is for what training goes on from."""
+POINTS, SNAPSHOTS_SHARE = 1 / 2, 1 / 4
+"""What of the budget recorded steps may take, and files of all weights. Where weights are many, a sample of them is all
+that is recorded step by step, and there is room for what training goes on from."""
+
+GROWTH = 1.01
+"""Recorded steps that are left are at first so many times the one before, at least."""
 
 MOST_STEPS = 1 << 20
 """Figures of steps that are kept one by one; of more, neighbours are averaged."""
@@ -25,23 +33,32 @@ def allowed(budget: int | None, size: int) -> int:
 
 def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
     """Average neighbours among the figures of steps, and return how many are left."""
-    rows = database.execute("SELECT first, stride, figures FROM steps WHERE part = ?", (part,)).fetchall()
-    left = 0
+    query = "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first"
+    rows = database.execute(query, (part,)).fetchall()
+    joined: list[tuple[int, int, Array]] = []
     for first, stride, data in rows:
         values = np.frombuffer(data, "<f4").reshape(3, -1)
-        if values.shape[1] % 2:
-            values = np.concatenate([values, values[:, -1:]], axis=1)
-        halved = values.reshape(3, -1, 2).mean(axis=2, dtype=np.float64).astype("<f4")
-        left += halved.shape[1]
-        database.execute(
-            "UPDATE steps SET stride = ?, figures = ? WHERE part = ? AND first = ?",
-            (2 * stride, halved.tobytes(), part, first),
-        )
-    return left
+        before = joined[-1] if joined else None
+        if before is not None and before[1] == stride and before[0] + stride * before[2].shape[1] == first:
+            joined[-1] = (before[0], stride, np.concatenate([before[2], values], axis=1))
+        else:
+            joined.append((first, stride, values))
+    kept: list[tuple[int, int, Array]] = []
+    for first, stride, values in joined:
+        even = values.shape[1] // 2 * 2
+        halved = values[:, :even].reshape(3, -1, 2).mean(axis=2, dtype=np.float64).astype("<f4")
+        kept += [(first, 2 * stride, halved)] if even else []
+        kept += [(first + stride * even, stride, values[:, even:])] if even < values.shape[1] else []
+    database.execute("DELETE FROM steps WHERE part = ?", (part,))
+    database.executemany(
+        "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, ?, ?)",
+        [(part, first, stride, values.astype("<f4").tobytes()) for first, stride, values in kept],
+    )
+    return sum(values.shape[1] for _, _, values in kept)
 
 
 def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:
-    """Take out every second point but the first and the last, if the points of a part take more bytes than ``most``."""
+    """Take half of the recorded steps out, if those of a part take more bytes than ``most``."""
     ids = [each for (each,) in database.execute("SELECT id FROM tensors WHERE part = ?", (part,))]
     size = 0
     for tensor in ids:
@@ -53,11 +70,34 @@ def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:
     if size <= most:
         return
     steps = database.execute("SELECT DISTINCT step FROM weights WHERE tensor = ? ORDER BY step", ids[:1]).fetchall()
-    for (step,) in steps[1:-1:2]:
-        database.execute("DELETE FROM unit_figures WHERE part = ? AND step = ?", (part, step))
+    taken = [step for (step,) in steps]
+    for step in sorted(set(taken) - set(sparser(taken))):
+        for table in ("unit_figures", "looks"):
+            database.execute(f"DELETE FROM {table} WHERE part = ? AND step = ?", (part, step))
         for tensor in ids:
             database.execute("DELETE FROM weights WHERE tensor = ? AND step = ?", (tensor, step))
             database.execute("DELETE FROM tensor_figures WHERE tensor = ? AND step = ?", (tensor, step))
+
+
+def sparser(steps: list[int]) -> list[int]:
+    """Return at most half of some ascending steps: the first, the last, and between them early ones nearer together.
+
+    Examples
+    --------
+    >>> sparser(list(range(0, 40)))
+    [0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16, 19, 23, 27, 32, 38, 39]
+    """
+    growth = GROWTH
+    while True:
+        kept = steps[:1]
+        for step in steps[1:]:
+            if step >= kept[-1] * growth:
+                kept.append(step)
+        if steps and kept[-1] != steps[-1]:
+            kept.append(steps[-1])
+        if len(kept) <= max(len(steps) // 2, 2):
+            return kept
+        growth = 1 + 2 * (growth - 1)
 
 
 def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: int) -> None:
@@ -70,8 +110,24 @@ def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: 
         database.execute("DELETE FROM snapshots WHERE part = ? AND step = ?", (part, step))
 
 
-def bytes_of(folder: Path, files: Collection[str] = ()) -> int:
-    """Return how many bytes the files of a run take; of all, or of those with these names."""
-    return sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file() and (not files or path.name in files)
-    )
+def remove_states(folder: Path) -> None:
+    """Take out the files of all parts: nothing goes on from here."""
+    for path in (folder / STATES).glob("*.safetensors"):
+        path.unlink()
+    if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
+        (folder / STATES).rmdir()
+
+
+def remove_run(folder: Path) -> bool:
+    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
+    there = (folder / DATABASE).exists()
+    if there:
+        remove_states(folder)
+        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
+            path.unlink()
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
+            (folder / name).unlink(missing_ok=True)
+        for place in (folder / SNAPSHOTS, folder):
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
+    return there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,15 +85,22 @@ class WeightHistory:
 class Run:
     """The folder of a run, also while training writes to it.
 
+    Parameters
+    ----------
+    folder
+        Of the run.
+    database
+        The connection to read through, of whoever writes the run; by default one of its own.
+
     Raises
     ------
     RunError
         If it is no such folder, or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: sqlite3.Connection | None = None) -> None:
         self.folder = folder
-        self.database = schema.connect(folder / schema.DATABASE)
+        self.database = schema.connect(folder / schema.DATABASE) if database is None else database
 
     def __enter__(self) -> Run:
         return self
@@ -183,6 +191,13 @@ class Run:
             "SELECT step, figures FROM unit_figures WHERE part = ? AND layer = ? ORDER BY step", (part, layer)
         )
         return [(step, UnitFigures.from_json(json.loads(figures))) for step, figures in rows]
+
+    def looks(self, part: int = 0) -> Array:
+        """Return what recorded steps did to their own batches: (n, 3), the step, its mean loss before and after."""
+        rows = self.database.execute(
+            "SELECT step, before, after FROM looks WHERE part = ? ORDER BY step", (part,)
+        ).fetchall()
+        return np.array(rows, np.float64).reshape(-1, 3)
 
     def layers(self, part: int = 0) -> list[str]:
         """Return the names of the layers whose outputs were looked at, in the order of the network."""

@@ -17,11 +17,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pondera.recording.health.check import Health, check
+from pondera.recording.merging import merge
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
 
-__all__ = ["Recorder", "Run", "found_in", "open"]
+__all__ = ["Health", "Recorder", "Run", "check", "found_in", "merge", "open"]
 
 
 def open(folder: str | os.PathLike[str]) -> Run:  # noqa: A001 (as pondera.runs.open it reads well)

@@ -62,5 +62,5 @@ def schedule_of(level: str) -> Schedule:
         If there is no such level.
     """
     if level not in SCHEDULES:
-        raise ArgumentError(unknown("level of recording", level, SCHEDULES))
+        raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
     return SCHEDULES[level]

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from pondera.errors import RunError
 
-DATABASE = "run.sqlite"
+DATABASE, SNAPSHOTS, STATES, LOCK = "run.sqlite", "snapshots", "states", "run.lock"
+"""What is in the folder of a run: files and folders of them."""
 
 VERSION = 1
 """Of the tables; kept in SQLite's ``user_version``."""
@@ -60,6 +61,13 @@ CREATE TABLE unit_figures (    -- a layer's outputs for the batch of a step
     layer TEXT NOT NULL,
     figures TEXT NOT NULL,     -- JSON of UnitFigures
     PRIMARY KEY (part, step, layer)
+) WITHOUT ROWID;
+CREATE TABLE looks (           -- a step's own batch, before and after its update
+    part INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    before REAL,               -- its mean loss; NULL for NaN
+    after REAL,
+    PRIMARY KEY (part, step)
 ) WITHOUT ROWID;
 CREATE TABLE weights (         -- weights one by one just before a step, and their gradients in it
     tensor INTEGER NOT NULL REFERENCES tensors,

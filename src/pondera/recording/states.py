@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.errors import ModelFileError, PonderaWarning, RunError
-from pondera.recording.writer import STATES
+from pondera.recording.schema import STATES
 from pondera.training.epoch import State, weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import Best

@@ -236,7 +236,8 @@ class TorchWatch:
                 outputs[name] = outputs_of(LAYERS[type(module).__name__], out)
                 recording.spent += time.perf_counter() - begun
 
-        return look
+        hidden: Callable[[Any, Any, Any], None] = self._torch.compiler.disable(look)
+        return hidden
 
     def _begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """Look at the weights before a step, and at the gradients if they are there."""

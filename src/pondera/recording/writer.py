@@ -19,11 +19,10 @@ from pondera.files import lock
 from pondera.recording import room, schema
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.followed import followed
+from pondera.recording.schema import LOCK, SNAPSHOTS, STATES
 from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
-
-SNAPSHOTS, STATES, LOCK = "snapshots", "states", "run.lock"
 
 WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
@@ -136,12 +135,14 @@ class RunWriter:
         gradients: Mapping[str, Array] | None = None,
         units: Mapping[str, UnitFigures] | None = None,
         squares: Mapping[str, float] | None = None,
+        losses: tuple[float, float] | None = None,
     ) -> None:
         """Write down the weights on both sides of a step, its gradients, and what the layers made of its batch.
 
-        ``squares`` are the sums of each tensor's squared gradients, where these themselves are not given.
+        ``squares`` are the sums of each tensor's squared gradients, where these are not given, and ``losses``
+        the batch's mean loss before the step and after it.
         """
-        self.later(self.write_point, part, step, before, after, gradients, units, squares)
+        self.later(self.write_point, part, step, before, after, gradients, units, squares, losses)
 
     def snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         """Write all weights as they are after so many steps to a file of their own."""
@@ -200,6 +201,8 @@ class RunWriter:
             job(*arguments)
         except (sqlite3.Error, OSError, PonderaError) as error:
             self.failure = str(error)
+        except Exception as error:  # a thread that dies would have training wait for it for ever
+            self.failure = f"{type(error).__name__}: {error}"
 
     def _commit(self, done: threading.Event | None = None) -> None:
         self._committed = time.perf_counter()
@@ -266,6 +269,7 @@ class RunWriter:
         gradients: Mapping[str, Array] | None,
         units: Mapping[str, UnitFigures] | None,
         squares: Mapping[str, float] | None,
+        losses: tuple[float, float] | None = None,
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
@@ -284,9 +288,11 @@ class RunWriter:
             "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
             [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in (units or {}).items()],
         )
+        if losses is not None:  # SQLite keeps NaN as NULL, and infinities as they are
+            self.database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", (part, step, *losses))
         known.points += 1
         if known.points % LOOKS == 0:
-            room.thin_points(self.database, part, self._share)
+            room.thin_points(self.database, part, self._share(room.POINTS))
 
     def _values(self, known: _Part, name: str, step: int, w: Array, gradient: Array | None) -> None:
         places = known.places[name]
@@ -309,13 +315,12 @@ class RunWriter:
         write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
         self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (part, step, file))
         size = sum(value.nbytes for value in self._parts[part].start.values())
-        room.thin_snapshots(self.database, self.folder, part, int(self._share / max(size, 1)))
+        room.thin_snapshots(self.database, self.folder, part, int(self._share(room.SNAPSHOTS_SHARE) / max(size, 1)))
 
-    @property
-    def _share(self) -> float:
-        """Bytes that the points of one part may take, or its snapshots."""
+    def _share(self, share: float) -> float:
+        """Return how many bytes one part may take of a share of the budget."""
         size = sum(value.nbytes for part in self._parts.values() for value in part.start.values())
-        return room.allowed(self.budget, size) / room.SHARE / len(self._parts)
+        return room.allowed(self.budget, size) * share / len(self._parts)
 
 
 class _Part:

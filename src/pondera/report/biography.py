@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.explaining.connections import Weight
+from pondera.explaining.weight import Weight
 from pondera.recording.biography import Biography
 from pondera.report.plot import plot
 from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, figure

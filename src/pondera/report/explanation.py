@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pondera.choice import counted, listed
-from pondera.explaining.connections import Weight
 from pondera.explaining.explanation import Explanation
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
-from pondera.report.terminal import GRAVE, NEGATIVE, POSITIVE, QUIET, bar, ending, figure
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure
 from pondera.report.timeline import sparkline
 
 SHOWN = 20  # columns that are listed
@@ -107,7 +106,7 @@ def _rest(console: Console, found: Explanation) -> None:
         if found.headline == "permutation"
         else "the mean size of a column's Shapley values"
     )
-    console.print(Text(f"Shares of {title}: {meant}.", style=QUIET))
+    console.print(Text(f"Shares of {title}: {meant}. {found.tested}", style=QUIET))
 
 
 def _methods(found: Explanation) -> Table:
@@ -227,42 +226,25 @@ def show_row(console: Console, found: RowExplanation) -> None:
         table.add_row(Text(f"{len(order) - SHOWN} others", style=QUIET), "", f"{rest:+.4g}", bar(rest, largest, BAR))
     table.add_row(Text("sum: this row's score", style="bold"), "", Text(f"{found.score:.4g}", style="bold"), "")
     console.print(table)
-    if found.change is not None:
+    _change(console, found)
+
+
+def _change(console: Console, found: RowExplanation) -> None:
+    """Say which change turns the class, how far it is, and among what it was looked for."""
+    if found.searched is None:
+        return
+    console.print()
+    if found.change is None:
+        console.print(Text("No change that turns the class was found."))
+    else:
         steps = " and ".join(
             f"{name} = {_value(after)} instead of {_value(before)}"
             for name, before, after in zip(found.change.columns, found.change.before, found.change.after, strict=True)
         )
-        console.print()
         console.print(Text(f"The nearest change found that turns the class: {steps} gives {found.change.prediction}."))
-
-
-def show_weight(console: Console, found: Weight) -> None:
-    """Print what one weight does, and which rows push it."""
-    place = ",".join(map(str, found.index))
-    console.print(Text.assemble((f"{found.name}[{place}]", "bold"), f" = {found.value:.6g}"))
-    console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("change of the mean error when it is set to 0", f"{found.ablation:+.4g}")
-    table.add_row(Text("  what its slope says", style=QUIET), f"{found.first_order:+.4g}")
-    table.add_row(Text("  what slope and curvature say", style=QUIET), f"{found.second_order:+.4g}")
-    table.add_row("slope of the mean error", f"{found.gradient:+.4g}")
-    table.add_row("curvature", f"{found.curvature:+.4g}")
-    console.print(table)
-    low = float(found.errors.min())
-    curve = Text(sparkline([float(each) - low for each in found.errors]), style=POSITIVE)
-    ends = (figure(float(found.values[0])), figure(float(found.values[-1])))
-    console.print()
-    console.print(Text.assemble("error, as it goes from ", ends[0], " ", curve, " to ", ends[1]))
-    up, down = found.strongest()
-    console.print(_pushes(found, up, "rows that would have it larger", POSITIVE))
-    console.print(_pushes(found, down, "rows that would have it smaller", NEGATIVE))
-
-
-def _pushes(found: Weight, rows: list[int], what: str, style: str) -> Text:
-    parts = ", ".join(f"{row} ({found.pushes[row]:+.3g})" for row in rows) or "none"
-    return Text.assemble((f"{what}: ", style), parts)
+        far = f"It is {found.change.distance:.3g} away: numbers in deviations of their column, another category as 1."
+        console.print(Text(far, style=QUIET))
+    console.print(Text(f"Looked at: {found.searched}", style=QUIET))
 
 
 def _value(value: Any) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from pondera.choice import counted
+from pondera.explaining.explain import PAIRED
 from pondera.explaining.explanation import Explanation
 from pondera.markup import escaped, table
-from pondera.report.charts.explanation import CHARTS
+from pondera.report.charts.explanation import CHARTS, DRAWN
 from pondera.report.charts.reading import svg
 from pondera.report.explanation import VERDICTS, retrained_words
 from pondera.report.page import Section, page
+
+LISTED = 40  # columns of the table
 
 COLOURS = {"green": "#2f855a", "yellow": "#c7791f", "red": "#c53030"}
 
@@ -20,7 +25,9 @@ def explanation_page(found: Explanation, name: str) -> str:
     figures += [("error below a constant's", f"{evidence.skill:.0%}")] if evidence.skill is not None else []
     figures += [("starts agree", f"{evidence.stability:.2f}")] if evidence.stability is not None else []
     figures += [("methods agree", f"{evidence.agreement:.2f}")] if evidence.agreement is not None else []
-    sections = [_verdict(found), *_charts(found), _methods(found)]
+    ranking, *charts = _charts(found)
+    parts = [_verdict(found), ranking, _columns(found), *charts, *_pairs(found), _methods(found)]
+    sections = [each for each in parts if each is not None]
     return page(f"What matters to {found.unit}", name, figures, sections)
 
 
@@ -46,10 +53,43 @@ def _verdict(found: Explanation) -> Section:
 def _charts(found: Explanation) -> list[Section]:
     drawn = [(title, sentence, draw(found)) for title, (sentence, draw) in CHARTS.items()]
     return [
-        Section(title, sentence, f"<figure style='margin:0'>{svg(chart)}</figure>")
+        Section(title, sentence + _left_out(found, title), f"<figure style='margin:0'>{svg(chart)}</figure>")
         for title, sentence, chart in drawn
         if chart is not None
     ]
+
+
+def _left_out(found: Explanation, title: str) -> str:
+    """Say how many columns are not drawn, where not all are."""
+    most, count = DRAWN.get(title), len(found.names)
+    return "" if most is None or count <= most else f" Drawn are the {most} most important of {count:,} columns."
+
+
+def _columns(found: Explanation) -> Section:
+    """Return the ranking as a table."""
+    rows = []
+    for place, k in enumerate(found.order[:LISTED], 1):
+        low, high = found.intervals[k]
+        interval = "–" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f} %"
+        rows.append([found.names[k], place, f"{100 * found.importance[k]:.1f} %", interval, found.verdict_of(k)])
+    more = len(found.names) - len(rows)
+    left = f"<p class='quiet'>and {counted(more, 'less important column')}; --json has all</p>" if more else ""
+    head = ["column", "place", "importance", "95 %", "rank, as far as it is known"]
+    return Section("The columns in order", found.tested, table(head, rows) + left)
+
+
+def _pairs(found: Explanation) -> list[Section]:
+    """Return what pairs of the most important columns do together, if any do."""
+    rows = [
+        [f"{each.first} × {each.second}", f"{each.share:.0%}", f"{each.strength:.3g}"] for each in found.interactions
+    ]
+    if not rows:
+        return []
+    sentence = (
+        f"Of pairs of the {PAIRED} most important columns: how much of what both do is not the sum of what each does "
+        "alone (Friedman's H), and the deviation of that in the unit of the score."
+    )
+    return [Section("What pairs do together", sentence, table(["columns", "share", "strength"], rows))]
 
 
 def _methods(found: Explanation) -> Section:
@@ -62,4 +102,7 @@ def _methods(found: Explanation) -> Section:
         "<style>section:last-of-type :is(td,th){white-space:normal;text-align:left;overflow-wrap:normal!important}"
         "section:last-of-type td:first-child{min-width:9.5em}</style>"
     )
-    return Section("Methods", f"{counted(len(rows), 'method')} were used.", style + table(head, rows))
+    left = "".join(f"<li>{escaped(name)}: {escaped(why)}</li>" for name, why in found.left_out.items())
+    left = f"<p>Left out:</p><ul>{left}</ul>" if left else ""
+    used = f"{counted(len(rows), 'method')} {'was' if len(rows) == 1 else 'were'} used."
+    return Section("Methods", used, style + table(head, rows) + left)

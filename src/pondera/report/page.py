@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pondera import __version__
 from pondera.errors import ArgumentError
-from pondera.files import whole_file
+from pondera.files import obstacle, whole_file
 from pondera.findings import Finding
 from pondera.markup import STYLE, escaped
+
+MARK = "<meta name='generator' content='Pondera"
+"""What every page has near its beginning: a file without it is not replaced by one."""
+
+BEGINNING = 1024
 
 LOOK = (
     STYLE
@@ -43,10 +47,6 @@ footer{margin-top:1.4rem;font-size:.85rem}
 )
 
 
-MARK, ENDING = b"<footer>Pondera ", 200
-"""What the last bytes of every page have in them, and how many these are at most."""
-
-
 @dataclass(frozen=True)
 class Section:
     """One part of a page: a heading, a sentence that says how to read it, and its content as HTML."""
@@ -75,16 +75,17 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     )
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"{MARK} {escaped(__version__)}'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escaped(title)}</title><style>{LOOK}</style></head><body><main>"
         f"<h1>{escaped(title)}</h1><p class='quiet'>{escaped(subtitle)}</p><dl class='figures'>{large}</dl>"
-        f"{parts}{MARK.decode()}{escaped(__version__)}</footer></main></body></html>\n"
+        f"{parts}<footer>Pondera {escaped(__version__)}</footer></main></body></html>\n"
     )
 
 
 def check_page(path: Path, *sources: Path) -> None:
-    """Raise where a page cannot be written, or would replace what is no page of ours: before anything is read.
+    """Raise where a page cannot be written, or would take the place of something else: before the work begins.
 
     Parameters
     ----------
@@ -96,26 +97,27 @@ def check_page(path: Path, *sources: Path) -> None:
     Raises
     ------
     ArgumentError
-        Naming the page.
+        Naming the page, where that is one of the sources, a file that is no page of Pondera's, a folder, or cannot be
+        written to.
     """
+    why = obstacle(path)
+    if why is not None:
+        raise ArgumentError(f"--html {path}: {why}.")
     for source in sources:
         for file in source.iterdir() if source.is_dir() else (source,):
             if path.exists() and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
-    if path.is_dir():
-        raise ArgumentError(f"--html {path}: expected a file to write, found a folder. Give a name such as page.html.")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ArgumentError(f"--html {path}: {path.parent} is no folder that can be written to. Give another place.")
     if path.exists() and not _is_page(path):
-        raise ArgumentError(f"--html {path}: this file is no page of Pondera and is left alone. Give another name.")
+        raise ArgumentError(
+            f"--html names {path}, a file that is no page of Pondera's and would be lost. Give the page another name."
+        )
 
 
 def _is_page(path: Path) -> bool:
-    """Say whether a file is such a page, or empty, by how it ends."""
+    """Whether a file is a page of ours, or empty."""
     with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - ENDING, 0))
-        end = file.read()
-    return not end or MARK in end
+        beginning = file.read(BEGINNING)
+    return not beginning or MARK.encode() in beginning
 
 
 def write_page(path: Path, content: str) -> None:

@@ -22,7 +22,7 @@ def plot(x: Sequence[float], y: Sequence[float], width: int = 60, height: int = 
     --------
     >>> for line in plot([0, 1, 2], [0, 1, 0], width=3, height=1):
     ...     print(line)
-    ⡠⠊⠢
+    ⡠⠓⢄
     """
     across, down = 2 * width - 1, 4 * height - 1
     low, high = min(y), max(y)

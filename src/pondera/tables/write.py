@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pondera.errors import TableError
-from pondera.files import whole_file
+from pondera.files import obstacle, whole_file
 
 
 def _write_text(separator: str) -> Callable[[pl.DataFrame, Path], None]:
@@ -45,7 +45,7 @@ def check_place(place: Path) -> None:
     Raises
     ------
     TableError
-        An unknown end of the name, a folder, or a folder that is not there.
+        An unknown end of the name, a folder, or a folder that is not there or cannot be written to.
     """
     if place.suffix.lower() not in WRITERS:
         found = repr(place.suffix) if place.suffix else "none"
@@ -53,10 +53,9 @@ def check_place(place: Path) -> None:
             f"{place}: the name must end in one of {', '.join(WRITERS)}, which says how to write the table; "
             f"found {found}."
         )
-    if not place.parent.is_dir():
-        raise TableError(f"{place}: there is no folder '{place.parent}' to write to; make it first.")
-    if place.is_dir():
-        raise TableError(f"{place} is a folder; expected the name of a file.")
+    why = obstacle(place)
+    if why is not None:
+        raise TableError(f"{place}: {why}.")
 
 
 def write_predictions(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:

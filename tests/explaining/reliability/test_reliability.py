@@ -161,7 +161,6 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"agreement": None}, "partly", "One method only"),
         ({"ordered": False, "equal": True}, "reliable", "they matter equally"),
         ({"skill": None, "answered": False}, "partly", "Without the right answers"),
-        ({"skill": None, "rated": False}, "partly", "no fixed point"),
         ({"columns": 1, "ordered": False, "agreement": None, "outdone": None}, "reliable", "one input only"),
     ],
 )

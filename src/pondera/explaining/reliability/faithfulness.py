@@ -10,6 +10,7 @@ import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.explaining.alike import replaced
+from pondera.explaining.method import fewer
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
@@ -83,7 +84,7 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
     if len(question.inputs) < 2:
         raise ArgumentError("Orders of columns need at least 2 of them.")
     random = np.random.default_rng(seed)
-    few = question.sample(ROWS, random)
+    few = question.sample(fewer(ROWS, len(question.inputs)), random)
     before_scores = few.scores(subject)
     known = few.answers is not None and few.error is not None
     before = float(few.errors(subject).mean()) if known else 0.0

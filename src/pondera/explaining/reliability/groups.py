@@ -103,6 +103,8 @@ def _canonical(one: _Block, other: _Block) -> float:
     """Return the largest correlation that directions reach which carry enough of both columns, adjusted for chance."""
     if not one.basis.shape[1] or not other.basis.shape[1]:
         return 0.0
+    if one.basis.shape[1] == other.basis.shape[1] == 1:  # as of numbers: one direction, which carries all of both
+        return float(np.sqrt(_adjusted(float(one.basis[:, 0] @ other.basis[:, 0]) ** 2, len(one.values), 1)))
     left, sizes, right = np.linalg.svd(one.basis.T @ other.basis, full_matrices=False)
     carried = np.minimum(np.cumsum(one.carried(left)), np.cumsum(other.carried(right.T)))
     enough = np.flatnonzero(carried >= CARRIED)

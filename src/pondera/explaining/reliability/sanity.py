@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.explaining.method import Method
+from pondera.explaining.method import Method, fewer
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import rank_correlation, shares
 from pondera.explaining.subject import Subject
@@ -85,7 +85,7 @@ def sanity(
     meaningless
         What was trained on answers that mean nothing.
     """
-    few = question.sample(ROWS, np.random.default_rng(seed))
+    few = question.sample(fewer(ROWS, len(question.inputs)), np.random.default_rng(seed))
 
     def values(of: Subject) -> Array:
         return method.measure(few, of, np.random.default_rng(seed)).values

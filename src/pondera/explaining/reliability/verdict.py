@@ -24,8 +24,8 @@ class Evidence:
     Attributes
     ----------
     skill
-        By how much the network's error is below that of the best constant, as a share of the latter; None where the
-        answers are not known.
+        By how much the network's error is below that of the best constant, as a share of what right outputs would be
+        below it; None where the answers are not known or all the same.
     stability
         The rank correlation between networks of other starts; None with one network.
     agreement
@@ -39,8 +39,8 @@ class Evidence:
         Whether any two columns differ measurably.
     equal
         Where they do not: whether intervals are so narrow that they are equal.
-    answered, rated
-        Whether the right answers are known, and whether the loss is one that says how good a network is.
+    answered
+        Whether the right answers are known.
     columns
         How many there are.
     """
@@ -53,7 +53,6 @@ class Evidence:
     ordered: bool
     equal: bool = False
     answered: bool = True
-    rated: bool = True
     columns: int = 2
 
 
@@ -116,8 +115,6 @@ def _doubts(evidence: Evidence) -> list[str]:
     found = []
     if not evidence.answered:
         found.append("Without the right answers it is not known whether the network is any good.")
-    elif not evidence.rated:
-        found.append("How good the network is cannot be said: this loss is measured from no fixed point.")
     elif evidence.skill is None:
         found.append("All right answers are the same: whether the network is any good cannot be said.")
     if evidence.stability is None:

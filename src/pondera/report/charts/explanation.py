@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pondera.explaining.explain import EFFECTS
 from pondera.explaining.explanation import Explanation
 from pondera.report.charts.reading import data_of
 from pondera.report.charts.style import AMBER, BLUE, LINE, QUIET
@@ -129,7 +130,7 @@ def dependence(found: Explanation) -> Any:
             continue
         values = [value if isinstance(value, bool | int | float) else str(value) for value in each.values]
         numeric = each.ordered and all(isinstance(value, int | float) for value in values)
-        kind, middle = "Q" if numeric else "N", float(each.mean.mean())
+        kind = "Q" if numeric else "N"
         x = alt.X(
             f"value:{kind}",
             title=None,
@@ -138,13 +139,14 @@ def dependence(found: Explanation) -> Any:
             scale=alt.Scale(zero=False, nice=False) if numeric else alt.Undefined,
         )
         title = ending(each.name, LETTERS)
-        mean = [{"value": v, "score": float(s) - middle} for v, s in zip(values, each.mean, strict=True)]
+        title += f" ({len(values)} of {len(values) + each.others:,} values)" if each.others else ""
+        mean = [{"value": v, "score": float(s)} for v, s in zip(values, each.centered, strict=True)]
         if not each.ordered:
             chart = alt.Chart(data_of(mean), width=PANEL, height=150, title=title).mark_bar(color=BLUE)
             panels.append(chart.encode(x=x, y=alt.Y("score:Q", title=None)))
             continue
         single = [
-            {"value": v, "score": float(s - curve.mean()), "row": row}
+            {"value": v, "score": float(s - each.shares @ curve), "row": row}
             for row, curve in enumerate(each.curves[:CURVES])
             for v, s in zip(values, curve, strict=True)
         ]
@@ -186,9 +188,9 @@ CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
         ranking,
     ),
     "How each column acts": (
-        "Change of the score along a column. Blue: accumulated local effects, right where columns vary "
-        "together. Dashed: "
-        "the mean over all rows (partial dependence). Grey: single rows.",
+        "Change of the score along a column, from its mean over the rows. Blue lines: accumulated local effects, right "
+        "where columns vary together. Dashed, and bars of categories: the mean over all rows (partial dependence). "
+        "Grey: single rows.",
         dependence,
     ),
     "Methods side by side": ("The share that each method gives each column.", heat_map),
@@ -203,3 +205,10 @@ CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
     ),
 }
 """Title -> what it shows, and the function that draws it, or returns None where there is nothing to draw."""
+
+DRAWN: dict[str, int] = {
+    "Which columns matter": BARS,
+    "How each column acts": EFFECTS,
+    "Methods side by side": BARS,
+}
+"""Title -> how many columns are drawn, the most important ones."""

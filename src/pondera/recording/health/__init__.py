@@ -1,0 +1,1 @@
+"""What is wrong with a training: rules that read its run, also while it grows."""

@@ -1,0 +1,115 @@
+"""A run checked: what is wrong with its training, so far or in the end."""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pondera.errors import RunError
+from pondera.findings import Finding
+from pondera.recording.health.changes import merged
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rules import findings_of, in_order
+from pondera.recording.run import Run
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is wrong with a training.
+
+    Attributes
+    ----------
+    run
+        The folder.
+    state
+        ``"finished"``, ``"unfinished"`` while it is trained or where it was killed, or why it ended before.
+    steps
+        How many were taken.
+    findings
+        The gravest first; those of rules that are not sure come last, and say ``"possibly"``.
+    """
+
+    run: str
+    state: str
+    steps: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What the findings advise, by setting, such as ``{"learning_rate": 0.001}``."""
+        return merged(self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "run": self.run,
+            "state": self.state,
+            "steps": self.steps,
+            "findings": [
+                {**finding.to_json(), "figures": plain(finding.figures), "since": finding.figures.get("since")}
+                for finding in self.findings
+            ],
+            "changes": self.changes,
+        }
+
+
+def check(folder: str | os.PathLike[str]) -> Health:
+    """Return what is wrong with the training that a run was recorded of, also while it is trained.
+
+    Of a population the same finding in several networks is one, which names them.
+
+    Raises
+    ------
+    RunError
+        If it is no folder of a run, damaged, or nothing was recorded yet.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, pondera
+    >>> x = np.random.default_rng(0).standard_normal((64, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with pondera.runs.Recorder(folder, level="full") as recorder:
+    ...         plan = pondera.Plan(optimizer="sgd", learning_rate=0.0, epochs=20)
+    ...         network = pondera.Network.create(3, pondera.Dense(1))
+    ...         fitted = pondera.fit(network, x, x[:, 0] * x[:, 1], plan, recorder=recorder)
+    ...     pondera.runs.check(folder).findings[0].figures["distance"]
+    0.0
+    """
+    with Run(Path(folder)) as run:
+        try:
+            known = {part: Facts.of(run, part) for part in run.parts}
+            state, taken = run.state, run.taken
+        except (sqlite3.Error, ValueError) as error:
+            raise RunError(f"{folder}: the run is damaged: {error}. Record the training again.") from error
+    if not taken:
+        raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
+    found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
+    return Health(str(folder), state, taken, _joined(found, len(known)))
+
+
+def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:
+    """Return findings of several networks with those of one rule as one, in the order of the rules."""
+    if parts == 1:
+        return tuple(finding for _, finding in found)
+    by: dict[str, list[tuple[int, Finding]]] = {}
+    for part, finding in found:
+        by.setdefault(finding.rule, []).append((part, finding))
+    joined = []
+    for same in by.values():
+        networks, first = [part for part, _ in same], same[0][1]
+        said = f"{first.statement} In {len(networks)} of {parts} networks."
+        joined.append(replace(first, statement=said, figures={**first.figures, "networks": networks}))
+    return in_order(joined)
+
+
+def plain(value: Any) -> Any:
+    """Return figures as JSON can hold them: what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

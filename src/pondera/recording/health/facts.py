@@ -1,0 +1,262 @@
+"""What rules look at: the figures of a run, as they were known after any of its steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.run import Run, Steps, TensorHistory
+
+Array = np.ndarray[Any, Any]
+
+FIRST, GROWTH = 4, 1.5
+"""While training goes on rules are asked at this step first, and again after so many times as many."""
+
+RECENT = 3
+"""Points in the last half of the steps are recent, and at least so many of the last ones."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A dense layer of a chain: its matrix, what comes in, and what a weight is multiplied by.
+
+    Attributes
+    ----------
+    name, before
+        Of the layer, and of the one whose outputs come in; ``""`` for the inputs themselves.
+    inputs, units
+        Its shape.
+    factor
+        1, or 1/√inputs in the neural tangent parametrization.
+    """
+
+    name: str
+    before: str
+    inputs: int
+    units: int
+    factor: float
+
+    @property
+    def weight(self) -> str:
+        """The name of its matrix."""
+        return f"{self.name}.weight"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a training.
+
+    Attributes
+    ----------
+    about
+        Of the run as a whole.
+    part
+        The number of the network.
+    steps, epochs, tensors, units
+        As :class:`~pondera.recording.run.Run` gives them.
+    looks
+        (n, 3) of recorded steps, as :meth:`~pondera.recording.run.Run.looks` gives them.
+    ended
+        Why training ended; empty while it goes on.
+    """
+
+    about: Mapping[str, Any]
+    part: int
+    steps: Steps
+    epochs: Sequence[Mapping[str, Any]]
+    tensors: Mapping[str, TensorHistory]
+    units: Mapping[str, Sequence[tuple[int, UnitFigures]]]
+    looks: Array
+    ended: str = ""
+
+    @classmethod
+    def of(cls, run: Run, part: int = 0) -> Facts:
+        """Return what a run says of one of its networks."""
+        return cls(
+            run.about,
+            part,
+            run.steps(part),
+            run.epochs(part),
+            {name: run.tensor(name, part) for name in run.tensors(part)},
+            {layer: run.units(layer, part) for layer in run.layers(part)},
+            run.looks(part),
+            run.about.get(f"ended.{part}", {}).get("reason", ""),
+        )
+
+    def until(self, step: int) -> Facts:
+        """Return what was known just after a step."""
+        told = int(np.searchsorted(self.steps.first, step, "right"))
+        steps = Steps(*(each[:told] for each in vars(self.steps).values()))
+        tensors = {}
+        for name, tensor in self.tensors.items():
+            count = int(np.searchsorted(tensor.steps, step, "right"))
+            tensors[name] = replace(tensor, steps=tensor.steps[:count], figures=tensor.figures[:count])
+        return replace(
+            self,
+            steps=steps,
+            epochs=[epoch for epoch in self.epochs if epoch["step"] <= step + 1],
+            tensors=tensors,
+            units={name: [each for each in found if each[0] <= step] for name, found in self.units.items()},
+            looks=self.looks[: int(np.searchsorted(self.looks[:, 0], step, "right"))],
+            ended="" if step < self.taken - 1 else self.ended,
+        )
+
+    @cached_property
+    def on_the_way(self) -> tuple[Facts, ...]:
+        """What was known when the rules were asked while training went on."""
+        found, wanted = [], FIRST
+        for step in self.points.tolist():
+            if step >= wanted:
+                found.append(self.until(step))
+                wanted = asked_next(step)
+        return tuple(found)
+
+    @cached_property
+    def points(self) -> Array:
+        """The steps that were recorded from both sides."""
+        return next(iter(self.tensors.values())).steps if self.tensors else np.zeros(0, np.int64)
+
+    @property
+    def taken(self) -> int:
+        """How many steps were told of."""
+        return int(self.steps.first[-1]) + 1 if len(self.steps.first) else 0
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The plan, as plain values."""
+        found: Mapping[str, Any] = self.about.get("identity", {}).get("plan", {})
+        return found
+
+    @cached_property
+    def planned(self) -> int:
+        """How many steps the plan has; those that were taken where it is not known."""
+        return max(int(self.plan.get("epochs", 0)) * int(self.about.get("steps_per_epoch", 0)), self.taken)
+
+    @property
+    def rows(self) -> Mapping[str, Any]:
+        """Figures of the rows; see :func:`pondera.recording.health.rows.figures_of`."""
+        found: Mapping[str, Any] = self.about.get("rows", {})
+        return found
+
+    @property
+    def baseline(self) -> float:
+        """The mean loss of the best constant outputs; NaN where it is not known, or 0."""
+        return float(self.rows.get("baseline") or math.nan)
+
+    @property
+    def floor(self) -> float:
+        """The loss of perfect outputs: not 0 where labels are smoothed."""
+        return float(self.rows.get("floor") or 0.0)
+
+    @property
+    def span(self) -> float:
+        """By how much the best constant's loss is above that of perfect outputs; NaN where it is not known."""
+        span = self.baseline - self.floor
+        return span if span > 0 else math.nan
+
+    @property
+    def seen(self) -> int:
+        """How many steps were taken when one was last recorded from both sides: those since then hide their weights."""
+        return int(self.points[-1]) + 1 if len(self.points) else 0
+
+    @cached_property
+    def matrices(self) -> tuple[str, ...]:
+        """The names of tensors of two or more axes, as the layers come."""
+        return tuple(name for name, tensor in self.tensors.items() if len(tensor.shape) >= 2)
+
+    @cached_property
+    def layers(self) -> Sequence[Mapping[str, Any]]:
+        """The network's layers, as plain values."""
+        architecture = self.about.get("identity", {}).get("architecture") or {}
+        found: Sequence[Mapping[str, Any]] = architecture.get("layers", [])
+        return found
+
+    @cached_property
+    def chain(self) -> tuple[Connection, ...]:
+        """The dense layers of the network, but for those inside of others, from the inputs on."""
+        found, before = [], ""
+        for k, layer in enumerate(self.layers):
+            name = f"layers.{k}"
+            tensor = self.tensors.get(f"{name}.weight")
+            if layer.get("kind") == "dense" and tensor is not None:
+                inputs, units = tensor.shape
+                ntk = layer.get("parametrization") == "ntk"
+                found.append(Connection(name, before, inputs, units, 1 / math.sqrt(inputs) if ntk else 1.0))
+            before = name
+        return tuple(found)
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """The dense layers of the chain before the last."""
+        return tuple(each.name for each in self.chain[:-1])
+
+    def recent(self, name: str) -> Sequence[TensorFigures]:
+        """Return the figures of a tensor at recent points."""
+        tensor = self.tensors[name]
+        return tensor.figures[first_recent(tensor.steps) :]
+
+    def recent_units(self, layer: str) -> Sequence[UnitFigures]:
+        """Return the figures of a layer's outputs at recent points."""
+        found = self.units.get(layer, [])
+        return [figures for _, figures in found[first_recent(np.array([step for step, _ in found])) :]]
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step as a share of the largest of the plan so far; NaN where not known."""
+        at = int(np.searchsorted(self.steps.first, step, "right")) - 1
+        largest = self.steps.rates.max(initial=0.0)
+        return float(self.steps.rates[at] / largest) if at >= 0 and largest > 0 else math.nan
+
+    @cached_property
+    def ratios(self) -> Mapping[str, float]:
+        """Matrix -> how far recent steps moved it by its own size, at the largest learning rate: the median."""
+        return {name: found for name in self.matrices if (found := self._ratio(name, recent=True)) is not None}
+
+    @cached_property
+    def driven(self) -> Mapping[str, float]:
+        """The same, of steps in which a gradient came: what does not move without one is no matter of the rate."""
+        return {name: found for name in self.matrices if (found := self._ratio(name, True, True)) is not None}
+
+    @cached_property
+    def usual(self) -> Mapping[str, float]:
+        """The same of all recorded steps, of which half come early."""
+        return {name: found for name in self.matrices if (found := self._ratio(name, False, True)) is not None}
+
+    def _ratio(self, name: str, recent: bool, driven: bool = False) -> float | None:
+        tensor = self.tensors[name]
+        if driven and not (tensor.figures and tensor.figures[0].start_squares):
+            return None  # from 0 any step is far
+        first = first_recent(tensor.steps) if recent else 0
+        values = [
+            figures.update_ratio / rate
+            for step, figures in zip(tensor.steps[first:], tensor.figures[first:], strict=True)
+            if (rate := self.rate(int(step))) > 0 and not (driven and figures.gradient_squares == 0)
+        ]
+        finite = [value for value in values if math.isfinite(value)]
+        return float(np.median(finite)) if finite else None
+
+    def loss(self, share: float = 0.05, fewest: int = 5) -> float:
+        """Return the median loss of the last steps, a share of all: where training stands; NaN before there are any."""
+        count = max(int(share * len(self.steps.losses)), fewest)
+        return float(np.median(self.steps.losses[-count:])) if len(self.steps.losses) else math.nan
+
+
+def asked_next(step: int) -> int:
+    """Return the step from which on rules are asked again that were asked at a step.
+
+    >>> asked_next(4), asked_next(1000)
+    (6, 1500)
+    """
+    return max(int(step * GROWTH), step + 1)
+
+
+def first_recent(steps: Array) -> int:
+    """Return the place of the first recent one of steps, (n,) ascending."""
+    if not len(steps):
+        return 0
+    return int(min(np.searchsorted(steps, (steps[-1] + 1) / 2), max(len(steps) - RECENT, 0)))

@@ -1,0 +1,128 @@
+"""Rules about rows that are held out, and about the rows themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rule import Suspicion
+
+FEWEST = 5
+"""Epochs before there is anything to say."""
+
+BY_HEART = 0.1
+"""Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
+
+SLACK = 0.1
+"""Of the best constant's loss, that is added to the lowest loss on held-out rows."""
+
+SMOOTH = 3
+"""Epochs whose median stands for the last of them."""
+
+
+def overfitting(facts: Facts) -> Suspicion | None:
+    """By what share of its lowest the loss on the held-out rows rose again while the training loss fell on.
+
+    A tenth of the best constant's loss is added to the lowest: hundredths of what there was to learn are no matter.
+    """
+    epochs, held = _held(facts)
+    if len(held) < FEWEST:
+        return None
+    best = int(np.argmin(held))
+    now = float(np.median(held[-SMOOTH:]))
+    fell = epochs[-1]["training_loss"] < epochs[best]["training_loss"]
+    least = held[best] - facts.floor + SLACK * np.nan_to_num(facts.span)
+    rise = (now - held[best]) / least if least > 0 and fell else 0.0
+    after = int(epochs[best]["epoch"]) + 1
+    return Suspicion(
+        rise,
+        f"Overfitting since epoch {after}: the loss on held-out rows was {held[best]:.4g} then and is {now:.4g} now, "
+        f"while the training loss fell from {epochs[best]['training_loss']:.4g} to {epochs[-1]['training_loss']:.4g}.",
+        f"Stop there (--epochs {after}, or patience=), take a smaller network (--hidden), more rows or weight_decay=.",
+        figures={
+            "rise": rise,
+            "best": float(held[best]),
+            "now": now,
+            "epoch": after,
+            "since": int(epochs[best]["step"]),
+            "change": {"epochs": after},
+        },
+    )
+
+
+def label_noise(facts: Facts) -> Suspicion | None:
+    """How much of the best constant's loss is left on held-out rows at best, where training goes below that."""
+    epochs, held = _held(facts)
+    if len(held) < FEWEST or not facts.span > 0 or not facts.rows.get("classes"):
+        return None
+    best = float(held.min())
+    training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
+    by_heart = (best - training) / facts.span >= BY_HEART
+    return Suspicion(
+        (best - facts.floor) / facts.span if by_heart else 0.0,
+        f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
+        f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
+        "Look at the rows with the largest loss. Label smoothing forgives some: --recipe strong.",
+        figures={"best": best, "training": training},
+    )
+
+
+def leakage(facts: Facts) -> Suspicion | None:
+    """How little of the answers one column alone leaves open, in negative powers of ten."""
+    tells, column = facts.rows.get("tells"), facts.rows.get("teller")
+    if tells is None:
+        return None
+    _, held = _held(facts)
+    best = float(held.min()) if len(held) else None
+    shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}."
+    return Suspicion(
+        -math.log10(max(1 - tells, 1e-9)),
+        f"Too good to be true: column {column} alone tells {tells:.2%} of what is to be predicted.{shown}",
+        "If that column is not known when predicting, leave it out with --drop.",
+        figures={"column": column, "tells": tells, "best": best, "since": 0},
+    )
+
+
+def imbalance(facts: Facts) -> Suspicion | None:
+    """How rare the rarest class is, in powers of ten, by how little is predicted but the largest."""
+    counts = np.array(facts.rows.get("classes") or [], np.float64)
+    epochs = [epoch for epoch in facts.epochs if epoch.get("validation_metric") is not None]
+    counts = counts[counts > 0]
+    if len(counts) < 2 or len(epochs) < FEWEST:
+        return None
+    largest = float(counts.max() / counts.sum())
+    accuracy = max(float(epoch["validation_metric"]) for epoch in epochs)
+    # Where hardly any rare row is held out the accuracy says nothing: what training made of them has a say as well.
+    training = float(facts.epochs[-1]["training_loss"])
+    learned = (facts.baseline - training) / facts.span if facts.span > 0 else 1.0
+    skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned), 0.0), 1.0)
+    return Suspicion(
+        math.log10(counts.max() / counts.min()) * (1 - skill),
+        f"The largest class has {largest:.1%} of the rows and the network is right on {accuracy:.1%}: the others are "
+        "hardly ever predicted.",
+        "Let rare classes count more: class_weight='balanced'.",
+        figures={"largest": largest, "accuracy": accuracy, "change": {"class_weight": "balanced"}},
+    )
+
+
+def unscaled(facts: Facts) -> Suspicion | None:
+    """How far the columns are from the size of 1, or the largest from the middle one, in powers of ten."""
+    size, largest = facts.rows.get("size"), facts.rows.get("largest")
+    if not size or not largest:
+        return None
+    column = facts.rows.get("column")
+    return Suspicion(
+        max(abs(math.log10(size)), math.log10(largest / size)),
+        f"The inputs are not scaled: values of the middle column are of the size {size:.2g}, those of column "
+        f"{column} of {largest:.2g}.",
+        "Give each column mean 0 and deviation 1, as pondera train and the estimators do.",
+        figures={"size": size, "largest": largest, "column": column, "since": 0},
+    )
+
+
+def _held(facts: Facts) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Return the epochs with a held-out loss, and that loss."""
+    found = [dict(epoch) for epoch in facts.epochs if epoch.get("validation_loss") is not None]
+    return found, np.array([epoch["validation_loss"] for epoch in found], np.float64)

@@ -1,0 +1,123 @@
+"""Rules about the loss of the steps: diverging, on its way to an overflow, on a plateau, all noise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rate import slower
+from pondera.recording.health.rule import Suspicion
+from pondera.training.stopping import DIVERGED
+
+LARGEST = 3.4e38
+"""What float32 holds."""
+
+WINDOWS = (10, 4)
+"""Steps over which growth is looked at, at most."""
+
+FEWEST = 8
+"""Epochs, or steps, before there is a trend to speak of."""
+
+STEPS = 16
+"""Steps of which the deviation from each other can be told."""
+
+LITTLE = 0.02
+"""Of the best constant's loss: what is left when everything was learned."""
+
+DECADES = 4.0
+"""What a fall of nothing counts as, in powers of ten."""
+
+
+def diverging(facts: Facts) -> Suspicion | None:
+    """By how many powers of ten the loss is above where it began, or above that of the best constant."""
+    losses = facts.steps.losses
+    if facts.ended == DIVERGED:
+        where = facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite.")
+        return Suspicion(math.inf, where.partition(";")[0] + ".", *slower(facts, 10.0))
+    if len(losses) < FEWEST:
+        return None
+    usual = float(np.nanmax([losses[0], facts.baseline]))
+    now = facts.loss()
+    advice, where, figures = slower(facts, 10.0)
+    return Suspicion(
+        math.log10(now / usual) if now > 0 and usual > 0 else -math.inf,
+        f"The loss grows instead of falling: it is {now:.3g}, and that of the best constant, or of the first step, is "
+        f"{usual:.3g}.",
+        advice,
+        where,
+        {"loss": now, "usual": usual, **figures},
+    )
+
+
+def overflowing(facts: Facts) -> Suspicion | None:
+    """By how many powers of ten the gradients grew in the last steps, if they did so step by step."""
+    norms, losses = facts.steps.norms, facts.steps.losses
+    if len(norms) < 4 or facts.ended:
+        return None
+    grown, slope, now, taken = 0.0, 0.0, 0.0, 0
+    for values in (norms, losses):
+        for window in WINDOWS:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs = np.log10(np.abs(values[-window:]))
+            rises = np.diff(logs)
+            if np.isfinite(logs).all() and np.mean(rises > 0) >= 0.75 and logs[-1] >= logs.max() - 1e-9:
+                by = float(logs[-1] - logs[0])
+                if by > grown:
+                    grown, slope, now, taken = by, by / len(rises), float(logs[-1]), len(rises)
+    left = int((math.log10(LARGEST) - now) / slope) if slope > 0 else 0
+    advice, where, figures = slower(facts, 10.0)
+    return Suspicion(
+        grown,
+        f"Loss or gradients grew {10**grown:,.3g} times in {taken} steps: NaN ahead, in about {left:,} steps.",
+        advice,
+        where,
+        {"powers_of_ten": grown, "steps_left": left, **figures},
+    )
+
+
+def plateaued(facts: Facts) -> Suspicion | None:
+    """How little the loss of the epochs changed in the last half of them, over its three thirds.
+
+    Where hardly anything is left of the best constant's loss, training has arrived and stands on no plateau.
+    """
+    losses = np.array([epoch["training_loss"] for epoch in facts.epochs if epoch["training_loss"] is not None])
+    if len(losses) < 2 * FEWEST:
+        return None
+    half = losses[len(losses) // 2 :]
+    thirds = [float(np.median(each)) for each in np.array_split(half, 3)]
+    left = thirds[1] - facts.floor
+    change = (max(thirds) - min(thirds)) / left if left > 0 and not left < LITTLE * facts.span else math.inf
+    began = facts.epochs[len(losses) // 2]
+    fewer = max(int(began["epoch"]), 1)
+    return Suspicion(
+        -math.log10(max(change, 10**-DECADES)),
+        f"The loss stands still: in the last {len(half)} epochs it went from {thirds[0]:.4g} to {thirds[2]:.4g}.",
+        f"If that is good enough, train for fewer epochs (--epochs {fewer}); if not, try a larger learning rate or a "
+        "larger network (--hidden).",
+        figures={
+            "loss": thirds[2],
+            "before": thirds[0],
+            "change_of_loss": change,
+            "since": int(began["step"]),
+        },
+    )
+
+
+def noisy(facts: Facts) -> Suspicion | None:
+    """How far apart the losses of neighbouring steps are, as a share of the best constant's."""
+    losses = facts.steps.losses[len(facts.steps.losses) // 2 :]
+    if len(losses) < STEPS:
+        return None
+    usual = facts.span if facts.span > 0 else float(np.median(losses))
+    apart = float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
+    batch = int(facts.plan.get("batch_size", 1))
+    larger = max(8 * batch, 32)
+    return Suspicion(
+        apart / usual if usual > 0 else 0.0,
+        f"The loss of a step says little: it differs from its neighbours' by {apart:.3g}, and the best constant's is "
+        f"{usual:.3g}.",
+        f"Take more rows a step: --batch-size {larger}.",
+        figures={"deviation": apart, "usual": usual, "batch_size": batch, "change": {"batch_size": larger}},
+    )

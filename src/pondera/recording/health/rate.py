@@ -1,0 +1,157 @@
+"""Rules about how far a step goes: too far, not far enough, differently from layer to layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pondera.recording.health.facts import Facts, first_recent
+from pondera.recording.health.rule import Suspicion
+from pondera.training.plan import Plan
+
+GOOD = 1e-3
+"""How far a step moves a matrix, by its own size, as a rule of thumb (Hinton 2010)."""
+
+DECADES = 9.0
+"""What nothing at all counts as, in powers of ten."""
+
+FEWEST = 8
+"""Steps before there is anything to say."""
+
+POINTS = 12
+"""Steps that were looked at, at least: the first ones go far."""
+
+TIMES = 5
+"""The median change of a batch's loss counts so many times as much as the worst rise."""
+
+
+def too_high(facts: Facts) -> Suspicion | None:
+    """How far steps change the loss of their own batch: the worst rise, or 5 times the median.
+
+    Both are by the best constant's loss, or the first one where that is larger.
+
+    A step that goes too far overshoots its own batch, or fits it and spoils the others: both are large changes.
+    """
+    if len(facts.looks) < POINTS:
+        return None
+    before, after = facts.looks[:, 1], facts.looks[:, 2]
+    usual = float(np.nanmax([facts.span, before[0] - facts.floor]))
+    with np.errstate(invalid="ignore"):
+        change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
+    rise = max(float(change.max()), 0.0)
+    median = float(np.median(np.abs(change[first_recent(facts.looks[:, 0]) :])))
+    advice, where, figures = slower(facts, 10.0)
+    return Suspicion(
+        max(rise, TIMES * median),
+        f"The learning rate is too high: a step changes the loss of its own batch by {median:.1%} of the best "
+        f"constant's, and made it larger by {rise:.1%} at the worst.",
+        advice,
+        where,
+        {"rise": rise, "median": median, **figures},
+    )
+
+
+def too_low(facts: Facts) -> Suspicion | None:
+    """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
+    if not facts.usual or facts.seen < FEWEST:
+        return None
+    rates = facts.steps.rates
+    mean = float(np.mean(rates) / rates.max()) if rates.max() > 0 else 0.0
+    reach = max(facts.usual.values()) * facts.planned * mean
+    peak = peak_of(facts)
+    factor = 10.0 if reach > 0.01 else 100.0
+    return Suspicion(
+        -math.log10(max(reach, 10**-DECADES)),
+        f"The learning rate is too low: if all {facts.planned:,} steps pulled the same way, no matrix of weights would "
+        f"move by more than {reach:.2%} of its size.",
+        f"Learn faster: --learning-rate {peak * factor:.3g}." if peak else "Learn faster: learning_rate=.",
+        figures={
+            "reach": reach,
+            "planned": facts.planned,
+            **({"change": {"learning_rate": _rounded(peak * factor)}} if peak else {}),
+        },
+    )
+
+
+def out_of_range(facts: Facts) -> Suspicion | None:
+    """By how many powers of ten the steps of a matrix are off a thousandth of its size, at the worst one."""
+    off = {name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD)) for name, ratio in facts.driven.items()}
+    if not off or facts.seen < FEWEST:
+        return None
+    worst = max(off, key=lambda name: off[name])
+    ratio = facts.driven[worst]
+    factor = 0.1 if ratio > GOOD else 10.0
+    peak = peak_of(facts)
+    return Suspicion(
+        off[worst],
+        f"A step moves {worst} by {ratio:.2g} of its size; about {GOOD:g} is usual.",
+        f"Learn {'slower' if factor < 1 else 'faster'}: --learning-rate {peak * factor:.3g}.",
+        worst,
+        {"ratio": ratio, "change": {"learning_rate": _rounded(peak * factor)}} if peak else {"ratio": ratio},
+    )
+
+
+def stuck_layer(facts: Facts) -> Suspicion | None:
+    """How many times less far a step moves one matrix than the others, in powers of ten."""
+    if len(facts.ratios) < 2 or facts.seen < FEWEST:
+        return None
+    least = min(facts.ratios, key=lambda name: facts.ratios[name])
+    others = float(np.median([ratio for name, ratio in facts.ratios.items() if name != least]))
+    if others < 1e-9:
+        return None  # then none of them moves, which another rule says
+    ratio = facts.ratios[least]
+    return Suspicion(
+        min(math.log10(others / max(ratio, others * 10**-DECADES)), DECADES),
+        f"{least} does not train: a step moves it by {ratio:.2g} of its size, and the others by {others:.2g}.",
+        "If it is frozen on purpose, nothing needs doing. Otherwise look for what lets no gradient through to it: dead "
+        "units behind it, or an activation that saturates (--activation).",
+        least,
+        {"ratio": ratio, "others": others},
+    )
+
+
+def never_moved(facts: Facts) -> Suspicion | None:
+    """How near all matrices are to their start, by its size, in powers of ten."""
+    if facts.seen < 2 * FEWEST:
+        return None
+    moved = {}
+    for name in facts.matrices:
+        last = facts.tensors[name].figures[-1:]
+        if last and last[0].start_squares > 0:
+            moved[name] = math.sqrt(last[0].distance_squares / last[0].start_squares)
+    if not moved:
+        return None
+    most = max(moved.values())
+    peak = peak_of(facts)
+    return Suspicion(
+        -math.log10(max(most, 10**-DECADES)),
+        f"After {facts.seen:,} steps no matrix of weights is further from its start than {most:.2g} of its size.",
+        f"Learn faster: --learning-rate {max(peak * 100, 1e-3):.3g}; or look for what holds the weights.",
+        figures={"distance": most, "change": {"learning_rate": _rounded(max(peak * 100, 1e-3))}},
+    )
+
+
+def slower(facts: Facts, times: float) -> tuple[str, str, dict[str, Any]]:
+    """Return the advice to learn so many times slower, no place, and the advice as data."""
+    peak = peak_of(facts)
+    if not peak:
+        return "Take a smaller learning rate.", "", {}
+    return (
+        f"Learn slower: --learning-rate {peak / times:.3g}.",
+        "",
+        {"change": {"learning_rate": _rounded(peak / times)}},
+    )
+
+
+def peak_of(facts: Facts) -> float:
+    """Return the learning rate at its peak; 0 where it is not known."""
+    plan = dict(facts.plan)
+    if plan and plan.get("optimizer") != "custom":
+        return Plan.from_json(plan).peak
+    return float(facts.steps.rates.max(initial=0.0))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -1,0 +1,149 @@
+"""What rules need to know of the rows that are trained on: a few figures, no rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from pondera.choice import Choice
+from pondera.training.epoch import Rows
+from pondera.training.losses import loss_of
+
+Array = np.ndarray[Any, Any]
+
+MOST, FEWEST, CELLS = 1 << 16, 1 << 10, 1 << 22
+"""Rows that are looked at, evenly spaced: at most the first number, and of many inputs at least the second, or as many
+as make the third number of values."""
+
+LEAST = 1e-6
+"""Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
+
+
+def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
+    """Return figures of rows as JSON can hold them.
+
+    Returns
+    -------
+    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column; ``rms`` of all inputs;
+    ``largest``: that of the largest column, and ``column``, its number. ``tells``: the share of the targets' variance
+    that one column alone explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best
+    constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of classes, how many rows each has, by
+    their weights. What is not finite is None.
+
+    Examples
+    --------
+    >>> rows = Rows(np.array([[3.0, 100.0], [-3.0, 100.0]]), np.array([[1.0], [3.0]]), np.ones(2))
+    >>> found = figures_of(rows, Choice("squared_error"))
+    >>> found["size"], found["largest"], found["column"], found["baseline"]
+    (51.5, 100.0, 1, 1.0)
+    """
+    width = int(np.prod(rows.x.shape[1:]))
+    step = -(-len(rows.x) // max(min(MOST, CELLS // max(width, 1)), FEWEST))
+    x, targets, weights = (np.asarray(part)[::step] for part in rows)
+    counts = _classes(targets, weights, loss)
+    with np.errstate(all="ignore"):
+        found: dict[str, Any] = {
+            "count": len(rows.x),
+            "baseline": baseline(targets, weights, loss),
+            "floor": floor(loss, 1 if counts is None else len(counts)),
+        }
+        if x.ndim == 2:
+            sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+            used = sizes[sizes > 0]
+            told = told_by(x, targets, classes=counts is not None)
+            found |= {
+                "inputs": x.shape[1],
+                "size": float(np.median(used)) if len(used) else 0.0,
+                "largest": float(sizes.max()),
+                "rms": float(np.sqrt(np.mean(np.square(sizes)))),
+                "column": int(sizes.argmax()),
+                "tells": float(told.max()),
+                "teller": int(told.argmax()),
+            }
+    if counts is not None:
+        found["classes"] = counts.tolist()
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
+    }
+
+
+def told_by(x: Array, targets: Array, classes: bool) -> Array:
+    """Return the share of the variance that each column has in common with the targets: (inputs,).
+
+    Of numbers that is the squared correlation, of the target it fits best; of classes the share of the column's
+    variance that lies between their means, which is the squared correlation ratio (Pearson 1905).
+
+    >>> x = np.array([[1.0, 1.0], [2.0, 5.0], [3.0, 2.0], [4.0, 0.0]])
+    >>> told_by(x, np.array([[1.0], [2.0], [3.0], [4.0]]), classes=False).round(2).tolist()
+    [1.0, 0.13]
+    >>> told_by(np.array([[7.0], [7.0], [2.0]]), np.array([0, 0, 1]), classes=True).tolist()
+    [1.0]
+    """
+    x = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    spread = np.square(x).sum(axis=0)
+    answers = targets.reshape(len(x), -1).astype(np.float64)
+    if classes:
+        answers = (answers[:, :1] == np.unique(answers)).astype(np.float64)  # (rows, classes)
+        within = answers.T @ x  # the sums of each class
+        common = (np.square(within) / answers.sum(axis=0)[:, None]).sum(axis=0)
+    else:
+        answers = answers - answers.mean(axis=0)
+        sizes = np.square(answers).sum(axis=0)
+        common = (np.square(answers.T @ x) / np.where(sizes > 0, sizes, 1)[:, None]).max(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        told: Array = np.where(spread > 1e-12 * len(x), common / spread, 0.0)
+    return np.clip(told, 0.0, 1.0)
+
+
+def baseline(targets: Array, weights: Array, loss: Choice) -> float:
+    """Return the mean loss of the constant outputs that fit all rows best: what a network must be better than.
+
+    >>> float(round(baseline(np.array([0, 0, 0, 1]), np.ones(4), Choice("softmax_cross_entropy")), 4))
+    0.5623
+    """
+    weights = weights.astype(np.float64)
+    mean = np.average(targets, axis=0, weights=weights)
+    counts = _classes(targets, weights, loss)
+    if loss.name == "softmax_cross_entropy":
+        assert counts is not None
+        shares = np.maximum(counts / counts.sum(), LEAST)
+        smoothing = loss.options.get("label_smoothing", 0.0)
+        constant = np.log((1 - smoothing) * shares + smoothing / len(shares))
+    elif loss.name == "binary_cross_entropy":
+        smoothing = loss.options.get("label_smoothing", 0.0)
+        share = np.clip(mean * (1 - smoothing) + smoothing / 2, LEAST, 1 - LEAST)
+        constant = np.log(share / (1 - share))
+    elif loss.name == "poisson":
+        constant = np.log(np.maximum(mean, LEAST))
+    else:
+        constant = np.median(targets, axis=0) if loss.name in ("absolute_error", "huber") else mean
+    outputs = jnp.asarray(np.tile(constant, (len(targets), 1)))
+    errors = np.asarray(loss_of(loss).error(outputs, jnp.asarray(targets)), np.float64)
+    return float(np.average(errors, weights=weights))
+
+
+def floor(loss: Choice, classes: int) -> float:
+    """Return the loss of outputs that could not be better: 0, but for smoothed labels, whose entropy is left.
+
+    >>> floor(Choice("squared_error"), 1), round(floor(Choice("binary_cross_entropy", label_smoothing=0.1), 2), 4)
+    (0.0, 0.1985)
+    """
+    smoothing = float(loss.options.get("label_smoothing", 0.0))
+    count = 2 if loss.name == "binary_cross_entropy" else classes
+    if not smoothing or count < 2:
+        return 0.0
+    other, right = smoothing / count, 1 - smoothing + smoothing / count
+    return -right * math.log(right) - (count - 1) * other * math.log(other)
+
+
+def _classes(targets: Array, weights: Array, loss: Choice) -> Array | None:
+    """Return how many rows each class has, by their weights; None where targets are no classes."""
+    if loss.name == "softmax_cross_entropy":
+        return np.bincount(targets, weights).astype(np.float64)
+    if loss.name == "binary_cross_entropy" and targets.shape[1] == 1 and np.isin(targets, (0, 1)).all():
+        ones = float(weights @ targets[:, 0])
+        return np.array([float(weights.sum()) - ones, ones])
+    return None

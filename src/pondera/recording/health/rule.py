@@ -1,0 +1,133 @@
+"""A rule, and what it needs to become a finding: a measure, a threshold, and what is known of how often it is right."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pondera.findings import Finding
+from pondera.recording.health.calibration import COUNTS, THRESHOLDS
+from pondera.recording.health.facts import Facts
+
+POSSIBLY = "possibly "
+"""How the names of rules begin that missed their bar."""
+
+HITS, ALARMS = 0.95, 0.02
+"""The bar: hits at least, and false alarms at most."""
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """How far something looks like a fault, and what to say of it if that is far enough.
+
+    Attributes
+    ----------
+    measure
+        Larger is worse; what the threshold is compared with.
+    statement, advice, where
+        As of a :class:`~pondera.findings.Finding`.
+    figures
+        The numbers behind the statement; ``change`` is the advice as settings, and ``since`` the step from which on it
+        is so, where the rule knows that better than when it was first found.
+    """
+
+    measure: float
+    statement: str
+    advice: str
+    where: str = ""
+    figures: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of fault: called with facts it returns a finding, or None.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    look
+        Facts -> suspicion; None where there is nothing to judge, such as units where no layers are known.
+    method
+        What is measured, in words.
+    source
+        The paper it follows.
+    """
+
+    name: str
+    look: Callable[[Facts], Suspicion | None]
+    method: str
+    source: str
+
+    def measure(self, facts: Facts) -> float:
+        """Return how far it looks like this fault; −∞ where there is nothing to judge."""
+        found = self.look(facts)
+        return -math.inf if found is None or math.isnan(found.measure) else found.measure
+
+    def __call__(self, facts: Facts) -> Finding | None:
+        """Return what the rule finds."""
+        found = self.look(facts)
+        threshold = THRESHOLDS.get(self.name, math.inf)
+        if found is None or not found.measure >= threshold:
+            return None
+        sure = is_sure(self.name)
+        statement = found.statement if sure else f"Possibly: {found.statement[:1].lower()}{found.statement[1:]}"
+        measure = found.measure if math.isfinite(found.measure) else None
+        return Finding(
+            statement,
+            {"measure": measure, "threshold": threshold, **(found.figures or {})},
+            self.method,
+            self.source,
+            certainty_of(self.name),
+            found.advice,
+            self.name if sure else f"{POSSIBLY}{self.name}",
+            found.where,
+        )
+
+    def since(self, facts: Facts, finding: Finding) -> Finding:
+        """Return the finding with the recorded step since which the rule finds it whenever it is asked."""
+        if "since" in finding.figures:
+            return finding
+        silent, speaks = -1, facts.taken - 1
+        for before in reversed(facts.on_the_way):
+            if self(before) is None:
+                silent = before.taken - 1
+                break
+            speaks = before.taken - 1
+        steps = [step for step in facts.points.tolist() if silent < step < speaks]
+        at = bisect_left(steps, True, key=lambda step: self(facts.until(step)) is not None)
+        return replace(finding, figures={**finding.figures, "since": steps[at] if at < len(steps) else speaks})
+
+    def passed(self, facts: Facts) -> Finding | None:
+        """Return what the rule found on the way and does not find any more; it advises no change of settings."""
+        found = [(before, finding) for before in facts.on_the_way if (finding := self(before)) is not None]
+        if not found:
+            return None
+        last, finding = found[-1]
+        until = next((each.taken for each in facts.on_the_way if each.taken > last.taken), facts.taken) - 1
+        figures = {name: value for name, value in finding.figures.items() if name != "change"}
+        return replace(
+            finding,
+            statement=f"Until step {until:,}: {finding.statement}",
+            figures={"since": found[0][0].taken - 1, **figures, "until": until},
+        )
+
+
+def is_sure(rule: str) -> bool:
+    """Return whether a rule met its bar on trainings that its threshold was not chosen on."""
+    known = COUNTS.get(rule)
+    return known is not None and known.hits >= HITS * known.planted and known.alarms <= ALARMS * known.healthy
+
+
+def certainty_of(rule: str) -> str:
+    """Return what is known of a rule: how often it finds what was planted, and how often it is wrong."""
+    known = COUNTS.get(rule)
+    if known is None:
+        return "not calibrated"
+    return (
+        f"found {known.hits} of {known.planted} planted faults, with false alarms in {known.alarms} of {known.healthy} "
+        "healthy trainings (held out)"
+    )

@@ -1,0 +1,171 @@
+"""Every rule, and what all of them find.
+
+A new rule is a function from facts to a suspicion and a line in :data:`RULES`; `python -m benchmarks.health` finds its
+threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pondera.findings import Finding
+from pondera.recording.health import depth, held, progress, rate, units
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rule import POSSIBLY, Rule
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "loss diverging",
+        progress.diverging,
+        "median loss of the last twentieth of the steps against the first one, and against the best constant's",
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.2",
+    ),
+    Rule(
+        "NaN ahead",
+        progress.overflowing,
+        "powers of ten by which loss or gradients grew in the last 10 steps",
+        "Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063",
+    ),
+    Rule(
+        "weights never moved",
+        rate.never_moved,
+        "‖w − start‖ / ‖start‖ of every matrix",
+        "Zhang, Bengio & Singer 2019, arXiv 1902.01996",
+    ),
+    Rule(
+        "learning rate too high",
+        rate.too_high,
+        "loss of a step's own batch before and after the step: the worst rise, or 5 times the median",
+        "Cohen et al. 2021, arXiv 2103.00065",
+    ),
+    Rule(
+        "learning rate too low",
+        rate.too_low,
+        "‖update‖ / ‖w‖ times the steps of the plan",
+        "Bengio 2012, arXiv 1206.5533",
+    ),
+    Rule(
+        "inputs not scaled",
+        held.unscaled,
+        "√mean x² of every column",
+        "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp",
+    ),
+    Rule(
+        "bad initialization",
+        depth.bad_start,
+        "size of the weighted sums of each hidden layer at the first step",
+        "Glorot & Bengio 2010; He et al. 2015, arXiv 1502.01852",
+    ),
+    Rule(
+        "vanishing gradients",
+        depth.vanishing,
+        "√mean g² of a layer's weights by the size of what comes in, first layer against the last hidden one",
+        "Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010",
+    ),
+    Rule(
+        "exploding gradients",
+        depth.exploding,
+        "√mean g² of a layer's weights by the size of what comes in, first layer against the last hidden one",
+        "Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063",
+    ),
+    Rule(
+        "layer that does not train",
+        rate.stuck_layer,
+        "‖update‖ / ‖w‖ of a matrix against the median of the others",
+        "Raghu et al. 2017, arXiv 1706.05806",
+    ),
+    Rule(
+        "rank collapse",
+        units.collapsed,
+        "participation ratio of a layer's outputs",
+        "Dong, Cordonnier & Loukas 2021, arXiv 2103.03404; Gao et al. 2017, bioRxiv 214262",
+    ),
+    Rule("dead units", units.dead, "units silent in all recent batches", "Lu et al. 2019, arXiv 1903.06733"),
+    Rule(
+        "never-used units",
+        units.never_used,
+        "units silent in every batch looked at",
+        "Lu et al. 2019, arXiv 1903.06733",
+    ),
+    Rule(
+        "saturated units",
+        units.saturated,
+        "share of outputs where the derivative is below a twentieth of its largest",
+        "Glorot & Bengio 2010",
+    ),
+    Rule(
+        "leakage",
+        held.leakage,
+        "share of the targets' variance that one column alone explains",
+        "Kaufman et al. 2012, ACM TKDD 6(4)",
+    ),
+    Rule(
+        "overfitting",
+        held.overfitting,
+        "loss on held-out rows against its lowest, median of 3 epochs",
+        "Prechelt 1998, Early Stopping – But When?",
+    ),
+    Rule(
+        "label noise",
+        held.label_noise,
+        "lowest loss on held-out rows by the best constant's, where training goes a tenth of that below",
+        "Zhang et al. 2017, arXiv 1611.03530; Arpit et al. 2017, arXiv 1706.05394",
+    ),
+    Rule(
+        "class imbalance ignored",
+        held.imbalance,
+        "rows of the largest class by those of the rarest, and the accuracy above always saying the largest",
+        "He & Garcia 2009, IEEE TKDE 21(9)",
+    ),
+    Rule(
+        "noisy",
+        progress.noisy,
+        "difference of the losses of neighbouring steps",
+        "McCandlish et al. 2018, arXiv 1812.06162",
+    ),
+    Rule(
+        "update ratio out of range",
+        rate.out_of_range,
+        "‖update‖ / ‖w‖ of every matrix, median of recent points",
+        "Hinton 2010, A Practical Guide to Training Restricted Boltzmann Machines",
+    ),
+    Rule(
+        "plateaued",
+        progress.plateaued,
+        "median loss of the last quarter of the epochs against the quarter before",
+        "Prechelt 1998, Early Stopping – But When?",
+    ),
+)
+"""The rules, the gravest first."""
+
+
+def findings_of(facts: Facts) -> tuple[Finding, ...]:
+    """Return what is wrong with a training, the gravest first.
+
+    What was wrong on the way and is no more comes after that, and says until when; what is only possibly wrong comes
+    last.
+
+    Parameters
+    ----------
+    facts
+        Of a run, at its end or anywhere before.
+    """
+    now, before = [], []
+    for rule in RULES:
+        finding = rule(facts)
+        if finding is not None:
+            now.append(rule.since(facts, finding))
+        elif (passed := rule.passed(facts)) is not None:
+            before.append(passed)
+    return in_order([*now, *before])
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings the gravest first: what is so now, what was so on the way, what is only possibly so."""
+    places = {rule.name: place for place, rule in enumerate(RULES)}
+
+    def place(finding: Finding) -> tuple[bool, bool, int]:
+        name = finding.rule.removeprefix(POSSIBLY)
+        return finding.rule != name, "until" in finding.figures, places[name]
+
+    return tuple(sorted(findings, key=place))

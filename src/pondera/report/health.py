@@ -1,0 +1,27 @@
+"""What is wrong with a training, for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from pondera.choice import counted
+from pondera.recording.health.changes import flags
+from pondera.recording.health.check import Health
+from pondera.report.reading import show_finding
+from pondera.report.terminal import QUIET
+
+
+def show_health(console: Console, health: Health) -> None:
+    """Print the findings, the gravest first, and since when each is so."""
+    console.print(Text.assemble((health.run, "bold"), f"  {health.state}, {counted(health.steps, 'step')}"))
+    for finding in health.findings:
+        show_finding(console, finding)
+        if "since" in finding.figures:
+            console.print(Text(f"  since step {finding.figures['since']:,}", style=QUIET))
+    if options := flags(health.changes):
+        console.print()
+        console.print(Text.assemble("All of that together: pondera train … ", (options, "bold")))
+    if not health.findings:
+        console.print()
+        console.print(Text("No rule found anything wrong with this training."))

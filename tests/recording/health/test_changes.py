@@ -1,0 +1,30 @@
+"""What findings advise as settings."""
+
+from pondera.findings import Finding
+from pondera.recording.health.changes import flags, improved, merged
+
+
+def finding(rule, **change):
+    return Finding("", {"change": change}, rule=rule)
+
+
+def test_the_graver_finding_is_followed():
+    found = [finding("loss diverging", learning_rate=0.001), finding("noisy", batch_size=64, learning_rate=1.0)]
+    assert merged(found) == {"learning_rate": 0.001, "batch_size": 64}
+
+
+def test_what_is_only_possible_changes_nothing():
+    assert merged([finding("possibly noisy", batch_size=64)]) == {}
+
+
+def test_findings_without_changes():
+    assert merged([Finding("x")]) == {}
+    assert flags({}) == ""
+
+
+def test_settings_keep_what_nobody_advises_against():
+    assert improved({"epochs": 9, "learning_rate": 1.0}, [finding("noisy", batch_size=64)]) == {
+        "epochs": 9,
+        "learning_rate": 1.0,
+        "batch_size": 64,
+    }

@@ -1,0 +1,147 @@
+"""Runs that are none, are empty, half written, of one step or full of NaN: a sentence or an answer."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.errors import RunError
+
+X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
+Y = X[:, 0] * X[:, 1]
+NETWORK = pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(1)])
+
+
+def recorded(folder, y=Y, network=NETWORK, x=X, **plan):
+    """Train a little and keep the run."""
+    with pondera.runs.Recorder(folder, "full") as recorder:
+        return pondera.fit(network, x, y, pondera.Plan(**plan), recorder=recorder)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(RunError, match="expected the folder of a run"):
+        pondera.runs.check(tmp_path / "nothing")
+
+
+def test_another_database(tmp_path):
+    with sqlite3.connect(tmp_path / "run.sqlite") as other:
+        other.execute("CREATE TABLE steps (part)")
+    with pytest.raises(RunError, match="another program"):
+        pondera.runs.check(tmp_path)
+
+
+def test_no_database(tmp_path):
+    (tmp_path / "run.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(RunError, match="cannot be read"):
+        pondera.runs.check(tmp_path)
+
+
+def test_a_damaged_database(tmp_path):
+    recorded(tmp_path, epochs=30)
+    path = tmp_path / "run.sqlite"
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\xa5" * (len(data) - 8192)
+    path.write_bytes(data)
+    with pytest.raises(RunError, match="damaged"):
+        pondera.runs.check(tmp_path)
+
+
+def test_figures_of_another_size(tmp_path):
+    recorded(tmp_path, epochs=30)
+    with sqlite3.connect(tmp_path / "run.sqlite") as database:
+        database.execute("UPDATE tensor_figures SET figures = x'00'")
+    with pytest.raises(RunError, match="damaged"):
+        pondera.runs.check(tmp_path)
+
+
+def test_nothing_recorded_yet(tmp_path):
+    pondera.runs.Recorder(tmp_path).writer.close()
+    with pytest.raises(RunError, match="nothing was recorded yet"):
+        pondera.runs.check(tmp_path)
+
+
+def test_no_epochs(tmp_path):
+    recorded(tmp_path, epochs=0)
+    with pytest.raises(RunError, match="nothing was recorded yet"):
+        pondera.runs.check(tmp_path)
+
+
+def test_one_step(tmp_path):
+    recorded(tmp_path, epochs=1)
+    found = pondera.runs.check(tmp_path)
+    assert (found.state, found.steps, found.findings) == ("finished", 1, ())
+
+
+def test_a_run_that_is_being_written(tmp_path):
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
+        seen = []
+
+        def progress(where):
+            recorder.writer.flush()
+            seen.append(pondera.runs.check(tmp_path))
+
+        pondera.fit(NETWORK, X, Y, pondera.Plan(epochs=30), recorder=recorder, progress=progress)
+    assert {each.state for each in seen} == {"unfinished"}
+    assert [each.steps for each in seen] == list(range(1, 31))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_training_that_overflows(tmp_path):
+    fitted = recorded(tmp_path, 1e3 * Y, optimizer="sgd", learning_rate=1e3, epochs=50, batch_size=16)
+    assert fitted.reason == "diverged"
+    found = pondera.runs.check(tmp_path)
+    assert any(finding.rule.endswith("loss diverging") for finding in found.findings)
+    assert found.to_json()["findings"][0]["figures"]["measure"] is None  # it is infinite
+
+
+def test_inputs_that_are_not_finite(tmp_path):
+    x = X.copy()
+    x[:, 1] = np.nan
+    recorded(tmp_path, x=x, epochs=2)
+    with pytest.raises(RunError, match="nothing was recorded yet"):
+        pondera.runs.check(tmp_path)
+
+
+def test_a_plain_function_has_no_layers(tmp_path):
+    weights = {"a": np.ones((3, 1), np.float32)}
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
+        plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
+        pondera.fit(lambda w, x: x @ w["a"], X, Y, plan, weights=weights, recorder=recorder)
+    (found, *_) = pondera.runs.check(tmp_path).findings
+    assert found.rule.endswith("weights never moved")
+    assert found.figures["distance"] == 0
+
+
+def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path):
+    def fails(part, finding):
+        raise ZeroDivisionError("of the display")
+
+    plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
+    with (
+        pytest.warns(pondera.errors.PonderaWarning, match="on_finding failed: ZeroDivisionError: of the display"),
+        pondera.runs.Recorder(tmp_path, "full", on_finding=fails) as recorder,
+    ):
+        pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
+    with pondera.runs.open(tmp_path) as run:
+        assert run.state == "finished"
+        assert run.taken == 60
+
+
+def test_findings_are_told_while_training_goes_on(tmp_path):
+    told = []
+    with pondera.runs.Recorder(
+        tmp_path, "full", on_finding=lambda part, finding: told.append((part, finding))
+    ) as recorder:
+        plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
+        pondera.fit(NETWORK, X, Y, plan, recorder=recorder)
+    assert [part for part, finding in told if finding.rule.endswith("weights never moved")] == [0]
+
+
+def test_a_population_is_one_list(tmp_path):
+    with pondera.runs.Recorder(tmp_path, "full") as recorder:
+        plan = pondera.Plan(epochs=20, optimizer="sgd", learning_rate=0.0)
+        pondera.fit_population(NETWORK.architecture, X, Y, plan, seeds=2, recorder=recorder)
+    (found, *_) = pondera.runs.check(tmp_path).findings
+    assert found.figures["networks"] == [0, 1]
+    assert "In 2 of 2 networks." in found.statement

@@ -1,0 +1,72 @@
+"""Figures of rows, held against scikit-learn and SciPy."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import entropy
+from sklearn.feature_selection import f_classif, r_regression
+
+from pondera.choice import Choice
+from pondera.recording.health.rows import baseline, figures_of, floor, told_by
+from pondera.training.epoch import Rows
+from pondera.training.losses import LOSSES, loss_of
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((200, 5))
+KIND = RANDOM.integers(3, size=200)
+NUMBERS = X[:, :1] + RANDOM.standard_normal((200, 1))
+WEIGHTS = RANDOM.uniform(0.5, 2, 200)
+
+
+def test_what_a_column_tells_of_numbers():
+    expected = r_regression(X, NUMBERS[:, 0]) ** 2
+    np.testing.assert_allclose(told_by(X, NUMBERS, classes=False), expected, rtol=1e-9)
+
+
+def test_what_a_column_tells_of_classes():
+    f, _ = f_classif(X, KIND)
+    between, within = 2, 200 - 3
+    expected = f * between / (f * between + within)
+    np.testing.assert_allclose(told_by(X, KIND, classes=True), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_no_constant_is_better(name, smoothing, x64):
+    smoothed = smoothing and name.endswith("cross_entropy")
+    loss = Choice(name, label_smoothing=smoothing) if smoothed else Choice(name)
+    targets = {
+        "softmax_cross_entropy": KIND,
+        "binary_cross_entropy": (KIND[:, None] > 0) * 1.0,
+        "poisson": KIND[:, None],
+    }
+    answers = targets.get(name, NUMBERS)
+    outputs = 3 if name == "softmax_cross_entropy" else 1
+
+    def mean(constant):
+        errors = loss_of(loss).error(np.tile(constant, (200, 1)), answers)
+        return float(np.average(np.asarray(errors), weights=WEIGHTS))
+
+    best = minimize(mean, np.zeros(outputs), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}).fun
+    slack = 0.02 if name in ("absolute_error", "huber") else 1e-6  # their constant is the median, without weights
+    assert best - 1e-9 <= baseline(answers, WEIGHTS, loss) <= best + slack
+
+
+@pytest.mark.parametrize(("name", "classes"), [("binary_cross_entropy", 2), ("softmax_cross_entropy", 7)])
+def test_the_loss_of_perfect_outputs(name, classes):
+    shares = np.full(classes, 0.2 / classes)
+    shares[0] += 0.8
+    assert floor(Choice(name, label_smoothing=0.2), classes) == pytest.approx(entropy(shares))
+
+
+def test_figures_are_json_whatever_the_rows():
+    x = np.array([[np.nan, 0.0, 1.0], [np.inf, 0.0, 1.0]])
+    found = figures_of(Rows(x, np.array([[1.0], [np.nan]]), np.ones(2)), Choice("squared_error"))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_classes_are_counted_by_their_weights():
+    found = figures_of(Rows(X[:3], np.array([0, 1, 1]), np.array([4.0, 1.0, 1.0])), Choice("softmax_cross_entropy"))
+    assert found["classes"] == [4.0, 2.0]

@@ -1,0 +1,158 @@
+"""Each rule finds its fault where it is planted, and is silent about a healthy training."""
+
+import numpy as np
+import optax
+import pytest
+
+import pondera
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rules import RULES
+
+RULE = {rule.name: rule for rule in RULES}
+X = np.random.default_rng(1).standard_normal((320, 6)).astype(np.float32)
+Y = np.tanh(X @ np.linspace(-1, 1, 6, dtype=np.float32)) + 0.5 * X[:, 0] * X[:, 1]
+KIND = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
+PLAN = pondera.Plan(epochs=24, batch_size=32, learning_rate=3e-3, keep="last")
+
+
+def network(activation="relu", depth=2, change=None):
+    """A network of hidden layers of 16 units, and its start changed."""
+    made = pondera.Network.create(6, [*(pondera.Dense(16, activation) for _ in range(depth)), pondera.Dense(1)], seed=1)
+    return made if change is None else made.with_weights(change({k: np.array(v) for k, v in made.weights.items()}))
+
+
+def facts(folder, made=None, x=X, y=Y, plan=PLAN, validation=0.25):
+    """Train and return what the run says."""
+    with pondera.runs.Recorder(folder) as recorder:
+        recorder.schedule = recorder.schedule._replace(share=None)  # a busy machine must not fail a test
+        pondera.fit(made or network(), x, y, plan, validation=validation, recorder=recorder)
+    with pondera.runs.open(folder) as run:
+        return Facts.of(run)
+
+
+def times(factor):
+    return lambda weights: {k: v * factor if v.ndim == 2 else v for k, v in weights.items()}
+
+
+def alike(weights):
+    return {k: np.full_like(v, 0.3) if v.ndim == 2 else v for k, v in weights.items()}
+
+
+def out_of_reach(weights):
+    weights["layers.0.bias"][:12] = -100
+    return weights
+
+
+def freezing():
+    def first(weights):
+        return {name: name.startswith("layers.0.") for name in weights}
+
+    return optax.chain(optax.scale_by_adam(), optax.scale(-1.0), optax.masked(optax.set_to_zero(), first))
+
+
+def leaking():
+    x = X.copy()
+    x[:, 3] = Y + 0.01 * X[:, 3]
+    return x
+
+
+def few(seed=0):
+    random = np.random.default_rng(seed)
+    rows = slice(0, 96)
+    return {"x": X[rows], "y": (Y[rows] + random.standard_normal(96)).astype(np.float32), "validation": 0.5}
+
+
+def mislabelled():
+    random = np.random.default_rng(2)
+    wrong = random.random(len(KIND)) < 0.5
+    return np.where(wrong, random.integers(2, size=len(KIND)), KIND).astype(np.int32)
+
+
+def unbalanced():
+    random = np.random.default_rng(3)
+    return (random.random(len(X)) < 0.02).astype(np.int32)
+
+
+LABELS = PLAN.replace(loss="binary_cross_entropy")
+
+PLANTED = {
+    "loss diverging": lambda f: facts(f, plan=PLAN.replace(optimizer="sgd", learning_rate=30.0)),
+    "NaN ahead": lambda f: facts(f, network(depth=0), plan=PLAN.replace(optimizer="sgd", learning_rate=1.5)),
+    "weights never moved": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.0)),
+    "learning rate too high": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.5)),
+    "learning rate too low": lambda f: facts(f, plan=PLAN.replace(learning_rate=3e-6)),
+    "inputs not scaled": lambda f: facts(f, x=X * np.array([1, 1, 1000, 1, 1, 1], np.float32)),
+    "bad initialization": lambda f: facts(f, network(change=times(0.01))),
+    "vanishing gradients": lambda f: facts(f, network("tanh", 6, times(0.1))),
+    "exploding gradients": lambda f: facts(f, network("relu", 6, times(3.0))),
+    "layer that does not train": lambda f: facts(f, plan=PLAN.replace(optimizer=freezing())),
+    "rank collapse": lambda f: facts(f, network(change=alike)),
+    "dead units": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.3)),
+    "never-used units": lambda f: facts(f, network(change=out_of_reach)),
+    "saturated units": lambda f: facts(f, network("tanh", 2, times(20.0))),
+    "leakage": lambda f: facts(f, x=leaking()),
+    "overfitting": lambda f: facts(f, plan=PLAN.replace(epochs=300, learning_rate=1e-2), **few()),
+    "label noise": lambda f: facts(f, y=mislabelled(), plan=LABELS.replace(epochs=150, learning_rate=1e-2)),
+    "class imbalance ignored": lambda f: facts(f, y=unbalanced(), plan=LABELS),
+    "noisy": lambda f: facts(f, plan=PLAN.replace(batch_size=1, learning_rate=0.1, epochs=3)),
+    "update ratio out of range": lambda f: facts(f, plan=PLAN.replace(learning_rate=1e-7)),
+    "plateaued": lambda f: facts(f, network(change=times(1e-6)), plan=PLAN.replace(optimizer="sgd", epochs=40)),
+}
+
+
+def found(rule, known):
+    """Whether a rule says something at the end, or said it on the way."""
+    return (rule(known) or rule.passed(known)) is not None
+
+
+def test_every_rule_is_tested():
+    assert list(PLANTED) == list(RULE)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found(name, tmp_path):
+    assert found(RULE[name], PLANTED[name](tmp_path))
+
+
+@pytest.fixture(scope="module", params=["numbers", "classes"])
+def healthy(request, tmp_path_factory):
+    """What the run of a healthy training says."""
+    folder = tmp_path_factory.mktemp("healthy")
+    return facts(folder) if request.param == "numbers" else facts(folder, network("tanh"), y=KIND, plan=LABELS)
+
+
+@pytest.mark.parametrize("name", RULE)
+def test_a_healthy_training_is_left_alone(name, healthy):
+    assert not found(RULE[name], healthy)
+
+
+@pytest.mark.parametrize("step", [0, 1, 7, 50])
+def test_what_was_known_after_a_step(step, healthy):
+    known = healthy.until(step)
+    assert known.taken == step + 1
+    assert known.points.max() <= step
+    assert all(each <= step for found in known.units.values() for each, _ in found)
+    assert all(epoch["step"] <= step + 1 for epoch in known.epochs)
+
+
+def test_since_when(tmp_path):
+    known = PLANTED["never-used units"](tmp_path)
+    rule = RULE["never-used units"]
+    assert rule.since(known, rule(known)).figures["since"] == 0
+
+
+def test_since_the_first_step_at_which_it_could_be_seen(tmp_path):
+    known = PLANTED["update ratio out of range"](tmp_path)
+    rule = RULE["update ratio out of range"]
+    since = rule.since(known, rule(known)).figures["since"]
+    assert since == next(step for step in known.points if rule(known.until(step)) is not None)
+
+
+def test_what_passed_says_until_when(tmp_path):
+    known = facts(tmp_path, network("sigmoid", 6), plan=PLAN.replace(learning_rate=1e-2))
+    rule = RULE["vanishing gradients"]
+    assert rule(known) is None
+    passed = rule.passed(known)
+    assert 0 < passed.figures["since"] < passed.figures["until"] < known.taken
+    assert passed.statement.startswith(f"Until step {passed.figures['until']:,}: ")
+    assert "change" not in passed.figures

@@ -1,0 +1,60 @@
+"""A run stays within its budget, whatever is recorded."""
+
+import numpy as np
+import pytest
+
+from pondera.recording.room import sparser
+from pondera.recording.run import Run
+from pondera.recording.writer import RunWriter
+
+
+def test_a_run_stays_within_its_budget(tmp_path):
+    random = np.random.default_rng(0)
+    weights = {"w": random.standard_normal((100, 80)).astype(np.float32)}
+    budget = 4 << 20
+    with RunWriter(tmp_path, budget) as writer:
+        writer.part(0, weights)
+        for step in range(400):
+            after = {"w": weights["w"] + 0.01 * random.standard_normal((100, 80)).astype(np.float32)}
+            writer.point(0, step, weights, after, after)
+            if step % 20 == 0:
+                writer.snapshot(0, step, weights)
+            weights = after
+    assert writer.failure is None
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= budget
+    with Run(tmp_path) as run:
+        steps = run.weight("w", (0, 0)).steps
+        assert steps[0] == 0
+        assert steps[-1] == 399
+        assert 16 < len(steps) < 60
+        assert run.tensor("w").steps.tolist() == steps.tolist()
+        assert min(run.snapshots()) == 0
+        assert all(path.exists() for path in run.snapshots().values())
+
+
+def test_early_steps_stay_nearer_together():
+    left, steps = [], range(100_000)
+    for step in steps:
+        left.append(step)
+        if len(left) > 128:
+            left = sparser(left)
+    gaps = np.diff(left[: len(left) // 2]) / np.maximum(left[1 : len(left) // 2], 1)
+    assert left[:3] == [0, 1, 2]
+    assert left[-1] == 99_999
+    assert gaps[10:].max() < 1
+
+
+def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.recording.room.MOST_STEPS", 1000)
+    with RunWriter(tmp_path) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for first in range(0, 5000, 250):
+            values = np.arange(first, first + 250, dtype=np.float64)
+            writer.steps(0, first, values, values, values)
+    with Run(tmp_path) as run:
+        told = run.steps()
+        assert run.taken == 5000
+        assert len(told.losses) <= 1250
+        # A figure is the mean over the steps from its first to the next one's.
+        widths = np.diff([*told.first.tolist(), 5000])
+        assert told.losses == pytest.approx(told.first + (widths - 1) / 2)
