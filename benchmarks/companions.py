@@ -243,6 +243,54 @@ def check_modules_that_are_gone(folder: Path) -> None:
         assert run.taken == 1
 
 
+def check_events_that_others_wrote(folder: Path) -> None:
+    """Event files of PyTorch's writer become a run."""
+    import torch
+    from torch.utils.tensorboard import SummaryWriter
+
+    import pondera
+
+    values = [torch.randn(1000) * (step + 1) for step in range(4)]
+    with SummaryWriter(str(folder / "logs")) as writer:
+        for step, each in enumerate(values):
+            writer.add_scalar("Loss/train", 1 / (step + 1), step)
+            writer.add_histogram("layer.weight", each, step)
+            writer.add_histogram("layer.weight/grad", each / 2, step)
+            writer.add_text("note", "passed over", step)
+    pondera.runs.from_tensorboard(folder / "logs", folder / "run")
+    with pondera.runs.open(folder / "run") as run:
+        assert np.allclose(run.steps().losses, 1 / np.arange(1, 5))
+        assert list(run.tensors()) == ["layer.weight"]
+        for each, figures in zip(values, run.tensor("layer.weight").figures, strict=True):
+            assert math.isclose(figures.norm, float(each.norm()), rel_tol=1e-5)
+            assert math.isclose(figures.gradient_norm, float(each.norm()) / 2, rel_tol=1e-5)
+            assert figures.spread.counts.sum() == 1000
+
+
+def check_events_that_tensorboard_reads(folder: Path) -> None:
+    """TensorBoard reads what a run is written as."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    import pondera
+    from pondera.recording.loops import Loop
+
+    loop, w = Loop(folder / "run", "full"), np.random.default_rng(0).standard_normal(1000)
+    loop.begin({"w": w})
+    for step in range(5):
+        loop.point(step, {"w": w}, {"w": w}, {"w": w})
+        loop.took(step, 1 / (step + 1), 0.1, 2.0)
+    loop.close(True)
+    pondera.runs.to_tensorboard(folder / "run", folder / "logs")
+    found = EventAccumulator(str(folder / "logs")).Reload()
+    assert [each.value for each in found.Scalars("gradient norm")] == [2.0] * 5
+    assert np.allclose([each.value for each in found.Scalars("loss")], 1 / np.arange(1, 6))
+    (*_, last) = found.Histograms("weights/w")
+    told = last.histogram_value
+    assert (last.step, told.num, told.min, told.max) == (4, 1000, w.min(), w.max())
+    assert math.isclose(told.sum_squares, float(w @ w), rel_tol=1e-9)
+    assert sum(told.bucket) == 1000
+
+
 CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "torch": (
         check_every_kind_of_parameter,
@@ -253,6 +301,7 @@ CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
         check_many_devices,
         check_modules_that_are_gone,
     ),
+    "tensorboard": (check_events_that_others_wrote, check_events_that_tensorboard_reads),
 }
 """Library -> its checks."""
 

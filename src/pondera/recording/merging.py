@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError, RunError
-from pondera.files import lock
 from pondera.recording import schema
 from pondera.recording.figures import TensorFigures
-from pondera.recording.folder import FINISHED, make_place
+from pondera.recording.folder import FINISHED, new_run
 from pondera.recording.run import Run
 from pondera.weights.safetensors import read, write
 
@@ -84,38 +82,11 @@ def merge(
         raise ArgumentError("merge takes the folders of some runs, and another folder to put them into.")
     opened = [Run(each) for each in places]
     try:
-        make_place(target, replace)
-        with _new(target) as database:
+        with new_run(target, replace) as database:
             (_join_shards if shards else _add_parts)(opened, database, target)
     finally:
         for run in opened:
             run.close()
-
-
-@contextmanager
-def _new(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Yield the database of a new run; if anything goes wrong there is none."""
-    try:
-        (folder / schema.SNAPSHOTS).mkdir(parents=True, exist_ok=True)
-        handle = lock(folder / schema.LOCK)
-    except BlockingIOError:
-        raise RunError(f"{folder}: another process is writing to this run. Give another folder.") from None
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
-    database = schema.create(folder / schema.DATABASE)
-    try:
-        database.execute("BEGIN IMMEDIATE")
-        yield database
-        database.execute("COMMIT")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.execute("PRAGMA journal_mode = DELETE")
-    except BaseException:
-        database.close()
-        handle.close()
-        make_place(folder, replace=True)
-        raise
-    database.close()
-    handle.close()
 
 
 def _add_parts(runs: Sequence[Run], database: sqlite3.Connection, folder: Path) -> None:
