@@ -1,6 +1,7 @@
 """Checks what needs libraries that are no dependencies of Pondera: PyTorch, Keras and TensorBoard.
 
-Run ``python -m benchmarks.companions``; it prints a line a check and fails with the first that does not hold.
+Run ``python -m benchmarks.companions``; it prints a line a check and fails with the first that does not hold. Keras
+computes with what ``KERAS_BACKEND`` says, else with JAX.
 """
 
 from __future__ import annotations
@@ -291,6 +292,37 @@ def check_events_that_tensorboard_reads(folder: Path) -> None:
     assert sum(told.bucket) == 1000
 
 
+def check_callback(folder: Path) -> None:
+    """Weights and losses of Keras as they are, whatever computes."""
+    import keras
+
+    import pondera
+    from pondera.recording.keras import callback
+
+    random = np.random.default_rng(0)
+    x = random.standard_normal((256, 5)).astype(np.float32)
+    layers = [keras.layers.Dense(8, "tanh"), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 8, 0.5)), "mse")
+    start = [np.array(each) for each in model.get_weights()]
+    told = model.fit(
+        x, x[:, :1] * 2, epochs=3, batch_size=32, verbose=0, validation_split=0.25, callbacks=[callback(folder, "full")]
+    )
+    with pondera.runs.open(folder) as run:
+        assert run.state == "finished"
+        assert run.taken == 18
+        assert np.allclose(run.steps().rates, 0.1 * 0.5 ** (np.arange(18) / 8), rtol=1e-5)
+        assert np.allclose(run.steps().losses.reshape(3, 6).mean(axis=1), told.history["loss"], rtol=1e-4)
+        assert [each["validation_loss"] for each in run.epochs()] == told.history["val_loss"]
+        paths = [each.path for each in model.weights]
+        assert list(run.tensors()) == paths, run.tensors()
+        for path, first, last in zip(paths, start, model.get_weights(), strict=True):
+            index = (0,) * first.ndim
+            assert run.weight(path, index).values[[0, -1]].tolist() == [first[index], last[index]]
+        known = math.isfinite(run.tensor(paths[0]).figures[3].gradient_norm)
+        assert known == (keras.backend.backend() == "torch")
+
+
 CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "torch": (
         check_every_kind_of_parameter,
@@ -301,6 +333,7 @@ CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
         check_many_devices,
         check_modules_that_are_gone,
     ),
+    "keras": (check_callback,),
     "tensorboard": (check_events_that_others_wrote, check_events_that_tensorboard_reads),
 }
 """Library -> its checks."""
