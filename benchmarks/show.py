@@ -26,6 +26,7 @@ from benchmarks import (
     steps,
     tables,
     verdicts,
+    watching,
 )
 from benchmarks.measure import load, table
 from pondera.choice import counted
@@ -85,6 +86,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "verdicts": ("verdicts", verdicts.report),
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
+        "watching": ("watching", watching.report),
     },
     HERE.parent / "docs" / "runs.md": {
         "kills": ("kills", kills.report),

@@ -1,8 +1,8 @@
 """Times a loop of PyTorch bare, watched by Pondera, and watched by wandb on as many steps.
 
 Run ``python -m benchmarks.watching``. The network has a million weights. wandb works offline and logs gradients and
-parameters once in as many steps as Pondera does on average; it keeps histograms of them, Pondera figures and histograms of
-weights, gradients and updates, and the weights themselves.
+parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of weights,
+gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
 """
 
 from __future__ import annotations
