@@ -30,7 +30,7 @@ CALIBRATION = Path(__file__).parents[1] / "src/pondera/recording/health/calibrat
 HEALTHY, PLANTED = 10, 3
 """Seeds of each shape that are trained as they are, and of each way to plant a fault in it."""
 
-FIRST = {"chosen on": 0, "held out": 2000}
+FIRST = {"chosen on": 0, "held out": 1000}
 """Seeds of the halves begin here."""
 
 BAR = (0.95, 0.02)

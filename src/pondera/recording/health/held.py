@@ -79,7 +79,7 @@ def leakage(facts: Facts) -> Suspicion | None:
     shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}."
     return Suspicion(
         -math.log10(max(1 - tells, 1e-9)),
-        f"Too good to be true: column {column} alone tells {tells:.2%} of what is to be predicted.{shown}",
+        f"Too good: column {column} alone tells {tells:.2%} of what is to be predicted.{shown}",
         "If that column is not known when predicting, leave it out with --drop.",
         figures={"column": column, "tells": tells, "best": best, "since": 0},
     )

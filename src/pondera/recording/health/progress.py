@@ -14,7 +14,7 @@ from pondera.training.stopping import DIVERGED
 LARGEST = 3.4e38
 """What float32 holds."""
 
-WINDOWS = (10, 4)
+WINDOWS = (10,)
 """Steps over which growth is looked at, at most."""
 
 FEWEST = 8
