@@ -98,10 +98,10 @@ def report(content: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             table(head, rows),
-            "What watching adds to the time of the loop: median of the rounds (fastest beside the fastest bare one). "
-            "Less than nothing is how far rounds differ by themselves. A * marks that others were at work in some of the "
-            "rounds. How many steps Pondera records depends on the time it has; wandb logs as many as it recorded in a "
-            "loop before.",
+            "What watching adds to the time of the loop: median of the rounds (fastest beside fastest bare one). "
+            "Less than nothing is how far rounds differ by themselves. A * marks that others were at work in "
+            "some of the rounds. How many steps Pondera records depends on the time it has; wandb logs as many "
+            "as it recorded in a loop before.",
             sentence(content["machine"]),
         ]
     )
