@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.machine import machine, sentence
 from benchmarks.measure import keep, table
 from benchmarks.zoo_faults import FAULTS, HEALTHY, Planted, plantings
-from benchmarks.zoo_networks import CHOSEN_ON, HELD_OUT, Half, Specimen, cnns, mlps, transformers
+from benchmarks.zoo_networks import CHOSEN_ON, HELD_OUT, Half, Specimen, cnns, detectors, mlps, transformers
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.rules import findings_of
@@ -71,6 +71,7 @@ def networks(half: Half, scale: float = 1.0) -> Networks:
             *mlps(half, some(9), deep=True),
             *cnns(half, some(12)),
             *transformers(half, some(12)),
+            *detectors(half, some(9)),
         ],
         list(mlps(half, some(9), gain=0.15, deep=True)),
         list(mlps(half, some(9), gain=8.0, deep=True)),
@@ -165,7 +166,7 @@ def report(counts: dict[str, Counts], trained: int) -> str:
         for rule, each in counts.items()
     ]
     heads = ["rule", "found", "hits", "false alarms", "share", f"≥ {BAR[0]:.0%} at ≤ {BAR[1]:.0%}"]
-    return table(heads, rows) + f"\n\n{trained} trained networks, each as it is and in four other healthy forms."
+    return table(heads, rows) + f"\n\n{trained} trained networks, each as it is and in five other healthy forms."
 
 
 def write_calibration(counts: dict[str, Counts], path: Path = CALIBRATION) -> None:

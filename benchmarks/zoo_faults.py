@@ -62,7 +62,14 @@ def rounded(specimen: Specimen, random: Random) -> Specimen:
     return replace(specimen, arrays=arrays)
 
 
-HEALTHY: tuple[Callable[[Specimen, Random], Specimen], ...] = (as_trained, half, pruned, quantized, rounded)
+def by_name(specimen: Specimen, random: Random) -> Specimen:
+    """Put the tensors into the order of their names, as many writers do."""
+    names = sorted(specimen.arrays)
+    layers = sorted(specimen.layers, key=lambda layer: names.index(layer.tensors["weight"]))
+    return replace(specimen, arrays={name: specimen.arrays[name] for name in names}, layers=tuple(layers))
+
+
+HEALTHY: tuple[Callable[[Specimen, Random], Specimen], ...] = (as_trained, half, pruned, quantized, rounded, by_name)
 
 
 def _quantized(specimen: Specimen, by_output: bool, reach: float) -> Specimen:

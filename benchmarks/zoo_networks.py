@@ -17,11 +17,12 @@ from pondera.weights.layers import INPUTS, KERNEL, OUTPUTS, Layer
 from pondera.weights.tensor import Array, Mapped, Tensor
 
 DENSE, CONVOLUTION = (INPUTS, OUTPUTS), (OUTPUTS, INPUTS, KERNEL, KERNEL)
+CONVOLUTION_1D = CONVOLUTION[:3]
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """A network of the zoo: its arrays by name, its layers, and the arrays as training began."""
+    """A network of the zoo: its arrays by name, its layers, the arrays as training began, and those never learned."""
 
     name: str
     arrays: Mapping[str, Array]
@@ -29,6 +30,7 @@ class Specimen:
     starts: Mapping[str, Array] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     chain: bool = False
+    computed: frozenset[str] = frozenset()
 
     def weights(self) -> Weights:
         """Return the arrays as if they came from a file."""
@@ -40,9 +42,9 @@ class Specimen:
         return Weights.of(tensors, "zoo", metadata=self.metadata)
 
     def matrices(self, fewest: int = 1) -> list[str]:
-        """Return the names of the tensors of connections with at least so many values."""
+        """Return the names of the tensors of connections that were learned, with at least so many values."""
         names = [layer.tensors[role] for layer in self.layers for role in layer.axes]
-        return [name for name in names if self.arrays[name].size >= fewest]
+        return [name for name in names if self.arrays[name].size >= fewest and name not in self.computed]
 
     def changed(self, **arrays: Array) -> Specimen:
         """Return the network with other arrays; a dot in a name is written as two underscores."""
@@ -284,6 +286,50 @@ def cnns(half: Half, count: int) -> Iterator[Specimen]:
             return jnp.reshape(h, (len(rows), -1)) @ weights["fc.weight"] + weights["fc.bias"]
 
         yield _trained(half, slots, apply, (x, y, classes), random, f"cnn {a}-{b}")
+
+
+def detectors(half: Half, count: int) -> Iterator[Specimen]:
+    """Yield networks that hear a tone in noise: a fixed short-time Fourier basis, convolutions, a recurrent cell."""
+    import jax
+    import jax.numpy as jnp
+
+    random = np.random.default_rng([half.seed, 9])
+    for _ in range(count):
+        window, frames = int(random.choice([16, 32])), 8
+        turns = np.outer(np.arange(window // 2 + 1), np.arange(window)) / window
+        waves = np.concatenate([np.cos(2 * np.pi * turns), -np.sin(2 * np.pi * turns)]) * np.hanning(window)
+        y = random.integers(2, size=800)
+        tones = np.sin(2 * np.pi * np.arange(window * frames) / window * random.integers(1, 5, 800)[:, None])
+        x = random.standard_normal((800, window * frames)) + 1.5 * y[:, None] * tones
+        a, b = (int(n) for n in random.choice(half.widths[:3], 2))
+        slots = {
+            "stft.basis": Slot("convolution", (window + 2, 1, window), CONVOLUTION_1D, bias=False),
+            "conv1": Slot("convolution", (a, window // 2 + 1, 3), CONVOLUTION_1D),
+            "conv2": Slot("convolution", (b, a, 3), CONVOLUTION_1D),
+            "conv3": Slot("convolution", (b, b, 3), CONVOLUTION_1D),
+            "conv4": Slot("convolution", (a, b, 3), CONVOLUTION_1D),
+            "cell.input": Slot("recurrent", (a, a), DENSE),
+            "cell.state": Slot("recurrent", (a, a), DENSE, bias=False),
+            "final": Slot("convolution", (2, a, 1), CONVOLUTION_1D),
+        }
+        basis = waves[:, None].astype(np.float32)
+
+        def apply(w: Any, rows: Any, basis: Array = basis, window: int = window) -> Any:
+            found = jax.lax.conv_general_dilated(rows[:, None], basis, (window // 2,), "VALID")
+            h = jnp.sqrt(found[:, : window // 2 + 1] ** 2 + found[:, window // 2 + 1 :] ** 2 + 1e-6)
+            for number in range(1, 5):
+                h = jax.lax.conv_general_dilated(h, w[f"conv{number}.weight"], (1,), "SAME")
+                h = jax.nn.relu(h + w[f"conv{number}.bias"][:, None])
+            state = jnp.zeros((len(rows), h.shape[1]))
+            for at in range(h.shape[2]):
+                state = jnp.tanh(
+                    h[:, :, at] @ w["cell.input.weight"] + w["cell.input.bias"] + state @ w["cell.state.weight"]
+                )
+            return state @ w["final.weight"][:, :, 0].T + w["final.bias"]
+
+        found = _trained(half, slots, apply, (x.astype(np.float32), y.astype(np.int32), 2), random, f"detector {a}-{b}")
+        name = "stft.basis.weight"
+        yield replace(found, arrays={**found.arrays, name: basis}, computed=frozenset({name}))
 
 
 def transformers(half: Half, count: int) -> Iterator[Specimen]:

@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pondera.errors import ArgumentError
+
+BEGINNING = 4096
+"""Bytes of a file that are looked at for what made it."""
+
 FLUSHES_FOLDERS = os.name != "nt"  # Windows opens no folders
 
 
@@ -74,6 +79,53 @@ def obstacle(path: str | os.PathLike[str]) -> str | None:
     except (OSError, ValueError) as error:  # a path that no system has is a ValueError
         return f"cannot be written: {getattr(error, 'strerror', None) or error}"
     return None
+
+
+def check_place(path: str | os.PathLike[str], name: str, ours: bytes | None = None, advice: str = "") -> None:
+    """Raise unless a file can be written to a place without a loss: to be asked before the work whose result it is.
+
+    Parameters
+    ----------
+    path
+        Where the file is to be.
+    name
+        What the user calls it, for messages: ``"--html"``.
+    ours
+        What files that may be replaced hold within their first :data:`BEGINNING` bytes. Others, but for empty ones,
+        may not; without it none may, and ``b""`` allows all.
+    advice
+        What else the user can do where a file is there already, such as ``"replace it with --force"``.
+
+    Raises
+    ------
+    ArgumentError
+        If there is an :func:`obstacle`, or a file that may not be replaced.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_place(Path(folder, "new.html"), "--html", b"<meta name='generator' content='Pondera")
+    ...     _ = Path(folder, "notes.txt").write_text("mine")
+    ...     check_place(Path(folder, "notes.txt"), "--html")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    pondera.errors.ArgumentError: --html ...notes.txt: is there already; give another name.
+    """
+    why = obstacle(path) or _loss(Path(path), ours, advice)
+    if why:
+        raise ArgumentError(f"{name} {path}: {why}.")
+
+
+def _loss(place: Path, ours: bytes | None, advice: str) -> str:
+    """Return that a file is there which would be lost, and what to do; nothing where none would be."""
+    if not place.exists() or not place.stat().st_size:
+        return ""
+    if ours is not None:
+        with place.open("rb") as file:
+            if ours in file.read(BEGINNING):
+                return ""
+    made = "" if ours is None else " and was not made by Pondera"
+    return f"is there already{made}; give another name{advice and f', or {advice}'}"
 
 
 def _beside(final: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 STYLE = (
@@ -10,7 +11,7 @@ STYLE = (
     "table.pondera th{text-align:right;font-weight:600;padding:.2em .8em;border-bottom:1px solid #bbb}"
     "table.pondera td{text-align:right;padding:.15em .8em;white-space:nowrap}"
     "table.pondera th:first-child,table.pondera td:first-child{text-align:left;white-space:normal;"
-    "overflow-wrap:anywhere}"
+    "overflow-wrap:anywhere;min-width:14em}"
 )
 """How a table looks, for whoever shows one by itself."""
 
@@ -26,8 +27,19 @@ def escaped(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """Return a table: the first column left, the others right.
+def path(name: object) -> str:
+    """Return the name of a tensor or layer as HTML that may be broken after its dots and slashes.
+
+    Examples
+    --------
+    >>> path("encoder.0/weight")
+    'encoder.<wbr>0/<wbr>weight'
+    """
+    return "<wbr>".join(escaped(part) for part in re.split(r"(?<=[./:])(?=.)", str(name)))
+
+
+def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "", paths: bool = False) -> str:
+    """Return a table: the first column left, the others right; with ``paths`` the first holds names of tensors.
 
     Examples
     --------
@@ -35,6 +47,10 @@ def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption:
     '<table class="pondera"><thead><tr><th>name</th><th>count</th></tr></thead><tbody><tr><td>a&lt;b</td><td>3</td></tr></tbody></table>'
     """  # noqa: E501
     head = "".join(f"<th>{escaped(each)}</th>" for each in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{escaped(each)}</td>' for each in row)}</tr>" for row in rows)
+    first = path if paths else escaped
+    body = "".join(
+        "<tr>" + "".join(f"<td>{(escaped if at else first)(each)}</td>" for at, each in enumerate(row)) + "</tr>"
+        for row in rows
+    )
     named = f"<caption>{escaped(caption)}</caption>" if caption else ""
     return f'<table class="pondera">{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

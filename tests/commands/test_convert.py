@@ -95,3 +95,14 @@ def test_errors(run, checkpoint, tmp_path, arguments, sentence):
     assert done.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
     assert checkpoint.read_bytes() == before
+
+
+def test_a_file_is_replaced_when_asked_to(run, checkpoint, tmp_path):
+    place = tmp_path / "m.pt"
+    place.write_bytes(b"something else")
+    done = run("convert", checkpoint, place)
+    assert done.code == 2
+    assert "is there already; give another name, or replace it with --force." in done.err.replace("\n", " ")
+    assert place.read_bytes() == b"something else"
+    assert run("convert", checkpoint, place, "--force").code == 0
+    assert open_weights(place)

@@ -136,7 +136,7 @@ def test_the_place_of_a_page_is_looked_at_before_the_work(run, place, tmp_path):
     (tmp_path / "thesis.html").write_text("<html>Ten years of work.</html>")
     (tmp_path / "folder.html").mkdir()
     for name, words in (
-        ("thesis.html", "no page of Pondera's and would be lost"),
+        ("thesis.html", "was not made by Pondera; give another name"),
         ("folder.html", "is a folder"),
         ("no/page.html", "there is no folder"),
         ("a" * 300 + ".html", "cannot be written"),

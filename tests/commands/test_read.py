@@ -56,6 +56,22 @@ def test_some_tensors_only(run, checkpoint):
     assert "No tensor matches" in done.err
 
 
+def test_layers_are_those_of_the_whole_file(run, tmp_path):
+    random = np.random.default_rng(0)
+    shapes = {"features.0.weight": (8, 3, 3, 3), "features.0.bias": (8,), "fc.weight": (4, 8), "fc.bias": (4,)}
+    save_file({name: random.normal(size=shape) for name, shape in shapes.items()}, tmp_path / "m.safetensors")
+
+    def layers(*options):
+        found = run("read", tmp_path / "m.safetensors", "--json", *options).json["layers"]
+        return {each["name"]: (each["kind"], each["inputs"], each["outputs"], each["strength"]) for each in found}
+
+    whole = layers()
+    assert whole["features.0"][0] == "convolution"
+    assert layers("--tensor", "*.weight") == whole
+    assert layers("--tensor", "features.*.weight") == {"features.0": whole["features.0"]}
+    assert layers("--tensor", "fc.bias") == {"fc": (*whole["fc"][:3], None)}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [(b"", "is empty"), (b"age,income\n1,2\n", "found a file of some other kind"), (b"\x80\x04N.", "holds no tensor")],
@@ -126,7 +142,7 @@ def test_spectra(run, network):
         assert layer["stable_rank"] == pytest.approx((values**2).sum() / values[0] ** 2, rel=1e-6)
         assert layer["effective_rank"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-6)
         assert layer["alpha"] > 1
-    assert "stable" in run("read", path, "--spectrum").out
+    assert "σ₁: largest singular value; stable, eff.: ranks" in run("read", path, "--spectrum").out
 
 
 class Page(HTMLParser):
@@ -162,7 +178,7 @@ def test_a_page_stands_by_itself(run, tmp_path):
     assert {"svg", "table", "section"} <= page.tags
     assert not page.tags & {"script", "link", "iframe", "object", "embed", "img"}
     assert page.foreign == []
-    assert any(hostile in text for text in page.texts)
+    assert hostile in "".join(page.texts)
     assert "m<b>.safetensors" in page.texts
 
 
@@ -205,6 +221,9 @@ def test_norms_of_rows_and_columns(run, tmp_path):
     assert tensors["w"]["column_norms"] == pytest.approx([3.0, 17**0.5])
     assert tensors["w"]["linf"] == 4.0
     assert "row_norms" not in tensors["b"]
+    shown = run("read", tmp_path / "w.npz", "--norms").out
+    assert "1 … 3 … 5" in shown
+    assert "√Σ w² of rows and of columns" in shown
 
 
 def test_a_page_never_lands_on_what_is_in_the_folder(run, network, tmp_path):
@@ -246,46 +265,31 @@ def test_spectra_of_a_matrix_that_holds_nan(run, checkpoint):
     assert layer["spectral_norm"] is None
 
 
-def test_other_files_of_a_folder_are_named(run, tmp_path):
-    save_file({"fc.weight": np.eye(3, dtype=np.float32)}, tmp_path / "model.safetensors")
-    np.savez(tmp_path / "older.npz", a=np.ones(3))
-    done = run("read", tmp_path)
-    assert "not read: 1 other file of weights in this folder, 'older.npz'" in done.out
-    assert run("read", tmp_path, "--json").json["metadata"]["not_read"] == ["older.npz"]
+def test_pages_replace_pages_only(run, network, tmp_path):
+    path, _ = network
+    page = tmp_path / "page.html"
+    assert run("read", path, "--html", page).code == 0
+    assert run("read", path, "--html", page).code == 0
+    page.write_text("<html>my own page</html>")
+    done = run("read", path, "--html", page)
+    assert done.code == 2
+    assert "was not made by Pondera; give another name." in done.err.replace("\n", " ")
+    assert page.read_text() == "<html>my own page</html>"
+    assert "there is no folder" in run("read", path, "--html", tmp_path / "missing" / "page.html").err.replace(
+        "\n", " "
+    )
 
 
-def test_layers_of_a_selection_are_seen_from_the_whole(run, tmp_path):
-    arrays = {"conv.weight": np.ones((4, 2, 3, 3), np.float32), "conv.bias": np.zeros(4, np.float32)}
-    np.savez(tmp_path / "w.npz", **arrays)
-    asked = ((), ("--tensor", "*.weight"))
-    whole, part = (run("read", tmp_path / "w.npz", *more, "--json").json["layers"] for more in asked)
-    assert [(each["name"], each["kind"], each["outputs"]) for each in part] == [("conv", "convolution", 4)]
-    assert whole[0]["strength"] == part[0]["strength"]
-    assert part[0]["tensors"] == {"weight": "conv.weight"}
-    biases = run("read", tmp_path / "w.npz", "--tensor", "*.bias", "--json").json["layers"]
-    assert [(each["kind"], each["strength"]) for each in biases] == [("convolution", None)]
-
-
-def test_a_page_replaces_pages_only(run, tmp_path):
-    np.savez(tmp_path / "w.npz", w=np.ones((4, 4), np.float32))
-    for _ in range(2):
-        assert run("read", tmp_path / "w.npz", "--html", tmp_path / "page.html").code == 0
-    (tmp_path / "notes.txt").write_text("mine")
-    for place, sentence in (
-        ("notes.txt", "a file that is no page of Pondera's and would be lost"),
-        ("nowhere/page.html", "there is no folder"),
-        (".", "is a folder"),
-    ):
-        done = run("read", tmp_path / "w.npz", "--html", tmp_path / place)
-        assert done.code == 2
-        assert sentence in " ".join(done.err.split())
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-
-
-def test_names_whose_ends_are_the_same_are_shown_whole(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    end = "/a_very_long_ending_of_a_name/that_two_tensors_share/and_more_of_it/weight"
-    np.savez(tmp_path / "w.npz", **{f"{first}{end}": np.ones((4, 4), np.float32) for first in ("one", "other")})
-    shown = run("read", tmp_path / "w.npz").out
-    assert "one/a_very" in shown
-    assert "other/a_very" in shown
+def test_files_of_weights_that_were_not_read_are_named(run, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save_file({"w": np.ones((2, 3), np.float32)}, folder / "model.safetensors")
+    for name in ("README.md", *(f"{k}.npz" for k in range(5)), "pytorch_model.bin", "training_args.bin", ".hidden"):
+        (folder / name).write_bytes(b"x")
+    (folder / "config.json").write_text("{}")
+    expected = [*(f"{k}.npz" for k in range(5)), "pytorch_model.bin"]
+    assert run("read", folder, "--json").json["skipped"] == expected
+    sentence = "6 other files of weights in the folder were not read: 0.npz, 1.npz, 2.npz, 3.npz and 2 more"
+    assert sentence in run("read", folder, "--html", tmp_path / "page.html").out.replace("\n", " ")
+    assert sentence in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert run("read", folder / "model.safetensors", "--json").json["skipped"] == []

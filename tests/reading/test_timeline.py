@@ -166,6 +166,31 @@ def test_a_checkpoint_whose_place_nothing_tells(tmp_path):
     assert series.names == ("step-9.safetensors", "step-10.safetensors", "best.safetensors")
     (finding,) = (each for each in timeline(series).findings if each.rule == "order not known")
     assert finding.statement.startswith("Nothing tells the place of best.safetensors in the training")
+    assert finding.statement.endswith("It is shown apart, beside the first checkpoint.")
+    found = timeline(series)
+    assert found.placed == 2
+    assert found.changed == {"embed.weight": 0, "layers.0.weight": 1, "layers.1.weight": 0}  # from step 9 to 10
+    assert [each.from_previous is None for each in found.whole] == [True, False, True]
+    assert found.whole[2].from_first > found.whole[1].from_first
+    assert [each["placed"] for each in found.to_json()["checkpoints"]] == [True, True, False]
+
+
+def test_where_nothing_tells_a_place_names_order(tmp_path):
+    for arrays, name in zip(states(3), ("a", "b", "c"), strict=True):
+        save_file(arrays, tmp_path / f"{name}.safetensors")
+    found = timeline(tmp_path)
+    assert found.placed == 3
+    assert found.whole[2].from_previous > 0
+    assert next(each for each in found.findings if each.rule == "order not known").statement.endswith("come last.")
+
+
+def test_a_tensor_that_only_a_copy_has(tmp_path):
+    for arrays, name in zip(states(3), ("step-9", "step-10", "best"), strict=True):
+        extra = {"head": np.ones(3, np.float32), "embed.weight": np.ones(2, np.float32)} if name == "best" else {}
+        save_file({**arrays, **extra}, tmp_path / f"{name}.safetensors")
+    found = timeline(tmp_path)
+    assert found.changed["head"] is None
+    assert found.tensors["embed.weight"][2].from_first is None
 
 
 def test_different_architectures(tmp_path):

@@ -175,3 +175,57 @@ def test_one_process_at_a_time(tmp_path):
 def test_a_level_has_a_name(tmp_path):
     with pytest.raises(ArgumentError, match="Unknown level of recording 'all'"):
         Recorder(tmp_path, "all")
+
+
+def test_what_began_otherwise_does_not_go_on(tmp_path):
+    held = (X[:60], Y[:60])
+    recorder = Dying(tmp_path)
+    recorder.after = 20
+    with pytest.raises(Died):
+        pondera.fit(network(), X, Y, PLAN, validation=held, recorder=recorder)
+    recorder.writer.close()
+    for start, plan, out in (
+        (network(), PLAN.replace(seed=4), held),
+        (network().with_weights({"layers.0.bias": np.ones(16)}), PLAN, held),
+        (network(), PLAN, (X[60:120], Y[60:120])),
+    ):
+        with pytest.raises(RunError, match="found the run of another training"), Recorder(tmp_path) as second:
+            pondera.fit(start, X, Y, plan, validation=out, recorder=second)
+    with Recorder(tmp_path) as second:
+        found = pondera.fit(network(), X, Y, PLAN, validation=held, recorder=second)
+    same(found, pondera.fit(network(), X, Y, PLAN, validation=held))
+
+
+def test_what_began_otherwise_may_replace_the_run(tmp_path):
+    recorder = Dying(tmp_path)
+    recorder.after = 20
+    with pytest.raises(Died):
+        fitted(recorder)
+    recorder.writer.close()
+    with Recorder(tmp_path, replace=True) as second:
+        found = pondera.fit(network(), X, Y, PLAN.replace(seed=4), recorder=second)
+    same(found, pondera.fit(network(), X, Y, PLAN.replace(seed=4)))
+    with Run(tmp_path) as run:
+        assert run.about["began.0"]["seed"] == 4
+
+
+def test_a_run_that_is_refused_stays_as_it_was(tmp_path):
+    with Recorder(tmp_path, about={"arguments": {"seed": 0}}) as recorder:
+        fitted(recorder)
+    with pytest.raises(RunError), Recorder(tmp_path, about={"arguments": {"seed": 1}}) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.about["arguments"] == {"seed": 0}
+        assert run.state == "finished"
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), ZeroDivisionError("unexpected")])
+@pytest.mark.parametrize("level", ["default", "full"])
+def test_a_writer_that_fails_ends_the_recording_only(tmp_path, monkeypatch, level, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pondera.recording.writer.RunWriter.write_point", fails)
+    with pytest.warns(pondera.errors.PonderaWarning, match=str(error)), Recorder(tmp_path, level) as recorder:
+        found = fitted(recorder)
+    same(found, fitted())

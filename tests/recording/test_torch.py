@@ -53,7 +53,7 @@ def test_every_step_is_told_and_some_are_recorded(tmp_path):
     with pondera.runs.open(tmp_path) as run:
         assert run.state == "finished"
         assert run.about["framework"] == "PyTorch"
-        assert run.about["what"] == "Module, SGD"
+        assert (run.about["module"], run.about["optimizer"]) == ("Module", "SGD")
         told = run.steps()
         assert told.losses.tolist() == [0, 1, 2, 3, 4]
         assert told.rates.tolist() == [0.5] * 5

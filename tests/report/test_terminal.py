@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 from pondera.network.scale import Scale
-from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, print_json
+from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, print_json, shortened
 from pondera.report.training import describe
 
 
@@ -20,6 +20,24 @@ def test_bars_are_as_long_as_their_share(value, more, width):
         eighths = sum(8 if c == "█" else " ▏▎▍▌▋▊▉".index(c) for c in drawn.plain)
         assert eighths == pytest.approx(8 * width * abs(value) / largest, abs=0.51)
     assert drawn.style == (POSITIVE if value >= 0 else NEGATIVE)
+
+
+PARTS = st.sampled_from(["model", "encoder", "layers", "0", "1", "10", "attention", "Reshape_2:0", "weight", "bias"])
+
+
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=8).map(".".join), max_size=12), st.integers(8, 60))
+def test_names_that_differ_stay_different(names, letters):
+    shown = shortened(names, letters)
+    assert len(set(shown)) == len(set(names))
+    for name, each in zip(names, shown, strict=True):
+        assert each == name or (len(name) > letters >= len(each) and "…" in each)
+
+
+def test_layers_are_told_apart_by_what_they_differ_in():
+    names = [f"model.encoder.layers.{k}.self_attention.{end}" for k in range(12) for end in ("query", "key")]
+    shown = shortened(names, 24)
+    assert max(map(len, shown)) <= 24
+    assert all(f".{name.split('.')[3]}." in each for name, each in zip(names, shown, strict=True))
 
 
 def test_figures_as_people_read_them():

@@ -158,8 +158,8 @@ def test_one_file(tmp_path):
     weights = open_folder(tmp_path, open_file)
     assert numbers(weights) == {"a": 1}
     assert weights.format == "safetensors"
-    others = {"not_read": ["model.fp16.safetensors", "pytorch_model.bin"], "not_read_count": 2}
-    assert weights.metadata == {"format": "pt", "config": {"layers": 1}, **others}
+    assert weights.metadata == {"format": "pt", "config": {"layers": 1}}
+    assert weights.skipped == ("model.fp16.safetensors", "pytorch_model.bin")
     assert weights.files == (tmp_path / "model.safetensors",)
 
 

@@ -21,14 +21,16 @@ def convert(
     optimizer: Annotated[
         bool, typer.Option("--optimizer", metavar="", help="Write the optimizer's state too, if IN has it.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", metavar="", help="Replace OUT if it is there already.")] = False,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the weights in a file as another format, bit for bit, without the frameworks of either."""
     from rich.text import Text
 
     from pondera.choice import counted
+    from pondera.files import check_place
     from pondera.report.progress import bytes_progress
-    from pondera.report.terminal import QUIET, amount, messages, print_json, results
+    from pondera.report.terminal import QUIET, amount, print_json, results
     from pondera.weights.open import open as open_weights
     from pondera.weights.writing.convert import plan
 
@@ -36,8 +38,7 @@ def convert(
     if tensor is not None:
         found = found.select(tensor)
     planned = plan(found, out, dtype, to=to, optimizer=optimizer)
-    if out.exists():
-        messages().print(f"Note: {out} is replaced.", soft_wrap=True)
+    check_place(out, "OUT", b"" if force else None, "replace it with --force")
     with bytes_progress(planned.nbytes) as progress:
         done = planned.write(progress)
     if json:

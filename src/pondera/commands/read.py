@@ -19,7 +19,7 @@ def read(
         bool, typer.Option("--spectrum", metavar="", help="Look at the layers' singular values too.")
     ] = False,
     norms: Annotated[
-        bool, typer.Option("--norms", metavar="", help="Add the norms of rows and columns to --json.")
+        bool, typer.Option("--norms", metavar="", help="Look at the norms of rows and columns too.")
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,

@@ -70,7 +70,7 @@ def recorded(run: Run, table: Path | None) -> Recorded:
     from pondera.model.file import load
     from pondera.model.train import prepare
     from pondera.network.precision import precision
-    from pondera.recording.recorder import fingerprint
+    from pondera.recording.identity import fingerprint
     from pondera.tables.frame import as_frame
 
     if "arguments" not in run.about:

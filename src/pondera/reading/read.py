@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pondera.choice import counted
@@ -26,6 +25,7 @@ from pondera.weights.naming.assembly import layers_of
 from pondera.weights.open import open as open_weights
 from pondera.weights.tensor import Array, Tensor
 
+WHOLE = ("int", "uint", "bool")  # how the names of their dtypes begin
 SHOWN = 40  # layers that a notebook shows
 
 Progress = Callable[[str, int, int, str], None]
@@ -92,7 +92,7 @@ class Reading:
     statistics
         Name of a tensor -> its figures; tensors of complex numbers have none.
     layers
-        Every tensor is in one of them.
+        Every tensor is in one of them, but for the constants of an ONNX graph.
     findings
         What is wrong or worth knowing, the gravest first.
     seconds
@@ -121,13 +121,13 @@ class Reading:
         return read / 1e9 / max(self.pass_seconds, 1e-9)
 
     @property
-    def known(self) -> tuple[LayerFigures, ...]:
-        """The layers whose kind is known; the others are tensors of which nothing says what they are for."""
-        return tuple(each for each in self.layers if each.layer.kind != "unknown")
+    def constants(self) -> int:
+        """How many tensors belong to no layer: shapes, axes and factors that an ONNX graph reckons with."""
+        return len(self.weights) - sum(len(each.layer.tensors) for each in self.layers)
 
     def __repr__(self) -> str:
         found = counted(len(self.findings), "finding")
-        return f"<Reading of {self.weights!r}: {counted(len(self.known), 'layer')}, {found}>"
+        return f"<Reading of {self.weights!r}: {counted(len(self.layers), 'layer')}, {found}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: what is wrong, and the layers that connect, the largest first."""
@@ -146,6 +146,7 @@ class Reading:
         return {
             "format": self.weights.format,
             "files": [str(path) for path in self.weights.files],
+            "skipped": list(self.weights.skipped),
             "bytes": self.weights.nbytes,
             "metadata": dict(self.weights.metadata),
             "tensors": [
@@ -168,9 +169,9 @@ class Reading:
 def read(
     weights: Weights | str | os.PathLike[str],
     *,
-    tensor: str | None = None,
     spectrum: bool = False,
     norms: bool = False,
+    tensor: str | None = None,
     progress: Progress | None = None,
 ) -> Reading:
     """Return what weights say by themselves.
@@ -182,12 +183,13 @@ def read(
     ----------
     weights
         Or the path of a file of them, or of a folder.
-    tensor
-        Only tensors whose names match this pattern, such as ``"*.weight"``. What layers they are in is seen from all.
     spectrum
         Whether to look at singular values too, which takes longer.
     norms
         Whether to take √Σ w² of the rows and columns of every tensor too: see :func:`~pondera.reading.norms.norms_of`.
+    tensor
+        Only tensors whose names match this, such as ``"*.weight"``, are looked at. What layers they are in, all of the
+        file tells.
     progress
         Is told what is being done, how many bytes of it are done, of how many, and what came of the last of them.
 
@@ -195,6 +197,8 @@ def read(
     ------
     ModelFileError
         If the file cannot be read.
+    ArgumentError
+        If no tensor matches.
 
     Examples
     --------
@@ -213,7 +217,8 @@ def read(
     opened_at = time.perf_counter()
     statistics = _statistics(opened, show)
     passed = time.perf_counter() - opened_at
-    layers = layers_of(whole) if opened is whole else _within(opened, layers_of(whole))
+    known = layers_of(whole)
+    layers = [part for layer in known if (part := _within(layer, opened))]
     units = _units(opened, layers, show)
     spectra = _spectra(opened, layers, show) if spectrum else {}
     figures = tuple(
@@ -224,10 +229,11 @@ def read(
             spectra.get(layer.name, {}),
         )
         for layer in layers
+        if not _is_constant(layer, opened)
     )
     main = {name: roles["weight"] for name, roles in units.items() if "weight" in roles}
     main_spectra = {name: roles["weight"] for name, roles in spectra.items() if "weight" in roles}
-    facts = Facts(opened, statistics, layers, main, main_spectra)
+    facts = Facts(opened, statistics, known, main, main_spectra)
     return Reading(
         opened,
         statistics,
@@ -240,15 +246,24 @@ def read(
     )
 
 
-def _within(weights: Weights, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return layers as far as their tensors are among the weights."""
-    found = []
-    for layer in layers:
-        tensors = {role: name for role, name in layer.tensors.items() if name in weights}
-        axes = {role: each for role, each in layer.axes.items() if role in tensors}
-        if tensors:
-            found.append(dataclasses.replace(layer, tensors=tensors, axes=axes))
-    return tuple(found)
+def _within(layer: Layer, weights: Weights) -> Layer | None:
+    """Return a layer with those of its tensors only that are among some; None without any."""
+    kept = {role: name for role, name in layer.tensors.items() if name in weights}
+    if len(kept) == len(layer.tensors):
+        return layer
+    axes = {role: each for role, each in layer.axes.items() if role in kept}
+    return replace(layer, tensors=kept, axes=axes) if kept else None
+
+
+def _is_constant(layer: Layer, weights: Weights) -> bool:
+    """Whether what no operation of an ONNX graph knows as weights holds whole numbers, or a single value, only."""
+    tensors = [weights[name] for name in layer.tensors.values()]
+    return (
+        weights.format.startswith("ONNX")
+        and layer.kind == "unknown"
+        and all(tensor.count <= 1 or tensor.dtype.startswith(WHOLE) for tensor in tensors)
+        and not {"packed", "scales"} & set(layer.tensors)
+    )
 
 
 def _statistics(weights: Weights, show: Progress) -> dict[str, Statistics]:

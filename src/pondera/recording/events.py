@@ -9,11 +9,12 @@ that a checksum of what holds checksums is none that is easily right. The bytes 
 from __future__ import annotations
 
 import math
+import os
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -105,39 +106,49 @@ def masked_crc(data: bytes | memoryview) -> int:
 def read_events(path: Path) -> Iterator[Told]:
     """Yield the scalars and histograms of a file; what else it holds is passed over.
 
-    A file that ends within a record is one whose process was killed, or still writes: a warning says so.
+    One record is in memory at a time. A file that ends within a record is one whose process was killed, or still
+    writes: a warning says so.
 
     Raises
     ------
     RunError
-        If a checksum is wrong, or a record holds no event.
+        If the file cannot be read, a checksum is wrong, or a record holds no event or more than :data:`LONGEST` bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "events.out.tfevents.1")
+    ...     _ = path.write_bytes(version_record(0.0) + record_of(0.0, 3, [("loss", 0.25)]))
+    ...     list(read_events(path))
+    [Told(step=3, tag='loss', value=0.25)]
     """
     try:
-        data = memoryview(path.read_bytes())
+        with path.open("rb") as file:
+            for at, record in _records(path, file):
+                yield from _event(Message(path, f"event at byte {at:,}", memoryview(record), Allowance()))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}.") from error
-    for at, record in _records(path, data):
-        try:
-            yield from _event(Message(path, f"event at byte {at:,}", record, Allowance()))
-        except ModelFileError as error:
-            raise RunError(str(error)) from error
+    except ModelFileError as error:
+        raise RunError(str(error)) from error
 
 
-def _records(path: Path, data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    at = 0
-    while at < len(data):
-        if len(data) - at >= 12:
-            length, crc = struct.unpack_from("<QI", data, at)
-            if crc != masked_crc(data[at : at + 8]):
+def _records(path: Path, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    at, size = 0, os.fstat(file.fileno()).st_size
+    while begin := file.read(12):
+        length, crc = struct.unpack("<QI", begin) if len(begin) == 12 else (0, 0)
+        if len(begin) == 12:
+            if crc != masked_crc(begin[:8]):
                 raise RunError(f"{path}: the checksum at byte {at + 8:,} is wrong. It is damaged, or no event file.")
             if length > LONGEST:
                 raise RunError(f"{path}: the record at byte {at:,} has {length:,} bytes; at most {LONGEST:,} are read.")
-        if len(data) - at < 12 or len(data) - at < 16 + length:
+        rest = file.read(min(length + 4, size - at)) if len(begin) == 12 else b""
+        if len(rest) < length + 4:
             message = f"{path} ends within a record, as when its process was killed. What comes before is read."
             warnings.warn(message, PonderaWarning, stacklevel=3)
             return
-        record = data[at + 12 : at + 12 + length]
-        if struct.unpack_from("<I", data, at + 12 + length)[0] != masked_crc(record):
+        record = rest[:-4]
+        if struct.unpack("<I", rest[-4:])[0] != masked_crc(record):
             raise RunError(f"{path}: the checksum of the record at byte {at:,} is wrong. The file is damaged.")
         yield at, record
         at += 16 + length
@@ -254,7 +265,8 @@ def record_of(when: float, step: int, told: Sequence[tuple[str, float | Histogra
             inner += _bytes(6, value.limits.astype("<f8").tobytes()) + _bytes(7, value.counts.astype("<f8").tobytes())
             field = _bytes(5, inner)
         else:
-            field = struct.pack("<Bf", 2 << 3 | FIXED32, value)
+            with np.errstate(over="ignore"):  # beyond float32 it is infinite
+                field = bytes([2 << 3 | FIXED32]) + np.float64(value).astype("<f4").tobytes()
         values += _bytes(1, _bytes(1, tag.encode()) + field)
     return _record(struct.pack("<Bd", 0x09, when) + b"\x10" + _varint(step) + _bytes(5, values))
 

@@ -58,9 +58,8 @@ def callback(
     class KerasCallback(Watching, keras.callbacks.Callback):  # type: ignore[misc]
         """What Keras calls."""
 
-    told = {"framework": f"Keras on {keras.backend.backend()}"} | dict(about or {})
-    versions = {"keras": keras.__version__}
-    loop = Loop(run, level, budget, replace, told, versions)
+    told = dict(about or {}) | {"framework": f"Keras on {keras.backend.backend()}"}
+    loop = Loop(run, level, budget, replace, told, {"keras": keras.__version__})
     return KerasCallback(loop, keras.ops.convert_to_numpy)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pondera.errors import PonderaError, PonderaWarning
+from pondera.recording.backlog import Backlog
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
@@ -23,9 +23,6 @@ Array = np.ndarray[Any, Any]
 
 TOGETHER, LATEST = 64, 1.0
 """Figures of so many steps, or seconds, are written at once: reading one makes the host wait for its device."""
-
-MOST_WAITING = 4
-"""Recorded steps that wait for the thread, at most; from then on training waits too, instead of memory filling."""
 
 SNAPSHOT_GROWTH = 4
 """All weights are written to a file at the start and whenever so many times more steps were taken."""
@@ -101,7 +98,7 @@ class Loop:
         self._process = os.getpid()
         self._told: list[list[Any]] = []  # loss, rate and norm of steps that are not written yet, …
         self._first, self._wrote = 0, self.begun  # … from this one on, since then
-        self._looking, self._waiting = threading.Condition(), 0
+        self._backlog = Backlog(self.writer)
         self._snapshot = 0  # the step of the next one
 
     def begin(self, start: Mapping[str, Array]) -> None:
@@ -112,7 +109,7 @@ class Loop:
         """Return whether a step is recorded from both sides."""
         if not self.open or self.schedule.next(step) != step:
             return False
-        return self.schedule.share is None or step < ALWAYS or (not self._waiting and self.affords())
+        return self.schedule.share is None or step < ALWAYS or (not self._backlog.waiting and self.affords())
 
     def affords(self) -> bool:
         """Return whether recording took no more of the time so far than it may; at level ``"full"`` it always may."""
@@ -143,13 +140,9 @@ class Loop:
         outputs: Mapping[str, Outputs] | None = None,
     ) -> None:
         """Have the thread look at a step; the arrays are its own from now on."""
-        if not self.open:
+        if not self.open or self.writer.failure is not None:
             return
-        with self._looking:
-            while self._waiting >= MOST_WAITING and self.writer.failure is None:
-                self._looking.wait(1.0)
-            self._waiting += 1
-        self.writer.later(self._look, step, before, after, gradients, outputs or {})
+        self._backlog.add(self._look, step, before, after, gradients, outputs or {})
         if step >= self._snapshot:
             self.writer.snapshot(0, step, before)
             while self._snapshot <= step:
@@ -199,13 +192,8 @@ class Loop:
         gradients: Mapping[str, Array] | None,
         outputs: Mapping[str, Outputs],
     ) -> None:
-        try:
-            units = {name: UnitFigures.of(*each) for name, each in outputs.items()}
-            self.writer.write_point(0, step, before, after, gradients, units, None, None)
-        finally:
-            with self._looking:
-                self._waiting -= 1
-                self._looking.notify_all()
+        units = {name: UnitFigures.of(*each) for name, each in outputs.items()}
+        self.writer.write_point(0, step, before, after, gradients, units, None, None)
 
 
 def _number(value: Any) -> float:

@@ -30,6 +30,9 @@ PLAIN = {
 }
 """Tables of a part as a whole -> their columns."""
 
+OF_PARTS = ("kept.", "seed.", "ended.", "began.")
+"""What is known of a part begins with one of these, and its number follows."""
+
 
 def merge(
     folders: Sequence[str | os.PathLike[str]],
@@ -82,8 +85,8 @@ def merge(
         raise ArgumentError("merge takes the folders of some runs, and another folder to put them into.")
     opened = [Run(each) for each in places]
     try:
-        with new_run(target, replace) as database:
-            (_join_shards if shards else _add_parts)(opened, database, target)
+        with new_run(target, replace) as (database, folder):
+            (_join_shards if shards else _add_parts)(opened, database, folder)
     finally:
         for run in opened:
             run.close()
@@ -92,13 +95,13 @@ def merge(
 def _add_parts(runs: Sequence[Run], database: sqlite3.Connection, folder: Path) -> None:
     """Copy the parts of runs, numbered one after the other."""
     about = dict(runs[0].about) | {"merged": [str(run.folder) for run in runs]}
-    about = {name: value for name, value in about.items() if not name.startswith(("kept.", "seed.", "ended."))}
+    about = {name: value for name, value in about.items() if not name.startswith(OF_PARTS)}
     number = 0
     for run in runs:
         for part in run.parts:
-            for name in ("kept", "seed", "ended"):
-                if f"{name}.{part}" in run.about:
-                    about[f"{name}.{number}"] = run.about[f"{name}.{part}"]
+            for name in OF_PARTS:
+                if f"{name}{part}" in run.about:
+                    about[f"{name}{number}"] = run.about[f"{name}{part}"]
             _copy_plain(run, part, database, number)
             for (tensor,) in _rows(run, "SELECT id FROM tensors WHERE part = ? ORDER BY id", part):
                 copied = database.execute(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import math
 import os
 import threading
@@ -20,16 +19,18 @@ import numpy as np
 
 from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
+from pondera.recording.backlog import Backlog
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
 from pondera.recording.health.rows import figures_of
 from pondera.recording.health.watch import OnFinding, Watch
+from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
 from pondera.recording.writer import RunWriter
-from pondera.training.epoch import Rows, weight_name
+from pondera.training.epoch import weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
 from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Point, Watcher
@@ -41,9 +42,6 @@ APART = 0.5
 
 RARELY = 50.0
 """… and at least so many times the seconds that the last one took to write."""
-
-MOST_WAITING = 4
-"""Steps that wait to be looked at, at most; from then on training waits too, instead of memory filling."""
 
 LONG = 30.0
 """Seconds of training after which the gradients of single weights are recorded by default: what computes them takes a
@@ -115,10 +113,10 @@ class Recorder:
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
         self.on_finding, self.trouble = on_finding, ""
-        self._about = dict(about or {})
-        self.writer.about(**self._about)
+        self._about = dict(about or {})  # written down once it is sure that this training goes into the folder
         self.parts: dict[int, PartRecorder] = {}
         self.identity: dict[str, Any] | None = None
+        self.before: Mapping[str, Any] = {}  # what the folder's run said of itself
         self.begun = time.perf_counter()
         self._deciding = threading.Lock()
 
@@ -175,27 +173,37 @@ class Recorder:
         found = identity_of(beginning)
         with self._deciding:
             if self.identity is None:
-                self._begin(found, beginning)
+                self._begin(found, beginning, part)
+            elif self.goes_on and not self._began_alike(beginning, part):
+                raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
+            self.writer.about(**{f"began.{part}": beginning_of(beginning)})
             return self.goes_on
 
-    def _begin(self, found: dict[str, Any], beginning: Beginning) -> None:
+    def _began_alike(self, beginning: Beginning, part: int) -> bool:
+        """Return whether a part began in the run as it does now, or is not known to have begun."""
+        now = beginning_of(beginning)
+        return bool(self.before.get(f"began.{part}", now) == now)
+
+    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
         from pondera.recording.run import Run
 
         self.writer.flush()
         with Run(self.folder) as run:
-            before, state = run.about.get("identity"), run.state
-        self.goes_on = before == found and state != FINISHED
+            self.before, state = run.about, run.state
+        before = self.before.get("identity")
+        alike = before == found and self._began_alike(beginning, part)
+        self.goes_on = alike and state != FINISHED
         if before is not None and not self.goes_on:
             if not self.replace:
-                what = "the same training, finished" if before == found else "the run of another training"
+                what = "the same training, finished" if alike else "the run of another training"
                 raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
             if state != FINISHED:
                 self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
             self.writer.clear()
             self.writer.later(remove_states, self.folder)
-            self.writer.about(**self._about)
         self.identity = found
         self.writer.about(
+            **self._about,
             identity=found,
             state=UNFINISHED,
             level=self.level,
@@ -222,7 +230,7 @@ class PartRecorder(Watcher):
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
         self.looked = False
-        self.looking, self.waiting = threading.Condition(), 0  # steps that the thread has yet to look at
+        self.backlog = Backlog(recorder.writer)
         self.snapshot = 0  # the step of the next one
         tell = recorder.on_finding
         self.watch = None if tell is None else Watch(recorder.folder, self.writer.database, part, tell)
@@ -260,7 +268,7 @@ class PartRecorder(Watcher):
     def next(self, step: int) -> int:
         """Return the first step, from this one on, to be recorded."""
         limited = self.recorder.schedule.share is not None
-        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords(step, self.steps)):
+        if limited and step >= ALWAYS and (self.backlog.waiting or not self.recorder.affords(step, self.steps)):
             return NEVER
         return self.recorder.schedule.next(step)
 
@@ -270,12 +278,9 @@ class PartRecorder(Watcher):
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
-        with self.looking:
-            # Each holds two states of training. Where the thread has given up, nobody will look at any.
-            while self.waiting >= MOST_WAITING and self.writer.failure is None:
-                self.looking.wait(1.0)
-            self.waiting += 1
-        self.writer.later(self._look, point)
+        if self.writer.failure is not None:
+            return
+        self.backlog.add(self._look, point)
         if point.step >= self.snapshot:
             self.writer.snapshot(self.part, point.step, named(point.before.weights))
             while self.snapshot <= point.step:
@@ -329,14 +334,6 @@ class PartRecorder(Watcher):
         self.took_to_save = time.perf_counter() - begun
 
     def _look(self, point: Point) -> None:
-        try:
-            self._look_at(point)
-        finally:
-            with self.looking:
-                self.waiting -= 1
-                self.looking.notify_all()
-
-    def _look_at(self, point: Point) -> None:
         # What the first look compiles is not what recording goes on to cost.
         self.writer.excused, self.looked = not self.looked, True
         program, rows, before = self.beginning.program, self.beginning.rows, named(point.before.weights)
@@ -359,31 +356,3 @@ class PartRecorder(Watcher):
 def named(weights: Any) -> dict[str, Array]:
     """Return the leaves of a pytree of weights as arrays by path, without copying what is in memory."""
     return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
-
-
-def identity_of(beginning: Beginning) -> dict[str, Any]:
-    """Return what two trainings must have in common for one to go on with the other's state, but for their seeds."""
-    program, plan = beginning.program, beginning.plan.to_json()
-    plan.pop("seed")
-    architecture = program.apply.to_json() if isinstance(program.apply, Architecture) else None
-    start = beginning.state.weights
-    return {
-        "plan": plan,
-        "architecture": architecture,
-        "weights": {
-            weight_name(path): [*map(int, leaf.shape), str(leaf.dtype)]
-            for path, leaf in jax.tree_util.tree_leaves_with_path(start)
-        },
-        "rows": int(beginning.rows.x.shape[0]),
-        "data": fingerprint(beginning.rows),
-    }
-
-
-def fingerprint(rows: Rows) -> str:
-    """Return a digest of the rows that are trained on: inputs, targets and weights, in their order."""
-    digest = hashlib.sha256()
-    for part in rows:
-        array = np.ascontiguousarray(np.asarray(part))
-        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()

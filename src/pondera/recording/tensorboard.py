@@ -91,7 +91,8 @@ def from_tensorboard(
     ArgumentError
         If there is no scalar of a tag that was given.
     RunError
-        If there are no event files, one of them is damaged, or the folder holds a run or cannot be written to.
+        If there are no event files, they hold no scalars and no histograms, one of them is damaged, or the folder holds
+        a run or cannot be written to.
 
     Examples
     --------
@@ -110,6 +111,8 @@ def from_tensorboard(
     ([0.5], 5.0, 'loss')
     """
     scalars, histograms = _found(Path(logs))
+    if not scalars and not histograms:
+        raise RunError(f"{logs}: expected scalars or histograms of TensorBoard, found none.")
     wanted = {"loss": loss, "validation_loss": validation_loss, "rate": learning_rate, "norm": gradient_norm}
     usual = {"loss": LOSSES, "validation_loss": VALIDATION, "rate": RATES, "norm": NORMS}
     tags = {name: _chosen(tag, usual[name], scalars) for name, tag in wanted.items()}
@@ -120,7 +123,7 @@ def from_tensorboard(
         "tags": {**tags, "others": sorted(scalars.keys() - set(tags.values()))},
         **circumstances({}),
     }
-    with new_run(Path(run), replace) as database:
+    with new_run(Path(run), replace) as (database, _):
         database.executemany("INSERT INTO about VALUES (?, ?)", [(k, json.dumps(v)) for k, v in about.items()])
         for first, figures in _stretches(told["loss"], told["rate"], told["norm"]):
             database.execute("INSERT INTO steps VALUES (0, ?, 1, ?)", (first, figures.astype("<f4").tobytes()))
@@ -212,9 +215,9 @@ def _tensors(
         ending = next((each for each in ENDINGS if tag.endswith(each)), "")
         name = tag.removeprefix(slope or begin).removesuffix(ending)
         if slope or ending:
-            gradients[name] = found
+            gradients.setdefault(name, found)
         else:
-            weights[name] = found
+            weights[tag if name in weights else name] = found
     alone = {f"gradients/{name}": found for name, found in gradients.items() if name not in weights}
     return {name: (found, gradients.get(name, {})) for name, found in (weights | alone).items()}
 

@@ -108,7 +108,31 @@ def watch(
                 watching.loss(loss)
                 optimizer.step()
     """
-    return TorchWatch(model, optimizer, run, level, budget=budget, replace=replace, about=about)
+    if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_post_hook"):
+        raise ArgumentError(
+            "pondera.watch takes a PyTorch module and its optimizer. "
+            f"Got {type(model).__name__} and {type(optimizer).__name__}."
+        )
+    import torch  # type: ignore[import-not-found]  # it is there: these objects are its own
+
+    inner = unwrapped(model)
+    found = named_parameters(inner)
+    if not found:
+        raise ArgumentError("Expected a module with parameters, found none in it.")
+    for name, each in found.items():
+        if type(each).__name__.startswith("Uninitialized") or each.is_meta:
+            raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
+    told = dict(about or {}) | {
+        "framework": "PyTorch",
+        "module": type(inner).__name__,
+        "optimizer": type(optimizer).__name__,
+    }
+    loop = Loop(run, level, budget, replace, told, {"torch": torch.__version__})
+    try:
+        return TorchWatch(model, optimizer, loop)
+    except BaseException:
+        loop.close(False)
+        raise
 
 
 class TorchWatch:
@@ -118,34 +142,11 @@ class TorchWatch:
     later are recorded from the next recorded step on, as far as they are found there; those taken out are so no longer.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        optimizer: Any,
-        run: str | os.PathLike[str],
-        level: str = "default",
-        *,
-        budget: int | None = None,
-        replace: bool = False,
-        about: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_post_hook"):
-            raise ArgumentError(
-                "pondera.watch takes a PyTorch module and its optimizer. "
-                f"Got {type(model).__name__} and {type(optimizer).__name__}."
-            )
-        import torch  # type: ignore[import-not-found]  # it is there: these objects are its own
+    def __init__(self, model: Any, optimizer: Any, recording: Loop) -> None:
+        import torch
 
         inner = unwrapped(model)
-        found = named_parameters(inner)
-        if not found:
-            raise ArgumentError("Expected a module with parameters, found none in it.")
-        for name, each in found.items():
-            if type(each).__name__.startswith("Uninitialized") or each.is_meta:
-                raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
-        kind = f"{type(inner).__name__}, {type(optimizer).__name__}"
-        told = {"framework": "PyTorch", "what": kind} | dict(about or {})
-        self.recording = Loop(run, level, budget, replace, told, {"torch": torch.__version__})
+        self.recording = recording
         self.step_number = 0
         self._torch = torch
         # A watch that forgot to be closed must not keep a network in memory, nor a writer at work.
@@ -163,7 +164,7 @@ class TorchWatch:
         self._compiled = any(hasattr(each, "_orig_mod") for each in model.modules()) or any(
             getattr(each, "_compiled_call_impl", None) is not None for each in inner.modules()
         )
-        self._meet(found)
+        self._meet(named_parameters(inner))
         self._prepare()
         hidden = torch.compiler.disable  # where a whole step is compiled, what watches it is not
         self._hooks = [

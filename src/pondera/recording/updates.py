@@ -101,7 +101,10 @@ def watch_updates(
     """
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ArgumentError(f"watch_updates takes an optimizer of Optax. Got {optimizer!r:.80}.")
-    inner, recording = optax.with_extra_args_support(optimizer), _Recording(run, level, budget, replace, about)
+    told = dict(about or {}) | {"framework": "Optax"}
+    versions = {"jax": jax.__version__, "optax": optax.__version__}
+    recording = _Recording(Loop(run, level, budget, replace, told, versions))
+    inner = optax.with_extra_args_support(optimizer)
 
     def init(weights: Any) -> WatchedState:
         recording.begin(weights)
@@ -128,16 +131,8 @@ def watch_updates(
 class _Recording:
     """What happens outside the compiled program."""
 
-    def __init__(
-        self,
-        run: str | os.PathLike[str],
-        level: str,
-        budget: int | None,
-        replace: bool,
-        about: Mapping[str, Any] | None,
-    ) -> None:
-        told = {"framework": "Optax"} | dict(about or {})
-        self.loop = Loop(run, level, budget, replace, told, {"jax": jax.__version__, "optax": optax.__version__})
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
         self.steps = jnp.asarray(_all_steps(self.loop), jnp.int32)
         self.begun = False  # whether the start is written down
         self.last: dict[str, Array] | None = None  # the weights after the last step seen

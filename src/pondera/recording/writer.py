@@ -70,6 +70,7 @@ class RunWriter:
     def __init__(self, folder: Path, budget: int | None = None) -> None:
         self.folder, self.budget = folder, budget
         self.failure: str | None = None
+        self.settled = threading.Condition()  # told when there is a failure, or what somebody waits for is done
         self.seconds, self.excused = 0.0, False  # of a core, that the thread took; whether a job's are not counted
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
@@ -163,10 +164,14 @@ class RunWriter:
         done.wait()
 
     def close(self) -> None:
-        """Write what is left, and let go of the folder."""
+        """Write what is left, and let go of the folder; the thread itself does not wait for its own end."""
         if self._thread.is_alive():
             self._jobs.put(None)
-            self._thread.join()
+            if threading.current_thread() is not self._thread:  # where what is collected there closes its run
+                self._thread.join()
+
+    def _work(self) -> None:
+        self._write()
         try:
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.database.execute("PRAGMA journal_mode = DELETE")  # one file, readable where nothing can be written
@@ -175,7 +180,7 @@ class RunWriter:
         self.database.close()
         self._lock.close()
 
-    def _work(self) -> None:
+    def _write(self) -> None:
         while True:
             try:
                 job = self._jobs.get(timeout=COMMIT)
@@ -199,10 +204,11 @@ class RunWriter:
             if job != self._commit and not self.database.in_transaction:
                 self.database.execute("BEGIN")
             job(*arguments)
-        except (sqlite3.Error, OSError, PonderaError) as error:
-            self.failure = str(error)
-        except Exception as error:  # a thread that dies would have training wait for it for ever
-            self.failure = f"{type(error).__name__}: {error}"
+        except Exception as error:  # whatever it is ends the recording, which says so, and nothing else
+            expected = isinstance(error, sqlite3.Error | OSError | PonderaError)
+            with self.settled:
+                self.failure = self.failure or (str(error) if expected else f"{type(error).__name__}: {error}")
+                self.settled.notify_all()
 
     def _commit(self, done: threading.Event | None = None) -> None:
         self._committed = time.perf_counter()

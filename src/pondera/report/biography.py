@@ -47,7 +47,7 @@ def show_biography(console: Console, life: Biography, effect: Weight, run: str) 
     what = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     what.add_column()
     what.add_column(justify="right")
-    what.add_row("the mean loss of the rows trained on, when it is set to 0", f"{effect.ablation:+.4g}")
+    what.add_row("change of the mean loss of the rows trained on, when it is set to 0", f"{effect.ablation:+.4g}")
     what.add_row("its gradient there now", f"{effect.gradient:+.4g}")
     console.print(what)
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pondera import __version__
 from pondera.errors import ArgumentError
-from pondera.files import obstacle, whole_file
+from pondera.files import check_place, whole_file
 from pondera.findings import Finding
 from pondera.markup import STYLE, escaped
 
-MARK = "<meta name='generator' content='Pondera"
-"""What every page has near its beginning: a file without it is not replaced by one."""
-
-BEGINNING = 1024
+MADE_BY = "<meta name='generator' content='Pondera "
+"""What every page holds near its beginning, so that a page may be replaced by a newer one, and nothing else may."""
 
 LOOK = (
     STYLE
@@ -27,8 +26,9 @@ main{max-width:1060px;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.5rem;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:0 0 .2rem}
 p.quiet,footer,figcaption{color:#66727f;margin:.1rem 0 .6rem}
-section{background:#fff;border:1px solid #e3e7eb;border-radius:8px;padding:1rem 1.2rem;margin-top:1.1rem;
-overflow-x:auto}
+section{background:#fff;border:1px solid #e3e7eb;border-radius:8px;padding:1rem 1.2rem;margin-top:1.1rem}
+div.wide{overflow-x:auto}
+div.wide figure{min-width:40rem}
 dl.figures{display:flex;flex-wrap:wrap;gap:.4rem 2.2rem;margin:1rem 0 0}
 dl.figures div{min-width:6rem}
 dl.figures dt{color:#66727f;font-size:.82rem}
@@ -38,8 +38,8 @@ ul.findings li{border-left:4px solid #c7791f;padding:.2rem 0 .2rem .8rem;margin:
 ul.findings li b{display:block}
 ul.findings span{color:#66727f}
 svg{max-width:100%;height:auto}
-table.pondera{font-size:.86rem;width:100%}
-table.pondera td:first-child{min-width:15em}
+table.pondera{font-size:.84rem;width:100%}
+table.pondera :is(th,td){padding-left:.45em;padding-right:.45em;vertical-align:top}
 table.pondera tbody tr:nth-child(even){background:#f8f9fb}
 table.pondera th{border-color:#e3e7eb;color:#66727f}
 footer{margin-top:1.4rem;font-size:.85rem}
@@ -70,12 +70,13 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
     """
     large = "".join(f"<div><dt>{escaped(word)}</dt><dd>{escaped(value)}</dd></div>" for word, value in figures)
     parts = "".join(
-        f"<section><h2>{escaped(each.title)}</h2><p class='quiet'>{escaped(each.sentence)}</p>{each.content}</section>"
+        f"<section><h2>{escaped(each.title)}</h2><p class='quiet'>{escaped(each.sentence)}</p>"
+        f"<div class='wide'>{each.content}</div></section>"
         for each in sections
     )
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f"{MARK} {escaped(__version__)}'>"
+        f"{MADE_BY}{escaped(__version__)}'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escaped(title)}</title><style>{LOOK}</style></head><body><main>"
@@ -85,7 +86,7 @@ def page(title: str, subtitle: str, figures: Sequence[tuple[str, str]], sections
 
 
 def check_page(path: Path, *sources: Path) -> None:
-    """Raise where a page cannot be written, or would take the place of something else: before the work begins.
+    """Raise where a page cannot be written, or would replace what is none: before anything is read.
 
     Parameters
     ----------
@@ -97,27 +98,13 @@ def check_page(path: Path, *sources: Path) -> None:
     Raises
     ------
     ArgumentError
-        Naming the page, where that is one of the sources, a file that is no page of Pondera's, a folder, or cannot be
-        written to.
+        Naming the page.
     """
-    why = obstacle(path)
-    if why is not None:
-        raise ArgumentError(f"--html {path}: {why}.")
     for source in sources:
         for file in source.iterdir() if source.is_dir() else (source,):
-            if path.exists() and file.exists() and path.samefile(file):
+            if os.path.exists(path) and file.exists() and path.samefile(file):
                 raise ArgumentError(f"--html names {path}, which the page is about. Give the page another name.")
-    if path.exists() and not _is_page(path):
-        raise ArgumentError(
-            f"--html names {path}, a file that is no page of Pondera's and would be lost. Give the page another name."
-        )
-
-
-def _is_page(path: Path) -> bool:
-    """Whether a file is a page of ours, or empty."""
-    with path.open("rb") as file:
-        beginning = file.read(BEGINNING)
-    return not beginning or MARK.encode() in beginning
+    check_place(path, "--html", MADE_BY.encode())
 
 
 def write_page(path: Path, content: str) -> None:

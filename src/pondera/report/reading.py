@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import counted, listed
+from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, ending, short
+from pondera.report.terminal import GRAVE, QUIET, amount, printable, short, shortened
+from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 24  # layers, and tensors, that are listed
+SPECTRA = "σ₁: largest singular value; stable, eff.: ranks; alpha: power law of the tail"
+NORMS = "√Σ w² of rows and of columns: smallest … median … largest; --json has them all"
+NAMED = 4  # files that were not read
 NARROWEST = 16  # columns for a name
 LARGE = 1e7  # bytes, from which on a speed says more than how long it takes to begin
-SPECTRUM = (
-    "σ₁: largest singular value; stable: Σσ² / σ₁²; eff.: effective rank, e to the entropy of the shares of σ; "
-    "alpha: exponent of the tail of σ², by a power law"
-)
-"""What the columns of spectra are."""
-
 WIDE = 100  # columns, from which on there is room for means
 
 
@@ -35,38 +34,53 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         counted(len(weights), "tensor"),
         counted(weights.count, "value"),
         amount(weights.nbytes),
-        counted(len(reading.known), "layer"),
+        counted(len(reading.layers), "layer"),
+        *([f"{counted(reading.constants, 'constant')} of the graph"] if reading.constants else []),
     ]
     counts.append(" and ".join(_dtypes(reading)))
     console.print(Text(", ".join(counts), style=QUIET))
     if weights.optimizer:
         console.print(Text(f"{counted(len(weights.optimizer), 'tensor')} of an optimizer are kept apart", style=QUIET))
-    if others := not_read(reading):
-        console.print(Text(others, style=QUIET))
+    if weights.skipped:
+        console.print(Text(skipped_words(weights.skipped), style=QUIET))
     for finding in reading.findings:
         show_finding(console, finding)
     connecting = [each for each in reading.layers if each.strength is not None]
     if connecting:
         console.print()
         console.print(_layers(connecting, console.width))
-        _rest(console, len(connecting), "layers")
         if any(each.spectra for each in connecting):
-            console.print(Text(SPECTRUM, style=QUIET))
+            console.print(Text(SPECTRA, style=QUIET))
+        _rest(console, len(connecting), "layers")
+        others = Counter(each.layer.kind for each in reading.layers if each.strength is None)
+        if others:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
+            console.print(Text(f"and without connections: {kinds}", style=QUIET))
     console.print()
-    console.print(_tensors(reading, console.width))
-    _rest(console, len(weights), "tensors")
+    belong = [weights[name] for each in reading.layers for name in each.layer.tensors.values()]
+    listed = belong or list(weights.values())
+    console.print(_tensors(reading, listed, console.width))
+    _rest(console, len(listed), "tensors")
+    if reading.norms:
+        console.print()
+        console.print(_norms(reading, console.width))
+        console.print(Text(NORMS, style=QUIET))
     console.print()
     console.print(Text(speed(reading), style=QUIET))
 
 
-def not_read(reading: Reading) -> str:
-    """Return which other files of weights the folder has, in words; nothing where there are none."""
-    others = reading.weights.metadata.get("not_read", [])
-    if not others:
-        return ""
-    count = int(reading.weights.metadata["not_read_count"])
-    names = listed([repr(each) for each in others])
-    return f"not read: {counted(count, 'other file')} of weights in this folder, {names}"
+def skipped_words(names: Sequence[str]) -> str:
+    """Return which files of weights in a folder were not read.
+
+    Examples
+    --------
+    >>> skipped_words(["older.npz", "pytorch_model.bin"])
+    '2 other files of weights in the folder were not read: older.npz, pytorch_model.bin'
+    """
+    were = "was" if len(names) == 1 else "were"
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    shown = ", ".join(map(printable, names[:NAMED]))
+    return f"{counted(len(names), 'other file')} of weights in the folder {were} not read: {shown}{more}"
 
 
 def show_finding(console: Console, finding: Finding) -> None:
@@ -103,13 +117,13 @@ def _layers(connecting: list[LayerFigures], width: int) -> Table:
             known += (
                 [found.spectral_norm, found.stable_rank, found.effective_rank, found.alpha] if found else [None] * 4
             )
-        rows.append([*cells, *(short(value) for value in known)])
+        rows.append([*cells, *(short(value, 3) for value in known)])
     figures = ["in → out", "strength", *(["σ₁", "stable", "eff.", "alpha"] if spectra else [])]
     return _table(["layer", *(["kind"] if kinds else [])], figures, rows, width)
 
 
-def _tensors(reading: Reading, width: int) -> Table:
-    largest = sorted(reading.weights.values(), key=lambda tensor: -tensor.count)[:SHOWN]
+def _tensors(reading: Reading, tensors: list[Tensor], width: int) -> Table:
+    largest = sorted(tensors, key=lambda tensor: -tensor.count)[:SHOWN]
     dtypes = len({tensor.dtype for tensor in largest}) > 1
     means = width >= WIDE
     rows = []
@@ -117,27 +131,35 @@ def _tensors(reading: Reading, width: int) -> Table:
         found = reading.statistics.get(tensor.name)
         cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
         known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
-        cells += [short(value) for place, value in enumerate(known) if means or place != 2]
+        cells += [short(value, 3) for place, value in enumerate(known) if means or place != 2]
         rows.append([*cells, _odd(found)])
     figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
 
 
+def _norms(reading: Reading, width: int) -> Table:
+    largest = sorted(reading.norms, key=lambda name: -reading.weights[name].count)[:SHOWN]
+    rows = [[name, *map(_spread, reading.norms[name])] for name in largest]
+    return _table(["tensor"], ["rows", "columns"], rows, width)
+
+
+def _spread(norms: Array) -> str:
+    """Return the smallest, the middle and the largest."""
+    return " … ".join(short(float(each), 3) for each in np.quantile(norms, (0, 0.5, 1))) if len(norms) else "–"
+
+
 def _table(words: list[str], figures: list[str], rows: list[list[str]], width: int) -> Table:
-    """Return a table as wide as the terminal: of names that do not fit, the end is shown, which tells more."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in words:
-        table.add_column(heading, no_wrap=True)
-    for heading in figures:
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    """Return a table as wide as the terminal: names that do not fit lose their middles, or take several lines."""
     columns = list(zip(words + figures, *rows, strict=True))
     others = sum(max(map(len, column)) + 2 for column in columns[1:])
     room = max(width - others - 2, NARROWEST)
-    cut = [ending(name, room) for name, *_ in rows]
-    if len(set(cut)) < len(cut):  # ends alone do not tell them apart: they are shown whole, on several lines
-        cut = [ending(name, sys.maxsize) for name, *_ in rows]
-        table.columns[0].no_wrap, table.columns[0].max_width, table.columns[0].overflow = False, room, "fold"
-    for name, (_, *cells) in zip(cut, rows, strict=True):
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    table.add_column(words[0], overflow="fold", max_width=room)
+    for heading in words[1:]:
+        table.add_column(heading, no_wrap=True)
+    for heading in figures:
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for name, (_, *cells) in zip(shortened([row[0] for row in rows], room), rows, strict=True):
         table.add_row(name, *cells)
     return table
 

@@ -7,8 +7,8 @@ from pondera.markup import table
 from pondera.reading.read import Reading
 from pondera.report.charts.reading import CHARTS, svg
 from pondera.report.page import Section, findings_list, page
-from pondera.report.reading import not_read
-from pondera.report.terminal import amount, figure, short
+from pondera.report.reading import skipped_words
+from pondera.report.terminal import amount, short
 
 LISTED = 2_000  # layers and tensors that are in the tables
 
@@ -19,12 +19,13 @@ def reading_page(reading: Reading, name: str) -> str:
     sections = [_findings(reading), *_charts(reading), _layers(reading), _tensors(reading)]
     return page(
         name,
-        f"{weights.format}; {others}" if (others := not_read(reading)) else weights.format,
+        f"{weights.format}. {skipped_words(weights.skipped)}." if weights.skipped else weights.format,
         (
             ("tensors", f"{len(weights):,}"),
             ("values", f"{weights.count:,}"),
             ("size", amount(weights.nbytes)),
-            ("layers", f"{len(reading.known):,}"),
+            ("layers", f"{len(reading.layers):,}"),
+            *([("constants of the graph", f"{reading.constants:,}")] if reading.constants else []),
             ("findings", f"{len(reading.findings):,}"),
         ),
         [each for each in sections if each is not None],
@@ -55,17 +56,17 @@ def _layers(reading: Reading) -> Section:
     head = ["layer", "kind", "inputs", "outputs", "values", "strength"]
     head += ["largest singular value", "stable rank", "effective rank", "alpha"] if spectra else []
     rows = []
-    for each in reading.known[:LISTED]:
+    for each in reading.layers[:LISTED]:
         row = [each.layer.name, each.layer.kind, _whole(each.layer.inputs), _whole(each.layer.outputs)]
-        row += [f"{each.count:,}", figure(each.strength)]
+        row += [f"{each.count:,}", short(each.strength)]
         if spectra:
             found = each.spectra.get("weight")
             row += (
                 [
-                    figure(found.spectral_norm),
-                    figure(found.stable_rank),
-                    figure(found.effective_rank),
-                    figure(found.alpha),
+                    short(found.spectral_norm),
+                    short(found.stable_rank),
+                    short(found.effective_rank),
+                    short(found.alpha),
                 ]
                 if found
                 else ["–"] * 4
@@ -74,9 +75,8 @@ def _layers(reading: Reading) -> Section:
     return Section(
         "Layers",
         "Strength says how large the weights are, not how much an input matters: that needs data."
-        + _unknown(len(reading.layers) - len(reading.known))
-        + _left(len(reading.known)),
-        table(head, rows),
+        + _left(len(reading.layers)),
+        table(head, rows, paths=True),
     )
 
 
@@ -84,19 +84,15 @@ def _tensors(reading: Reading) -> Section:
     rows = []
     for tensor in list(reading.weights.values())[:LISTED]:
         found = reading.statistics.get(tensor.name)
-        row = [tensor.name, tensor.dtype, " × ".join(map(str, tensor.shape)) or "–", f"{tensor.count:,}"]
+        row = [tensor.name, tensor.dtype, "×".join(map(str, tensor.shape)) or "–", f"{tensor.count:,}"]
         if found is None:
             row += ["–"] * 7
         else:
             row += [short(each) for each in (found.minimum, found.maximum, found.mean, found.deviation, found.l2)]
             row += [f"{found.zeros:,}", f"{found.nan + found.infinite:,}"]
         rows.append(row)
-    head = ["tensor", "dtype", "shape", "values", "min", "max", "mean", "std", "norm", "zeros", "NaN or ∞"]
-    return Section("Tensors", "In the order of the file." + _left(len(reading.weights)), table(head, rows))
-
-
-def _unknown(count: int) -> str:
-    return f" What {counted(count, 'other tensor')} or groups of them are for, nothing says." if count else ""
+    head = ["tensor", "dtype", "shape", "values", "min", "max", "mean", "std", "norm", "zeros", "NaN, ∞"]
+    return Section("Tensors", "In the order of the file." + _left(len(reading.weights)), table(head, rows, paths=True))
 
 
 def _left(count: int) -> str:

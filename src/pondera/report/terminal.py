@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -71,15 +73,17 @@ def figure(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def short(value: float | None) -> str:
-    """Return a number in few letters: positions and counters of whole numbers can be long.
+def short(value: float | None, digits: int = 4) -> str:
+    """Return a number in few columns: positions and counters in tensors of whole numbers can be long.
 
     Examples
     --------
-    >>> short(0.85664), short(9.2e18), short(None)
-    ('0.857', '9.20e+18', '–')
+    >>> short(-9223372036854775808.0), short(2048.0), short(0.12345), short(None)
+    ('-9.22e+18', '2,048', '0.1235', '–')
     """
-    return f"{value:.2e}" if value is not None and abs(value) >= LONG else figure(value, 3)
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.2e}" if abs(value) >= LONG else figure(value, digits)
 
 
 def amount(size: int) -> str:
@@ -96,6 +100,57 @@ def amount(size: int) -> str:
     return f"{size} bytes"
 
 
+TAILS = (0.6, 0.75, 0.9, 0.4, 0.2)
+"""How much of what is kept of a name is its end, the best first: the ends of tensors' names tell more."""
+
+
+def shortened(names: Sequence[str], letters: int) -> list[str]:
+    """Return names that fit: long ones without their middles, cut so that different names stay different.
+
+    Names that would be alike wherever they are cut stay whole. Letters that would do something to the terminal instead
+    of being shown are written out.
+
+    Examples
+    --------
+    >>> shortened(["model.encoder.layers.10.mlp.weight", "fc"], 20)
+    ['model.en….mlp.weight', 'fc']
+    >>> shortened([f"model.encoder.layers.{k}.mlp.weight" for k in (10, 11)], 20)
+    ['….10.mlp.weight', '….11.mlp.weight']
+    """
+    shown = [printable(name) for name in names]
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(shown):
+        alike.setdefault(_cut(name, letters, TAILS[0]), []).append(name)
+    found = {
+        name: cut for group in alike.values() for name, cut in zip(group, _told_apart(group, letters), strict=True)
+    }
+    return [found[name] for name in shown]
+
+
+def _told_apart(group: Sequence[str], letters: int) -> Sequence[str]:
+    """Return names whose cuts are all alike so that they differ: from where they do, or cut elsewhere, or whole."""
+    if len(group) == 1:
+        return [_cut(group[0], letters, TAILS[0])]
+    same = next((at for at, each in enumerate(zip(*group, strict=False)) if len(set(each)) > 1), 0)
+    start = max(0, *(group[0].rfind(mark, 0, same) for mark in "./:_"))
+    rests = [f"…{name[start:]}" for name in group]
+    tries = [[_cut(rest, letters, tail).replace("……", "…") for rest in rests] for tail in TAILS]
+    tries += [[_cut(name, letters, tail) for name in group] for tail in TAILS]
+    return next((each for each in tries if len(set(each)) == len(group)), group)
+
+
+def _cut(name: str, letters: int, tail: float) -> str:
+    if len(name) <= letters:
+        return name
+    end = round((letters - 1) * tail)
+    return f"{name[: letters - 1 - end]}…{name[-end:]}"
+
+
+def printable(name: str) -> str:
+    """Return a name whose every letter can be shown."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+
+
 def ending(name: str, letters: int) -> str:
     """Return a name that fits, or as much of its end as does: the ends of tensors' names tell more than the beginnings.
 
@@ -108,5 +163,5 @@ def ending(name: str, letters: int) -> str:
     >>> ending(chr(7), 12) == chr(92) + "x07"
     True
     """
-    name = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+    name = printable(name)
     return name if len(name) <= letters else f"…{name[-(letters - 1) :]}"

@@ -47,6 +47,9 @@ def _checkpoints(found: Timeline) -> Table:
     count = len(whole)
     every = range(count) if count <= SHOWN else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
     for at in every:
+        if at == next((each for each in every if each >= found.placed), None):
+            table.add_section()
+            table.add_row(Text("place not known", style=QUIET))
         each = whole[at]
         table.add_row(
             found.names[at],
@@ -67,7 +70,8 @@ def _parts(found: Timeline) -> Table:
     table.add_column("from first", justify="right", no_wrap=True)
     table.add_column("from first, each", no_wrap=True)
     table.add_column("from previous, each", no_wrap=True)
-    parts = sorted(found.parts.items(), key=lambda item: -(item[1][-1].from_first or 0.0))
+    placed = {part: figures[: found.placed] for part, figures in found.parts.items()}
+    parts = sorted(placed.items(), key=lambda item: -(item[1][-1].from_first or 0.0))
     for name, figures in parts[:SHOWN]:
         table.add_row(
             name,

@@ -41,16 +41,21 @@ def timeline_page(found: Timeline, name: str, nbytes: int) -> str:
 def _checkpoints(found: Timeline) -> Section:
     rows = [
         [name, figure(each.norm), moved_words(each.step), moved_words(each.way), f"{each.broken:,}"]
-        for name, each in list(zip(found.names, found.whole, strict=True))[:LISTED]
+        for name, each in zip(found.names, found.whole, strict=True)
     ]
     head = ["checkpoint", "norm", "from previous", "from first", "NaN or ∞"]
-    return Section("Checkpoints", "In the order of the training, as far as it is known.", table(head, rows))
+    content = table(head, rows[: found.placed][:LISTED], paths=True)
+    if apart := rows[found.placed :]:
+        content += "<p class='quiet'>Nothing tells the place of these in the training:</p>"
+        content += table(head, apart[:LISTED], paths=True)
+    return Section("Checkpoints", "In the order of the training, as far as it is known.", content)
 
 
 def _parts(found: Timeline) -> Section:
     rows = [
         [part, figure(figures[-1].norm), moved_words(figures[-1].way), sparkline([e.from_first for e in figures])]
-        for part, figures in list(found.parts.items())[:LISTED]
+        for part, every in list(found.parts.items())[:LISTED]
+        for figures in (every[: found.placed],)
     ]
     return Section(
         "Parts of the network",

@@ -83,7 +83,7 @@ class Training:
         """Train to the end of the plan, or until something ends it before."""
         self.started = int(state.epoch)  # the first epoch's number: not 0 where training goes on
         self.losses, self.done = np.zeros(self.steps), 0  # of the epoch that is being trained
-        beginning = Beginning(self.program, self.plain, self.trace, self.rows, self.plan, state, self.steps)
+        beginning = Beginning(self.program, self.plain, self.trace, self.rows, self.held, self.plan, state, self.steps)
         before = self.watcher.begin(beginning)
         if before is not None:
             state, self.started, self.done, self.best = before.state, before.started, before.done, before.best

@@ -13,6 +13,7 @@ from pondera.training.divergence import Trace
 from pondera.training.epoch import Order, Program, Rows, State
 from pondera.training.figures import EpochFigures
 from pondera.training.plan import Plan
+from pondera.training.rows import Held
 from pondera.training.stopping import Best
 
 Figures = npt.NDArray[np.float64]
@@ -28,8 +29,8 @@ class Beginning(NamedTuple):
     ----------
     program, plain, trace
         What is run; the model without a key; layer by layer, None where it is a plain function.
-    rows, plan
-        What is trained on, and how.
+    rows, held, plan
+        What is trained on, what is held out, if anything, and how.
     state
         Before the first step.
     steps
@@ -40,6 +41,7 @@ class Beginning(NamedTuple):
     plain: Apply
     trace: Trace | None
     rows: Rows
+    held: Held | None
     plan: Plan
     state: State
     steps: int

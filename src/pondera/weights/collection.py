@@ -35,6 +35,8 @@ class Weights(Mapping[str, Tensor]):
         Name -> tensor of what an optimizer keeps for each weight, such as Adam's moments, where the file has it.
     whole
         Whether these are all the tensors that the metadata are about, not a selection of them.
+    skipped
+        Names of files of weights in the same folder that were not read, where a folder was given.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Weights(Mapping[str, Tensor]):
     files: tuple[Path, ...] = ()
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     whole: bool = True
+    skipped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:  # noqa: A002

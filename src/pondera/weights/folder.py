@@ -8,11 +8,11 @@ training and DeepSpeed are folders too, which only their own library can read; t
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -152,7 +152,7 @@ def open_tensorflow(path: Path, view: memoryview) -> NoReturn:
 def open_folder(path: Path, open_one: OpenOne) -> Weights:
     """Return the weights in a folder: of an index if it has one, of all safetensors files, or of its only other file.
 
-    Other files of weights, such as the same model for another library, are named in ``metadata["not_read"]``.
+    Other files of weights, such as the same model for another library, are named as ``skipped``.
 
     Parameters
     ----------
@@ -168,14 +168,18 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
         library must convert.
     """
     names = _names(path)
-    found = _best(path, names)
+    found = _opened(path, _best(path, names), open_one)
+    return replace(found, skipped=_skipped(names, found))
+
+
+def _opened(path: Path, found: Sequence[str], open_one: OpenOne) -> Weights:
+    """Return the weights in files of a folder: an index, one file or several parts."""
     if found[0].endswith(".json"):
-        index = path / found[0]
-        return _with_others(path, open_index(index, map_file(beside(index, found[0])), open_one), names)
+        return open_index(path / found[0], map_file(beside(path / found[0], found[0])), open_one)
     shards = {name: open_one(_part(path / name, name)) for name in found}
     if len(found) == 1:
         (only,) = shards.values()
-        return _with_others(path, _with_config(path, only), names)
+        return _with_config(path, only)
     owners: dict[str, str] = {}
     for name, shard in shards.items():
         for tensor in shard:
@@ -184,7 +188,17 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
                     f"{path}: tensor {tensor!r:.200} is both in {owners[tensor]!r} and in {name!r}; expected the parts "
                     "of one model. Give one of the files."
                 )
-    return _with_others(path, _with_config(path, _together(owners, shards, {})), names)
+    return _with_config(path, _together(owners, shards, {}))
+
+
+def _skipped(names: Sequence[str], found: Weights) -> tuple[str, ...]:
+    """Return the files of weights in a folder that were not read, such as the same model for another library."""
+    read = {file.name for file in found.files}
+    return tuple(
+        name
+        for name in names
+        if name not in read and not _is_other(name) and any(fnmatch.fnmatchcase(name, end) for end in WANTED)
+    )
 
 
 def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
@@ -269,20 +283,6 @@ def _with_config(folder: Path, weights: Weights) -> Weights:
         files=weights.files,
         optimizer=weights.optimizer,
     )
-
-
-def _with_others(folder: Path, weights: Weights, names: Sequence[str]) -> Weights:
-    """Return weights with the names of the files of weights in their folder that were not read."""
-    read = {file.name for file in weights.files}
-    others = [
-        name
-        for name in names
-        if name not in read and not _is_other(name) and any(fnmatch.fnmatchcase(name, each) for each in WANTED)
-    ]
-    if not others:
-        return weights
-    about = {"not_read": others[:MOST_NOTED], "not_read_count": len(others)}
-    return dataclasses.replace(weights, metadata={**weights.metadata, **about})
 
 
 def _json(path: Path, view: memoryview, most: int) -> dict[str, Any]:

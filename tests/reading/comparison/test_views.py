@@ -114,6 +114,34 @@ def test_parts_of_fused_tensors_are_found(one):
     ]
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e30])
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 700])
+def test_stacks_are_looked_through_as_by_every_sample(one, monkeypatch, count, scale):
+    """Asking all of a stack at once leaves out none that a sample would have taken."""
+    stack = (RANDOM.normal(size=(900, count)) * scale).astype(np.float64)
+    stack[5] = stack[7] = 0
+    stack[9, 0] = np.nan
+    stack[11] = np.inf
+    monkeypatch.setattr(ways, "TILE", 4096)
+    whole = one(stack)
+    rounded = stack[30] * (1 + 1e-4 * RANDOM.normal(size=count))
+    for values in (stack[3], stack[7], stack[9], stack[11], rounded, RANDOM.normal(size=count)):
+        small = one(values.copy())
+        expected = [
+            at
+            for at in range(len(stack))
+            if likeness(ways.Relation(ways.PART, View.of(small, (1, count)), View.of(whole).part(0, at, 1))) >= 0
+        ]
+        found = [each.place[1] for each in parts(small, whole) if "stack" in each.words and likeness(each) >= 0]
+        assert found == expected
+
+
+def test_constants_are_found_in_a_stack_of_them(one):
+    whole = one(np.arange(500.0))
+    assert [each.place for each in parts(one(np.array([123.0])), whole)] == [(0, 123, 1)]
+    assert not list(parts(one(np.array([0.5])), whole))
+
+
 def test_chance_does_not_look_like_a_relation(one):
     for shape in ((64, 64), (8, 8), (16,), (5,), (2, 2)):
         for _ in range(30):

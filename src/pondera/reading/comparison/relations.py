@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pondera.reading.comparison.views import View, simplified
+from pondera.reading.comparison.views import TILE, View, simplified
 from pondera.reading.widths import COMPLEX, widened
 from pondera.weights.tensor import Array, Tensor
 
@@ -135,7 +135,7 @@ def parts(small: Tensor, whole: Tensor) -> Iterator[Relation]:
     if small.count >= whole.count or not small.count or not 1 <= len(other) <= 3:
         return
     if len(other) == len(one) + 1 and other[1:] == one:  # one of a stack, such as an expert
-        for at in range(other[0]):
+        for at in _alike_in(small, whole, other[0]):
             part = View.of(whole, other).part(0, at, 1)
             yield Relation(PART, View.of(small, part.lengths), part, f"number {at} of a stack", (0, at, 1))
     if len(one) != len(other) or len(one) > 2:
@@ -146,6 +146,34 @@ def parts(small: Tensor, whole: Tensor) -> Iterator[Relation]:
             continue
         source = View.of(small, one).transposed((1, 0)) if turned else View.of(small, one)
         yield from _stretches(source, View.of(whole, other), axis)
+
+
+def _alike_in(small: Tensor, whole: Tensor, height: int) -> Iterator[int]:
+    """Yield which of a stack of tensors may be the small one.
+
+    What a sample would take whole is held against thousands of the stack in one product, since a bias has the length
+    of every row of every matrix, and a constant that of every value. A sample of each that is left decides.
+    """
+    count = small.count
+    if count > SAMPLED or any(tensor.dtype in COMPLEX for tensor in (small, whole)):
+        yield from range(height)
+        return
+    x = widened(small.source.flat(0, count), wide=True)
+    a = x - x.mean() if np.isfinite(x).all() else None
+    step = max(TILE // count, 1)
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        rows = widened(whole.source.flat(first * count, last * count), wide=True).reshape(-1, count)
+        if a is None or not np.isfinite(rows).all():
+            yield from range(first, last)
+            continue
+        near = (rows == x).all(axis=1)
+        if count > 2:
+            with np.errstate(all="ignore"):
+                b = rows - rows.mean(axis=1, keepdims=True)
+                spread = np.sqrt((a @ a) * np.einsum("ij,ij->i", b, b))
+                near |= ~(b @ a < (threshold(count) - 1e-9) * spread) & (spread != 0)
+        yield from (first + np.flatnonzero(near)).tolist()
 
 
 def _stretches(small: View, whole: View, axis: int) -> Iterator[Relation]:
@@ -189,7 +217,12 @@ def likeness(relation: Relation) -> float:
     spread = math.sqrt(float(a @ a) * float(b @ b))
     if len(x) < 3 or not spread:
         return -1.0
-    return float(a @ b) / spread - max(by_chance(len(x)), min(0.98, 0.5 + 4 / math.sqrt(len(x))))
+    return float(a @ b) / spread - threshold(len(x))
+
+
+def threshold(count: int) -> float:
+    """Return the correlation from which so many pairs of values, 3 or more, say that they belong together."""
+    return max(by_chance(count), min(0.98, 0.5 + 4 / math.sqrt(count))) if count > 2 else 1.0
 
 
 @functools.cache

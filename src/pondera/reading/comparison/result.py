@@ -110,7 +110,10 @@ class Pair:
         }
         if found is None:
             zero = 0 if same else None
-            figures: dict[str, Any] = dict.fromkeys(FIGURES, zero) | {"cosine": 1.0 if same else None}
+            figures: dict[str, Any] = dict.fromkeys(FIGURES, zero) | {
+                "cosine": 1.0 if same else None,
+                "ulp_of": None,
+            }
         else:
             figures = _figures(found)
         return (

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from pondera.findings import Finding
@@ -18,6 +19,15 @@ FEWEST = 4
 FACTOR = 30.0
 """A layer is out of scale where it is so many times larger or smaller than the median of its like. So are layers that
 grow, or shrink, so many times from the smallest to the largest."""
+
+NUMBER = re.compile(r"\d{1,18}")
+"""A number in a name. Of longer ones each part counts: they are identifiers."""
+
+COUNTED = re.compile(rf"_?{NUMBER.pattern}")
+"""What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
+
+BESIDE = re.compile("expert|head|branch|tower|member", re.IGNORECASE)
+"""In the names of layers that are numbered and stand beside each other, not one after the other."""
 
 MOST_RANKED = 200
 """Layers whose order is looked at."""
@@ -61,7 +71,7 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
             advice=ADVICE,
             where=first.name,
         )
-    yield from _product(facts, named)
+    yield from _products(facts, named)
 
 
 def _is_trend(sizes: Sequence[float]) -> bool:
@@ -72,22 +82,28 @@ def _is_trend(sizes: Sequence[float]) -> bool:
 
 
 def _alike(facts: Facts) -> dict[str, list[Place]]:
-    """Return the tensors that are the same but for numbers in their names, and have the same shape."""
+    """Return the tensors that are the same but for numbers in their names, and have the same shape, by the numbers."""
     groups: dict[tuple[str, tuple[int, ...]], list[Place]] = {}
     for place in facts.connections:
-        pattern = re.sub(r"\d+", "*", place.name)
+        pattern = NUMBER.sub("*", place.name)
         if "*" in pattern and place.size > 0 and math.isfinite(place.size) and place.kind != "embedding":
             groups.setdefault((pattern, place.tensor.shape), []).append(place)
-    return {pattern: places for (pattern, _), places in groups.items() if len(places) >= FEWEST}
+    return {
+        pattern: sorted(places, key=lambda place: _numbers(place.name))
+        for (pattern, _), places in groups.items()
+        if len(places) >= FEWEST
+    }
 
 
-def _product(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
+def _products(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
     """Layers that follow each other without normalization, whose gains multiply to something huge or tiny."""
     if not facts.weights.whole or any(layer.kind == "normalization" for layer in facts.layers):
         return
-    chain = [place for place in facts.connections if place.kind in ("dense", "convolution") and place.role == "weight"]
-    if len(chain) < FEWEST or not _follow(chain):
-        return
+    for chain in _chains(facts):
+        yield from _product(chain, named)
+
+
+def _product(chain: Sequence[Place], named: Collection[str]) -> Iterator[Finding]:
     gains = [gain_of(place) for place in chain]
     if not all(0 < gain < math.inf for gain in gains):
         return
@@ -109,8 +125,8 @@ def _product(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
         return
     what = "vanishes" if mean < 1 else "explodes"
     yield Finding(
-        f"What passes through the {len(chain)} layers {what}: each multiplies its scale by {mean:.2g} on average, all "
-        f"together by 10^{product:.1f}.",
+        f"What passes through the {len(chain)} layers from {_name(chain[0])} to {_name(chain[-1])} {what}: each "
+        f"multiplies its scale by {mean:.2g} on average, all together by 10^{product:.1f}.",
         {"gains": gains[:1000], "mean": mean, "log10_product": product, "layers": len(chain)},
         GAIN,
         "He et al. 2015, arXiv 1502.01852, on the scale along depth",
@@ -119,6 +135,52 @@ def _product(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
         "clipped to tiny steps or the loss is NaN, this is why.",
         where=chain[0].name,
     )
+
+
+def _chains(facts: Facts) -> Iterator[list[Place]]:
+    """Yield the layers that are known to follow each other: those numbered in one series, in the order of the numbers.
+
+    The order of a file tells nothing: many writers sort by name. Numbers tell where they are all that differs in the
+    names of a series, nothing else is counted along with it, and each layer takes what the one before gives.
+    """
+    series: dict[str, list[Place]] = {}
+    beginnings: Counter[str] = Counter()
+    for place in facts.connections:
+        if place.role == "weight" and place.layer is not None and place.kind != "embedding":
+            series.setdefault(COUNTED.sub("", place.layer.name), []).append(place)
+    for places in series.values():
+        beginnings.update({_beginning(place) for place in places})
+    for places in series.values():
+        chain = sorted(places, key=lambda place: _numbers(_name(place)))
+        if (
+            len(chain) >= FEWEST
+            and all(place.kind in ("dense", "convolution") for place in chain)
+            and all(beginnings[_beginning(place)] == 1 for place in chain)
+            and len({_numbers(_name(place)) for place in chain}) == len(chain)
+            and not BESIDE.search(_name(chain[0]))
+            and _follow(chain)
+        ):
+            yield chain
+
+
+def _name(place: Place) -> str:
+    return place.layer.name if place.layer is not None else place.name
+
+
+def _beginning(place: Place) -> str:
+    """Return what stands before the first number in the name of a layer: series that share it are counted together."""
+    return COUNTED.split(_name(place), maxsplit=1)[0]
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    """Return the numbers in a name, in order.
+
+    Examples
+    --------
+    >>> sorted(["dense_10", "dense", "dense_9"], key=_numbers)
+    ['dense', 'dense_9', 'dense_10']
+    """
+    return tuple(int(digits) for digits in NUMBER.findall(name))
 
 
 def _follow(chain: Sequence[Place]) -> bool:

@@ -1,85 +1,131 @@
-"""Tables of sines and cosines, which are weights by name only: bases of Fourier and cosine transforms, positions."""
+"""Fixed bases: sines and cosines that were computed, not learned, such as those of a Fourier transform.
+
+A sampled wave y obeys yₙ₊₁ + yₙ₋₁ = 2 cos(ω) yₙ at every place, one number for all of them. What a network learned does
+not, to the last digits, in unit after unit. Waves are often under one window w, which the units tell themselves: a sine
+and a cosine of each frequency have Σ y² = w² at each place, but for a factor.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from pondera.reading.faults.facts import Place
+from pondera.reading.faults.facts import Facts, Place
 from pondera.weights.tensor import Array
 
-MOST = 1 << 24
-"""Values of the largest table that is looked at."""
+MOST_VALUES = 1 << 24
+"""Larger tensors are not judged."""
 
-ROWS = 5
-"""A table of fewer rows fits any rule."""
+LOOKED_AT = 64
+"""Units that are held against the law of a wave, spread over all of them."""
 
-TOLERANCE = 0.02
-"""How far rows may be off by, as a share of their size: half precision leaves 0.001, training far more."""
+ZERO_BY_DESIGN = 2
+"""Units that may be zero: the sines of frequency 0 and of half the sampling rate."""
 
-BREAKS = 8
-"""Rows that need not follow from their neighbours: where sines follow cosines, and the two ends."""
+FAINT = 1e-4
+"""Units below this share of the median are zero but for rounding."""
+
+FEWEST_PLACES = 6
+"""At fewer places the law says too little: its one number fits by chance."""
+
+WITHIN_WINDOW = 0.1
+"""Where the window is below this share of its largest value, dividing by it leaves only rounding."""
+
+WITHIN = {"float64": 2e-3, "float32": 2e-3, "float16": 2e-3}
+"""How far a wave may be off the law, as a share of its largest value: what phases computed in float32 are wrong by."""
+
+COARSE = 0.01  # what bfloat16 rounds by
+
+FLAT = 8.0
+"""Waves whose 2 − 2 cos(ω) is below so many times that could as well be any other smooth line."""
+
+BROKEN = (0.05, 6)
+"""Share of the places, and how many, at which the law may be broken: cosines without their sines tell the window
+wrongly at two places, each of which three places look at."""
+
+APART = 1e-3
+"""Frequencies this far apart, in radians a place, are two; a basis has many."""
 
 
-def is_fixed_basis(place: Place) -> bool:
-    """Say whether a tensor is a table of sines and cosines of evenly spaced frequencies, windowed or not.
+def is_fixed(facts: Facts, name: str) -> bool:
+    """Return whether a tensor of connections is a basis of waves that was computed, which no rule on training is about.
 
-    cos (k + 1)θ + cos (k − 1)θ = 2 cos θ · cos kθ, and so for sines, and for both times any window: two neighbours of a
-    row add up to the row times factors that are the same for every row. Nothing that was trained is so; that a
-    frequency of 0 has no sine is no fault then.
+    Units may lie along the first axis, as in a Fourier transform, or along the last, as in position embeddings.
 
     Examples
     --------
-    >>> k, t = np.arange(9)[:, None], np.arange(16)
-    >>> basis = np.concatenate([np.cos(2 * np.pi * k * t / 16), np.sin(2 * np.pi * k * t / 16)]) * np.hanning(16)
-    >>> _follows(basis), _follows(np.random.default_rng(0).standard_normal((18, 16)))
+    >>> from pondera.reading.statistics import statistics_of
+    >>> from pondera.weights.collection import Weights
+    >>> from pondera.weights.tensor import Mapped, Tensor
+    >>> turns = np.outer(np.arange(32), np.arange(32)) / 32
+    >>> def looked(values):
+    ...     data = values.astype(np.float32)
+    ...     tensor = Tensor("w.weight", (32, 32), "float32", Mapped(memoryview(data).cast("B"), 0, data.dtype, 1024))
+    ...     return is_fixed(Facts(Weights.of([tensor], ""), {tensor.name: statistics_of(tensor)}), tensor.name)
+    >>> looked(np.sin(2 * np.pi * turns)), looked(np.random.default_rng(0).normal(size=(32, 32)))
     (True, False)
     """
-    shape = place.tensor.shape
-    if place.tensor.count > MOST or len(shape) < 2:
+    place = next((each for each in facts.connections if each.name == name), None)
+    if place is None or place.figures.nan or place.figures.infinite or place.tensor.count > MOST_VALUES:
         return False
-    values = place.tensor.source.flat(0, place.tensor.count)
-    if values.dtype.kind not in "fV" and not np.issubdtype(values.dtype, np.floating):
+    limit = WITHIN.get(place.tensor.dtype, COARSE)
+    return any(_are_waves(units, limit) for units in _both_ways(place))
+
+
+def _both_ways(place: Place) -> Iterator[Array]:
+    """Yield the tensor as (units, *places of each), float64, for units along the first axis and along the last."""
+    values = place.tensor.source.flat(0, place.tensor.count).astype(np.float64).reshape(place.tensor.shape)
+    for units in (values, np.moveaxis(values, -1, 0)):
+        places = [size for size in units.shape[1:] if size > 1]
+        if places:
+            yield units.reshape(len(units), *places)
+
+
+def _are_waves(units: Array, limit: float) -> bool:
+    sizes = np.sqrt(np.square(units).reshape(len(units), -1).sum(axis=1))
+    alive = np.flatnonzero(sizes > FAINT * np.median(sizes))
+    if len(units) - len(alive) > ZERO_BY_DESIGN or not len(alive):
         return False
-    with np.errstate(invalid="ignore"):
-        table = values.astype(np.float64).reshape(shape[0], -1)
-    if not np.isfinite(table).all():
+    chosen = units[alive[np.unique(np.linspace(0, len(alive) - 1, LOOKED_AT).astype(int))]]
+    window = np.sqrt(np.square(units).sum(axis=0))
+    lit = np.flatnonzero(window > FAINT * window.max())  # windows may be zero at their ends, not within
+    if lit[-1] + 1 - lit[0] - len(lit) > ZERO_BY_DESIGN:
         return False
-    return _follows(table) or _follows(table.T) or _interleaved(table) or _interleaved(table.T)
+    # A transform without a window may come with too few of its waves to tell that there is none.
+    return any(_obey(chosen, each, limit) for each in (np.ones(window.shape), window))
 
 
-def _interleaved(table: Array) -> bool:
-    """Say whether every second row is such a table, and so are the others."""
-    return len(table) >= 2 * ROWS and _follows(table[::2]) and _follows(table[1::2])
+def _obey(units: Array, window: Array, limit: float) -> bool:
+    """Return whether units, (units, *places), are waves under a window, (*places), of many frequencies."""
+    inside = window > WITHIN_WINDOW * window.max()
+    found = set()
+    for unit in units:
+        wave = np.where(inside, unit / np.where(inside, window, 1), np.nan)
+        frequencies = [_frequency(np.moveaxis(wave, axis, 0), limit) for axis in range(wave.ndim)]
+        if None in frequencies:
+            return False
+        found.add(tuple(round(each / APART) for each in frequencies if each is not None))
+    return len(found) >= max(4, len(units) // 8)
 
 
-def _follows(table: Array) -> bool:
-    """Say whether the neighbours of every row add up to the row times factors common to all."""
-    if len(table) < ROWS or table.shape[1] < ROWS:
-        return False
-    row, around = table[1:-1], table[2:] + table[:-2]
-    squares = (row * row).sum(axis=0)
-    if not squares.any():
-        return False
-    # Rows at breaks spoil the mean: the factors come out of the middle of the products, column by column.
-    factors = _factors(row, around, np.ones(len(row), bool))
-    for _ in range(2):
-        off = _off(row, around, factors)
-        factors = _factors(row, around, off <= np.partition(off, len(off) // 2)[len(off) // 2])
-    broken = int(np.count_nonzero(_off(row, around, factors) > TOLERANCE))
-    same = float(np.abs(table - table[0]).max()) == 0
-    return not same and broken <= min(BREAKS, len(row) // 3)
+def _frequency(wave: Array, limit: float) -> float | None:
+    """Return the frequency of a wave along its first axis, in radians a place; None where it is not one.
 
-
-def _factors(row: Array, around: Array, kept: Array) -> Array:
-    """Return the factor of each column that fits the rows that are kept best."""
-    squares = (row[kept] ** 2).sum(axis=0)
-    found: Array = (row[kept] * around[kept]).sum(axis=0) / np.where(squares > 0, squares, 1.0)
-    return found
-
-
-def _off(row: Array, around: Array, factors: Array) -> Array:
-    """Return how far each row's neighbours are from its multiple, as a share of their sizes."""
-    sizes = np.sqrt((around**2).sum(axis=1) + (2 * row**2).sum(axis=1))
-    away = np.sqrt(((around - factors * row) ** 2).sum(axis=1))
-    found: Array = away / np.where(sizes > 0, sizes, 1.0)
-    return found
+    Values outside the window are NaN. Smooth lines have the frequency 0.
+    """
+    here, beside = wave[1:-1], wave[2:] + wave[:-2]
+    known = np.isfinite(here + beside)
+    here, beside = here[known], beside[known]
+    if len(here) < FEWEST_PLACES:
+        return None
+    largest = float(np.abs(here).max())
+    # A wave is far from zero at half of the places or more; what pruning left is not.
+    if not largest > 0 or np.mean(np.abs(here) > 1e-3 * largest) < 0.4:
+        return None
+    strong = np.abs(here) > largest / 2
+    twice_cosine = float(np.median(beside[strong] / here[strong]))
+    broken = np.count_nonzero(np.abs(beside - twice_cosine * here) > 2 * limit * largest)
+    if broken > min(BROKEN[0] * len(here), BROKEN[1]):
+        return None
+    return 0.0 if 2 - twice_cosine < FLAT * limit else float(np.arccos(np.clip(twice_cosine / 2, -1, 1)))

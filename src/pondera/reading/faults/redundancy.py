@@ -9,7 +9,6 @@ import numpy as np
 from pondera.choice import counted, listed
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts, Place
-from pondera.reading.faults.fixed import is_fixed_basis
 from pondera.reading.faults.rule import certainty_of
 from pondera.weights.tensor import Array
 
@@ -39,10 +38,14 @@ def dead(facts: Facts) -> Iterator[Finding]:
         # Tokens that never occur have no weights; that is no fault of the layer.
         if units is None or place.role != "weight" or place.kind == "embedding" or not place.figures.l2 > 0:
             continue
-        for side, strengths in (("output", units.outputs), ("input", units.inputs)):
+        for side, strengths, broken in (
+            ("output", units.outputs, units.broken_outputs),
+            ("input", units.inputs, units.broken_inputs),
+        ):
             gone = _gone(strengths)
+            gone = gone[~broken[gone]]  # what is left of a unit whose weights are NaN says nothing
             few = place.figures.count < FEWEST * len(strengths)
-            if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)) or is_fixed_basis(place):
+            if few or not len(gone) or _is_pruned(place, len(gone) / len(strengths)):
                 continue
             end = "leads to" if side == "output" else "leaves"
             yield Finding(
@@ -86,7 +89,7 @@ def duplicated(facts: Facts) -> Iterator[Finding]:
         pairs = units.duplicates
         same = [pair for pair in pairs.pairs if pair.cosine > 0]
         total = (pairs.total or 0) * len(same) // max(len(pairs.pairs), 1)
-        if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0) or is_fixed_basis(place):
+        if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0):
             continue
         yield Finding(
             f"{place.layer.name if place.layer else place.name} has {counted(total, 'pair')} of output units with the "

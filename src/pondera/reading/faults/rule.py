@@ -9,6 +9,7 @@ from pondera.choice import listed
 from pondera.findings import Finding
 from pondera.reading.faults.calibration import CALIBRATION
 from pondera.reading.faults.facts import Facts
+from pondera.reading.faults.fixed import is_fixed
 
 MOST_PLACES = 1_000
 """No more places than this are listed in the figures of a finding."""
@@ -24,18 +25,28 @@ class Rule:
         What it is called; findings carry it.
     look
         Facts -> findings, one for each place.
+    of_training
+        Whether it says what training did or left undone, which is no question of a basis that was computed.
     """
 
     name: str
     look: Callable[[Facts], Iterable[Finding]]
+    of_training: bool = False
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
-        """Yield what the rule finds, the same finding in several places as one."""
-        found: dict[tuple[str, str], list[Finding]] = {}
+        """Yield what the rule finds, one finding for each place."""
         for finding in self.look(facts):
-            named = finding if finding.rule else replace(finding, rule=self.name)
-            found.setdefault((named.rule, named.advice), []).append(named)
-        yield from map(folded, found.values())
+            if self.of_training and is_fixed(facts, finding.where):
+                continue
+            yield finding if finding.rule else replace(finding, rule=self.name)
+
+
+def together(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, the same one in several places as one."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.rule, finding.advice), []).append(finding)
+    yield from map(folded, found.values())
 
 
 def folded(findings: Sequence[Finding]) -> Finding:

@@ -6,12 +6,13 @@ A new rule is a function from facts to findings, one for each place, and a line 
 from __future__ import annotations
 
 from pondera.findings import Finding
+from pondera.reading.faults.consequences import with_consequences, without_consequences
 from pondera.reading.faults.damage import noise, repeated, zero_run
 from pondera.reading.faults.depth import out_of_scale
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.metadata import metadata
 from pondera.reading.faults.redundancy import dead, duplicated
-from pondera.reading.faults.rule import Rule
+from pondera.reading.faults.rule import Rule, together
 from pondera.reading.faults.saturation import saturated
 from pondera.reading.faults.untrained import untrained
 from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, not_finite
@@ -23,11 +24,11 @@ RULES: tuple[Rule, ...] = (
     Rule("repeated block", repeated),
     Rule("constant", constant),
     Rule("metadata", metadata),
-    Rule("untrained", untrained),
+    Rule("untrained", untrained, of_training=True),
     Rule("scale along depth", out_of_scale),
-    Rule("saturated", saturated),
-    Rule("duplicated units", duplicated),
-    Rule("dead units", dead),
+    Rule("saturated", saturated, of_training=True),
+    Rule("duplicated units", duplicated, of_training=True),
+    Rule("dead units", dead, of_training=True),
     Rule("empty adapter", lora_zero),
     Rule("beyond float16", beyond_half),
     Rule("below float16", below_half),
@@ -40,6 +41,8 @@ POSSIBLY = "possibly "
 
 def findings_of(facts: Facts) -> tuple[Finding, ...]:
     """Return what is wrong with a file of weights, the gravest first; the same in several places is one finding.
+
+    What only follows from another finding is named by that one.
 
     Parameters
     ----------
@@ -57,5 +60,7 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
     >>> [finding.statement for finding in findings_of(Facts(weights, {"b": statistics_of(weights["b"])}))]
     ['b has 1 NaN among 2 values.']
     """
-    found = [finding for rule in RULES for finding in rule.findings(facts)]
+    every = [finding for rule in RULES for finding in rule.findings(facts)]
+    kept, caused = without_consequences(facts, every)
+    found = [with_consequences(finding, caused) for finding in together(kept)]
     return tuple(sorted(found, key=lambda finding: finding.rule.startswith(POSSIBLY)))

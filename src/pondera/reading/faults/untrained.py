@@ -23,7 +23,6 @@ from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.faults.distributions import DISTRIBUTIONS, UNIFORM, Distribution, distance, structure
 from pondera.reading.faults.facts import Facts, Place, sample
-from pondera.reading.faults.fixed import is_fixed_basis
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.faults.starts import RECURRENT, Scale, scales
 
@@ -114,7 +113,7 @@ def untrained(facts: Facts) -> Iterator[Finding]:
     """Layers at their start: for certain where an edge, orthogonality or the bias shows it, else possibly."""
     for place in facts.connections:
         verdict = verdict_of(place)
-        if verdict is None or is_fixed_basis(place):
+        if verdict is None:
             continue
         bias = _bias(facts, place)
         certain = _is_certain(place, verdict, bias)
@@ -264,8 +263,13 @@ def _orthogonal(place: Place) -> Verdict | None:
 
 
 def _bias(facts: Facts, place: Place) -> str:
-    """Return "initial" for a bias that is constant, "moved" for one that no initializer gives, "uniform", or "none"."""
+    """Return "initial" for a bias that is constant, "moved" for one that no initializer gives, "uniform", or "none".
+
+    "not read" is a bias that is not among the tensors looked at.
+    """
     bias = facts.beside(place, "bias") if place.role == "weight" else None
+    if bias is None and place.role == "weight" and place.layer is not None and "bias" in place.layer.tensors:
+        return "not read"
     if bias is None or bias.figures.count < 1:
         return "none"
     figures = bias.figures

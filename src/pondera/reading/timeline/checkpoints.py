@@ -41,6 +41,12 @@ class Series:
     unordered: tuple[str, ...] = ()
 
     @property
+    def placed(self) -> int:
+        """How many of them, the first ones, are steps of the training: all where nothing tells the place of most."""
+        known = len(self.names) - len(self.unordered)
+        return known if known >= FEWEST else len(self.names)
+
+    @property
     def nbytes(self) -> int:
         """How many bytes all checkpoints have."""
         return sum(each.nbytes for each in self.weights)

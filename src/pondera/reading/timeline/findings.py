@@ -32,7 +32,13 @@ def _unordered(series: Series) -> list[Finding]:
         Finding(
             f"Nothing tells the place of {listed(list(series.unordered)[:4])}"
             f"{' and more' if len(series.unordered) > 4 else ''} in the training: there is no number in the "
-            f"name{'' if one else 's'}, and not in all checkpoints a step. {'It comes' if one else 'They come'} last.",
+            f"name{'' if one else 's'}, and not in all checkpoints a step. "
+            + ("It" if one else "They")
+            + (
+                f" {'comes' if one else 'come'} last."
+                if series.placed == len(series.names)
+                else f" {'is' if one else 'are'} shown apart, beside the first checkpoint."
+            ),
             {"checkpoints": list(series.unordered)},
             "names and metadata",
             advice="Give it the number of its step in its name, or take it out of the folder."
@@ -59,7 +65,7 @@ def _still(tensors: Figures, changed: Mapping[str, int | None]) -> list[Finding]
             + listed(shown[:6])
             + (f" and {len(shown) - 6:,} more." if len(shown) > 6 else "."),
             {"tensors": still},
-            "bits of all checkpoints",
+            "bits of all checkpoints in their order",
             rule="never moved",
         )
     ]
@@ -75,7 +81,7 @@ def _broken(series: Series, tensors: Figures) -> list[Finding]:
                     f"NaN or infinity appears in {name}: in {listed(some[:4])}{more}.",
                     {"checkpoint": name, "tensors": some},
                     "count of values that are not finite",
-                    advice="Go back to the checkpoint before." if at else "",
+                    advice="Go back to the checkpoint before." if 0 < at < series.placed else "",
                     rule="not finite",
                     where=some[0],
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pondera.reading.comparison import kernels
@@ -72,6 +72,12 @@ class Sums:
             return cls(float(own.sums[kernels.YY]), broken)
         way = step if first is last else differences_of(View.of(first), View.of(tensor), pool)
         return cls(float(own.sums[kernels.YY]), broken, Moved.of(step), Moved.of(way), step.changed > 0)
+
+    @classmethod
+    def apart(cls, tensor: Tensor, first: Tensor | None, pool: ThreadPoolExecutor) -> Sums:
+        """Return the figures of a tensor that comes after no other, beside the first one if that has its shape."""
+        alike = first if first is not None and first.shape == tensor.shape else None
+        return replace(cls.of(tensor, alike, alike, pool), step=None, changed=False)
 
     @classmethod
     def together(cls, each: Iterable[Sums | None]) -> Sums:

@@ -35,7 +35,7 @@ class Timeline:
     Attributes
     ----------
     names
-        The checkpoints.
+        The checkpoints, those last whose place nothing tells.
     tensors
         Name of a tensor -> its figures at each checkpoint; None where that has no such tensor.
     changed
@@ -45,6 +45,9 @@ class Timeline:
         What is worth knowing: what never moved, where NaN appears, what was left out.
     seconds
         How long it took.
+    placed
+        How many checkpoints, the first ones, are steps of the training. The others, such as a copy of the best, are
+        compared with the first only.
     """
 
     names: tuple[str, ...]
@@ -52,6 +55,7 @@ class Timeline:
     changed: dict[str, int | None]
     findings: tuple[Finding, ...]
     seconds: float
+    placed: int
 
     @property
     def whole(self) -> tuple[Sums, ...]:
@@ -76,6 +80,7 @@ class Timeline:
             "checkpoints": [
                 {
                     "name": name,
+                    "placed": at < self.placed,
                     **whole[at].to_json(),
                     "parts": {p: each[at].to_json() for p, each in parts.items()},
                 }
@@ -117,7 +122,8 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
     """Return how a network's weights moved from checkpoint to checkpoint.
 
     A tensor that a checkpoint does not have is compared with the last checkpoint that had it. One that comes back in
-    another shape begins anew.
+    another shape begins anew. Checkpoints whose place in the training nothing tells are no steps of it: they are
+    compared with the first only.
 
     Parameters
     ----------
@@ -155,6 +161,10 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
             for name, tensor in weights.items():
                 if not _holds_weights(tensor):
                     continue
+                if at >= series.placed:
+                    found.setdefault(name, [None] * len(series.names))[at] = Sums.apart(tensor, first.get(name), pool)
+                    changed.setdefault(name, None)
+                    continue
                 if name not in last or last[name].shape != tensor.shape:
                     last.pop(name, None)
                     first[name] = tensor
@@ -173,7 +183,7 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
         )
     tensors = {name: tuple(figures) for name, figures in found.items()}
     findings = findings_of(series, tensors, changed)
-    return Timeline(series.names, tensors, changed, findings, time.perf_counter() - begun)
+    return Timeline(series.names, tensors, changed, findings, time.perf_counter() - begun, series.placed)
 
 
 def _holds_weights(tensor: Tensor) -> bool:

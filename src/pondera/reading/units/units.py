@@ -79,6 +79,8 @@ class Units:
         Pairs of output units that point the same way, or opposite ways.
     broken
         How many weights are NaN or infinite.
+    broken_inputs, broken_outputs
+        (inputs,), (outputs,) whether a weight of the unit is.
     """
 
     layer: str
@@ -92,6 +94,8 @@ class Units:
     dead_outputs: tuple[int, ...]
     duplicates: Duplicates
     broken: int
+    broken_inputs: Array = field(repr=False, compare=False)
+    broken_outputs: Array = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values; what float64 cannot hold becomes None."""
@@ -229,6 +233,8 @@ def _finished(layer: Layer, role: str, tensor: Tensor, layout: Layout, found: _S
         dead_outputs=tuple(np.flatnonzero((squares == 0) & ~broken).tolist()),
         duplicates=duplicates(tensor, layout, found.outputs, found.projections, ~found.broken_outputs),
         broken=found.broken,
+        broken_inputs=broken_inputs > 0,
+        broken_outputs=broken,
     )
 
 

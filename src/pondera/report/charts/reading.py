@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pondera.reading.read import Reading
 from pondera.report.charts.bins import bars
 from pondera.report.charts.style import AMBER, BLUE, COLOURS, CONFIG, LINE, family
-from pondera.report.terminal import ending
+from pondera.report.terminal import shortened
 
 if TYPE_CHECKING:
     import altair as alt
@@ -20,6 +20,7 @@ PANELS = 24  # histograms and spectra
 PANEL = 280  # width of a small chart
 LETTERS = 40  # of a name, in a chart
 
+FEW = 12  # layers that are all numbered
 ROW = 16  # height of a bar
 
 
@@ -27,10 +28,11 @@ def sizes(reading: Reading) -> Any:
     """Draw how many values each layer has, the largest first."""
     import altair as alt
 
-    largest = sorted(reading.known or reading.layers, key=lambda each: -each.count)[:BARS]
+    largest = sorted(reading.layers, key=lambda each: -each.count)[:BARS]
+    names = shortened([each.layer.name for each in largest], LETTERS)
     rows = [
         {
-            "layer": ending(each.layer.name, LETTERS),
+            "layer": names[place],
             "values": each.count,
             "kind": family(each.layer.kind),
             "place": place,
@@ -56,21 +58,22 @@ def strength_by_layer(reading: Reading) -> Any:
     import altair as alt
 
     connecting = [each for each in reading.layers if drawable(each.strength)]
+    names = shortened([each.layer.name for each in connecting[:POINTS]], LETTERS)
     rows = [
         {
             "place": place + 1,
             "strength": each.strength,
             "kind": family(each.layer.kind),
-            "layer": ending(each.layer.name, LETTERS),
+            "layer": names[place],
         }
         for place, each in enumerate(connecting[:POINTS])
     ]
     if not rows:
         return None
+    few = list(range(1, len(rows) + 1)) if len(rows) <= FEW else alt.Undefined
+    axis = alt.Axis(tickMinStep=1, format="d", values=few)
     base = alt.Chart(data_of(rows), width=880, height=240).encode(
-        x=alt.X(
-            "place:Q", title="layer, in the order of the file", axis=alt.Axis(tickCount=min(len(rows), 12), format="d")
-        ),
+        x=alt.X("place:Q", title="layer, in the order of the file", axis=axis),
         y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=alt.Scale(zero=True)),
     )
     return base.mark_line(color=LINE) + base.mark_circle(size=46, opacity=1).encode(
@@ -78,27 +81,23 @@ def strength_by_layer(reading: Reading) -> Any:
     )
 
 
-FEWEST = 8
-"""Tensors of fewer values have no spread to be drawn."""
-
-
 def histograms(reading: Reading) -> Any:
-    """Draw the values of the largest tensors, each on a scale of its own."""
+    """Draw the values of the largest tensors, each on a scale of its own; those of one value have nothing to show."""
     import altair as alt
 
     largest = sorted(
-        (name for name, each in reading.statistics.items() if each.count - each.nan - each.infinite >= FEWEST),
+        (name for name, each in reading.statistics.items() if each.minimum < each.maximum),
         key=lambda name: -reading.statistics[name].count,
     )[:PANELS]
     panels = []
-    for name in largest:
+    for name, title in zip(largest, shortened(largest, LETTERS), strict=True):
         edges, shares = bars(reading.statistics[name])
         rows = [
             {"from": float(a), "to": float(b), "share": float(share)}
             for a, b, share in zip(edges[:-1], edges[1:], shares, strict=True)
         ]
         panels.append(
-            alt.Chart(data_of(rows), width=PANEL, height=70, title=ending(name, LETTERS))
+            alt.Chart(data_of(rows), width=PANEL, height=70, title=title)
             .mark_bar(color=BLUE)
             .encode(
                 x=alt.X("from:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=4, grid=False)),
@@ -116,8 +115,10 @@ def spectra(reading: Reading) -> Any:
 
     found = [(each, each.spectra["weight"]) for each in reading.layers if "weight" in each.spectra]
     found = [(each, spectrum) for each, spectrum in found if len(spectrum.values)]
+    found = sorted(found, key=lambda pair: -pair[0].count)[:PANELS]
+    titles = shortened([each.layer.name for each, _ in found], LETTERS)
     panels = []
-    for each, spectrum in sorted(found, key=lambda pair: -pair[0].count)[:PANELS]:
+    for (_, spectrum), title in zip(found, titles, strict=True):
         values = [float(value) for value in spectrum.values if value > 0]
         every = max(1, len(values) // 200)
         rows = [
@@ -126,7 +127,7 @@ def spectra(reading: Reading) -> Any:
             if place % every == 0 or place < 20
         ]
         panel = (
-            alt.Chart(data_of(rows), width=PANEL, height=100, title=ending(each.layer.name, LETTERS))
+            alt.Chart(data_of(rows), width=PANEL, height=100, title=title)
             .mark_line(color=BLUE, strokeWidth=1.8)
             .encode(
                 x=alt.X("place:Q", title=None, scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=3, grid=False)),

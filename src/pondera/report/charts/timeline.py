@@ -7,7 +7,7 @@ from typing import Any
 from pondera.reading.timeline.timeline import Timeline
 from pondera.report.charts.reading import data_of, drawable
 from pondera.report.charts.style import BLUE, LINE
-from pondera.report.terminal import ending
+from pondera.report.terminal import shortened
 
 ROW, WIDTH = 15, 640  # pixels
 PARTS = 60  # rows of the heat map
@@ -21,7 +21,7 @@ def distance(found: Timeline) -> Any:
 
     rows = [
         {"place": at, "checkpoint": found.names[at], "moved": value, "from": word}
-        for at, each in enumerate(found.whole)
+        for at, each in enumerate(found.whole[: found.placed])
         for word, value in (("from first", each.from_first), ("from previous", each.from_previous))
         if drawable(value)
     ]
@@ -38,10 +38,12 @@ def parts(found: Timeline) -> Any:
     """Draw how far each part moved from one checkpoint to the next, as a heat map."""
     import altair as alt
 
-    step = -(-len(found.names) // COLUMNS)
+    step = -(-found.placed // COLUMNS)
+    names = dict(zip(found.parts, shortened(list(found.parts), LETTERS), strict=True))
     rows = [
-        {"part": ending(part, LETTERS), "place": at, "end": at + step, "moved": value}
-        for part, figures in list(found.parts.items())[:PARTS]
+        {"part": names[part], "place": at, "end": at + step, "moved": value}
+        for part, every in list(found.parts.items())[:PARTS]
+        for figures in (every[: found.placed],)
         for at in range(0, len(figures), step)
         if drawable(value := max((e.from_previous or 0.0 for e in figures[at : at + step] if e.step), default=None))
     ]
@@ -63,7 +65,7 @@ def parts(found: Timeline) -> Any:
 def _places(found: Timeline) -> Any:
     import altair as alt
 
-    names = [ending(name, 24) for name in found.names]
+    names = shortened(found.names[: found.placed], 24)
     if len(names) > 12:
         return alt.X("place:Q", title="checkpoint, in the order of the training", axis=alt.Axis(tickMinStep=1))
     labels = f"{names!r}[datum.value]".replace("'", '"') if not any(set('"\\') & set(name) for name in names) else None

@@ -1,0 +1,48 @@
+"""What makes two trainings the same one, so that one can go on where the other stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from pondera.network.architecture import Architecture
+from pondera.training.epoch import weight_name
+from pondera.training.watching import Beginning
+
+
+def identity_of(beginning: Beginning) -> dict[str, Any]:
+    """Return what two trainings must have in common for one to go on with the other, but for where they begin."""
+    program, held, plan = beginning.program, beginning.held, beginning.plan.to_json()
+    plan.pop("seed")
+    architecture = program.apply.to_json() if isinstance(program.apply, Architecture) else None
+    start = beginning.state.weights
+    return {
+        "plan": plan,
+        "architecture": architecture,
+        "weights": {
+            weight_name(path): [*map(int, leaf.shape), str(leaf.dtype)]
+            for path, leaf in jax.tree_util.tree_leaves_with_path(start)
+        },
+        "rows": int(beginning.rows.x.shape[0]),
+        "data": fingerprint(beginning.rows),
+        "held_out": None if held is None else fingerprint([*held.blocks, held.targets, held.weights]),
+    }
+
+
+def beginning_of(beginning: Beginning) -> dict[str, Any]:
+    """Return where one network begins: its seed, and a digest of its weights."""
+    return {"seed": beginning.plan.seed, "start": fingerprint(jax.tree.leaves(beginning.state.weights))}
+
+
+def fingerprint(arrays: Iterable[Any]) -> str:
+    """Return a digest of arrays in their order, such as the inputs, targets and weights of rows."""
+    digest = hashlib.sha256()
+    for part in arrays:
+        array = np.ascontiguousarray(np.asarray(part))
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""What follows what is told by numbers in names, never by where tensors stand in a file."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import pondera
+from tests.reading.faults.test_faults import trained
+
+NAMES = {
+    "PyTorch's Sequential": [f"net.{2 * k}.weight" for k in range(12)],
+    "attributes": [f"fc{k + 1}.weight" for k in range(12)],
+    "blocks of several": [f"stage{k // 4}.{k // 2 % 2}.fc{k % 2}.weight" for k in range(12)],
+    "Keras": ["dense/kernel", *(f"dense_{k}/kernel" for k in range(1, 12))],
+    "Flax": [f"params/Dense_{k}/kernel" for k in range(12)],
+}
+
+
+def rules_of(tmp_path, arrays, order=None):
+    """Give the rules, and where, of a file whose tensors stand in an order."""
+    names = list(arrays) if order is None else [list(arrays)[at] for at in order]
+    place = tmp_path / "network.npz"
+    np.savez(place, **{name: arrays[name] for name in names})  # in the order given, unlike safetensors
+    return {(each.rule, each.where) for each in pondera.read(place).findings}
+
+
+def layers(names, gain=1.0):
+    """Give square layers, so that every order of them fits."""
+    found = {}
+    for at, name in enumerate(names):
+        found[name] = (gain * trained(at, (32, 32))).astype(np.float32)
+        found[name.replace("weight", "bias").replace("kernel", "bias")] = trained(at, (2, 32))[0]
+    return found
+
+
+@pytest.mark.parametrize("scheme", NAMES)
+def test_the_order_of_a_file_changes_nothing(tmp_path, scheme):
+    random = np.random.default_rng(0)
+    assert rules_of(tmp_path, layers(NAMES[scheme])) == set()
+    arrays = layers(NAMES[scheme], 10)
+    expected = {("scale along depth", NAMES[scheme][0])}
+    assert rules_of(tmp_path, arrays) == expected
+    for order in (np.argsort(list(arrays)), random.permutation(24)):
+        assert rules_of(tmp_path, arrays, order) == expected
+
+
+def test_a_trend_is_one_of_the_numbers(tmp_path):
+    arrays = {name: 1.5 ** (at // 2) * array for at, (name, array) in enumerate(layers(NAMES["attributes"]).items())}
+    order = np.random.default_rng(0).permutation(24)
+    found = rules_of(tmp_path, {**arrays, "norm.weight": np.ones(32, np.float32)}, [*order, 24])
+    assert [rule for rule, _ in found] == ["scale along depth"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"experts.{k}.weight" for k in range(8)],
+        [f"block.{k // 2}.{('up', 'down')[k % 2]}.weight" for k in range(8)],
+        ["first.weight", "second.weight", "third.weight", "fourth.weight", "fifth.weight", "sixth.weight"],
+    ],
+    ids=["beside each other", "two series counted together", "no numbers"],
+)
+def test_nothing_is_said_where_nothing_tells_what_follows_what(tmp_path, names):
+    assert rules_of(tmp_path, layers(names, 10)) == set()
+
+
+def test_layers_that_do_not_fit_each_other_are_no_series(tmp_path):
+    arrays = {f"net.{k}.weight": (10 * trained(k, (32, 48))).astype(np.float32) for k in range(6)}
+    assert rules_of(tmp_path, arrays) == set()
+
+
+def test_a_detector_sorted_by_name(tmp_path):
+    """Convolutions, a recurrent cell and a computed basis, that seem to follow each other when sorted by name."""
+    random = np.random.default_rng(0)
+
+    def drawn(*shape, gain):
+        array = random.standard_t(5, shape) * random.lognormal(0, 0.4, (shape[0], *(1 for _ in shape[1:])))
+        return (gain * array / np.sqrt((array**2).sum() / shape[0])).astype(np.float32)
+
+    turns = np.outer(np.arange(129), np.arange(256)) / 256
+    waves = np.concatenate([np.cos(2 * np.pi * turns), -np.sin(2 * np.pi * turns)]) * np.hanning(256)
+    arrays = {
+        "stft_conv.weight": waves[:, None].astype(np.float32),
+        "conv1.weight": drawn(128, 129, 3, gain=5),
+        "conv2.weight": drawn(64, 128, 3, gain=4),
+        "conv3.weight": drawn(64, 64, 3, gain=3),
+        "conv4.weight": drawn(128, 64, 3, gain=3),
+        "lstm_cell.weight_ih": drawn(512, 128, gain=3),
+        "lstm_cell.weight_hh": drawn(512, 128, gain=3),
+        "final_conv.weight": drawn(1, 128, 1, gain=20),
+    }
+    save_file(arrays, tmp_path / "sorted.safetensors")
+    assert pondera.read(tmp_path / "sorted.safetensors").findings == ()
+    assert rules_of(tmp_path, arrays) == set()
