@@ -26,7 +26,6 @@ from benchmarks import (
     steps,
     tables,
     verdicts,
-    watching,
 )
 from benchmarks.measure import load, table
 from pondera.choice import counted
@@ -86,11 +85,11 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "verdicts": ("verdicts", verdicts.report),
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
-        "watching": ("watching", watching.report),
+        "watching": ("recording", recording.report_of_loops),
     },
     HERE.parent / "docs" / "runs.md": {
         "kills": ("kills", kills.report),
-        "recording": ("recording", recording.report),
+        "recording": ("recording", recording.report_of_sizes),
     },
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {

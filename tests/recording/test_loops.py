@@ -170,3 +170,45 @@ def test_a_killed_process_leaves_a_run_that_can_be_read(tmp_path):
         assert run.state == "unfinished"
         assert run.taken > 400
         assert len(run.tensor("w").steps) >= 4
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), ZeroDivisionError("unexpected")])
+@pytest.mark.parametrize("level", ["default", "full"])
+def test_a_writer_that_fails_ends_the_recording_only(tmp_path, monkeypatch, level, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pondera.recording.writer.RunWriter.write_point", fails)
+    loop, w = Loop(tmp_path, level), {"w": np.ones(2)}
+    loop.begin(w)
+    for step in range(100):
+        if loop.wants(step):
+            loop.point(step, w, w)
+        loop.took(step, 0.5)
+    with pytest.warns(PonderaWarning, match=f"{error}. Training went on without it"):
+        loop.close(True, w)
+    with Run(tmp_path) as run:
+        assert run.state == "unfinished"
+
+
+def test_a_run_that_is_being_written_is_not_replaced(tmp_path):
+    first = Loop(tmp_path, about={"which": "first"})
+    with pytest.raises(RunError, match="another process is writing to this run"):
+        Loop(tmp_path, replace=True)
+    first.begin({"w": np.ones(1)})
+    first.took(0, 0.5)
+    first.close(True)
+    with Run(tmp_path) as run:
+        assert (run.state, run.about["which"], run.taken) == ("finished", "first", 1)
+
+
+def test_the_thread_that_writes_may_close_the_run(tmp_path):
+    loop = Loop(tmp_path)  # as where it is the one that collects what nobody has any more
+    loop.begin({"w": np.ones(1)})
+    loop.took(0, 0.5)
+    loop.writer.later(loop.close, True)
+    loop.writer._thread.join(60)
+    assert loop.writer.failure is None
+    with Run(tmp_path) as run:
+        assert (run.state, run.taken) == ("finished", 1)
+    Loop(tmp_path, replace=True).close(True)

@@ -93,6 +93,18 @@ def test_what_does_not_fit_is_said_and_nothing_is_left(tmp_path, arrays):
             pondera.runs.merge([tmp_path / each for each in folders], tmp_path / into)
     with pytest.raises(RunError, match="found a run"):
         pondera.runs.merge([tmp_path / "a"], tmp_path / "b")
+    with pytest.raises(RunError, match="expected shards that differ"):
+        pondera.runs.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "d", shards=True, replace=True)
+    recorded(tmp_path / "d", start, moves, gradients)
+    with pytest.raises(RunError, match="expected shards that differ"):
+        pondera.runs.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "d", shards=True, replace=True)
+    with Run(tmp_path / "d") as run:
+        assert (run.taken, "merged" in run.about) == (5, False)
+        assert all(path.is_file() for path in run.snapshots().values())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "d"]
     pondera.runs.merge([tmp_path / "a"], tmp_path / "b", replace=True)
+    with Run(tmp_path / "b") as run:
+        assert len(run.about["merged"]) == 1
+        assert set((tmp_path / "b" / "snapshots").iterdir()) == set(run.snapshots().values())
     with pytest.raises(RunError, match="expected the folder of a run"):
-        pondera.runs.merge([tmp_path / "nothing"], tmp_path / "d")
+        pondera.runs.merge([tmp_path / "nothing"], tmp_path / "e")

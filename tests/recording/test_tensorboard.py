@@ -3,6 +3,7 @@
 import contextlib
 import math
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -234,3 +235,43 @@ def test_what_cannot_be_imported_is_said(tmp_path, run):
         pondera.runs.to_tensorboard(run, tmp_path / "logs", part=3)
     with pytest.raises(RunError, match="found a run"):
         pondera.runs.from_tensorboard(tmp_path / "logs", run)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "events.out.tfevents.1").write_bytes(version_record(1.0))
+    with pytest.raises(RunError, match="expected scalars or histograms of TensorBoard, found none"):
+        pondera.runs.from_tensorboard(tmp_path / "empty", tmp_path / "a")
+
+
+def test_what_cannot_be_read_replaces_nothing(tmp_path, run):
+    record = bytearray(record_of(1.0, 3, [("loss", 0.25)]))
+    record[-6] ^= 1
+    (tmp_path / "events.out.tfevents.1").write_bytes(record)
+    with pytest.raises(RunError, match="The file is damaged"):
+        pondera.runs.from_tensorboard(tmp_path / "events.out.tfevents.1", run, replace=True)
+    with Run(run) as found:
+        assert found.taken == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.out.tfevents.1", "run"]
+
+
+def test_tags_that_mean_one_tensor_stay_two(tmp_path, file):
+    path = file(record_of(1.0, 0, [("w", HISTOGRAM), ("weights/w", HISTOGRAM)]))
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    with Run(tmp_path / "a") as found:
+        assert list(found.tensors()) == ["w", "weights/w"]
+
+
+def test_numbers_beyond_single_precision_are_infinite(file):
+    path = file(record_of(1.0, 0, [("a", 1e300), ("b", -1e300), ("c", math.nan), ("d", math.inf)]))
+    assert [each.value for each in told(path)][:2] == [math.inf, -math.inf]
+    assert math.isnan(told(path)[2].value)
+
+
+def test_one_record_is_in_memory_at_a_time(file):
+    record = record_of(1.0, 0, [("a", 0.5)]) + _record(_bytes(3, bytes(200_000)))
+    path = file(*[record] * 20)
+    tracemalloc.start()
+    for _ in read_events(path):
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
+    assert path.stat().st_size > 4_000_000

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pondera
-from pondera.errors import ArgumentError, PonderaWarning
+from pondera.errors import ArgumentError, PonderaWarning, RunError
 from pondera.recording.torch import array_of, inserted, named_parameters, outputs_of, unwrapped
 
 SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
@@ -47,6 +47,7 @@ def test_every_step_is_told_and_some_are_recorded(tmp_path):
     model, optimizer, weight = parts()
     with pondera.watch(model, optimizer, tmp_path, "full") as watching:
         loop(model, optimizer, weight, watching, 5)
+        watching.epoch(0, validation_loss=0.25)
     assert not optimizer.before
     assert not optimizer.after
     assert not any(module.hooks for module in model.modules())
@@ -68,6 +69,54 @@ def test_every_step_is_told_and_some_are_recorded(tmp_path):
         assert [step for step, _ in run.units("0")] == [0, 1, 2, 3, 4]
         assert run.units("1")[0][1].kind == "tanh"
         assert run.units("1")[0][1].saturated == pytest.approx(3 / 6)
+        assert run.epochs()[0]["validation_loss"] == 0.25
+        assert list(run.snapshots()) == [0, 1, 4, 5]
+
+
+def test_a_loop_that_failed_leaves_a_run_that_is_not_finished(tmp_path):
+    model, optimizer, weight = parts()
+    with pytest.raises(AttributeError), pondera.watch(model, optimizer, tmp_path) as watching:
+        [loop(model, optimizer, weight, watching, 1), optimizer.fails()]
+    assert not optimizer.after
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, run.taken) == ("unfinished", 1)
+
+
+def test_a_run_is_there_once(tmp_path):
+    model, optimizer, weight = parts()
+    pondera.watch(model, optimizer, tmp_path).close()
+    with pytest.raises(RunError, match="found a run"):
+        pondera.watch(model, optimizer, tmp_path)
+    with pondera.watch(model, optimizer, tmp_path, replace=True) as watching:
+        loop(model, optimizer, weight, watching, 1)
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, run.taken) == ("finished", 1)
+
+
+def test_two_optimizers_have_runs_of_their_own(tmp_path):
+    model, first, weight = parts()
+    second = fake.SGD([model.inner["2"].own["w"]], 0.1)
+    with pondera.watch(model, first, tmp_path / "a") as one, pondera.watch(model, second, tmp_path / "b") as other:
+        loop(model, first, weight, one, 3)
+        other.loss(0.5)
+        second.step()
+    with pondera.runs.open(tmp_path / "a") as a, pondera.runs.open(tmp_path / "b") as b:
+        assert (a.taken, b.taken) == (3, 1)
+
+
+def test_what_cannot_be_watched_lets_go_of_the_run(tmp_path, monkeypatch):
+    model, optimizer, _ = parts()
+
+    def fails(_):
+        raise ValueError("odd")
+
+    monkeypatch.setattr(optimizer, "register_step_post_hook", fails)
+    with pytest.raises(ValueError, match="odd"):
+        pondera.watch(model, optimizer, tmp_path)
+    assert not optimizer.before
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "torch", fake.torch)
+    pondera.watch(model, optimizer, tmp_path, replace=True).close()
 
 
 def test_gradients_of_a_closure_are_seen_after_it(tmp_path):

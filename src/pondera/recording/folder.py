@@ -81,7 +81,7 @@ def new_run(folder: Path, replace: bool) -> Iterator[tuple[sqlite3.Connection, P
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     with new_run(Path(place, "run"), replace=False) as (database, _):
-    ...         _ = database.execute("INSERT INTO about VALUES ('state', '\"finished\"')")
+    ...         _ = database.execute("INSERT INTO about VALUES ('level', '0')")
     ...     sorted(path.name for path in Path(place).iterdir()), (Path(place, "run") / DATABASE).is_file()
     (['run'], True)
     """

@@ -128,11 +128,13 @@ def watch(
         "optimizer": type(optimizer).__name__,
     }
     loop = Loop(run, level, budget, replace, told, {"torch": torch.__version__})
+    watching = TorchWatch(model, loop)
     try:
-        return TorchWatch(model, optimizer, loop)
+        watching.begin(optimizer)
     except BaseException:
-        loop.close(False)
+        watching.close(finished=False)
         raise
+    return watching
 
 
 class TorchWatch:
@@ -142,7 +144,7 @@ class TorchWatch:
     later are recorded from the next recorded step on, as far as they are found there; those taken out are so no longer.
     """
 
-    def __init__(self, model: Any, optimizer: Any, recording: Loop) -> None:
+    def __init__(self, model: Any, recording: Loop) -> None:
         import torch
 
         inner = unwrapped(model)
@@ -164,13 +166,7 @@ class TorchWatch:
         self._compiled = any(hasattr(each, "_orig_mod") for each in model.modules()) or any(
             getattr(each, "_compiled_call_impl", None) is not None for each in inner.modules()
         )
-        self._meet(named_parameters(inner))
-        self._prepare()
-        hidden = torch.compiler.disable  # where a whole step is compiled, what watches it is not
-        self._hooks = [
-            optimizer.register_step_pre_hook(hidden(self._begins)),
-            optimizer.register_step_post_hook(hidden(self._ended)),
-        ]
+        self._hooks: list[Any] = []
         self._abandoned = weakref.finalize(self, self.recording.close, False)
 
     def __enter__(self) -> TorchWatch:
@@ -178,6 +174,14 @@ class TorchWatch:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(finished=kind is None)
+
+    def begin(self, optimizer: Any) -> None:
+        """Write down the start, and see every step of an optimizer from now on."""
+        self._meet(named_parameters(self._model()))
+        self._prepare()
+        hidden = self._torch.compiler.disable  # where a whole step is compiled, what watches it is not
+        self._hooks.append(optimizer.register_step_pre_hook(hidden(self._begins)))
+        self._hooks.append(optimizer.register_step_post_hook(hidden(self._ended)))
 
     def loss(self, value: Any) -> None:
         """Take the loss of the step that comes next, a number or a tensor of one, which is not read at once."""
