@@ -275,3 +275,21 @@ def test_one_record_is_in_memory_at_a_time(file):
     tracemalloc.stop()
     assert most < 2_000_000
     assert path.stat().st_size > 4_000_000
+
+
+def test_a_training_loss_that_nobody_told_is_that_of_the_steps(tmp_path, file):
+    losses = [2.0 * 0.5**k for k in range(20)]
+    held = [1 + abs(k - 6) / 5 for k in range(20)]  # on held-out rows it rises again: overfitting
+    path = file(*(record_of(1.0, k, [("loss", losses[k]), ("val_loss", held[k])]) for k in range(20)))
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    found = {each.rule: each for each in pondera.runs.check(tmp_path / "a").findings}
+    overfitting = next(each for rule, each in found.items() if rule.endswith("overfitting"))
+    assert overfitting.figures["epoch"] == 7
+    assert "from 0.03125 to" in overfitting.statement
+
+
+def test_epochs_keep_their_steps(tmp_path, run):
+    pondera.runs.to_tensorboard(run, tmp_path / "logs")
+    pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "back", validation_loss="epoch/validation_loss")
+    with Run(run) as one, Run(tmp_path / "back") as other:
+        assert [each["step"] for each in one.epochs()] == [each["step"] for each in other.epochs()] == [3]

@@ -21,22 +21,29 @@ def tensorboard(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a run of what was written for TensorBoard, or write a run for TensorBoard."""
+    from pondera.choice import counted
     from pondera.recording.run import Run
     from pondera.recording.schema import DATABASE
     from pondera.recording.tensorboard import from_tensorboard, to_tensorboard
-    from pondera.report.terminal import print_json, results
+    from pondera.report.terminal import print_json, printable, results
 
     if (source / DATABASE).is_file():
         path = to_tensorboard(source, target, part)
-        told: dict[str, Any] = {"written": str(path)}
+        with Run(source) as run:
+            told: dict[str, Any] = {"written": str(path), "steps": run.taken, "tensors": len(run.tensors(part))}
+        told["tags"] = None
         sentence = f"{path} is written. See it with: tensorboard --logdir {target}"
     else:
         from_tensorboard(source, target, loss=loss, replace=replace)
         with Run(target) as run:
-            tags, tensors = run.about["tags"], len(run.tensors())
-            told = {"written": str(target), "tags": tags, "tensors": tensors, "steps": run.taken}
-            found = ", ".join(f"{name} from {tag!r}" for name, tag in tags.items() if isinstance(tag, str)) or "no loss"
-            sentence = f"{target} is a run of {run.taken:,} steps and {tensors:,} tensors: {found}."
+            tags = run.about["tags"]
+            told = {"written": str(target), "steps": run.taken, "tensors": len(run.tensors()), "tags": tags}
+        names = {"rate": "learning rate", "norm": "gradient norm", "validation_loss": "loss on held-out rows"}
+        found = ", ".join(
+            f"{names.get(name, name)} from '{printable(tag)}'" for name, tag in tags.items() if isinstance(tag, str)
+        )
+        sizes = f"{counted(told['steps'], 'step')} and {counted(told['tensors'], 'tensor')}"
+        sentence = f"{target} is a run of {sizes}: {found or 'no loss was found; name it with --loss'}."
     if json:
         print_json(told)
     else:

@@ -204,6 +204,7 @@ def _number(value: Any) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number as JSON can hold it."""
+    """Return a number as JSON can hold it; of a tensor that gradients flow through, its value."""
+    value = value.detach() if hasattr(value, "detach") else value
     number = value if value is None or isinstance(value, (bool, int, str)) else float(value)
     return None if isinstance(number, float) and not math.isfinite(number) else number

@@ -128,7 +128,7 @@ def from_tensorboard(
         for first, figures in _stretches(told["loss"], told["rate"], told["norm"]):
             database.execute("INSERT INTO steps VALUES (0, ?, 1, ?)", (first, figures.astype("<f4").tobytes()))
         for number, (step, value) in enumerate(sorted(told["validation_loss"].items())):
-            epoch = {"epoch": number, "step": step, "training_loss": None, "validation_metric": None}
+            epoch = {"epoch": number, "step": step + 1, "training_loss": None, "validation_metric": None}
             shown = {**epoch, "validation_loss": value if math.isfinite(value) else None}
             database.execute("INSERT INTO epochs VALUES (0, ?, ?)", (number, json.dumps(shown)))
         for name, (weights, gradients) in _tensors(histograms).items():
@@ -282,8 +282,8 @@ def _events(run: Run, part: int) -> Iterator[tuple[int, list[tuple[str, float | 
         yield step, known
     for epoch in run.epochs(part):
         numbers = {name: each for name, each in epoch.items() if isinstance(each, (int, float))}
-        step = int(numbers.pop("step", 0))
-        yield step, [(f"epoch/{name}", float(each)) for name, each in numbers.items() if name != "epoch"]
+        last = max(int(numbers.pop("step", 0)) - 1, 0)
+        yield last, [(f"epoch/{name}", float(each)) for name, each in numbers.items() if name != "epoch"]
     for name in run.tensors(part):
         tensor = run.tensor(name, part)
         for step, figures in zip(tensor.steps.tolist(), tensor.figures, strict=True):
