@@ -129,6 +129,7 @@ LIES = {
     ),
     "more values than there are": (event(_bytes(5, b"\x19" + struct.pack("<d", 1e300))), "more values than there are"),
     "no number of values": (event(_bytes(5, b"\x19" + struct.pack("<d", math.nan))), "more values than there are"),
+    "squares below nothing": (event(_bytes(5, b"\x29" + struct.pack("<d", -1.0))), "less than nothing"),
     "a cut tensor": (event(tensor(b"scalars", [], 1) + _bytes(8, b"\x08\x01" + _bytes(4, b"abc"))), "are cut"),
 }
 

@@ -1,8 +1,10 @@
 """What is watched of a PyTorch module, on a fake of PyTorch; the real one is watched in benchmarks/companions.py."""
 
+import copy
 import gc
 import importlib.util
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, PonderaWarning, RunError
-from pondera.recording.torch import array_of, inserted, named_parameters, outputs_of, unwrapped
+from pondera.recording.torch import Look, array_of, inserted, named_parameters, outputs_of, unwrapped
 
 SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
 fake = importlib.util.module_from_spec(SPEC)
@@ -242,3 +244,41 @@ def test_other_things_are_no_modules(tmp_path):
 def test_watching_loads_neither_torch_nor_jax():
     code = "import sys, pondera; pondera.watch; assert not {'torch', 'jax', 'optax'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_module_is_copied_and_pickled_without_its_watch(tmp_path):
+    look = Look("0", object(), {})
+    for other in (copy.deepcopy(look), pickle.loads(pickle.dumps(look))):
+        assert other.recording is other.outputs is None
+        other(fake.Linear(), (), fake.Tensor([[1.0]]))  # and sees nothing
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        assert all(type(hook) is Look for module in model.modules() for hook in module.hooks)
+        loop(model, optimizer, weight, watching, 1)
+
+
+@pytest.mark.parametrize("value", [1e30, math.inf, -math.inf, math.nan])
+def test_a_loop_that_diverges_is_recorded(tmp_path, value):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        for _ in range(3):
+            model.inner["0"].forward(fake.Tensor(np.full((4, 3), value)))
+            weight.grad = fake.Tensor([[value, value]])
+            watching.loss(value)
+            optimizer.step()
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, run.taken) == ("finished", 3)
+        assert run.tensor("0.weight").figures[0].norm == pytest.approx(math.sqrt(5))
+        assert run.units("0")[0][1].units == 3
+
+
+def test_weights_that_become_nan_are_found(tmp_path):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        loop(model, optimizer, weight, watching, 4)
+        weight.grad = fake.Tensor([[math.nan, 0.0]])
+        optimizer.step()
+        loop(model, optimizer, weight, watching, 4)
+    (found,) = [each for each in pondera.runs.check(tmp_path).findings if each.rule == "loss diverging"]
+    assert found.statement.startswith("Weights are NaN or infinite from step 5 on, of 0.weight first.")
+    assert found.figures["since"] == 5

@@ -228,6 +228,8 @@ def _checked(found: Histogram, message: Message) -> Histogram:
     good = len(found.limits) == len(found.counts) and not np.isnan(found.limits).any()
     if not good or not np.isfinite(found.counts).all() or (found.counts < 0).any() or (np.diff(found.limits) < 0).any():
         raise message.damaged("its histogram has bins that are none")
+    if found.squares < 0:
+        raise message.damaged("the squares in its histogram are less than nothing")
     if found.counts.sum() > 2**53 or not 0 <= found.number <= 2**53:
         raise message.damaged("its histogram counts more values than there are")
     return found

@@ -225,24 +225,12 @@ class TorchWatch:
         if not self._compiled:
             for name, module in model.named_modules():
                 if type(module).__name__ in LAYERS:
-                    self._looks.append(module.register_forward_hook(self._look(inserted(name) or "model")))
+                    look = Look(inserted(name) or "model", self.recording, self._outputs)
+                    self._looks.append(module.register_forward_hook(look))
 
     def _fits(self, name: str, parameter: Any) -> bool:
         """Whether a parameter has the shape it had: under another one its history would be of something else."""
         return self._shapes.get(name, tuple(parameter.shape)) == tuple(parameter.shape)
-
-    def _look(self, name: str) -> Callable[[Any, Any, Any], None]:
-        # The hook must not hold the watch: the module would keep it from being collected.
-        recording, outputs, enabled = self.recording, self._outputs, self._torch.is_grad_enabled
-
-        def look(module: Any, _: Any, out: Any) -> None:
-            if module.training and enabled() and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
-                begun = time.perf_counter()
-                outputs[name] = outputs_of(LAYERS[type(module).__name__], out)
-                recording.spent += time.perf_counter() - begun
-
-        hidden: Callable[[Any, Any, Any], None] = self._torch.compiler.disable(look)
-        return hidden
 
     def _begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """Look at the weights before a step, and at the gradients if they are there."""
@@ -312,6 +300,33 @@ class TorchWatch:
         for hook in hooks:
             hook.remove()
         hooks.clear()
+
+
+class Look:
+    """Sees what a module makes of a batch.
+
+    It does not hold the watch: the module would keep that from being collected.
+    A module that is copied or pickled while it is watched takes one with it that sees nothing.
+    """
+
+    def __init__(
+        self, name: str = "", recording: Loop | None = None, outputs: dict[str, Outputs] | None = None
+    ) -> None:
+        self.name, self.recording, self.outputs = name, recording, outputs
+
+    def __reduce__(self) -> tuple[type[Look], tuple[()]]:
+        return Look, ()
+
+    def __call__(self, module: Any, _: Any, out: Any) -> None:
+        """Keep the figures of outputs, of training only."""
+        import torch
+
+        if self.recording is None or self.outputs is None or torch.compiler.is_compiling():
+            return
+        if module.training and torch.is_grad_enabled() and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
+            begun = time.perf_counter()
+            self.outputs[self.name] = outputs_of(LAYERS[type(module).__name__], out)
+            self.recording.spent += time.perf_counter() - begun
 
 
 def unwrapped(model: Any) -> Any:
