@@ -121,7 +121,9 @@ class RunWriter:
 
     def steps(self, part: int, first: int, losses: Array, rates: Array, norms: Array) -> None:
         """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known."""
-        self.later(self._steps, part, first, np.stack([losses, rates, norms]).astype("<f4"))
+        with np.errstate(over="ignore"):  # beyond float32 a loss is infinite
+            figures = np.stack([losses, rates, norms]).astype("<f4")
+        self.later(self._steps, part, first, figures)
 
     def epoch(self, part: int, epoch: int, figures: Mapping[str, Any]) -> None:
         """Write down an epoch's figures, JSON-ready."""

@@ -207,10 +207,16 @@ class Facts:
         found = self.units.get(layer, [])
         return [figures for _, figures in found[first_recent(np.array([step for step, _ in found])) :]]
 
+    @cached_property
+    def rates(self) -> Array:
+        """The learning rates that are known, (n,): of loops that are not Pondera's that may be none."""
+        found: Array = self.steps.rates[np.isfinite(self.steps.rates)]
+        return found
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step as a share of the largest of the plan so far; NaN where not known."""
         at = int(np.searchsorted(self.steps.first, step, "right")) - 1
-        largest = self.steps.rates.max(initial=0.0)
+        largest = self.rates.max(initial=0.0)
         return float(self.steps.rates[at] / largest) if at >= 0 and largest > 0 else math.nan
 
     @cached_property
