@@ -49,3 +49,6 @@ def test_what_a_tag_would_do_to_the_terminal_is_written_out(run, tmp_path):
     (tmp_path / "events.out.tfevents.1").write_bytes(record_of(1.0, 0, [("\x1b[31mloss", 0.5)]))
     shown = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "\x1b[31mloss").out
     assert "loss from '\\x1b[31mloss'" in shown
+    told = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "loss").err
+    assert "\\x1b[31mloss" in told
+    assert "\x1b" not in told

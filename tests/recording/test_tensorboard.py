@@ -294,3 +294,33 @@ def test_epochs_keep_their_steps(tmp_path, run):
     pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "back", validation_loss="epoch/validation_loss")
     with Run(run) as one, Run(tmp_path / "back") as other:
         assert [each["step"] for each in one.epochs()] == [each["step"] for each in other.epochs()] == [3]
+
+
+def test_histograms_alone_make_a_run(tmp_path, file):
+    path = file(record_of(1.0, 0, [("w", HISTOGRAM)]), record_of(1.0, 9, [("w", HISTOGRAM), ("", 0.5)]))
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    with Run(tmp_path / "a") as found:
+        assert found.about["tags"]["loss"] is None  # a scalar without a name is none
+        assert found.taken == 10
+        assert np.isnan(found.steps().losses).all()
+    assert pondera.runs.check(tmp_path / "a").steps == 10
+
+
+def test_scalars_that_are_no_loss_are_named(tmp_path, file):
+    path = file(record_of(1.0, 0, [("reward", 1.0), ("length", 2.0)]))
+    with pytest.raises(ArgumentError, match="name it: length, reward"):
+        pondera.runs.from_tensorboard(path, tmp_path / "a")
+    pondera.runs.from_tensorboard(path, tmp_path / "a", loss="reward")
+
+
+def test_millions_of_bins_take_little_memory(tmp_path, file):
+    count = 400_000
+    many = Histogram(0.0, 1.0, count, 1.0, 1.0, np.linspace(0, 1, count), np.ones(count))
+    path = file(record_of(1.0, 0, [("w", many)]))
+    tracemalloc.start()
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * path.stat().st_size
+    with Run(tmp_path / "a") as found:
+        assert found.tensor("w").figures[0].spread.counts.sum() == count

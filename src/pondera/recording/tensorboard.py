@@ -7,13 +7,13 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pondera.choice import unknown
+from pondera.choice import listed, unknown
 from pondera.errors import ArgumentError, RunError
 from pondera.files import whole_file
 from pondera.recording.events import Histogram, read_events, record_of, version_record
@@ -54,6 +54,9 @@ WEIGHTS, GRADIENTS = ("weights/", "parameters/", "params/"), ("gradients/", "gra
 ENDINGS = ("/grad", ".grad", "_grad", "/gradient")
 """How tags of a tensor's gradients end."""
 
+AT_ONCE = 1 << 14
+"""Bins of a histogram that are looked at at a time: a damaged file may say that there are millions."""
+
 PARTS = 16
 """Values of a bin of a histogram lie at so many places in it, evenly apart."""
 
@@ -89,7 +92,7 @@ def from_tensorboard(
     Raises
     ------
     ArgumentError
-        If there is no scalar of a tag that was given.
+        If there is no scalar of a tag that was given, or without one there is nothing that a run is made of.
     RunError
         If there are no event files, they hold no scalars and no histograms, one of them is damaged, or the folder holds
         a run or cannot be written to.
@@ -116,7 +119,12 @@ def from_tensorboard(
     wanted = {"loss": loss, "validation_loss": validation_loss, "rate": learning_rate, "norm": gradient_norm}
     usual = {"loss": LOSSES, "validation_loss": VALIDATION, "rate": RATES, "norm": NORMS}
     tags = {name: _chosen(tag, usual[name], scalars) for name, tag in wanted.items()}
-    told = {name: scalars.get(tag or "", {}) for name, tag in tags.items()}
+    told = {name: {} if tag is None else scalars[tag] for name, tag in tags.items()}
+    if not histograms and not any(told.values()):
+        raise ArgumentError(
+            f"{logs}: none of its scalars is called as a loss often is; name it: {listed(sorted(scalars))}."
+        )
+    seen = sorted(set().union(*histograms.values()))  # steps of which nothing else may be known
     about = {
         "state": FINISHED,
         "framework": "TensorBoard",
@@ -125,7 +133,7 @@ def from_tensorboard(
     }
     with new_run(Path(run), replace) as (database, _):
         database.executemany("INSERT INTO about VALUES (?, ?)", [(k, json.dumps(v)) for k, v in about.items()])
-        for first, figures in _stretches(told["loss"], told["rate"], told["norm"]):
+        for first, figures in _stretches(seen, told["loss"], told["rate"], told["norm"]):
             database.execute("INSERT INTO steps VALUES (0, ?, 1, ?)", (first, figures.astype("<f4").tobytes()))
         for number, (step, value) in enumerate(sorted(told["validation_loss"].items())):
             epoch = {"epoch": number, "step": step + 1, "training_loss": None, "validation_metric": None}
@@ -193,9 +201,12 @@ def _chosen(tag: str | None, usual: tuple[str, ...], scalars: Mapping[str, Any])
     return tag or next((each for each in usual if each in scalars), None)
 
 
-def _stretches(*told: Mapping[int, float]) -> Iterator[tuple[int, Array]]:
-    """Yield stretches of steps without a gap: the first, and (3, n) figures, NaN where one is not known."""
-    steps = np.array(sorted(set().union(*told)), np.int64)
+def _stretches(shown: Iterable[int], *told: Mapping[int, float]) -> Iterator[tuple[int, Array]]:
+    """Yield stretches of steps without a gap: the first, and (3, n) figures, NaN where one is not known.
+
+    Steps are those that are told of, and those that are shown.
+    """
+    steps = np.array(sorted(set(shown).union(*told)), np.int64)
     if not len(steps):
         return
     for stretch in np.split(steps, np.flatnonzero(np.diff(steps) != 1) + 1):
@@ -239,9 +250,17 @@ def _figures(weights: Histogram, gradient: Histogram | None) -> TensorFigures:
 
 def _spread(found: Histogram) -> Spread:
     """Return a histogram in our bins: the values of each of its own lie evenly apart in it."""
+    dense = np.zeros(BINS)
     filled = np.flatnonzero(found.counts)
-    right = np.minimum(found.limits, found.high)[filled]
-    left = np.maximum(np.concatenate([[-math.inf], found.limits[:-1]]), found.low)[filled]
+    for at in range(0, len(filled), AT_ONCE):
+        dense += _dense(found, filled[at : at + AT_ONCE])
+    return Spread.sparse(np.minimum(dense, 2**32 - 1))
+
+
+def _dense(found: Histogram, filled: Array) -> Array:
+    """Return how many values of some bins of a histogram are in each of ours, (2048,)."""
+    right = np.minimum(found.limits[filled], found.high)
+    left = np.maximum(np.where(filled > 0, found.limits[filled - 1], -math.inf), found.low)
     share = (np.arange(PARTS) + 0.5) / PARTS
     with np.errstate(invalid="ignore", over="ignore"):
         places = left[:, None] + share * (right - left)[:, None]  # (filled, PARTS)
@@ -250,8 +269,7 @@ def _spread(found: Histogram) -> Spread:
     counts = np.diff(whole, axis=1)
     bits = values.view(np.int32).astype(np.int64)
     ordered = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    dense = np.bincount((ordered.reshape(-1) >> 21) + BINS // 2, counts.reshape(-1), BINS)
-    return Spread.sparse(np.minimum(dense, 2**32 - 1))
+    return np.bincount((ordered.reshape(-1) >> 21) + BINS // 2, counts.reshape(-1), BINS)
 
 
 def _histogram(figures: TensorFigures) -> Histogram:
