@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import pondera
+from pondera.findings import Finding
+from pondera.recording.health.check import Health
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 
@@ -111,12 +113,20 @@ def test_what_cannot_be_trained_again_is_said(run, folder, tmp_path):
     assert "Give --fix too" in run("check", folder, "--out", tmp_path).err
 
 
-def test_nothing_is_trained_where_nothing_is_to_be_changed(run, tmp_path):
-    run("train", "--example", "wine", "--out", tmp_path / "run", "--epochs", "1", "--seed", "1")
-    done = run("check", tmp_path / "run", "--fix", "--json")
-    if not done.json["before"]["health"]["changes"]:
-        assert done.json["after"] is None
-        assert not (tmp_path / "run-fixed").exists()
+def test_nothing_is_trained_where_nothing_is_to_be_changed(run, steep, tmp_path, monkeypatch):
+    where, _ = steep
+    advice = Finding(
+        "Rare classes are ignored.", {"change": {"class_weight": "balanced"}}, rule="class imbalance ignored"
+    )
+    healthy = Health(str(where), "finished", 12, (advice,))
+    monkeypatch.setattr("pondera.recording.health.check.check", lambda _: healthy)
+    found = run("check", where, "--fix", "--out", tmp_path / "new", "--json").json
+    assert (found["changes"], found["not_options"], found["after"]) == ({}, {"class_weight": "balanced"}, None)
+    assert found["before"]["metrics"]["accuracy"] <= 1
+    shown = run("check", where, "--fix", "--out", tmp_path / "new").out
+    assert "left as they are: class_weight='balanced'" in shown
+    assert "it was not trained again" in shown
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_there(run, tmp_path):

@@ -90,9 +90,8 @@ def fix(run: Path, out: Path | None) -> Fixed:
 
 def _folder(run: Path, out: Path | None) -> Path:
     """Return the folder of the new run, once it is sure that nothing is lost there."""
-    whole = run.absolute()
-    folder = whole.with_name(f"{whole.name}-fixed") if out is None else out
-    folder = run.with_name(folder.name) if out is None and run.name not in ("", "..") else folder
+    place = run.resolve() if run.name in ("", "..") else run
+    folder = place.with_name(f"{place.name}-fixed") if out is None else out
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArgumentError(f"--fix trains into {folder}, which is in use. Name another folder with --out.")
     return folder

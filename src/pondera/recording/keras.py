@@ -98,15 +98,11 @@ class Watching:
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write down what is known of the epoch."""
-        if self.loop.open:
-            known = {name: float(value) for name, value in (logs or {}).items()}
-            losses = {"training_loss": known.pop("loss", None), "validation_loss": known.pop("val_loss", None)}
-            self.loop.epoch(epoch, losses | known)
+        self._guarded(lambda told: self._see_epoch(epoch, told or {}), logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Write what is left."""
-        if self.loop.open:
-            self.loop.close(True, self._weights())
+        self._guarded(lambda _: self.loop.close(True, self._weights()), logs)
 
     def _guarded(self, job: Callable[[Any], None], logs: Any) -> None:
         if self.loop.open:
@@ -138,6 +134,11 @@ class Watching:
             self.loop.point(self._step, self._before, self._weights(), self._gradients() or None)
         self.loop.took(self._step, loss, self._rate)
         self._step += 1
+
+    def _see_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        known = {name: float(value) for name, value in logs.items()}
+        losses = {"training_loss": known.pop("loss", None), "validation_loss": known.pop("val_loss", None)}
+        self.loop.epoch(epoch, losses | known)
 
     def _sync(self) -> None:
         """Have the model hold its weights: with JAX they are elsewhere between the steps of an epoch."""
