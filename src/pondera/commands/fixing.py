@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pondera.commands.fitting import fit_into
 from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from pondera.recording.health.check import Health
-    from pondera.recording.overview import Overview
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A training, and the same with what its findings advise.
-
-    Attributes
-    ----------
-    before, after
-        What is wrong with each; the latter None where nothing was changed, and nothing trained.
-    changes
-        What was changed, by setting, as options of ``pondera train`` take it.
-    left
-        What is advised as well and is no option of ``pondera train``.
-    curves
-        The runs as ``pondera runs`` shows them.
-    scores
-        How each predicts the rows it never saw, by name; empty where there are no such rows.
-    """
-
-    before: Health
-    after: Health | None
-    changes: dict[str, Any]
-    left: dict[str, Any]
-    curves: tuple[Overview, ...]
-    scores: tuple[dict[str, float | None], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        known = [
-            {"health": health.to_json(), "losses": list(curve.losses), "metrics": scores or None}
-            for health, curve, scores in zip((self.before, self.after), self.curves, self.scores, strict=False)
-            if health is not None
-        ]
-        before, after = [*known, None][:2]
-        return {"changes": self.changes, "not_options": self.left, "before": before, "after": after}
+    from pondera.report.fixing import Fixed
 
 
 def fix(run: Path, out: Path | None) -> Fixed:
@@ -71,6 +33,7 @@ def fix(run: Path, out: Path | None) -> Fixed:
     from pondera.recording.health.changes import FLAGS, improved
     from pondera.recording.health.check import check
     from pondera.recording.overview import overview
+    from pondera.report.fixing import Fixed
 
     before = check(run)
     with runs.open(run) as opened:

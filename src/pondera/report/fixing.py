@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pondera.recording.health.changes import flags
+from pondera.recording.health.check import Health
+from pondera.recording.overview import Overview
 from pondera.report.health import show_health
 from pondera.report.runs import show_runs
 from pondera.report.terminal import QUIET, score
 from pondera.report.training import HEADINGS
 
-if TYPE_CHECKING:
-    from pondera.commands.fixing import Fixed
+
+@dataclass(frozen=True)
+class Fixed:
+    """A training, and the same with what its findings advise.
+
+    Attributes
+    ----------
+    before, after
+        What is wrong with each; the latter None where nothing was changed, and nothing trained.
+    changes
+        What was changed, by setting, as options of ``pondera train`` take it.
+    left
+        What is advised as well and is no option of ``pondera train``.
+    curves
+        The runs as ``pondera runs`` shows them.
+    scores
+        How each predicts the rows it never saw, by name; empty where there are no such rows.
+    """
+
+    before: Health
+    after: Health | None
+    changes: dict[str, Any]
+    left: dict[str, Any]
+    curves: tuple[Overview, ...]
+    scores: tuple[dict[str, float | None], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        known = [
+            {"health": health.to_json(), "losses": list(curve.losses), "metrics": scores or None}
+            for health, curve, scores in zip((self.before, self.after), self.curves, self.scores, strict=False)
+            if health is not None
+        ]
+        before, after = [*known, None][:2]
+        return {"changes": self.changes, "not_options": self.left, "before": before, "after": after}
 
 
 def show_fixed(console: Console, fixed: Fixed) -> None:
