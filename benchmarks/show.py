@@ -85,10 +85,11 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "verdicts": ("verdicts", verdicts.report),
         "attributions": ("attributions", attributions.report),
         "importance": ("importance", importance.report),
+        "watching": ("recording", recording.report_of_loops),
     },
     HERE.parent / "docs" / "runs.md": {
         "kills": ("kills", kills.report),
-        "recording": ("recording", recording.report),
+        "recording": ("recording", recording.report_of_sizes),
     },
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {

@@ -1,11 +1,16 @@
 """``pondera check``: its words, its JSON and its errors."""
 
 import json
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import pondera
+from pondera.findings import Finding
+from pondera.recording.health.check import Health
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 
@@ -50,6 +55,78 @@ def test_words(run, folder):
     assert "finished, 30 steps" in done.out
     assert "no matrix of weights is further from its start than 0 of its size" in " ".join(done.out.split())
     assert "--learning-rate 0.001" in " ".join(done.out.split())
+
+
+@pytest.fixture(scope="module")
+def steep(tmp_path_factory):
+    """A training of pondera train whose learning rate is far too high, and what it printed."""
+    where = tmp_path_factory.mktemp("steep") / "run"
+    command = ["train", "--example", "wine", "--recipe", "plain", "--learning-rate", "3", "--epochs", "12"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pondera", *command, "--out", where], capture_output=True, text=True, check=True
+    )
+    return where, done
+
+
+def test_findings_are_told_while_it_trains(steep):
+    where, done = steep
+    told = done.stderr.splitlines()
+    assert all(re.match(r"Step [\d,]+: .*\.$", line) for line in told)
+    assert any("Learn slower: --learning-rate 0.3." in line for line in told)
+    assert len(told) == len(set(told))
+    assert f"pondera check {where}" in done.stdout
+
+
+def test_nothing_is_told_where_nothing_is_recorded(run, tmp_path):
+    done = run("train", "--example", "wine", "--epochs", "2", "--out", tmp_path / "a", "--record", "off")
+    assert "Step" not in done.err
+    assert "pondera check" not in done.out
+
+
+def test_trained_again_with_what_is_advised(run, steep, tmp_path):
+    where, _ = steep
+    done = run("check", where, "--fix", "--json")
+    assert done.code == 0, done.err
+    found = done.json
+    assert set(found) == {"changes", "not_options", "before", "after"}
+    assert found["changes"]["learning_rate"] == pytest.approx(0.3)
+    assert found["before"]["health"]["run"] == str(where)
+    assert found["after"]["health"]["run"] == f"{where}-fixed"
+    with pondera.runs.open(where) as before, pondera.runs.open(f"{where}-fixed") as after:
+        asked, now = before.about["arguments"], after.about["arguments"]
+        assert {name: value for name, value in now.items() if asked[name] != value} == found["changes"]
+        assert after.about["identity"]["data"] == before.about["identity"]["data"]
+    for each in (found["before"], found["after"]):
+        assert each["losses"]
+        assert 0 <= each["metrics"]["accuracy"] <= 1
+    again = run("check", where, "--fix")
+    assert again.code == 2
+    assert "in use. Name another folder with --out." in again.err
+    shown = run("check", where, "--fix", "--out", tmp_path / "other").out
+    assert "Trained again with --learning-rate 0.3" in shown
+    assert "before" in shown
+    assert str(tmp_path / "other") in shown
+
+
+def test_what_cannot_be_trained_again_is_said(run, folder, tmp_path):
+    assert "expected a run of pondera train" in run("check", folder, "--fix").err
+    assert "Give --fix too" in run("check", folder, "--out", tmp_path).err
+
+
+def test_nothing_is_trained_where_nothing_is_to_be_changed(run, steep, tmp_path, monkeypatch):
+    where, _ = steep
+    advice = Finding(
+        "Rare classes are ignored.", {"change": {"class_weight": "balanced"}}, rule="class imbalance ignored"
+    )
+    healthy = Health(str(where), "finished", 12, (advice,))
+    monkeypatch.setattr("pondera.recording.health.check.check", lambda _: healthy)
+    found = run("check", where, "--fix", "--out", tmp_path / "new", "--json").json
+    assert (found["changes"], found["not_options"], found["after"]) == ({}, {"class_weight": "balanced"}, None)
+    assert found["before"]["metrics"]["accuracy"] <= 1
+    shown = run("check", where, "--fix", "--out", tmp_path / "new").out
+    assert "left as they are: class_weight='balanced'" in shown
+    assert "it was not trained again" in shown
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_there(run, tmp_path):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from pondera.recording.events import record_of
+
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| [^|]*\|$", re.MULTILINE)
 TYPES = {
@@ -57,6 +59,13 @@ def folder(tmp_path):
     return tmp_path
 
 
+def logs(folder):
+    """Write an event file, and give it."""
+    path = folder / "events.out.tfevents.1"
+    path.write_bytes(record_of(1.0, 0, [("loss", 0.5)]))
+    return path
+
+
 def commands(folder):
     first, second = folder / "step-0.safetensors", folder / "step-1.safetensors"
     return {
@@ -64,10 +73,11 @@ def commands(folder):
         "timeline": ("timeline", folder),
         "convert": ("convert", first, folder / "new.npz", "--dtype", "float16"),
         "neuron": ("neuron", "--inputs", "5,2", "--weights", "0.7,0.3", "--bias", "1"),
+        "tensorboard": ("tensorboard", logs(folder), folder / "run"),
     }
 
 
-@pytest.mark.parametrize("command", ["compare", "timeline", "convert", "neuron"])
+@pytest.mark.parametrize("command", ["compare", "timeline", "convert", "neuron", "tensorboard"])
 def test_what_is_printed_is_what_is_documented(run, folder, command):
     known = documented(command)
     assert known

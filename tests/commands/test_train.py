@@ -29,7 +29,7 @@ def test_json_of_a_classification(run, flowers, tmp_path):
     assert report["seconds"] > 0
     assert report["model"] == str(tmp_path / "model.safetensors")
     assert {each["input"] for each in report["connection_strength"]} >= {"size", "colour=red", "wild"}
-    assert done.err == ""
+    assert all(line.startswith("Step ") for line in done.err.splitlines())  # what rules find while it trains
 
 
 def test_json_of_a_regression(run, tmp_path):
@@ -95,7 +95,7 @@ def test_the_report_for_people(run, flowers, tmp_path):
     assert "Connection strength" in done.out
     assert "It is not importance" in " ".join(done.out.split())
     assert "importance of" not in done.out
-    assert done.err == ""
+    assert all(line.startswith("Step ") for line in done.err.splitlines())  # what rules find while it trains
 
 
 def test_constant_columns_are_said(run, flowers, tmp_path):

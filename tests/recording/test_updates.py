@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from pondera.errors import ArgumentError, RunError
+from pondera.errors import ArgumentError, PonderaWarning, RunError
 from pondera.recording.run import Run
 from pondera.recording.updates import watch_updates
 
@@ -80,3 +80,36 @@ def test_what_cannot_be_watched_is_said(tmp_path):
     with pytest.raises(RunError, match="found a run"):
         watch_updates(optax.sgd(0.1), tmp_path / "b")
     watch_updates(optax.sgd(0.1), tmp_path / "b", replace=True).close()
+
+
+def test_learning_rates_that_the_state_holds_are_told(tmp_path):
+    rates = optax.linear_schedule(1.0, 0.0, 10)
+    with watch_updates(optax.inject_hyperparams(optax.sgd)(rates), tmp_path, "full") as optimizer:
+        trained(optimizer, 5, True)
+    with Run(tmp_path) as run:
+        assert run.steps().rates == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
+        norms = run.steps().norms
+        whole = sum(run.tensor(name).figures[3].gradient_squares for name in run.tensors())
+        assert norms[3] == pytest.approx(whole**0.5, rel=1e-6)
+
+
+def test_half_precision_is_widened(tmp_path):
+    with watch_updates(optax.sgd(0.5), tmp_path, "full") as optimizer:
+        weights = {"w": jnp.ones(2, jnp.bfloat16)}
+        state = optimizer.init(weights)
+        for _ in range(3):
+            updates, state = optimizer.update({"w": jnp.ones(2, jnp.bfloat16)}, state, weights)
+            weights = optax.apply_updates(weights, updates)
+    with Run(tmp_path) as run:
+        assert run.weight("w", (1,)).values.tolist() == [1, 0.5, 0, -0.5]
+        assert run.tensor("w").dtype == "float32"
+
+
+def test_one_training_to_an_optimizer(tmp_path):
+    optimizer = watch_updates(optax.sgd(0.1), tmp_path, "full")
+    trained(optimizer, 3, True)
+    jax.effects_barrier()
+    with pytest.warns(PonderaWarning, match="step 0 came again"):
+        trained(optimizer, 3, False)  # it goes on without its record
+    with Run(tmp_path) as run:
+        assert (run.state, run.taken) == ("unfinished", 3)

@@ -29,14 +29,14 @@ def script() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line with the process's arguments."""
     from pondera.errors import PonderaError, PonderaWarning
-    from pondera.report.terminal import messages
+    from pondera.report.terminal import messages, printable
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
 
     def note(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
         if debug or issubclass(category, PonderaWarning):
-            messages().print(f"Note: {message}", soft_wrap=True)
+            messages().print(f"Note: {printable(' '.join(str(message).split()))}", soft_wrap=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = note
@@ -106,7 +106,7 @@ def _command(arguments: list[str]) -> str:
 
 
 def _fail(sentence: str, code: int = 2) -> None:
-    from pondera.report.terminal import messages
+    from pondera.report.terminal import messages, printable
 
-    messages().print(f"Error: {' '.join(sentence.split())}", soft_wrap=True, style="red")
+    messages().print(f"Error: {printable(' '.join(sentence.split()))}", soft_wrap=True, style="red")
     raise SystemExit(code)

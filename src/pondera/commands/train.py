@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from pondera.commands.fitting import fit_into
 from pondera.commands.options import any_number, whole_number
-from pondera.commands.training import Asked, Rows
+from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from pondera.findings import Finding
-    from pondera.model.evaluation import Evaluation
-    from pondera.model.model import Model
-    from pondera.recording.recorder import Recorder
 
 
 def train(
@@ -79,9 +72,8 @@ def train(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
-    from pondera.report.terminal import messages, print_json, results
-    from pondera.report.training import TrainingReport, show_training
-    from pondera.report.training_progress import training_progress
+    from pondera.report.terminal import print_json, results
+    from pondera.report.training import show_training
 
     asked = Asked(
         table=table,
@@ -103,26 +95,7 @@ def train(
     )
     if resume is not None:
         asked, record, out = _resumed(asked, resume, out)
-    rows = asked.rows()
-    folder = _folder(out, Path(rows.source).stem)
-    path = folder / "model.safetensors"
-    estimator = asked.estimator(rows.task)
-    metric = "accuracy" if rows.task == "classification" else "RMSE/std"
-    with _recording(folder, record, asked, rows) as recorder, training_progress(asked.seeds, metric) as progress:
-        estimator.fit(rows.columns, rows.train[rows.column], progress=progress, recorder=recorder)
-        if path.exists():
-            messages().print(f"Note: {path} is replaced.", soft_wrap=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        estimator.save(path, source=rows.source)  # before anything else can go wrong
-    try:
-        judged = _judged(estimator.model_, rows)
-    except KeyboardInterrupt:
-        messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)
-        raise
-    report = TrainingReport(rows.source, estimator.model_, str(path), *judged)
-    if report.evaluation is not None:
-        found = report.evaluation
-        estimator.save(path, source=rows.source, test=found.test, baselines=found.baselines, test_rows=report.test_rows)
+    report = fit_into(asked, out, record)
     if json:
         print_json(report.to_json())
     else:
@@ -149,73 +122,3 @@ def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Pat
     if asked.table is not None:
         before = dataclasses.replace(before, table=asked.table)
     return before, str(about["level"]), run
-
-
-@contextmanager
-def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
-    """Yield what records the training, if anything does."""
-    from pondera.recording.recorder import Recorder
-    from pondera.recording.room import remove_run
-    from pondera.report.terminal import messages
-
-    if level == "off":
-        if remove_run(folder):
-            messages().print(f"Note: the run that was recorded in {folder} is taken out.", soft_wrap=True)
-        yield None
-        return
-    about = {
-        "arguments": asked.to_json(),
-        "source": rows.source,
-        "target": rows.column,
-        "task": rows.task,
-        "model": "model.safetensors",
-    }
-    with Recorder(
-        folder, level, replace=True, about=about, tell=lambda note: messages().print(note, soft_wrap=True)
-    ) as recorder:
-        yield recorder
-
-
-def _judged(model: Model, rows: Rows) -> tuple[int, Evaluation | None, list[Finding]]:
-    """Return how many test rows there are, how the model does on them, and what else is worth knowing."""
-    from pondera.model.evaluation import evaluate
-    from pondera.report.progress import waiting
-
-    if rows.test is None:
-        return 0, None, _constant(model)
-    with waiting("comparing with a linear model on the test rows"):
-        test, column = rows.test, rows.column
-        evaluation = evaluate(model, rows.columns, rows.train[column], test, test[column])
-    unseen = model.inputs(rows.test)[1]
-    return rows.test.height, evaluation, [*_constant(model), *unseen.findings("test row")]
-
-
-def _folder(out: Path | None, stem: str) -> Path:
-    """Return the folder that the model goes to, once it is sure that something can be written there."""
-    import os
-
-    folder = Path(f"{stem}-model") if out is None else out
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not existing.is_dir():
-        raise ArgumentError(f"--out {folder}: expected a folder, and {existing} is a file. Give another name.")
-    if not os.access(existing, os.W_OK):
-        raise ArgumentError(f"--out {folder}: {existing} cannot be written to. Give another folder.")
-    return folder
-
-
-def _constant(model: Model) -> list[Finding]:
-    from pondera.choice import listed
-    from pondera.findings import Finding
-
-    names = list(model.encoding.constant_columns)
-    if not names:
-        return []
-    shown = listed([repr(name) for name in names])
-    return [
-        Finding(
-            f"The same value in all training rows: {shown}. That cannot help to predict.",
-            {"columns": names},
-            "count of different values",
-            advice=f"Leave {'it' if len(names) == 1 else 'them'} out with --drop.",
-        )
-    ]

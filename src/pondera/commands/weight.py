@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def weight(
-    run: Annotated[Path, typer.Argument(help="The folder of a run that pondera train recorded.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     name: Annotated[str, typer.Argument(help="Which weight, such as 'layers.1.weight[3,7]'.", metavar="NAME[I,J]")],
     table: Annotated[
         Path | None, typer.Option(help="The table of training, if it has moved.", show_default="where it was")
@@ -28,15 +28,19 @@ def weight(
     from pondera.recording.biography import biography
     from pondera.report.biography import biography_json, show_biography
     from pondera.report.terminal import print_json, results
+    from pondera.weights.safetensors import read
 
     named, tensor, index = weight_place(name, "pondera weight")
     part = named or 0
     with runs.open(run) as opened:
-        life = biography(opened, tensor, index, part)
-        found = recorded(opened, table)
-        network, ready = network_of(found, part), found.ready
-        life = _with_gradients(life.ended(network.weights[tensor]), found)
-        effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+        life, effect = biography(opened, tensor, index, part), None
+        if "arguments" in opened.about or table is not None:
+            found = recorded(opened, table)
+            network, ready = network_of(found, part), found.ready
+            life = _with_gradients(life.ended(network.weights[tensor]), found)
+            effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+        elif life.kept in opened.snapshots(part):  # a loop that is not Pondera's: its weights are known, not its rows
+            life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])
     if json:
         print_json(biography_json(life, effect))
     else:

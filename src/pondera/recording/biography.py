@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.errors import ArgumentError
 from pondera.network.initializers import INITIALIZERS
 from pondera.recording.run import Run
 
@@ -133,6 +134,8 @@ def biography(run: Run, name: str, index: tuple[int, ...], part: int = 0) -> Bio
         If there is no such weight, or nothing was recorded of it.
     """
     found, tensor = run.weight(name, index, part), run.tensor(name, part)
+    if not len(found.values):
+        raise ArgumentError(f"{run.folder}: nothing is known of single weights of {name}, only of all together.")
     kept = found.steps <= found.kept
     return Biography(
         name=name,

@@ -127,7 +127,8 @@ class TensorFigures:
         w, s, later = (np.ascontiguousarray(each).reshape(-1) for each in (before, start, after))
         g = None if gradient is None else np.ascontiguousarray(gradient).reshape(-1)
         blocks = [slice(at, at + BLOCK) for at in range(0, w.size, BLOCK)]
-        parts = [cls._of_block(w[at], s[at], later[at], None if g is None else g[at]) for at in blocks]
+        with np.errstate(over="ignore", invalid="ignore"):  # what goes beyond all bounds is told as infinite
+            parts = [cls._of_block(w[at], s[at], later[at], None if g is None else g[at]) for at in blocks]
         sums = {name: sum(part[name] for part, _ in parts) for name in NUMBERS}
         sums["low"] = min((part["low"] for part, _ in parts), default=math.inf)
         sums["high"] = max((part["high"] for part, _ in parts), default=-math.inf)
@@ -137,8 +138,7 @@ class TensorFigures:
     @staticmethod
     def _of_block(w: Array, start: Array, after: Array, g: Array | None) -> tuple[dict[str, float], Array]:
         """Return the numbers of a block of values, and how many are in each of the bins."""
-        with np.errstate(over="ignore"):
-            halves = np.ascontiguousarray(w, "<f4").view("<u2")
+        halves = np.ascontiguousarray(w, "<f4").view("<u2")
         dense = np.bincount(halves[1::2] >> 5, minlength=BINS)  # by the upper bits as they are: in order once summed up
         nan, infinite, count = 0, 0, w.size
         if not np.isfinite(w).all():
@@ -187,7 +187,7 @@ class TensorFigures:
     def deviation(self) -> float:
         """The standard deviation of the finite weights."""
         finite = self.count - self.nan - self.infinite
-        return math.sqrt(max(self.squares / finite - self.mean**2, 0.0)) if finite else math.nan
+        return math.sqrt(max(self.squares / finite - self.mean * self.mean, 0.0)) if finite else math.nan
 
     @property
     def gradient_norm(self) -> float:
@@ -287,22 +287,23 @@ class UnitFigures:
         out = np.asarray(outputs, np.float64)
         rows, units = out.shape
         some = out[:: max(rows // DIRECTIONS, 1)][:DIRECTIONS]
-        centered = some - some.mean(axis=0)
-        small = np.einsum("ri,si->rs", centered, centered)  # no product of BLAS, see _dot
-        whole = float(np.square(small).sum())
         silent = np.flatnonzero(out.min(axis=0) == out.max(axis=0))
-        return cls(
-            kind=kind,
-            units=units,
-            rows=rows,
-            mean=float(out.mean()),
-            deviation=float(out.std()),
-            zeros=1 - int(np.count_nonzero(out)) / out.size,
-            silent=len(silent),
-            saturated=math.nan if flat is None else float(np.mean(flat)),
-            dimensions=float(np.trace(small)) ** 2 / whole if whole else 0.0,
-            which=tuple(silent[:LISTED].tolist()),
-        )
+        with np.errstate(invalid="ignore", over="ignore"):  # of what is infinite, and of what it makes
+            centered = some - some.mean(axis=0)
+            small = np.einsum("ri,si->rs", centered, centered)  # no product of BLAS, see _dot
+            whole = np.square(small).sum()
+            return cls(
+                kind=kind,
+                units=units,
+                rows=rows,
+                mean=float(out.mean()),
+                deviation=float(out.std()),
+                zeros=1 - int(np.count_nonzero(out)) / out.size,
+                silent=len(silent),
+                saturated=math.nan if flat is None else float(np.mean(flat)),
+                dimensions=float(np.square(np.trace(small)) / whole) if whole else 0.0,
+                which=tuple(silent[:LISTED].tolist()),
+            )
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnitFigures:

@@ -21,6 +21,11 @@ FLAT = 0.05
 """An activation is on a flat end where its derivative is below this share of its largest."""
 
 
+MOST_PRODUCTS, FEWEST_ROWS = 200_000_000, 32
+"""A look multiplies about so many weights with rows; of a batch that is too large for that it takes fewer rows, evenly
+apart, but so many at least."""
+
+
 class Seen(NamedTuple):
     """A step as it looks from inside.
 
@@ -29,7 +34,7 @@ class Seen(NamedTuple):
     units
         Figures of every layer's outputs; of a plain function nothing is known.
     losses
-        The mean loss of the step's batch before its update, and after it.
+        The mean loss of the rows looked at before the step's update, and after it.
     """
 
     units: dict[str, UnitFigures]
@@ -37,13 +42,17 @@ class Seen(NamedTuple):
 
 
 def look(program: Program, point: Point, rows: Rows) -> Seen:
-    """Return figures of every layer's outputs for the batch of a step, and what the step did to its own batch."""
-    place = (point.before, rows, point.order, point.i)
+    """Return figures of every layer's outputs for the batch of a step, and what the step did to its own batch.
+
+    Where the network is large, they are of some rows of the batch.
+    """
+    order = _some(point, sum(leaf.size for leaf in jax.tree.leaves(point.before.weights)))
+    place = (point.before, rows, order, 0)
     outputs, before = _forward(program, point.before.weights, *place)
     _, after = _forward(program, point.after.weights, *place)
     units = {}
     if isinstance(program.apply, Architecture):
-        present = np.asarray(point.order.present[point.i]) > 0
+        present = np.asarray(order.present[0]) > 0
         units = {
             f"layers.{k}": _units(layer, np.asarray(out)[present])
             for k, (layer, out) in enumerate(zip(program.apply.layers, outputs, strict=True))
@@ -55,6 +64,14 @@ def gradients(program: Program, point: Point, rows: Rows) -> dict[str, Array]:
     """Return the gradient of a step in every weight, by path."""
     found = _gradients(program, point.before, rows, point.order, point.i)
     return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
+
+
+def _some(point: Point, weights: int) -> Order:
+    """Return an order of the one step, with all rows of its batch or some of them."""
+    whole, i = point.order, point.i
+    batch = whole.rows.shape[1]
+    apart = max(batch // max(MOST_PRODUCTS // max(weights, 1), FEWEST_ROWS), 1)
+    return Order(whole.rows[i : i + 1, ::apart], whole.present[i : i + 1, ::apart], whole.rates[i : i + 1])
 
 
 @functools.partial(jax.jit, static_argnums=0)

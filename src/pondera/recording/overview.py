@@ -100,8 +100,8 @@ def _of(run: Run) -> Overview:
         if loss is not None
     ]
     scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
-    loss = ((about.get("identity") or {}).get("plan") or {}).get("loss") or {}
-    regression = "cross_entropy" not in str(loss.get("name"))
+    loss = ((about.get("identity") or {}).get("plan") or {}).get("loss") or ""  # a name, or one with options
+    regression = "cross_entropy" not in (loss["name"] if isinstance(loss, Mapping) else str(loss))
     return Overview(
         folder=run.folder,
         state=run.state,

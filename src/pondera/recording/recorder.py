@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 import os
-import platform
 import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-import pondera
 from pondera.errors import PonderaWarning, RunError
-from pondera.machine import cores
 from pondera.network.architecture import Architecture
+from pondera.recording.backlog import Backlog
+from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
 from pondera.recording.health.rows import figures_of
 from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look
-from pondera.recording.pace import FINISHED, UNFINISHED
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
 from pondera.recording.schema import DATABASE
@@ -38,15 +37,16 @@ from pondera.training.stopping import INTERRUPTED
 from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Point, Watcher
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 APART = 0.5
 """Seconds between two states that are written for going on from, at least, …"""
 
-RARELY = 50.0
-"""… and at least so many times the seconds that the last one took to write."""
+RARELY = 100.0
+"""… and at least so many times the seconds that one takes to write: the last one, or at first …"""
 
-MOST_WAITING = 4
-"""Steps that wait to be looked at, at most; from then on training waits too, instead of memory filling."""
+PACE = 3e8
+"""… one that is written at so many bytes a second."""
 
 LONG = 30.0
 """Seconds of training after which the gradients of single weights are recorded by default: what computes them takes a
@@ -67,7 +67,7 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 3 % of the training's time and half a second;
+        ``"default"`` looks at ever fewer steps and takes at most 1.5 % of the training's time and a tenth of a second;
         gradients of single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step
         of the first thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
@@ -120,6 +120,7 @@ class Recorder:
         self.on_finding, self.trouble = on_finding, ""
         self._about = dict(about or {})  # written down once it is sure that this training goes into the folder
         self.parts: dict[int, PartRecorder] = {}
+        self.end: Callable[[], None] | None = None  # writes the state that the first network ended with
         self.identity: dict[str, Any] | None = None
         self.before: Mapping[str, Any] = {}  # what the folder's run said of itself
         self.begun = time.perf_counter()
@@ -127,6 +128,7 @@ class Recorder:
 
     def __call__(self, part: int) -> PartRecorder:
         """Return the watcher of a part: a network of a population."""
+        self._keep_end()
         return self.parts.setdefault(part, PartRecorder(self, part))
 
     def __enter__(self) -> Recorder:
@@ -142,6 +144,8 @@ class Recorder:
         if done:
             self.writer.about(state=FINISHED)
             self.writer.later(remove_states, self.folder)
+        else:
+            self._keep_end()
         self.writer.close()
         if self._new and self.identity is None:  # nothing began
             remove_run(self.folder)
@@ -157,6 +161,12 @@ class Recorder:
                 PonderaWarning,
                 stacklevel=3,
             )
+
+    def _keep_end(self) -> None:
+        """Have the state at the end of the first network written, which is not the end of all."""
+        if self.end is not None:
+            self.end()
+            self.end = None
 
     def ask(self, watch: Watch, step: int, steps: int, at_last: bool = False) -> None:
         """Have rules look at what is recorded, where there is time; what a callback raises ends nothing else."""
@@ -212,12 +222,9 @@ class Recorder:
             identity=found,
             state=UNFINISHED,
             level=self.level,
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             steps_per_epoch=beginning.steps,
             rows=figures_of(beginning.rows, beginning.program.loss),
-            machine={"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
-            versions={"pondera": pondera.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in ("jax", "numpy", "optax")},
+            **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
         )
 
     def affords(self, step: int, steps: int) -> bool:
@@ -226,7 +233,8 @@ class Recorder:
         if share is None:
             return True
         slack = SLACK * math.log1p(step) / math.log1p(steps)  # spread as the steps that are recorded are
-        return self.writer.seconds <= share * (time.perf_counter() - self.begun) + slack
+        spent = self.writer.seconds + sum(part.spent for part in list(self.parts.values()))
+        return spent <= share * (time.perf_counter() - self.begun) + slack
 
 
 class PartRecorder(Watcher):
@@ -238,11 +246,17 @@ class PartRecorder(Watcher):
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
         self.looked = False
-        self.looking, self.waiting = threading.Condition(), 0  # steps that the thread has yet to look at
+        self.backlog = Backlog(recorder.writer)
         self.snapshot = 0  # the step of the next one
         tell = recorder.on_finding
         self.watch = None if tell is None else Watch(recorder.folder, self.writer.database, part, tell)
         self.saved, self.took_to_save = time.perf_counter(), 0.0
+        self.pace, self.stopping, self.computing = math.inf, 0.0, 0.0  # seconds: of a step, and see spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds that training stopped for steps to be seen, and that looks at them computed on its cores."""
+        return self.stopping + self.computing
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""
@@ -255,6 +269,7 @@ class PartRecorder(Watcher):
             else {}
         )
         self.start = named(beginning.state.weights)
+        self.took_to_save = sum(leaf.nbytes for leaf in jax.tree.leaves(beginning.state)) / PACE
         if isinstance(architecture, Architecture):
             self.start = {name: self.start[name] for name in architecture.shapes}  # as the layers come
         self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
@@ -276,23 +291,22 @@ class PartRecorder(Watcher):
     def next(self, step: int) -> int:
         """Return the first step, from this one on, to be recorded."""
         limited = self.recorder.schedule.share is not None
-        if limited and step >= ALWAYS and (self.waiting or not self.recorder.affords(step, self.steps)):
+        if limited and step >= ALWAYS and (self.backlog.waiting or not self.recorder.affords(step, self.steps)):
             return NEVER
         return self.recorder.schedule.next(step)
 
-    def took(self, first: int, losses: Figures, rates: Figures, norms: Figures) -> None:
+    def took(self, first: int, losses: Figures, rates: Figures, norms: Figures, seconds: float) -> None:
         """Write down the figures of steps."""
+        if len(losses) == 1 and self.pace < math.inf:  # seen from both sides: training stops before it and after it
+            self.stopping += 2 * max(seconds - self.pace, 0.0)
+        self.pace = min(self.pace, seconds / len(losses))
         self.writer.steps(self.part, first, losses, rates, norms)
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
         if self.writer.failure is not None:
             return
-        with self.looking:
-            # Each that waits holds two states of training. A writer that fails meanwhile looks at none of them.
-            self.looking.wait_for(lambda: self.waiting < MOST_WAITING or self.writer.failure is not None)
-            self.waiting += 1
-        self.writer.later(self._look, point)
+        self.backlog.add(self._look, point)
         if point.step >= self.snapshot:
             self.writer.snapshot(self.part, point.step, named(point.before.weights))
             while self.snapshot <= point.step:
@@ -320,6 +334,9 @@ class PartRecorder(Watcher):
         if checkpoint.reason:
             self.reason = checkpoint.reason
             self._end(kept, step)
+            if len(self.recorder.parts) == 1:  # nothing goes on from the end of all, unless training is not over there
+                self.recorder.end = functools.partial(self.writer.later, self._save, kept, step)
+                return
         self.writer.later(self._save, kept, step)
 
     def _end(self, checkpoint: Checkpoint, step: int) -> None:
@@ -345,26 +362,26 @@ class PartRecorder(Watcher):
         save_state(self.recorder.folder, self.part, step, checkpoint)
         self.took_to_save = time.perf_counter() - begun
 
-    def _look(self, point: Point) -> None:
-        try:
-            self._look_at(point)
-        finally:
-            with self.looking:
-                self.waiting -= 1
-                self.looking.notify_all()
+    def _timed(self, compute: Callable[..., T], *arguments: Any) -> T:
+        """Return what is computed, and count how long training's cores took for it, beside this thread's own time."""
+        begun, own = time.perf_counter(), time.thread_time()
+        found = compute(*arguments)
+        if not self.writer.excused:
+            self.computing += time.perf_counter() - begun - (time.thread_time() - own)
+        return found
 
-    def _look_at(self, point: Point) -> None:
+    def _look(self, point: Point) -> None:
         # What the first look compiles is not what recording goes on to cost.
         self.writer.excused, self.looked = not self.looked, True
         program, rows, before = self.beginning.program, self.beginning.rows, named(point.before.weights)
         every = self.recorder.schedule.share is None or time.perf_counter() - self.recorder.begun > LONG
-        found = look(program, point, rows)
+        found = self._timed(look, program, point, rows)
         self.writer.write_point(
             self.part,
             point.step,
             before,
             named(point.after.weights),
-            gradients(program, point, rows) if every else None,
+            self._timed(gradients, program, point, rows) if every else None,
             found.units,
             dict(zip(before, point.squares.tolist(), strict=True)),
             found.losses,

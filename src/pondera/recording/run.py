@@ -128,7 +128,11 @@ class Run:
     @property
     def parts(self) -> tuple[int, ...]:
         """The numbers of its parts: networks of a population, processes, shards."""
-        return tuple(part for (part,) in self.database.execute("SELECT DISTINCT part FROM tensors ORDER BY part"))
+        for table in ("tensors", "steps"):  # of an import without histograms nothing but steps is known
+            found = self.database.execute(f"SELECT DISTINCT part FROM {table} ORDER BY part").fetchall()
+            if found:
+                return tuple(part for (part,) in found)
+        return ()
 
     @property
     def taken(self) -> int:

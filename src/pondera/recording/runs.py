@@ -18,11 +18,13 @@ import os
 from pathlib import Path
 
 from pondera.recording.health.check import Health, check
+from pondera.recording.merging import merge
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
+from pondera.recording.tensorboard import from_tensorboard, to_tensorboard
 
-__all__ = ["Health", "Recorder", "Run", "check", "found_in", "open"]
+__all__ = ["Health", "Recorder", "Run", "check", "found_in", "from_tensorboard", "merge", "open", "to_tensorboard"]
 
 
 def open(folder: str | os.PathLike[str]) -> Run:  # noqa: A001 (as pondera.runs.open it reads well)

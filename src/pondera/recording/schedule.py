@@ -41,15 +41,18 @@ class Schedule(NamedTuple):
         return at
 
 
+SHARE = 0.015
+"""Of a training's time that recording by default takes at most; norms of gradients come on top, some 2 %."""
+
 SCHEDULES: dict[str, Schedule] = {
-    "default": Schedule(every=8, growth=1.125, share=0.03),
+    "default": Schedule(every=8, growth=1.125, share=SHARE),
     "full": Schedule(every=1000, growth=1.01, share=None),
 }
 
-ALWAYS = 4
+ALWAYS = 1
 """So many steps are recorded whatever it takes."""
 
-SLACK = 0.4
+SLACK = 0.1
 """Seconds that recording may take beside its share: short trainings are recorded well too."""
 
 

@@ -1,9 +1,12 @@
-"""Watches the training of a PyTorch module: hooks on its optimizer see every step. PyTorch itself is never imported."""
+"""Watches the training of a PyTorch module: hooks on its optimizer see every step.
+
+PyTorch is no dependency: it is there where somebody has a module of it.
+"""
 
 from __future__ import annotations
 
+import math
 import os
-import re
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -12,18 +15,17 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.recording.figures import UnitFigures
-from pondera.recording.pace import FINISHED, Pace, begin_run
+from pondera.recording.loops import Loop, Outputs
 
 Array = np.ndarray[Any, Any]
 
-WRAPPED = re.compile(r"^(_orig_mod\.|module\.)+")
-"""How names begin in modules that are compiled, or trained on many devices."""
+WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel")
+"""Modules that are another one, trained on many devices; theirs is called ``module``."""
 
-TOGETHER = 64
-"""Steps whose figures are written at once: reading one from a device makes the host wait for it."""
+INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+"""What compiling and wrapping parts of a module put into the names of its parameters."""
 
-MOST_ROWS = 2048
+MOST_ROWS = 512
 """Of a layer's outputs so many rows are looked at; places of a picture and of a text count as rows."""
 
 LAYERS = {
@@ -59,16 +61,25 @@ def watch(
 ) -> TorchWatch:
     """Record the life of every parameter of a PyTorch module while a loop of your own trains it.
 
+    Some steps, ever fewer of them, are recorded from both sides: weights before and after, gradients, and what linear,
+    convolutional and activation modules made of the batch, unless they are compiled. Of every step the learning rate
+    (the largest of the optimizer's groups), the norm of all gradients as the optimizer gets them, and the loss where
+    it is told. Parameters that are neither float32 nor float64, such as bfloat16, are recorded as float32.
+
     Parameters
     ----------
     model
-        A ``torch.nn.Module``, compiled or not, on any device. Parameters that two modules share are one.
+        A ``torch.nn.Module``, compiled, wrapped for many devices or neither, on any device. A parameter that several
+        modules share is recorded once, under its first name; a frozen one has no gradients.
     optimizer
-        The ``torch.optim.Optimizer`` that steps it: its steps are those of the run.
+        The ``torch.optim.Optimizer`` that trains it: its steps are those of the run.
     run
         Folder of the run.
-    level, budget
-        As of a :class:`~pondera.recording.recorder.Recorder`.
+    level
+        ``"default"`` takes at most 1.5 % of the training's time and a tenth of a second; ``"full"`` records every one of the
+        first thousand steps, and then each that is 1 % later than the one before.
+    budget
+        Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
     replace
         Whether a run that is in the folder is replaced; else it is an error.
     about
@@ -76,14 +87,14 @@ def watch(
 
     Returns
     -------
-    A context manager; :meth:`TorchWatch.loss` takes the loss of the step.
+    A context manager, or an object to be closed: see :class:`TorchWatch`.
 
     Raises
     ------
     ArgumentError
-        If these are no module and optimizer of PyTorch.
+        If these are no module and optimizer of PyTorch, or parameters have no values yet.
     RunError
-        If the folder cannot be written to, or holds a run.
+        If the folder cannot be written to, holds a run, or another process writes to it.
 
     Examples
     --------
@@ -97,39 +108,66 @@ def watch(
                 watching.loss(loss)
                 optimizer.step()
     """
-    if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_pre_hook"):
+    if not hasattr(model, "named_parameters") or not hasattr(optimizer, "register_step_post_hook"):
         raise ArgumentError(
             "pondera.watch takes a PyTorch module and its optimizer. "
             f"Got {type(model).__name__} and {type(optimizer).__name__}."
         )
-    if not any(True for _ in model.named_parameters()):
-        raise ArgumentError("The module has no parameters to watch.")
-    told = {**(about or {}), "framework": "PyTorch", "optimizer": type(optimizer).__name__}
-    return TorchWatch(model, optimizer, begin_run(run, level, budget=budget, replace=replace, about=told))
+    import torch  # type: ignore[import-not-found]  # it is there: these objects are its own
+
+    inner = unwrapped(model)
+    found = named_parameters(inner)
+    if not found:
+        raise ArgumentError("Expected a module with parameters, found none in it.")
+    for name, each in found.items():
+        if type(each).__name__.startswith("Uninitialized") or each.is_meta:
+            raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
+    told = dict(about or {}) | {
+        "framework": "PyTorch",
+        "module": type(inner).__name__,
+        "optimizer": type(optimizer).__name__,
+    }
+    loop = Loop(run, level, budget, replace, told, {"torch": torch.__version__})
+    watching = TorchWatch(model, loop)
+    try:
+        watching.begin(optimizer)
+    except BaseException:
+        watching.close(finished=False)
+        raise
+    return watching
 
 
 class TorchWatch:
-    """Watches the steps of one optimizer; see :func:`watch`."""
+    """Watches the steps of one optimizer; :func:`watch` makes it.
 
-    def __init__(self, model: Any, optimizer: Any, pace: Pace) -> None:
-        self.parameters = {WRAPPED.sub("", name): each for name, each in model.named_parameters()}
-        self.pace, self.writer = pace, pace.writer
-        self.step = 0
-        self._told: list[tuple[Any, float, Any]] = []  # loss, rate and norm of steps not written yet
-        self._first = 0  # of these steps
+    It ends when it is closed, or when nobody has module and optimizer any more. Parameters that are added to the module
+    later are recorded from the next recorded step on, as far as they are found there; those taken out are so no longer.
+    """
+
+    def __init__(self, model: Any, recording: Loop) -> None:
+        import torch
+
+        inner = unwrapped(model)
+        self.recording = recording
+        self.step_number = 0
+        self._torch = torch
+        # A watch that forgot to be closed must not keep a network in memory, nor a writer at work.
+        self._model = weakref.ref(inner)
+        self._parameters: dict[str, Any] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._late = False
         self._loss: Any = None
-        self._before: dict[str, Array] | None = None
+        self._wanted = False
+        self._norm: Any = None
+        self._before: dict[str, Array] = {}
         self._gradients: dict[str, Array] = {}
-        self._units: dict[str, UnitFigures] = {}
-        self._model = weakref.ref(model)
+        self._outputs: dict[str, Outputs] = {}
         self._looks: list[Any] = []  # hooks that see outputs, while a step is looked at
-        self.writer.part(0, {name: _array(each, copy=True) for name, each in self.parameters.items()})
-        self._hooks = [
-            optimizer.register_step_pre_hook(self._begins),
-            optimizer.register_step_post_hook(self._ended),
-        ]
-        self._close = weakref.finalize(self, self.writer.close)
-        self._prepare()
+        self._compiled = any(hasattr(each, "_orig_mod") for each in model.modules()) or any(
+            getattr(each, "_compiled_call_impl", None) is not None for each in inner.modules()
+        )
+        self._hooks: list[Any] = []
+        self._abandoned = weakref.finalize(self, self.recording.close, False)
 
     def __enter__(self) -> TorchWatch:
         return self
@@ -137,100 +175,212 @@ class TorchWatch:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(finished=kind is None)
 
+    def begin(self, optimizer: Any) -> None:
+        """Write down the start, and see every step of an optimizer from now on."""
+        self._meet(named_parameters(self._model()))
+        self._prepare()
+        hidden = self._torch.compiler.disable  # where a whole step is compiled, what watches it is not
+        self._hooks.append(optimizer.register_step_pre_hook(hidden(self._begins)))
+        self._hooks.append(optimizer.register_step_post_hook(hidden(self._ended)))
+
     def loss(self, value: Any) -> None:
-        """Take the loss of the step that comes next, a number or a tensor of one; it is not read at once."""
+        """Take the loss of the step that comes next, a number or a tensor of one, which is not read at once."""
         self._loss = value.detach() if hasattr(value, "detach") else float(value)
 
-    def epoch(self, number: int, **figures: Any) -> None:
-        """Write down an epoch's figures, such as ``validation_loss=0.3``."""
-        known = {"training_loss": None, "validation_loss": None, "validation_metric": None}
-        self.writer.epoch(0, number, known | figures | {"epoch": number, "step": self.step})
+    def step(self, loss: Any) -> None:
+        """Take the loss of the step that was just made, where ``optimizer.step`` is behind and not to come."""
+        self.recording.tell_loss(loss.detach() if hasattr(loss, "detach") else float(loss))
+
+    def epoch(self, number: int, **figures: float) -> None:
+        """Write down an epoch's figures, such as ``training_loss=0.2, validation_loss=0.3``."""
+        self.recording.epoch(number, figures)
 
     def close(self, finished: bool = True) -> None:
-        """Write what is left, take the hooks off, and let go of the folder. What comes after is not recorded."""
-        if not self._close.alive:
-            return
-        for hook in [*self._hooks, *self._looks]:
-            hook.remove()
-        self._tell()
-        self.writer.weights(0, self.step, {name: _array(each, copy=True) for name, each in self.parameters.items()})
-        self.writer.about(**{"kept.0": self.step}, **({"state": FINISHED} if finished else {}))
-        self._close()
+        """Write what is left, the last weights too, take the hooks off, and let go of the folder."""
+        self._remove(self._hooks)
+        self._remove(self._looks)
+        weights = {name: array_of(each) for name, each in self._alive().items()}
+        self.recording.close(finished, weights or None)
+
+    def _alive(self) -> dict[str, Any]:
+        found = {name: each() for name, each in self._parameters.items()}
+        return {name: each for name, each in found.items() if each is not None}
+
+    def _meet(self, found: Mapping[str, Any]) -> None:
+        """Take the parameters of a module, and write down the start of those that are new."""
+        new = {name: each for name, each in found.items() if name not in self._parameters}
+        if new:
+            self.recording.begin({name: array_of(each) for name, each in new.items()})
+        self._parameters = {name: weakref.ref(each) for name, each in found.items()}
+        self._shapes |= {name: tuple(each.shape) for name, each in new.items()}
 
     def _prepare(self) -> None:
         """Make ready for the next step, if it is one that is recorded."""
-        self._wanted = self.pace.wants(self.step)
+        self._wanted = self.recording.wants(self.step_number)
         model = self._model()
-        if self._wanted and model is not None and not hasattr(model, "_orig_mod"):
+        if not self._wanted or model is None:
+            return
+        found = named_parameters(model)
+        self._meet({name: each for name, each in found.items() if self._fits(name, each)})
+        if not self._compiled:
             for name, module in model.named_modules():
                 if type(module).__name__ in LAYERS:
-                    self._looks.append(module.register_forward_hook(self._look(WRAPPED.sub("", name) or "model")))
+                    look = Look(inserted(name) or "model", self.recording, self._outputs)
+                    self._looks.append(module.register_forward_hook(look))
 
-    def _look(self, name: str) -> Callable[[Any, Any, Any], None]:
-        def look(module: Any, _: Any, out: Any) -> None:
-            begun = time.perf_counter()
-            if hasattr(out, "detach") and out.ndim >= 2 and len(out):
-                kind = LAYERS[type(module).__name__]
-                self._units[name] = _units(kind, out.detach())
-            self.pace.spent += time.perf_counter() - begun
+    def _fits(self, name: str, parameter: Any) -> bool:
+        """Whether a parameter has the shape it had: under another one its history would be of something else."""
+        return self._shapes.get(name, tuple(parameter.shape)) == tuple(parameter.shape)
 
-        return look
+    def _begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """Look at the weights before a step, and at the gradients if they are there."""
+        # Where a closure computes them, they are there only once the step is made.
+        self._late = bool(args[1:] if args and args[0] is optimizer else args) or kwargs.get("closure") is not None
+        self._guarded(self._see_before, optimizer)
 
-    def _begins(self, optimizer: Any, *_: Any) -> None:
+    def _ended(self, optimizer: Any, *_: Any) -> None:
+        self._guarded(self._see_after, optimizer)
+
+    def _guarded(self, job: Callable[[Any], None], optimizer: Any) -> None:
+        if not self.recording.open:
+            return
         begun = time.perf_counter()
-        rate = max(float(group["lr"]) for group in optimizer.param_groups)
-        gradients = {name: each.grad for name, each in self.parameters.items() if each.grad is not None}
-        norm = sum((each.detach().float().square().sum() for each in gradients.values()), 0.0)
-        self._told.append((self._loss, rate, norm))
-        self._loss = None
-        if self._wanted:
-            self._before = {name: _array(each, copy=True) for name, each in self.parameters.items()}
-            self._gradients = {name: _array(each, copy=True) for name, each in gradients.items()}
-            self.pace.spent += time.perf_counter() - begun
+        try:
+            job(optimizer)
+        except Exception as error:  # whatever it is, somebody's training is worth more
+            self._remove(self._hooks)
+            self._remove(self._looks)
+            self.recording.fail(error)
+        self.recording.spent += time.perf_counter() - begun
 
-    def _ended(self, *_: Any) -> None:
-        if self._before is not None:
-            begun = time.perf_counter()
-            after = {name: _array(each, copy=True) for name, each in self.parameters.items()}
-            if self.step == 0:
-                self.writer.snapshot(0, 0, self._before)
-            self.writer.point(0, self.step, self._before, after, self._gradients, self._units)
-            self._before, self._gradients, self._units = None, {}, {}
-            for hook in self._looks:
-                hook.remove()
-            self._looks = []
-            self.pace.spent += time.perf_counter() - begun
-        self.step += 1
-        if len(self._told) >= TOGETHER:
-            self._tell()
+    def _see_before(self, optimizer: Any) -> None:
+        if self._wanted:
+            self._before = {name: array_of(each) for name, each in self._alive().items()}
+        if not self._late:
+            self._see_gradients(optimizer)
+
+    def _see_gradients(self, optimizer: Any) -> None:
+        gradients = {name: each.grad for name, each in self._alive().items() if each.grad is not None}
+        # The largest single cost of a step that is not recorded: one pass over all gradients.
+        self._norm = self._norm_of(list(gradients.values())) if self._wanted or self.recording.affords() else None
+        scale = getattr(optimizer, "grad_scale", None)  # what fused optimizers are yet to divide by
+        if scale is not None and self._norm is not None:
+            self._norm = self._norm / scale.to(self._norm.device)
+        if self._wanted:
+            by = 1.0 if scale is None else float(scale)
+            self._gradients = {name: array_of(each) / by for name, each in gradients.items()}
+
+    def _norm_of(self, gradients: list[Any]) -> Any:
+        """Return the norm of all gradients as a tensor that is not read yet."""
+        torch = self._torch
+        local = [local_values(each) for each in gradients]
+        if not local:
+            return math.nan
+        norms = torch._foreach_norm(local, 2, torch.float32)
+        device = norms[0].device
+        return torch.linalg.vector_norm(torch.stack([each.to(device) for each in norms]))
+
+    def _see_after(self, optimizer: Any) -> None:
+        if self._late:
+            self._see_gradients(optimizer)
+        rate = max((float(group["lr"]) for group in optimizer.param_groups if "lr" in group), default=math.nan)
+        self.recording.took(self.step_number, self._loss, rate, self._norm)
+        self._loss = self._norm = None
+        if self._wanted:
+            after = {name: array_of(each) for name, each in self._alive().items()}
+            before = {name: each for name, each in self._before.items() if name in after}
+            self.recording.point(self.step_number, before, after, self._gradients, dict(self._outputs))
+            self._before, self._gradients = {}, {}
+            self._outputs.clear()
+            self._remove(self._looks)
+        self.step_number += 1
         self._prepare()
 
-    def _tell(self) -> None:
-        """Write the figures of steps down."""
-        if self._told:
-            losses, rates, squares = ([_number(each) for each in column] for column in zip(*self._told, strict=True))
-            self.writer.steps(0, self._first, np.array(losses), np.array(rates), np.sqrt(np.array(squares)))
-        self._first, self._told = self.step, []
+    def _remove(self, hooks: list[Any]) -> None:
+        for hook in hooks:
+            hook.remove()
+        hooks.clear()
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+class Look:
+    """Sees what a module makes of a batch.
+
+    It does not hold the watch: the module would keep that from being collected.
+    A module that is copied or pickled while it is watched takes one with it that sees nothing.
+    """
+
+    def __init__(
+        self, name: str = "", recording: Loop | None = None, outputs: dict[str, Outputs] | None = None
+    ) -> None:
+        self.name, self.recording, self.outputs = name, recording, outputs
+
+    def __reduce__(self) -> tuple[type[Look], tuple[()]]:
+        return Look, ()
+
+    def __call__(self, module: Any, _: Any, out: Any) -> None:
+        """Keep the figures of outputs, of training only."""
+        import torch
+
+        if self.recording is None or self.outputs is None or torch.compiler.is_compiling():
+            return
+        if module.training and torch.is_grad_enabled() and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
+            begun = time.perf_counter()
+            self.outputs[self.name] = outputs_of(LAYERS[type(module).__name__], out)
+            self.recording.spent += time.perf_counter() - begun
 
 
-def _array(tensor: Any, *, copy: bool = False) -> Array:
-    """Return a tensor's values; those of which NumPy has no type as float32."""
-    values = tensor.detach()
-    if str(values.dtype) not in ("torch.float32", "torch.float64"):
-        values, copy = values.float(), False
-    found: Array = values.cpu().numpy()
-    return found.copy() if copy else found
+def unwrapped(model: Any) -> Any:
+    """Return the module within those that compile it or train it on many devices."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif type(model).__name__ in WRAPPERS:
+            model = model.module
+        else:
+            return model
 
 
-def _units(kind: str, out: Any) -> UnitFigures:
-    """Return figures of outputs; channels of a convolution's are units, and every place of a picture is a row."""
-    if kind == "convolution" or (out.ndim > 3):
-        out = out.movedim(1, -1)
-    rows = out.reshape(-1, out.shape[-1])
-    values = _array(rows[:: max(len(rows) // MOST_ROWS, 1)][:MOST_ROWS]).astype(np.float64)
-    flat = SLOPES[kind](values) < FLAT if kind in SLOPES else None
-    return UnitFigures.of(kind, values, flat)
+def inserted(name: str) -> str:
+    """Return a name without what compiling and wrapping put into it.
+
+    >>> inserted("encoder._orig_mod.0.weight")
+    'encoder.0.weight'
+    """
+    for each in INSERTED:
+        name = name.replace(each, "")
+    return name
+
+
+def named_parameters(model: Any) -> dict[str, Any]:
+    """Return the parameters of a module by name, each once."""
+    return {inserted(name): each for name, each in model.named_parameters()}
+
+
+def local_values(tensor: Any) -> Any:
+    """Return what of a tensor is on this process, the values alone where it is sparse, outside of differentiation."""
+    found = tensor.detach()
+    if hasattr(found, "to_local"):
+        found = found.to_local()
+    return found.coalesce().values() if getattr(found, "is_sparse", False) else found
+
+
+def array_of(tensor: Any) -> Array:
+    """Return a copy of a tensor's values; float32 where they are neither float32 nor float64."""
+    found = tensor.detach()
+    if hasattr(found, "to_local"):
+        found = found.to_local()
+    if getattr(found, "is_sparse", False):
+        found = found.to_dense()
+    if str(found.dtype) not in ("torch.float32", "torch.float64"):
+        found = found.float()
+    return np.array(found.cpu().numpy())
+
+
+def outputs_of(kind: str, out: Any) -> Outputs:
+    """Return some rows of outputs; channels of a convolution are units, and every place of a picture is a row."""
+    found = out.detach()
+    if kind == "convolution" or found.ndim > 3:
+        found = found.movedim(1, -1)
+    rows = found.reshape(-1, found.shape[-1])
+    values = array_of(rows[:: max(len(rows) // MOST_ROWS, 1)][:MOST_ROWS])
+    return Outputs(kind, values, SLOPES[kind](values) < FLAT if kind in SLOPES else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import weakref
@@ -13,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from pondera.errors import ArgumentError
-from pondera.recording.pace import FINISHED, Pace, begin_run
+from pondera.errors import ArgumentError, RunError
+from pondera.recording.loops import Loop
 from pondera.recording.recorder import named
+
+Array = np.ndarray[Any, Any]
 
 LAST = 1 << 31
 """Steps after this one are not recorded: the steps are counted in 32 bits."""
@@ -56,7 +59,9 @@ def watch_updates(
     """Return an optimizer that does the same, and records weights, gradients and updates of some steps.
 
     Whether a step is recorded is decided within the compiled program; steps that are not cost a comparison. The loss is
-    recorded where it is given to ``update`` as ``value=``, as Optax's line searches take it.
+    recorded where it is given to ``update`` as ``value=``, as Optax's line searches take it, and the learning rate
+    where the state holds one, as with ``optax.inject_hyperparams``. Weights after a step are those that
+    ``optax.apply_updates`` makes of these updates: wrap the whole chain. It does not work under ``vmap``.
 
     Parameters
     ----------
@@ -96,8 +101,9 @@ def watch_updates(
     """
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ArgumentError(f"watch_updates takes an optimizer of Optax. Got {optimizer!r:.80}.")
-    told = {**(about or {}), "framework": "Optax"}
-    recording = _Recording(begin_run(run, level, budget=budget, replace=replace, about=told))
+    told = dict(about or {}) | {"framework": "Optax"}
+    versions = {"jax": jax.__version__, "optax": optax.__version__}
+    recording = _Recording(Loop(run, level, budget, replace, told, versions))
     inner = optax.with_extra_args_support(optimizer)
 
     def init(weights: Any) -> WatchedState:
@@ -108,7 +114,7 @@ def watch_updates(
         if weights is None:
             raise ArgumentError("An optimizer that is watched is given the weights: update(gradients, state, weights).")
         updates, kept = inner.update(gradients, state.inner, weights, **more)
-        told = (state.step, weights, gradients, updates, more.get("value", jnp.nan))
+        told = (state.step, weights, gradients, updates, more.get("value", jnp.nan), _rate_in(kept))
         jax.lax.cond(
             jnp.any(state.step == recording.steps),
             lambda each: jax.debug.callback(recording.see, *each),
@@ -125,51 +131,66 @@ def watch_updates(
 class _Recording:
     """What happens outside the compiled program."""
 
-    def __init__(self, pace: Pace) -> None:
-        self.pace, self.writer = pace, pace.writer
-        self.steps = jnp.asarray(_all_steps(pace), jnp.int32)
-        self.last: tuple[int, dict[str, Any]] | None = None
-        self.begun = False
-        self._close = weakref.finalize(self, self.writer.close)
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.steps = jnp.asarray(_all_steps(self.loop), jnp.int32)
+        self.begun = False  # whether the start is written down
+        self.last: dict[str, Array] | None = None  # the weights after the last step seen
+        self._abandoned = weakref.finalize(self, self.loop.close, False)
 
     def begin(self, weights: Any) -> None:
         """Write down the weights at the start, where they are values and not what a compiler traces."""
         if not self.begun and not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(weights)):
-            self.writer.part(0, {name: value.copy() for name, value in named(weights).items()})
+            self.loop.begin({name: _widened(value) for name, value in named(weights).items()})
             self.begun = True
 
-    def see(self, step: Any, weights: Any, gradients: Any, updates: Any, loss: Any) -> None:
+    def see(self, step: Any, weights: Any, gradients: Any, updates: Any, loss: Any, rate: Any) -> None:
         """Write a step down, if there is time for it."""
-        begun, number = time.perf_counter(), int(step)
+        if not self.loop.open:
+            return
+        begun = time.perf_counter()
+        try:
+            self._see(int(step), weights, gradients, updates, float(loss), float(rate))
+        except Exception as error:  # whatever it is, somebody's training is worth more
+            self.loop.fail(error)
+        self.loop.spent += time.perf_counter() - begun
+
+    def _see(self, step: int, weights: Any, gradients: Any, updates: Any, loss: float, rate: float) -> None:
         self.begin(weights)
-        before, slopes, moves = (
-            {name: np.array(value) for name, value in named(each).items()} for each in (weights, gradients, updates)
-        )
-        after = {name: value + moves[name] for name, value in before.items()}
-        self.last = max(self.last or (0, after), (number + 1, after), key=lambda each: each[0])
-        norm = np.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in slopes.values()))
-        self.writer.steps(0, number, np.array([float(loss)]), np.array([np.nan]), np.array([norm]))
-        if self.pace.wants(number):
-            self.writer.point(0, number, before, after, slopes)
-        self.pace.spent += time.perf_counter() - begun
+        if step < self.loop.next:
+            raise RunError(f"step {step} came again: an optimizer is watched in one training, and not under vmap")
+        before, slopes, moves = (named(each) for each in (weights, gradients, updates))
+        after = {name: _widened((value + moves[name]).astype(value.dtype)) for name, value in before.items()}
+        norm = math.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in slopes.values()))
+        self.loop.took(step, loss, rate, norm)
+        if self.loop.wants(step):
+            start, found = ({name: _widened(value) for name, value in each.items()} for each in (before, slopes))
+            self.loop.point(step, start, after, found)
+        self.last = after
 
     def close(self, finished: bool) -> None:
         """Wait, and write the end."""
-        if not self._close.alive:
-            return
-        jax.effects_barrier()  # type: ignore[no-untyped-call]
-        if self.last is not None:
-            self.writer.weights(0, *self.last)
-            self.writer.about(**{"kept.0": self.last[0]})
-        if finished:
-            self.writer.about(state=FINISHED)
-        self._close()
+        if self.loop.open:
+            jax.effects_barrier()  # type: ignore[no-untyped-call]
+            self.loop.close(finished, self.last)
 
 
-def _all_steps(pace: Pace) -> list[int]:
+def _widened(value: Array) -> Array:
+    """Return a copy of values; float32 where they are neither float32 nor float64."""
+    return np.array(value, value.dtype if value.dtype in (np.float32, np.float64) else np.float32)
+
+
+def _rate_in(state: Any) -> Any:
+    """Return the learning rate that an optimizer's state holds, as that of ``optax.inject_hyperparams`` does."""
+    found = [value for _, value in optax.tree_utils.tree_get_all_with_path(state, "learning_rate")]
+    rates = [value for value in found if not isinstance(value, tuple) and jnp.ndim(value) == 0]
+    return rates[0] if len(rates) == 1 else jnp.nan
+
+
+def _all_steps(loop: Loop) -> list[int]:
     """Return every step that may be recorded, ascending."""
     found, step = [], 0
     while step < LAST:
         found.append(step)
-        step = pace.schedule.next(step + 1)
+        step = loop.schedule.next(step + 1)
     return found

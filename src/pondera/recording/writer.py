@@ -70,6 +70,7 @@ class RunWriter:
     def __init__(self, folder: Path, budget: int | None = None) -> None:
         self.folder, self.budget = folder, budget
         self.failure: str | None = None
+        self.settled = threading.Condition()  # told when there is a failure, or what somebody waits for is done
         self.seconds, self.excused = 0.0, False  # of a core, that the thread took; whether a job's are not counted
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
@@ -114,13 +115,15 @@ class RunWriter:
     ) -> None:
         """Begin a part of the run, a network of a population or a process, with its weights at the start.
 
-        A part that is there goes on: its start is not written again.
+        A part that is there goes on: its start is not written again. Tensors that come later are added to it.
         """
         self.later(self._part, part, dict(start), dict(initializers or {}), seed)
 
     def steps(self, part: int, first: int, losses: Array, rates: Array, norms: Array) -> None:
         """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known."""
-        self.later(self._steps, part, first, np.stack([losses, rates, norms]).astype("<f4"))
+        with np.errstate(over="ignore"):  # beyond float32 a loss is infinite
+            figures = np.stack([losses, rates, norms]).astype("<f4")
+        self.later(self._steps, part, first, figures)
 
     def epoch(self, part: int, epoch: int, figures: Mapping[str, Any]) -> None:
         """Write down an epoch's figures, JSON-ready."""
@@ -163,10 +166,14 @@ class RunWriter:
         done.wait()
 
     def close(self) -> None:
-        """Write what is left, and let go of the folder."""
+        """Write what is left, and let go of the folder; the thread itself does not wait for its own end."""
         if self._thread.is_alive():
             self._jobs.put(None)
-            self._thread.join()
+            if threading.current_thread() is not self._thread:  # where what is collected there closes its run
+                self._thread.join()
+
+    def _work(self) -> None:
+        self._write()
         try:
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.database.execute("PRAGMA journal_mode = DELETE")  # one file, readable where nothing can be written
@@ -175,7 +182,7 @@ class RunWriter:
         self.database.close()
         self._lock.close()
 
-    def _work(self) -> None:
+    def _write(self) -> None:
         while True:
             try:
                 job = self._jobs.get(timeout=COMMIT)
@@ -201,7 +208,9 @@ class RunWriter:
             job(*arguments)
         except Exception as error:  # whatever it is ends the recording, which says so, and nothing else
             expected = isinstance(error, sqlite3.Error | OSError | PonderaError)
-            self.failure = str(error) if expected else f"{type(error).__name__}: {error}"
+            with self.settled:
+                self.failure = self.failure or (str(error) if expected else f"{type(error).__name__}: {error}")
+                self.settled.notify_all()
 
     def _commit(self, done: threading.Event | None = None) -> None:
         self._committed = time.perf_counter()
@@ -240,7 +249,10 @@ class RunWriter:
             )
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
         kept = self.database.execute("SELECT coalesce(sum(length(figures)) / 12, 0) FROM steps WHERE part = ?", (part,))
-        self._parts[part] = _Part(start, dict(rows.fetchall()), places, kept.fetchone()[0])
+        found = self._parts.setdefault(part, _Part({}, {}, {}, kept.fetchone()[0]))
+        found.start |= start
+        found.tensors |= dict(rows.fetchall())
+        found.places |= places
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         # What a training that was killed had written after the place where it goes on is written again, the same.
@@ -269,8 +281,8 @@ class RunWriter:
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
         known = self._parts[part]
-        for name, start in known.start.items():
-            w, later = np.asarray(before[name]), np.asarray(after[name])
+        for name in before:  # later on some may have been taken out of the network
+            start, w, later = known.start[name], np.asarray(before[name]), np.asarray(after[name])
             gradient = None if gradients is None or name not in gradients else np.asarray(gradients[name])
             found = TensorFigures.of(w, start, later, gradient)
             if gradient is None and squares is not None:
@@ -299,7 +311,7 @@ class RunWriter:
 
     def _after(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         known = self._parts[part]
-        for name in known.start:
+        for name in weights:
             found = self.database.execute(
                 "SELECT 1 FROM weights WHERE tensor = ? AND step = ?", (known.tensors[name], step)
             ).fetchone()

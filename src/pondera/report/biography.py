@@ -16,9 +16,14 @@ from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, figure
 
 HEIGHT, WIDEST = 8, 64
 
+EFFECT = ("ablation_loss_change", "gradient", "curvature", "rows_up", "rows_down")
+"""What is known of a weight where the model and the rows it was trained on are there."""
 
-def biography_json(life: Biography, effect: Weight) -> dict[str, Any]:
-    """Return the life of a weight and what it does on the rows it was trained on."""
+
+def biography_json(life: Biography, effect: Weight | None) -> dict[str, Any]:
+    """Return the life of a weight and what it does on the rows it was trained on, None where these are not known."""
+    if effect is None:
+        return life.to_json() | dict.fromkeys(EFFECT)
     told = effect.to_json()
     return life.to_json() | {
         "ablation_loss_change": effect.ablation,
@@ -29,8 +34,8 @@ def biography_json(life: Biography, effect: Weight) -> dict[str, Any]:
     }
 
 
-def show_biography(console: Console, life: Biography, effect: Weight, run: str) -> None:
-    """Print the life of a weight and what it does on the rows it was trained on."""
+def show_biography(console: Console, life: Biography, effect: Weight | None, run: str) -> None:
+    """Print the life of a weight and what it does on the rows it was trained on, where these are known."""
     place = ",".join(map(str, life.index))
     console.print(Text.assemble((f"{life.name}[{place}]", "bold"), f"  of {run}"))
     console.print()
@@ -43,6 +48,8 @@ def show_biography(console: Console, life: Biography, effect: Weight, run: str) 
     _curve(console, life)
     console.print()
     _moves(console, life)
+    if effect is None:
+        return
     console.print()
     what = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     what.add_column()
@@ -54,7 +61,8 @@ def show_biography(console: Console, life: Biography, effect: Weight, run: str) 
 
 def _drawn(life: Biography) -> str:
     spread = f", spread {figure(life.spread)}" if life.spread > 0 else ""
-    return f"drawn from {life.source}{spread}"
+    source = "what it was drawn from is not known" if life.initializer is None else f"drawn from {life.source}"
+    return f"{source}{spread}"
 
 
 def _place(life: Biography) -> str:

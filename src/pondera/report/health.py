@@ -6,10 +6,25 @@ from rich.console import Console
 from rich.text import Text
 
 from pondera.choice import counted
+from pondera.findings import Finding
 from pondera.recording.health.changes import flags
 from pondera.recording.health.check import Health
 from pondera.report.reading import show_finding
-from pondera.report.terminal import QUIET
+from pondera.report.terminal import QUIET, printable
+
+
+def finding_line(finding: Finding, network: int | None = None) -> str:
+    """Return a finding on one line, for while training goes on.
+
+    Examples
+    --------
+    >>> from pondera.findings import Finding
+    >>> finding_line(Finding("The loss grows.", {"since": 1200}, advice="Learn slower: --learning-rate 0.001."), 3)
+    'Step 1,200 of network 3: The loss grows. Learn slower: --learning-rate 0.001.'
+    """
+    of = "" if network is None else f" of network {network}"
+    said = printable(f"{finding.statement} {finding.advice}".rstrip())
+    return f"Step {finding.figures['since']:,}{of}: {said}"
 
 
 def show_health(console: Console, health: Health) -> None:

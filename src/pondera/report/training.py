@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,8 @@ class TrainingReport:
         How it did on them; None without any.
     findings
         What else is worth knowing.
+    run
+        The folder of the run that was recorded; None where none was.
     """
 
     source: str
@@ -57,6 +60,7 @@ class TrainingReport:
     test_rows: int
     evaluation: Evaluation | None
     findings: Sequence[Finding] = ()
+    run: str | None = None
 
     @property
     def rows(self) -> dict[str, int]:
@@ -81,6 +85,7 @@ class TrainingReport:
             "seed": self.model.record["plan"]["seed"],
             "fits": list(self.model.record["fits"]),
             "model": self.path,
+            "run": self.run,
             "seconds": self.model.record["seconds"],
         }
 
@@ -125,6 +130,9 @@ def show_training(console: Console, report: TrainingReport) -> None:
         console.print(f"Note  {finding.statement} {finding.advice}".rstrip())
     console.print()
     console.print(Text.assemble(("Saved", "bold"), f"  {report.path}"))
+    if report.run is not None:
+        text = Text.assemble(("Recorded", "bold"), f"  {report.run}; is the training healthy? ")
+        console.print(text + Text(f"pondera check {shlex.quote(report.run)}", style="bold"), soft_wrap=True)
 
 
 def _heading(console: Console, report: TrainingReport) -> None:

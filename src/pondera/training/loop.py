@@ -160,7 +160,8 @@ class Training:
         self.before = stretch
         if self.watcher.watches:
             norms, self.squares = np.asarray(after.norms, np.float64)[taken], np.asarray(after.squares, np.float64)
-            self.watcher.took(self._taken(epoch), self.losses[taken].copy(), self._rates(epoch)[taken], norms)
+            figures = (self.losses[taken].copy(), self._rates(epoch)[taken], norms)
+            self.watcher.took(self._taken(epoch), *figures, time.perf_counter() - begun)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
         return cast("State", after.state)
 

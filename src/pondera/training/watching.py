@@ -114,8 +114,8 @@ class Watcher:
         """Return the first step, from this one on, to be seen from both sides."""
         return NEVER
 
-    def took(self, first: int, losses: Figures, rates: Figures, norms: Figures) -> None:
-        """Be told of steps: their mean losses before the update, learning rates and norms of all gradients."""
+    def took(self, first: int, losses: Figures, rates: Figures, norms: Figures, seconds: float) -> None:
+        """Be told of steps: mean losses before the update, learning rates, norms of gradients, how long they took."""
 
     def saw(self, point: Point) -> None:
         """Be shown a step that was asked for."""

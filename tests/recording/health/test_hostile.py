@@ -1,5 +1,6 @@
 """Runs that are none, are empty, half written, of one step or full of NaN: a sentence or an answer."""
 
+import json
 import sqlite3
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import pondera
 from pondera.errors import RunError
+from pondera.recording.loops import Loop, Outputs
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 Y = X[:, 0] * X[:, 1]
@@ -145,3 +147,43 @@ def test_a_population_is_one_list(tmp_path):
     (found, *_) = pondera.runs.check(tmp_path).findings
     assert found.figures["networks"] == [0, 1]
     assert "In 2 of 2 networks." in found.statement
+
+
+ODD = [0.0, 1.0, -1.0, 1e-300, 1e30, 1e200, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_numbers_of_another_loop(tmp_path, seed):
+    random = np.random.default_rng(seed)
+
+    def some(*shape):
+        return random.choice(ODD[: 2 + seed % 8], shape) if seed else np.zeros(shape)
+
+    loop, w = Loop(tmp_path, "full"), {"a": random.standard_normal((3, 4)), "b": np.zeros(4)}
+    loop.begin(w)
+    for step in range(20):
+        with np.errstate(invalid="ignore"):
+            after = {name: value + some(*value.shape) for name, value in w.items()}
+        outputs = {"layer": Outputs("tanh", some(8, 4), some(8, 4) > 0)}
+        loop.point(step, w, after, {name: some(*value.shape) for name, value in w.items()}, outputs)
+        loop.took(step, *some(3))
+        loop.epoch(step, {"training_loss": some(), "validation_loss": some(), "validation_metric": some()})
+        w = after
+    loop.close(True, w)
+    health = pondera.runs.check(tmp_path)
+    assert health.steps == 20
+    json.dumps(health.to_json(), allow_nan=False)
+    assert pondera.runs.to_tensorboard(tmp_path, tmp_path / "logs").is_file()
+
+
+def test_rates_that_are_known_of_some_steps_only(tmp_path):
+    loop, w = Loop(tmp_path, "full"), {"a": np.ones((3, 4))}
+    loop.begin(w)
+    for step in range(20):
+        after = {"a": w["a"] * (1 - 1e-7)}
+        loop.point(step, w, after, {"a": np.ones((3, 4))})
+        loop.took(step, 1.0, 0.5 if step % 4 == 0 else None, 1.0)
+        w = after
+    loop.close(True, w)
+    found = {each.rule: each for each in pondera.runs.check(tmp_path).findings}
+    assert found["learning rate too low"].figures["change"] == {"learning_rate": 50.0}

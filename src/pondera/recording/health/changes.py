@@ -12,7 +12,8 @@ from pondera.recording.health.rule import POSSIBLY
 def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return the changes that findings advise, by setting; of two for one setting, that of the graver finding.
 
-    What is only possibly a fault changes nothing.
+    What is only possibly a fault changes nothing. The epoch to stop at is that of one learning rate: where another is
+    advised, none is.
 
     Parameters
     ----------
@@ -25,11 +26,15 @@ def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     >>> noisy = Finding("It is noisy.", {"change": {"batch_size": 64, "learning_rate": 0.1}})
     >>> merged([high, noisy])
     {'learning_rate': 0.001, 'batch_size': 64}
+    >>> merged([high, Finding("Overfitting.", {"change": {"epochs": 2}})])
+    {'learning_rate': 0.001}
     """
     changes: dict[str, Any] = {}
     for finding in findings:
         if not finding.rule.startswith(POSSIBLY):
             changes |= {name: value for name, value in finding.figures.get("change", {}).items() if name not in changes}
+    if "learning_rate" in changes:
+        changes.pop("epochs", None)
     return changes
 
 

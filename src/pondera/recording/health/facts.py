@@ -59,7 +59,8 @@ class Facts:
     part
         The number of the network.
     steps, epochs, tensors, units
-        As :class:`~pondera.recording.run.Run` gives them.
+        As :class:`~pondera.recording.run.Run` gives them; where nobody told the training loss of an epoch, with that
+        of its steps.
     looks
         (n, 3) of recorded steps, as :meth:`~pondera.recording.run.Run.looks` gives them.
     ended
@@ -81,8 +82,8 @@ class Facts:
         return cls(
             run.about,
             part,
-            run.steps(part),
-            run.epochs(part),
+            (steps := run.steps(part)),
+            with_losses(run.epochs(part), steps),
             {name: run.tensor(name, part) for name in run.tensors(part)},
             {layer: run.units(layer, part) for layer in run.layers(part)},
             run.looks(part),
@@ -206,10 +207,16 @@ class Facts:
         found = self.units.get(layer, [])
         return [figures for _, figures in found[first_recent(np.array([step for step, _ in found])) :]]
 
+    @cached_property
+    def rates(self) -> Array:
+        """The learning rates that are known, (n,): of loops that are not Pondera's that may be none."""
+        found: Array = self.steps.rates[np.isfinite(self.steps.rates)]
+        return found
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step as a share of the largest of the plan so far; NaN where not known."""
         at = int(np.searchsorted(self.steps.first, step, "right")) - 1
-        largest = self.steps.rates.max(initial=0.0)
+        largest = self.rates.max(initial=0.0)
         return float(self.steps.rates[at] / largest) if at >= 0 and largest > 0 else math.nan
 
     @cached_property
@@ -260,3 +267,24 @@ def first_recent(steps: Array) -> int:
     if not len(steps):
         return 0
     return int(min(np.searchsorted(steps, (steps[-1] + 1) / 2), max(len(steps) - RECENT, 0)))
+
+
+def with_losses(epochs: Sequence[Mapping[str, Any]], steps: Steps) -> list[Mapping[str, Any]]:
+    """Return epochs with the mean loss of their steps, where that is finite and nobody told a training loss.
+
+    Examples
+    --------
+    >>> steps = Steps(np.arange(4), np.array([4.0, 2.0, 1.0, math.nan]), np.ones(4), np.ones(4))
+    >>> with_losses([{"step": k, "training_loss": None} for k in (2, 3, 4)], steps)
+    [{'step': 2, 'training_loss': 3.0}, {'step': 3, 'training_loss': 1.0}, {'step': 4, 'training_loss': None}]
+    """
+    found, begin = [], 0
+    for epoch in epochs:
+        end = int(epoch["step"])
+        if epoch["training_loss"] is None:
+            losses = steps.losses[slice(*np.searchsorted(steps.first, [begin, end]))]
+            mean = float(losses.mean()) if len(losses) else math.nan
+            epoch = {**epoch, "training_loss": mean if math.isfinite(mean) else None}
+        found.append(epoch)
+        begin = end
+    return found

@@ -95,8 +95,8 @@ def imbalance(facts: Facts) -> Suspicion | None:
     largest = float(counts.max() / counts.sum())
     accuracy = max(float(epoch["validation_metric"]) for epoch in epochs)
     # Where hardly any rare row is held out the accuracy says nothing: what training made of them has a say as well.
-    training = float(facts.epochs[-1]["training_loss"])
-    learned = (facts.baseline - training) / facts.span if facts.span > 0 else 1.0
+    training = facts.epochs[-1]["training_loss"]
+    learned = (facts.baseline - training) / facts.span if facts.span > 0 and training is not None else 1.0
     skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned), 0.0), 1.0)
     return Suspicion(
         math.log10(counts.max() / counts.min()) * (1 - skill),
@@ -123,6 +123,7 @@ def unscaled(facts: Facts) -> Suspicion | None:
 
 
 def _held(facts: Facts) -> tuple[list[dict[str, float]], np.ndarray]:
-    """Return the epochs with a held-out loss, and that loss."""
-    found = [dict(epoch) for epoch in facts.epochs if epoch.get("validation_loss") is not None]
+    """Return the epochs whose training and held-out losses are known, and the latter, (n,)."""
+    known = ("training_loss", "validation_loss")
+    found = [dict(epoch) for epoch in facts.epochs if all(epoch.get(name) is not None for name in known)]
     return found, np.array([epoch["validation_loss"] for epoch in found], np.float64)

@@ -36,6 +36,11 @@ def diverging(facts: Facts) -> Suspicion | None:
     if facts.ended == DIVERGED:
         where = facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite.")
         return Suspicion(math.inf, where.partition(";")[0] + ".", *slower(facts, 10.0))
+    if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
+        step, name = min(broken)
+        advice, where, figures = slower(facts, 10.0)
+        statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
+        return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
     if len(losses) < FEWEST:
         return None
     usual = float(np.nanmax([losses[0], facts.baseline]))
@@ -49,6 +54,16 @@ def diverging(facts: Facts) -> Suspicion | None:
         where,
         {"loss": now, "usual": usual, **figures},
     )
+
+
+def _broken(facts: Facts) -> list[tuple[int, str]]:
+    """Return of every tensor that ends with weights that are not finite since which step, and its name."""
+    found = []
+    for name, tensor in facts.tensors.items():
+        bad = [each.nan + each.infinite > 0 for each in tensor.figures]
+        if bad and bad[-1]:
+            found.append((int(tensor.steps[bad.index(True)]), name))
+    return found
 
 
 def overflowing(facts: Facts) -> Suspicion | None:

@@ -57,8 +57,8 @@ def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
     if not facts.usual or facts.seen < FEWEST:
         return None
-    rates = facts.steps.rates
-    mean = float(np.mean(rates) / rates.max()) if rates.max() > 0 else 0.0
+    largest = facts.rates.max(initial=0.0)
+    mean = float(np.mean(facts.rates) / largest) if largest > 0 else 0.0
     reach = max(facts.usual.values()) * facts.planned * mean
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
@@ -84,10 +84,11 @@ def out_of_range(facts: Facts) -> Suspicion | None:
     ratio = facts.driven[worst]
     factor = 0.1 if ratio > GOOD else 10.0
     peak = peak_of(facts)
+    option = f"--learning-rate {peak * factor:.3g}" if peak else "learning_rate="
     return Suspicion(
         off[worst],
         f"A step moves {worst} by {ratio:.2g} of its size; about {GOOD:g} is usual.",
-        f"Learn {'slower' if factor < 1 else 'faster'}: --learning-rate {peak * factor:.3g}.",
+        f"Learn {'slower' if factor < 1 else 'faster'}: {option}.",
         worst,
         {"ratio": ratio, "change": {"learning_rate": _rounded(peak * factor)}} if peak else {"ratio": ratio},
     )
@@ -150,7 +151,7 @@ def peak_of(facts: Facts) -> float:
     plan = dict(facts.plan)
     if plan and plan.get("optimizer") != "custom":
         return Plan.from_json(plan).peak
-    return float(facts.steps.rates.max(initial=0.0))
+    return float(facts.rates.max(initial=0.0))
 
 
 def _rounded(value: float) -> float:

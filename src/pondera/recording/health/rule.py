@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pondera.findings import Finding
 from pondera.recording.health.calibration import COUNTS, THRESHOLDS
 from pondera.recording.health.facts import Facts
@@ -64,12 +66,16 @@ class Rule:
 
     def measure(self, facts: Facts) -> float:
         """Return how far it looks like this fault; −∞ where there is nothing to judge."""
-        found = self.look(facts)
+        found = self._looked(facts)
         return -math.inf if found is None or math.isnan(found.measure) else found.measure
+
+    def _looked(self, facts: Facts) -> Suspicion | None:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # losses of 0, and what is infinite
+            return self.look(facts)
 
     def __call__(self, facts: Facts) -> Finding | None:
         """Return what the rule finds."""
-        found = self.look(facts)
+        found = self._looked(facts)
         threshold = THRESHOLDS.get(self.name, math.inf)
         if found is None or not found.measure >= threshold:
             return None

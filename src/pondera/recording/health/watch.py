@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pondera.findings import Finding
@@ -24,7 +25,7 @@ class Watch:
     part
         The number of the network.
     on_finding
-        Called with that number and the finding.
+        Called with that number and the finding, whose figures say ``since`` which step it is so, at the latest.
     """
 
     def __init__(self, folder: Path, database: sqlite3.Connection, part: int, on_finding: OnFinding) -> None:
@@ -39,4 +40,4 @@ class Watch:
         for rule in RULES:
             if rule.name not in self.told and (finding := rule(facts)) is not None:
                 self.told.add(rule.name)
-                self.on_finding(self.part, finding)
+                self.on_finding(self.part, replace(finding, figures={"since": step, **finding.figures}))

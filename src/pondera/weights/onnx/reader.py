@@ -16,8 +16,8 @@ from typing import Any
 from pondera.errors import ModelFileError
 from pondera.weights.collection import Weights
 from pondera.weights.mapped import MOST_AXES, checked_count
-from pondera.weights.onnx.protobuf import BYTES, VARINT, Allowance, Known, Message, WireError, raw_fields, signed
 from pondera.weights.onnx.tensors import KINDS, MOST_TEXT, STRING, read_entry, read_tensor
+from pondera.weights.protobuf import BYTES, VARINT, Allowance, Known, Message, WireError, raw_fields, signed
 from pondera.weights.tensor import Tensor
 
 MODEL = {

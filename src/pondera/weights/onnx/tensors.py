@@ -18,8 +18,8 @@ import numpy as np
 
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import MOST_AXES, beside, checked_range, checked_shape, map_file
-from pondera.weights.onnx.protobuf import BYTES, FIXED32, FIXED64, LONGEST, VARINT, Message, Varints, signed, varint
 from pondera.weights.packed import NARROW, Packed, packed_size
+from pondera.weights.protobuf import BYTES, FIXED32, FIXED64, LONGEST, VARINT, Message, Varints, signed, varint
 from pondera.weights.tensor import DTYPES, Array, Mapped, Source, Tensor
 
 STRING = 8

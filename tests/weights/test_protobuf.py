@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pondera.errors import ModelFileError
-from pondera.weights.onnx import protobuf
-from pondera.weights.onnx.protobuf import (
+from pondera.weights import protobuf
+from pondera.weights.protobuf import (
     BYTES,
     FIXED32,
     FIXED64,

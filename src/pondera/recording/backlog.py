@@ -1,0 +1,51 @@
+"""Steps that wait for the thread that writes: only so many, for each holds two states of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pondera.recording.writer import RunWriter
+
+MOST_WAITING = 4
+"""Steps that wait at most; from then on training waits too, instead of memory filling."""
+
+
+class Backlog:
+    """What one training has a writer look at, in its order.
+
+    Attributes
+    ----------
+    waiting
+        How many steps wait.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder)) as writer:
+    ...     seen, backlog = [], Backlog(writer)
+    ...     for step in range(9):
+    ...         backlog.add(seen.append, step)
+    ...     writer.flush()
+    ...     seen, backlog.waiting
+    ([0, 1, 2, 3, 4, 5, 6, 7, 8], 0)
+    """
+
+    def __init__(self, writer: RunWriter) -> None:
+        self.writer, self.waiting = writer, 0
+
+    def add(self, job: Callable[..., None], *arguments: Any) -> None:
+        """Have the thread do something, once there is room for it; a writer that has failed does nothing any more."""
+        with self.writer.settled:
+            self.writer.settled.wait_for(lambda: self.waiting < MOST_WAITING or self.writer.failure is not None)
+            self.waiting += 1
+        self.writer.later(self._do, job, arguments)
+
+    def _do(self, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        try:
+            job(*arguments)
+        finally:
+            with self.writer.settled:
+                self.waiting -= 1
+                self.writer.settled.notify_all()

@@ -1,0 +1,120 @@
+"""The folder of a run: its states, and what it says of where it was made."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pondera import __version__
+from pondera.errors import RunError
+from pondera.files import lock
+from pondera.machine import cores
+from pondera.recording import schema
+from pondera.recording.room import remove_run
+from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS
+
+FINISHED, UNFINISHED = "finished", "unfinished"
+"""States of a run: trained to its end, and being trained or cut off."""
+
+
+def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return when and on what a run began, and the versions of what made it, as plain values."""
+    return {
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
+        "versions": {"pondera": __version__, "python": platform.python_version(), **versions},
+    }
+
+
+def make_place(folder: Path, replace: bool) -> None:
+    """See to it that no run is in a folder where one is to begin.
+
+    Raises
+    ------
+    RunError
+        If there is one, and it is not to be replaced, or another process writes to it: it stays as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     schema.create(Path(place, DATABASE)).close()
+    ...     make_place(Path(place), replace=True)
+    ...     Path(place, DATABASE).exists()
+    False
+    """
+    if not (folder / DATABASE).exists():
+        return
+    if not replace:
+        raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
+    try:
+        lock(folder / LOCK).close()
+        remove_run(folder)
+    except BlockingIOError:
+        raise RunError(
+            f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
+        ) from None
+    except OSError as error:
+        raise RunError(f"{folder}: the run cannot be replaced: {error.strerror}. Give another folder.") from error
+
+
+@contextmanager
+def new_run(folder: Path, replace: bool) -> Iterator[tuple[sqlite3.Connection, Path]]:
+    """Yield the database of a new run, in a transaction, and the folder of its files, which is beside the final one.
+
+    Only when all went well is it moved there: if anything goes wrong the folder stays as it was, an earlier run too.
+
+    Raises
+    ------
+    RunError
+        If the folder holds a run that is not to be replaced, cannot be written to, or another process writes to it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with new_run(Path(place, "run"), replace=False) as (database, _):
+    ...         _ = database.execute("INSERT INTO about VALUES ('level', '0')")
+    ...     sorted(path.name for path in Path(place).iterdir()), (Path(place, "run") / DATABASE).is_file()
+    (['run'], True)
+    """
+    if not replace:
+        make_place(folder, replace=False)
+    final = folder.absolute()
+    beside = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    try:
+        (beside / SNAPSHOTS).mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
+    try:
+        database = schema.create(beside / DATABASE)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            yield database, beside
+            database.execute("COMMIT")
+            database.execute("PRAGMA journal_mode = DELETE")  # one file
+        finally:
+            database.close()
+        make_place(folder, replace)
+        _move(beside, final)
+    except sqlite3.Error as error:
+        raise RunError(f"{folder}: cannot be written to: {error}. Give another folder, or free some space.") from error
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _move(beside: Path, final: Path) -> None:
+    """Move the files of a run to where they belong, the database last: without it there is no run."""
+    (final / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+    for path in (beside / SNAPSHOTS).iterdir():
+        path.replace(final / SNAPSHOTS / path.name)
+    (beside / DATABASE).replace(final / DATABASE)

@@ -1,0 +1,54 @@
+"""Runs to TensorBoard's files and back on the command line."""
+
+import numpy as np
+
+from pondera.recording.events import record_of
+from pondera.recording.loops import Loop
+
+
+def test_there_and_back(run, tmp_path):
+    loop, w = Loop(tmp_path / "run"), {"w": np.ones(3)}
+    loop.begin(w)
+    loop.point(0, w, w)
+    loop.took(0, 0.5)
+    loop.close(True)
+    there = run("tensorboard", tmp_path / "run", tmp_path / "logs", "--json").json
+    assert there["written"].startswith(str(tmp_path / "logs" / "events.out.tfevents."))
+    back = run("tensorboard", tmp_path / "logs", tmp_path / "back", "--json").json
+    assert (back["steps"], back["tensors"], back["tags"]["loss"]) == (1, 1, "loss")
+    again = run("tensorboard", tmp_path / "logs", tmp_path / "back")
+    assert again.code == 2
+    assert "found a run" in again.err
+    told = run("tensorboard", tmp_path / "logs", tmp_path / "back", "--replace").out
+    assert "is a run of 1 step and 1 tensor: loss from 'loss'" in told
+    assert "Unknown scalar" in run("tensorboard", tmp_path / "logs", tmp_path / "c", "--loss", "x").err
+
+
+def test_single_weights_of_other_loops(run, tmp_path):
+    loop, w = Loop(tmp_path / "run", "full"), {"w": np.array([3.0, -4.0])}
+    loop.begin(w)
+    for step in range(3):
+        loop.point(step, w, {"w": w["w"] / 2}, {"w": np.ones(2)})
+        loop.took(step, 0.5)
+        w = {"w": w["w"] / 2}
+    loop.close(True, w)
+    told = run("weight", tmp_path / "run", "w[0]", "--json").json
+    assert [each["value"] for each in told["history"]] == [3, 1.5, 0.75, 0.375]
+    assert [each["gradient"] for each in told["history"]] == [1, 1, 1, None]
+    assert (told["rank"], told["of"], told["ablation_loss_change"], told["rows_up"]) == (2, 2, None, None)
+    shown = run("weight", tmp_path / "run", "w[0]").out
+    assert "what it was drawn from is not known" in shown
+    assert "mean loss" not in shown
+    run("tensorboard", tmp_path / "run", tmp_path / "logs")
+    run("tensorboard", tmp_path / "logs", tmp_path / "back")
+    assert "nothing is known of single weights of w" in run("weight", tmp_path / "back", "w[0]").err
+    assert "found one of another program" in run("weight", tmp_path / "run", "w[0]", "--table", "x.csv").err
+
+
+def test_what_a_tag_would_do_to_the_terminal_is_written_out(run, tmp_path):
+    (tmp_path / "events.out.tfevents.1").write_bytes(record_of(1.0, 0, [("\x1b[31mloss", 0.5)]))
+    shown = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "\x1b[31mloss").out
+    assert "loss from '\\x1b[31mloss'" in shown
+    told = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "loss").err
+    assert "\\x1b[31mloss" in told
+    assert "\x1b" not in told

@@ -1,0 +1,41 @@
+"""Steps that wait for the thread that writes."""
+
+import threading
+import time
+
+import pytest
+
+from pondera.recording.backlog import MOST_WAITING, Backlog
+from pondera.recording.writer import RunWriter
+
+
+def test_only_so_many_wait(tmp_path):
+    go, most = threading.Event(), []
+    with RunWriter(tmp_path) as writer:
+        backlog = Backlog(writer)
+        threading.Timer(0.1, go.set).start()
+        writer.later(lambda: go.wait() and None)
+        for _ in range(3 * MOST_WAITING):
+            backlog.add(lambda: most.append(backlog.waiting))
+    assert len(most) == 3 * MOST_WAITING
+    assert max(most) <= MOST_WAITING
+
+
+@pytest.mark.parametrize("where", ["in the backlog", "elsewhere"])
+def test_nobody_waits_for_a_writer_that_has_failed(tmp_path, where):
+    go, done = threading.Event(), []
+
+    def fails():
+        go.wait()
+        raise ZeroDivisionError("unexpected")
+
+    with RunWriter(tmp_path) as writer:
+        backlog = Backlog(writer)
+        backlog.add(fails) if where == "in the backlog" else writer.later(fails)
+        threading.Timer(0.1, go.set).start()
+        begun = time.perf_counter()
+        for step in range(3 * MOST_WAITING):
+            backlog.add(done.append, step)
+        assert time.perf_counter() - begun < 60  # it would be for ever
+        assert writer.failure == "ZeroDivisionError: unexpected"
+    assert done == []
