@@ -22,6 +22,7 @@ from benchmarks.measure import keep, table
 from benchmarks.zoo_faults import FAULTS, HEALTHY, Planted, plantings
 from benchmarks.zoo_networks import CHOSEN_ON, HELD_OUT, Half, Specimen, cnns, detectors, mlps, transformers
 from pondera.findings import Finding
+from pondera.reading.faults.depth import POSSIBLY as PRODUCT
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.rules import findings_of
 from pondera.reading.statistics import statistics_of
@@ -36,7 +37,7 @@ TIMES = 3
 BAR = (0.95, 0.01)
 """Hits at least, and false alarms at most."""
 
-WHOLE = ("scale along depth", "metadata")
+WHOLE = ("scale along depth", PRODUCT, "metadata")
 """Rules that are about a network, not about a tensor."""
 
 POSSIBLY = "possibly untrained"
@@ -133,12 +134,15 @@ def judged(zoo: Networks, seed: int, verbose: bool) -> dict[str, Counts]:
     counts = {}
     for rule in FAULTS:
         cases = list(plantings(zoo.healthy, rule, TIMES, random))
-        if rule in WHOLE:
-            cases += [Planted(specimen, ()) for specimen in (*zoo.vanishing, *zoo.exploding)]
         name = rule.partition(",")[0]
         found, planted, missed = hits(cases, (name,))
         report += [f"missed by {rule}: {case}" for case in missed]
         counts[rule] = Counts(found, planted, alarms[name], count if rule in WHOLE else tensors)
+        if rule == "scale along depth":
+            whole = [Planted(specimen, ()) for specimen in (*zoo.vanishing, *zoo.exploding)]
+            found, planted, missed = hits(whole, (PRODUCT,))
+            report += [f"missed by {PRODUCT}: {case}" for case in missed]
+            counts[PRODUCT] = Counts(found, planted, alarms[PRODUCT], count)
         if rule == "untrained, no bias":  # what the sure rule leaves open
             found, planted, _ = hits(cases, (rule, POSSIBLY))
             counts[POSSIBLY] = Counts(found, planted, alarms[rule] + alarms[POSSIBLY], tensors)

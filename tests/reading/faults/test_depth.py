@@ -38,7 +38,7 @@ def test_the_order_of_a_file_changes_nothing(tmp_path, scheme):
     random = np.random.default_rng(0)
     assert rules_of(tmp_path, layers(NAMES[scheme])) == set()
     arrays = layers(NAMES[scheme], 10)
-    expected = {("scale along depth", NAMES[scheme][0])}
+    expected = {("possibly scale along depth", NAMES[scheme][0])}
     assert rules_of(tmp_path, arrays) == expected
     for order in (np.argsort(list(arrays)), random.permutation(24)):
         assert rules_of(tmp_path, arrays, order) == expected
@@ -64,9 +64,38 @@ def test_nothing_is_said_where_nothing_tells_what_follows_what(tmp_path, names):
     assert rules_of(tmp_path, layers(names, 10)) == set()
 
 
-def test_layers_that_do_not_fit_each_other_are_no_series(tmp_path):
-    arrays = {f"net.{k}.weight": (10 * trained(k, (32, 48))).astype(np.float32) for k in range(6)}
+@pytest.mark.parametrize("shape", [(32, 48), (32, 64)])  # twice as many inputs are no places of a convolution
+def test_layers_that_do_not_fit_each_other_are_no_series(tmp_path, shape):
+    arrays = {f"net.{k}.weight": (10 * trained(k, shape)).astype(np.float32) for k in range(6)}
+    arrays |= {f"net.{k}.bias": trained(k, (2, shape[0]))[0] for k in range(6)}
     assert rules_of(tmp_path, arrays) == set()
+
+
+def test_what_damage_makes_of_the_product_is_no_finding_of_its_own(tmp_path):
+    arrays = layers([f"fc{k}.weight" for k in range(1, 9)])
+    damaged = np.tile(arrays["fc5.weight"], (4, 4)) * np.random.default_rng(3).lognormal(0, 0.1, (128, 128))
+    arrays = {name: np.tile(array, (4,) * array.ndim) for name, array in arrays.items()} | {
+        "fc5.weight": damaged.astype(np.float32)
+    }
+    data = arrays["fc5.weight"].reshape(-1).view(np.uint8)
+    data[8192:16384] = np.random.default_rng(0).integers(0, 256, 8192)
+    data.view(np.float32)[~np.isfinite(data.view(np.float32))] = 1e30
+    np.savez(tmp_path / "damaged.npz", **arrays)
+    found = {each.rule: each for each in pondera.read(tmp_path / "damaged.npz").findings}
+    assert "random bytes" in found
+    assert not {"scale along depth", "possibly scale along depth"} & found.keys()
+    assert {"scale along depth", "possibly scale along depth"} & set(found["random bytes"].figures["consequences"])
+
+
+def test_which_place_is_named_first_does_not_depend_on_the_order(tmp_path):
+    arrays = layers([f"net.{k}.weight" for k in range(12)])
+    arrays["net.5.bias"][3], arrays["net.11.bias"][0] = np.nan, np.inf
+    statements = set()
+    for order in (range(24), np.argsort(list(arrays)), np.random.default_rng(1).permutation(24)):
+        names = [list(arrays)[at] for at in order]
+        np.savez(tmp_path / "network.npz", **{name: arrays[name] for name in names})
+        statements |= {each.statement for each in pondera.read(tmp_path / "network.npz").findings}
+    assert statements == {"net.5.bias has 1 NaN among 32 values. Likewise in 1 other place: net.11.bias."}
 
 
 def test_a_detector_sorted_by_name(tmp_path):

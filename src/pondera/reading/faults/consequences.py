@@ -23,6 +23,7 @@ OF_NOISE = frozenset(
         "untrained",
         "possibly untrained",
         "scale along depth",
+        "possibly scale along depth",
         "saturated",
         "duplicated units",
         "dead units",
@@ -61,8 +62,9 @@ def without_consequences(facts: Facts, findings: Iterable[Finding]) -> tuple[lis
     caused: dict[Key, list[str]] = {}
     for finding in every:
         cause = None
-        if finding.rule in OF_NOISE and finding.where in noise:
-            cause = noise[finding.where]
+        within = next((name for name in finding.figures.get("chain", [finding.where]) if name in noise), None)
+        if finding.rule in OF_NOISE and within is not None:
+            cause = noise[within]
         elif finding.rule == "beyond float16" and noise and finding.figures["largest"] > ABSURD:
             cause = next(iter(noise.values()))
         elif finding.rule == "dead units" and finding.where in runs and _is_within(facts, finding, runs[finding.where]):

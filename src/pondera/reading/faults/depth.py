@@ -11,7 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts, Place
-from pondera.reading.faults.rule import certainty_of
+from pondera.reading.faults.rule import NUMBER, certainty_of, numbers_of
+from pondera.weights.layers import Layer
+
+POSSIBLY = "possibly scale along depth"
+"""The rule of products: whether layers follow each other with nothing between them, weights alone do not tell."""
 
 FEWEST = 4
 """Layers that a depth has at least."""
@@ -19,9 +23,6 @@ FEWEST = 4
 FACTOR = 30.0
 """A layer is out of scale where it is so many times larger or smaller than the median of its like. So are layers that
 grow, or shrink, so many times from the smallest to the largest."""
-
-NUMBER = re.compile(r"\d{1,18}")
-"""A number in a name. Of longer ones each part counts: they are identifiers."""
 
 COUNTED = re.compile(rf"_?{NUMBER.pattern}")
 """What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
@@ -89,7 +90,7 @@ def _alike(facts: Facts) -> dict[str, list[Place]]:
         if "*" in pattern and place.size > 0 and math.isfinite(place.size) and place.kind != "embedding":
             groups.setdefault((pattern, place.tensor.shape), []).append(place)
     return {
-        pattern: sorted(places, key=lambda place: _numbers(place.name))
+        pattern: sorted(places, key=lambda place: numbers_of(place.name))
         for (pattern, _), places in groups.items()
         if len(places) >= FEWEST
     }
@@ -125,15 +126,24 @@ def _product(chain: Sequence[Place], named: Collection[str]) -> Iterator[Finding
         return
     what = "vanishes" if mean < 1 else "explodes"
     yield Finding(
-        f"What passes through the {len(chain)} layers from {_name(chain[0])} to {_name(chain[-1])} {what}: each "
-        f"multiplies its scale by {mean:.2g} on average, all together by 10^{product:.1f}.",
-        {"gains": gains[:1000], "mean": mean, "log10_product": product, "layers": len(chain)},
+        f"What passes through the {len(chain)} layers from {_name(chain[0])} to {_name(chain[-1])} possibly {what}: "
+        f"each multiplies its scale by {mean:.2g} on average, all together by 10^{product:.1f}, if they follow each "
+        "other with nothing between them.",
+        {
+            "gains": gains[:1000],
+            "mean": mean,
+            "log10_product": product,
+            "layers": len(chain),
+            "chain": [place.name for place in chain][:1000],
+        },
         GAIN,
         "He et al. 2015, arXiv 1502.01852, on the scale along depth",
-        certainty_of("scale along depth"),
-        "Start the weights with He's or Glorot's scale, or put normalization between the layers; if gradients are "
-        "clipped to tiny steps or the loss is NaN, this is why.",
-        where=chain[0].name,
+        certainty_of(POSSIBLY),
+        "Weights do not tell of connections that skip layers, nor of factors outside of the layers; where there are "
+        "such, nothing is wrong. Else start the weights with He's or Glorot's scale, or put normalization between the "
+        "layers; if gradients are clipped to tiny steps or the loss is NaN, this is why.",
+        POSSIBLY,
+        chain[0].name,
     )
 
 
@@ -151,12 +161,12 @@ def _chains(facts: Facts) -> Iterator[list[Place]]:
     for places in series.values():
         beginnings.update({_beginning(place) for place in places})
     for places in series.values():
-        chain = sorted(places, key=lambda place: _numbers(_name(place)))
+        chain = sorted(places, key=lambda place: numbers_of(_name(place)))
         if (
             len(chain) >= FEWEST
             and all(place.kind in ("dense", "convolution") for place in chain)
             and all(beginnings[_beginning(place)] == 1 for place in chain)
-            and len({_numbers(_name(place)) for place in chain}) == len(chain)
+            and len({numbers_of(_name(place)) for place in chain}) == len(chain)
             and not BESIDE.search(_name(chain[0]))
             and _follow(chain)
         ):
@@ -172,24 +182,18 @@ def _beginning(place: Place) -> str:
     return COUNTED.split(_name(place), maxsplit=1)[0]
 
 
-def _numbers(name: str) -> tuple[int, ...]:
-    """Return the numbers in a name, in order.
-
-    Examples
-    --------
-    >>> sorted(["dense_10", "dense", "dense_9"], key=_numbers)
-    ['dense', 'dense_9', 'dense_10']
-    """
-    return tuple(int(digits) for digits in NUMBER.findall(name))
-
-
 def _follow(chain: Sequence[Place]) -> bool:
     """Whether each layer takes what the one before gives."""
-    pairs = ((a.layer, b.layer) for a, b in itertools.pairwise(chain))
+    return all(_fits(a.layer, b.layer) for a, b in itertools.pairwise(chain) if a.layer and b.layer)
+
+
+def _fits(before: Layer, after: Layer) -> bool:
+    if not before.outputs or not after.inputs:
+        return False
     # After a convolution the next layer may take the places, too, flattened.
-    return all(
-        a is not None and b is not None and a.outputs and b.inputs and b.inputs % a.outputs == 0 for a, b in pairs
-    )
+    if before.kind == "convolution":
+        return after.inputs % before.outputs == 0
+    return after.inputs == before.outputs
 
 
 def gain_of(place: Place) -> float:

@@ -120,6 +120,11 @@ class Facts:
         return tuple(place for place in self._floats() if _connects(place, self.weights.format))
 
     @cached_property
+    def by_name(self) -> dict[str, Place]:
+        """Name of a tensor of connections -> the tensor."""
+        return {place.name: place for place in self.connections}
+
+    @cached_property
     def floats(self) -> tuple[Place, ...]:
         """All tensors of floats that belong to a layer of a known kind, and those of connections."""
         return tuple(

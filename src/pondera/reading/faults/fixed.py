@@ -66,7 +66,7 @@ def is_fixed(facts: Facts, name: str) -> bool:
     >>> looked(np.sin(2 * np.pi * turns)), looked(np.random.default_rng(0).normal(size=(32, 32)))
     (True, False)
     """
-    place = next((each for each in facts.connections if each.name == name), None)
+    place = facts.by_name.get(name)
     if place is None or place.figures.nan or place.figures.infinite or place.tensor.count > MOST_VALUES:
         return False
     limit = WITHIN.get(place.tensor.dtype, COARSE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,9 @@ from pondera.findings import Finding
 from pondera.reading.faults.calibration import CALIBRATION
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.fixed import is_fixed
+
+NUMBER = re.compile(r"\d{1,18}")
+"""A number in a name. Of longer ones each part counts: they are identifiers."""
 
 MOST_PLACES = 1_000
 """No more places than this are listed in the figures of a finding."""
@@ -42,11 +46,34 @@ class Rule:
 
 
 def together(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings, the same one in several places as one."""
+    """Yield findings, the same one in several places as one; the first by name is told, whatever the file's order."""
     found: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         found.setdefault((finding.rule, finding.advice), []).append(finding)
-    yield from map(folded, found.values())
+    for same in found.values():
+        yield folded(sorted(same, key=lambda finding: natural(finding.where)))
+
+
+def numbers_of(name: str) -> tuple[int, ...]:
+    """Return the numbers in a name, in order.
+
+    Examples
+    --------
+    >>> sorted(["dense_10", "dense", "dense_9"], key=numbers_of)
+    ['dense', 'dense_9', 'dense_10']
+    """
+    return tuple(int(digits) for digits in NUMBER.findall(name))
+
+
+def natural(name: str) -> tuple[list[str], tuple[int, ...]]:
+    """Return a key that sorts names by their letters and then by their numbers, as people count.
+
+    Examples
+    --------
+    >>> sorted(["net.10.bias", "net.9.weight", "net.9.bias"], key=natural)
+    ['net.9.bias', 'net.10.bias', 'net.9.weight']
+    """
+    return NUMBER.split(name), numbers_of(name)
 
 
 def folded(findings: Sequence[Finding]) -> Finding:
@@ -55,7 +82,7 @@ def folded(findings: Sequence[Finding]) -> Finding:
     Examples
     --------
     >>> folded([Finding("a is empty.", where="a"), Finding("b is empty.", where="b")]).statement
-    'a is empty. The same in 1 other place: b.'
+    'a is empty. Likewise in 1 other place: b.'
     """
     first, *others = findings
     if not others:
@@ -64,7 +91,7 @@ def folded(findings: Sequence[Finding]) -> Finding:
     count = len(others)
     return replace(
         first,
-        statement=f"{first.statement} The same in {count:,} other place{'' if count == 1 else 's'}: "
+        statement=f"{first.statement} Likewise in {count:,} other place{'' if count == 1 else 's'}: "
         f"{listed(places[1:])}.",
         figures={**first.figures, "count": len(findings), "places": places[:MOST_PLACES]},
     )
