@@ -44,6 +44,16 @@ def test_the_order_of_a_file_changes_nothing(tmp_path, scheme):
         assert rules_of(tmp_path, arrays, order) == expected
 
 
+def test_every_odd_layer_is_named(tmp_path):
+    arrays = layers(NAMES["attributes"])
+    for name in ("fc3.weight", "fc11.weight"):
+        arrays[name] = 200 * arrays[name]
+    np.savez(tmp_path / "network.npz", **arrays)
+    (finding,) = pondera.read(tmp_path / "network.npz").findings
+    assert finding.where == "fc3.weight"
+    assert finding.statement.endswith("Also out of scale: fc11.weight.")
+
+
 def test_a_trend_is_one_of_the_numbers(tmp_path):
     arrays = {name: 1.5 ** (at // 2) * array for at, (name, array) in enumerate(layers(NAMES["attributes"]).items())}
     order = np.random.default_rng(0).permutation(24)

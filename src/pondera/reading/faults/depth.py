@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from pondera.choice import listed
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts, Place
 from pondera.reading.faults.rule import NUMBER, certainty_of, numbers_of
@@ -63,9 +64,10 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
         named.update(place.name for place in odd)
         first = odd[0]
         times = first.size / median
+        others = f" Also out of scale: {listed([place.name for place in odd[1:]])}." if len(odd) > 1 else ""
         yield Finding(
-            f"{first.name} is {times:.3g} times as large as the same weights at other depths ({name}, median "
-            f"√(Σ w² / n) {median:.3g}, from {min(sizes):.3g} to {max(sizes):.3g}).",
+            f"{first.name} is {times:.3g} times as large as the same weights elsewhere ({name}, median "
+            f"√(Σ w² / n) {median:.3g}, from {min(sizes):.3g} to {max(sizes):.3g}).{others}",
             {"size": first.size, "median": median, "sizes": sizes[:1000], "odd": [place.name for place in odd][:1000]},
             "√(Σ w² / n) against the median of the layers of the same name and shape",
             certainty=certainty_of("scale along depth"),

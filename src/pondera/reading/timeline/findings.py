@@ -14,12 +14,12 @@ Figures = Mapping[str, Sequence[Sums | None]]
 
 
 def findings_of(series: Series, tensors: Figures, changed: Mapping[str, int | None]) -> tuple[Finding, ...]:
-    """Return the findings, those that put the others in doubt first."""
+    """Return the findings, the gravest first."""
     return (
+        *_broken(series, tensors),
         *_unordered(series),
         *_strangers(series),
         *_still(tensors, changed),
-        *_broken(series, tensors),
         *_left_out(series),
     )
 
