@@ -67,7 +67,7 @@ class Loop:
     >>> import tempfile
     >>> from pondera.recording.run import Run
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     loop, w = Loop(folder), {"w": np.ones(2)}
+    ...     loop, w = Loop(folder, "full"), {"w": np.ones(2)}
     ...     loop.begin(w)
     ...     for step in range(3):
     ...         if loop.wants(step):
