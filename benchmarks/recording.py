@@ -1,7 +1,7 @@
 """Times trainings with and without recording: Pondera's own at four sizes, and a loop of PyTorch beside wandb.
 
-Run ``python -m benchmarks.recording``. Each training takes some ten seconds: the half second that recording may take
-beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients and
+Run ``python -m benchmarks.recording``. Each training takes some ten seconds: the tenth of a second that recording may
+take beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients and
 parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of weights,
 gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
 """
