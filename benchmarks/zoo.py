@@ -22,7 +22,7 @@ from benchmarks.measure import keep, table
 from benchmarks.zoo_faults import FAULTS, HEALTHY, Planted, plantings
 from benchmarks.zoo_networks import CHOSEN_ON, HELD_OUT, Half, Specimen, cnns, detectors, mlps, transformers
 from pondera.findings import Finding
-from pondera.reading.faults.depth import POSSIBLY as PRODUCT
+from pondera.reading.faults.depth import PRODUCT
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.rules import findings_of
 from pondera.reading.statistics import statistics_of

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pondera import __version__
 from pondera.errors import RunError
@@ -31,6 +31,24 @@ def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
         "versions": {"pondera": __version__, "python": platform.python_version(), **versions},
     }
+
+
+def claim(folder: Path) -> IO[bytes]:
+    """Return the lock of a run's folder, which nobody else gets until it is closed.
+
+    Raises
+    ------
+    RunError
+        If another process writes to the run.
+    OSError
+        If the folder cannot be written to.
+    """
+    try:
+        return lock(folder / LOCK)
+    except BlockingIOError:
+        raise RunError(
+            f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
+        ) from None
 
 
 def make_place(folder: Path, replace: bool) -> None:
@@ -55,12 +73,8 @@ def make_place(folder: Path, replace: bool) -> None:
     if not replace:
         raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
     try:
-        lock(folder / LOCK).close()
+        claim(folder).close()
         remove_run(folder)
-    except BlockingIOError:
-        raise RunError(
-            f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
-        ) from None
     except OSError as error:
         raise RunError(f"{folder}: the run cannot be replaced: {error.strerror}. Give another folder.") from error
 

@@ -16,16 +16,13 @@ from pondera.errors import PonderaError, PonderaWarning
 from pondera.recording.backlog import Backlog
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
-from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
+from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
 from pondera.recording.writer import RunWriter
 
 Array = np.ndarray[Any, Any]
 
 TOGETHER, LATEST = 64, 1.0
 """Figures of so many steps, or seconds, are written at once: reading one makes the host wait for its device."""
-
-SNAPSHOT_GROWTH = 4
-"""All weights are written to a file at the start and whenever so many times more steps were taken."""
 
 
 class Outputs(NamedTuple):
@@ -145,8 +142,7 @@ class Loop:
         self._backlog.add(self._look, step, before, after, gradients, outputs or {})
         if step >= self._snapshot:
             self.writer.snapshot(0, step, before)
-            while self._snapshot <= step:
-                self._snapshot = max(1, self._snapshot * SNAPSHOT_GROWTH)
+            self._snapshot = snapshot_after(step)
 
     def epoch(self, number: int, figures: Mapping[str, Any]) -> None:
         """Write down an epoch's figures, numbers by name; ``training_loss`` and ``validation_loss`` are shown."""

@@ -27,7 +27,7 @@ from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look
 from pondera.recording.room import remove_run, remove_states
-from pondera.recording.schedule import ALWAYS, SLACK, schedule_of
+from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
 from pondera.recording.writer import RunWriter
@@ -51,9 +51,6 @@ PACE = 3e8
 LONG = 30.0
 """Seconds of training after which the gradients of single weights are recorded by default: what computes them takes a
 second to compile. Those of shorter trainings are found again by training once more, when somebody asks for them."""
-
-SNAPSHOT_GROWTH = 4
-"""All weights are written to a file at the start and whenever so many times more steps were taken."""
 
 
 class Recorder:
@@ -279,8 +276,7 @@ class PartRecorder(Watcher):
             return None
         checkpoint, step, damaged = found
         self.reason = checkpoint.reason
-        while self.snapshot <= step:
-            self.snapshot = max(1, self.snapshot * SNAPSHOT_GROWTH)
+        self.snapshot = snapshot_after(step)
         if damaged:
             warnings.warn(damaged, PonderaWarning, stacklevel=2)
         elif self.reason in ("", INTERRUPTED):
@@ -309,8 +305,7 @@ class PartRecorder(Watcher):
         self.backlog.add(self._look, point)
         if point.step >= self.snapshot:
             self.writer.snapshot(self.part, point.step, named(point.before.weights))
-            while self.snapshot <= point.step:
-                self.snapshot = max(1, self.snapshot * SNAPSHOT_GROWTH)
+            self.snapshot = snapshot_after(point.step)
 
     def epoch(self, figures: EpochFigures, step: int) -> None:
         """Write down the figures of an epoch."""

@@ -41,8 +41,11 @@ class Schedule(NamedTuple):
         return at
 
 
+SNAPSHOT_GROWTH = 4
+"""All weights are written to a file at the start and whenever so many times more steps were taken."""
+
 SHARE = 0.015
-"""Of a training's time that recording by default takes at most; norms of gradients come on top, some 2 %."""
+"""Of a training's time that recording by default takes at most; norms of gradients come on top."""
 
 SCHEDULES: dict[str, Schedule] = {
     "default": Schedule(every=8, growth=1.125, share=SHARE),
@@ -67,3 +70,17 @@ def schedule_of(level: str) -> Schedule:
     if level not in SCHEDULES:
         raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
     return SCHEDULES[level]
+
+
+def snapshot_after(step: int) -> int:
+    """Return the step of the first snapshot after one step.
+
+    Examples
+    --------
+    >>> [snapshot_after(step) for step in (0, 1, 2, 4, 15, 16)]
+    [1, 4, 4, 16, 16, 64]
+    """
+    at = 1
+    while at <= step:
+        at *= SNAPSHOT_GROWTH
+    return at

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import PonderaError, RunError
-from pondera.files import lock
 from pondera.recording import room, schema
 from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.folder import claim
 from pondera.recording.followed import followed
-from pondera.recording.schema import LOCK, SNAPSHOTS, STATES
+from pondera.recording.schema import SNAPSHOTS, STATES
 from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
@@ -74,11 +74,7 @@ class RunWriter:
         self.seconds, self.excused = 0.0, False  # of a core, that the thread took; whether a job's are not counted
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
-            self._lock = lock(folder / LOCK)
-        except BlockingIOError:
-            raise RunError(
-                f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
-            ) from None
+            self._lock = claim(folder)
         except OSError as error:
             raise RunError(f"{folder}: cannot be written to: {error.strerror}. Give another folder.") from error
         for place in (folder, folder / SNAPSHOTS, folder / STATES):  # what a process that was killed was writing

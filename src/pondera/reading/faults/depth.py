@@ -15,7 +15,7 @@ from pondera.reading.faults.facts import Facts, Place
 from pondera.reading.faults.rule import NUMBER, certainty_of, numbers_of
 from pondera.weights.layers import Layer
 
-POSSIBLY = "possibly scale along depth"
+PRODUCT = "possibly scale along depth"
 """The rule of products: whether layers follow each other with nothing between them, weights alone do not tell."""
 
 FEWEST = 4
@@ -140,11 +140,11 @@ def _product(chain: Sequence[Place], named: Collection[str]) -> Iterator[Finding
         },
         GAIN,
         "He et al. 2015, arXiv 1502.01852, on the scale along depth",
-        certainty_of(POSSIBLY),
+        certainty_of(PRODUCT),
         "Weights do not tell of connections that skip layers, nor of factors outside of the layers; where there are "
         "such, nothing is wrong. Else start the weights with He's or Glorot's scale, or put normalization between the "
         "layers; if gradients are clipped to tiny steps or the loss is NaN, this is why.",
-        POSSIBLY,
+        PRODUCT,
         chain[0].name,
     )
 
