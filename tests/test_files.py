@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pondera.errors import ArgumentError
-from pondera.files import BEGINNING, check_place
+from pondera.files import BEGINNING, check_place, whole_file
 
 MARK = b"made by us"
 
@@ -47,6 +47,27 @@ def test_places_where_nothing_can_be_written(tmp_path, name, sentence):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(ArgumentError, match=sentence):
         check_place(f"{tmp_path}/{name}", "--html", b"")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ä" * 127, "日" * 85])
+def test_names_as_long_as_the_system_allows(tmp_path, name):
+    check_place(tmp_path / name, "OUT")
+    with whole_file(tmp_path / name) as part:
+        part.write_text("whole")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_links_stay_and_lead_to_what_was_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "link", tmp_path / "there" / "file"
+    link.symlink_to(target)
+    for text in ("first", "second"):  # to nothing yet, and to a file
+        check_place(link, "OUT", b"")
+        with whole_file(link) as part:
+            part.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+        assert os.listdir(target.parent) == ["file"]
 
 
 def test_devices_are_not_replaced():

@@ -132,10 +132,31 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     >>> unknown("activation", "rleu", ["relu", "tanh"])
     "Unknown activation 'rleu'. Did you mean 'relu'? Known: relu, tanh."
     """
-    names = list(known)
+    return f"Unknown {what} {name!r}.{_instead(name, list(known))}"
+
+
+def unmatched(what: str, pattern: str, known: Iterable[str]) -> str:
+    """Return the sentence for a pattern that nothing matches, with the closest name that is there.
+
+    >>> unmatched("tensor", "fc1.wieght", ["fc1.weight", "fc1.bias"])
+    "No tensor matches 'fc1.wieght'. Did you mean 'fc1.weight'? Known: fc1.weight, fc1.bias."
+    """
+    return f"No {what} matches {pattern!r}.{_instead(pattern, list(known))}"
+
+
+def _instead(name: object, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"Unknown {what} {name!r}.{hint} Known: {listed(names)}."
+    return f"{hint} Known: {listed(names)}."
+
+
+def printable(name: str) -> str:
+    r"""Return a name whose every letter can be shown: those that would do something instead are written out.
+
+    >>> print(printable("a\x07b"))
+    a\x07b
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
 
 
 def listed(names: Sequence[str]) -> str:

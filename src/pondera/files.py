@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +15,9 @@ from pondera.errors import ArgumentError
 BEGINNING = 4096
 """Bytes of a file that are looked at for what made it."""
 
+LONGEST = 200
+"""Bytes of a file's name that its part is named by: systems allow names of 255, and the part's is longer."""
+
 FLUSHES_FOLDERS = os.name != "nt"  # Windows opens no folders
 
 
@@ -22,7 +25,8 @@ FLUSHES_FOLDERS = os.name != "nt"  # Windows opens no folders
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; it takes the final name only when everything went well.
 
-    Whatever happens, a file under the final name is complete: the old one or the new one.
+    Whatever happens, a file under the final name is complete: the old one or the new one. A symbolic link stays; what
+    it points to is written.
 
     Raises
     ------
@@ -38,7 +42,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     Path(folder, "note.txt").read_text(), len(os.listdir(folder))
     ('whole', 1)
     """
-    final = Path(path)
+    final = _final(path)
     if not final.name:
         raise IsADirectoryError(errno.EISDIR, "the path has no file name", str(path))
     part = _beside(final)
@@ -65,14 +69,16 @@ def obstacle(path: str | os.PathLike[str]) -> str | None:
     >>> obstacle("/"), obstacle("note.txt") is None
     ('is a folder; expected the name of a file', True)
     """
-    final = Path(path)
     try:
+        final = _final(path)
         if final.is_dir():
             return "is a folder; expected the name of a file"
         if final.exists() and not final.is_file():
             return "is a pipe or device; expected the name of a file"
         if not final.parent.is_dir():
             return f"there is no folder '{final.parent}' to write to; make it first"
+        with suppress(FileNotFoundError):
+            final.lstat()  # which says where a name is too long; the part's is shorter
         probe = _beside(final)
         probe.open("xb").close()
         probe.unlink()
@@ -128,9 +134,16 @@ def _loss(place: Path, ours: bytes | None, advice: str) -> str:
     return f"is there already{made}; give another name{advice and f', or {advice}'}"
 
 
+def _final(path: str | os.PathLike[str]) -> Path:
+    """Return where a file is to be in the end: a link is followed, also one to where nothing is yet."""
+    final = Path(path)
+    return Path(os.path.realpath(final)) if final.is_symlink() else final
+
+
 def _beside(final: Path) -> Path:
     """Return the name of a part: hidden, of its own, and in the same folder, from which it can be renamed."""
-    return final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+    name = os.fsencode(final.name)[:LONGEST].decode(errors="ignore")
+    return final.with_name(f".{name}.{secrets.token_hex(4)}.part")
 
 
 def _flush(path: Path, access: int) -> None:

@@ -6,6 +6,11 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from pondera.choice import printable
+
+LONGEST = 160
+"""Letters of a name that are shown."""
+
 STYLE = (
     "table.pondera{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "table.pondera th{text-align:right;font-weight:600;padding:.2em .8em;border-bottom:1px solid #bbb}"
@@ -17,25 +22,32 @@ STYLE = (
 
 
 def escaped(text: object) -> str:
-    """Return a text as HTML shows it, letter by letter.
+    """Return a text as HTML shows it, letter by letter; letters that cannot be shown are written out.
 
     Examples
     --------
     >>> escaped("<b> & co")
     '&lt;b&gt; &amp; co'
     """
-    return html.escape(str(text), quote=True)
+    return html.escape(printable(str(text)), quote=True)
 
 
 def path(name: object) -> str:
     """Return the name of a tensor or layer as HTML that may be broken after its dots and slashes.
+
+    A blank one is quoted; a very long one loses its middle, and shows the whole when it is pointed at.
 
     Examples
     --------
     >>> path("encoder.0/weight")
     'encoder.<wbr>0/<wbr>weight'
     """
-    return "<wbr>".join(escaped(part) for part in re.split(r"(?<=[./:])(?=.)", str(name)))
+    whole = str(name)
+    if not whole.strip():
+        return escaped(repr(whole))
+    if len(whole) > LONGEST:
+        return f'<span title="{escaped(whole)}">{path(f"{whole[: LONGEST // 2]}…{whole[-LONGEST // 3 :]}")}</span>'
+    return "<wbr>".join(escaped(part) for part in re.split(r"(?<=[./:])(?=.)", whole))
 
 
 def table(headings: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "", paths: bool = False) -> str:

@@ -68,7 +68,7 @@ def test_frozen(called, files):
     done = called(compare, files / "a.safetensors", files / "b.safetensors", "--frozen", "*.2.*")
     assert "moved although frozen: encoder.layers.2.weight" in " ".join(done.output.split())
     done = called(compare, files / "a.safetensors", files / "b.safetensors", "--frozen", "head.*")
-    assert "No tensor matches what should be frozen" in str(done.exception)
+    assert "No tensor that should be frozen matches" in str(done.exception)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

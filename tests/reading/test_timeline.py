@@ -93,7 +93,8 @@ def test_folders_of_checkpoints_and_what_is_none(tmp_path):
     assert series.names == ("checkpoint-50", "checkpoint-100")
     assert series.left_out.keys() == {"readme.md", "broken.safetensors", "runs", "optimizer.pt"}
     (finding,) = (each for each in timeline(series).findings if each.rule == "left out")
-    assert "readme.md" in finding.statement
+    assert "readme.md (expected a file of weights" in finding.statement
+    assert all(f"{name} (" in finding.statement for name in series.left_out)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -28,8 +28,9 @@ def script() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line with the process's arguments."""
+    from pondera.choice import printable
     from pondera.errors import PonderaError, PonderaWarning
-    from pondera.report.terminal import messages, printable
+    from pondera.report.terminal import messages
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -106,7 +107,8 @@ def _command(arguments: list[str]) -> str:
 
 
 def _fail(sentence: str, code: int = 2) -> None:
-    from pondera.report.terminal import messages, printable
+    from pondera.choice import printable
+    from pondera.report.terminal import messages
 
     messages().print(f"Error: {printable(' '.join(sentence.split()))}", soft_wrap=True, style="red")
     raise SystemExit(code)

@@ -21,11 +21,11 @@ def tensorboard(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a run of what was written for TensorBoard, or write a run for TensorBoard."""
-    from pondera.choice import counted
+    from pondera.choice import counted, printable
     from pondera.recording.run import Run
     from pondera.recording.schema import DATABASE
     from pondera.recording.tensorboard import from_tensorboard, to_tensorboard
-    from pondera.report.terminal import print_json, printable, results
+    from pondera.report.terminal import print_json, results
 
     if (source / DATABASE).is_file():
         path = to_tensorboard(source, target, part)

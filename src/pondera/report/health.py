@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from pondera.choice import counted
+from pondera.choice import counted, printable
 from pondera.findings import Finding
 from pondera.recording.health.changes import flags
 from pondera.recording.health.check import Health
 from pondera.report.reading import show_finding
-from pondera.report.terminal import QUIET, printable
+from pondera.report.terminal import QUIET
 
 
 def finding_line(finding: Finding, network: int | None = None) -> str:

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import counted
+from pondera.choice import counted, printable
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, printable, short, shortened
+from pondera.report.terminal import GRAVE, QUIET, amount, short, shortened
 from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 24  # layers, and tensors, that are listed

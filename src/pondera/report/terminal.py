@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from pondera.choice import printable
+
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
 LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -144,11 +146,6 @@ def _cut(name: str, letters: int, tail: float) -> str:
         return name
     end = round((letters - 1) * tail)
     return f"{name[: letters - 1 - end]}…{name[-end:]}"
-
-
-def printable(name: str) -> str:
-    """Return a name whose every letter can be shown."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
 
 
 def ending(name: str, letters: int) -> str:

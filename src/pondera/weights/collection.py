@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pondera.choice import counted, unknown
+from pondera.choice import counted, unknown, unmatched
 from pondera.errors import ArgumentError
 from pondera.markup import STYLE, escaped, table
 from pondera.weights.tensor import Tensor
@@ -87,7 +87,7 @@ class Weights(Mapping[str, Tensor]):
         """
         found = [tensor for name, tensor in self.tensors.items() if fnmatch.fnmatchcase(name, pattern)]
         if not found:
-            raise ArgumentError(f"No tensor matches. {unknown('tensor', pattern, self.tensors)}")
+            raise ArgumentError(unmatched("tensor", pattern, self.tensors))
         tensors = MappingProxyType({tensor.name: tensor for tensor in found})
         return replace(self, tensors=tensors, whole=self.whole and len(found) == len(self))
 

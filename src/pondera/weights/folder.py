@@ -34,6 +34,9 @@ MOST_CONFIG = 10_000_000
 
 MOST_SHARDS = 10_000
 
+SERIES = "; if they are checkpoints of one training, pondera timeline shows them all."
+"""What else can be done with a folder in which there are several models."""
+
 MOST_FILES = 100_000
 """A folder with more files is refused."""
 
@@ -186,7 +189,7 @@ def _opened(path: Path, found: Sequence[str], open_one: OpenOne) -> Weights:
             if owners.setdefault(tensor, name) != name:
                 raise ModelFileError(
                     f"{path}: tensor {tensor!r:.200} is both in {owners[tensor]!r} and in {name!r}; expected the parts "
-                    "of one model. Give one of the files."
+                    f"of one model. Give one of the files{SERIES}"
                 )
     return _with_config(path, _together(owners, shards, {}))
 
@@ -328,7 +331,7 @@ def _best(path: Path, names: Sequence[str]) -> list[str]:
             _check_parts(path, *model, {int(match[2]) for match in parts if match.group(1, 3, 4) == model})
         of_one = len(models) == 1 and len(parts) == len(found)
         if len(found) > 1 and pattern != "*.safetensors" and not of_one:
-            raise ModelFileError(f"{path}: holds several files of weights: {_named(found)}. Give one of them.")
+            raise ModelFileError(f"{path}: holds several files of weights: {_named(found)}. Give one of them{SERIES}")
         if found:
             return found
     raise _no_weights(path, names)
@@ -357,7 +360,7 @@ def _no_weights(path: Path, names: Sequence[str]) -> ModelFileError:
     below = sorted({found.parent.name for end in ("safetensors", "bin") for found in _glob(path, f"*/*.{end}")})
     if below:
         return ModelFileError(
-            f"{path}: has no weights itself; there are models in its folders {_named(below)}. Give one of these."
+            f"{path}: has no weights itself; there are models in its folders {_named(below)}. Give one of these{SERIES}"
         )
     there = f"found {_named(names)}" if names else "it has no files"
     return ModelFileError(f"{path}: expected a folder with a file of weights such as model.safetensors; {there}.")

@@ -6,6 +6,8 @@ from pondera.errors import ArgumentError
 from pondera.reading.comparison import compare
 from pondera.reading.comparison.result import SAME, STATUSES, block_of
 from pondera.reading.comparison.verdict import VERDICTS
+from pondera.weights.collection import Weights
+from pondera.weights.tensor import Mapped, Tensor
 
 
 def statuses(found):
@@ -246,7 +248,6 @@ def test_different_architectures(between, bert):
     found = between(bert, {"conv.weight": np.ones((5, 3, 3, 3)), "conv.bias": np.ones(5)})
     assert found.verdict == "different architectures"
     assert {pair.status for pair in found.tensors} == {"only in first", "only in second"}
-    assert between({}, {}).verdict == "different architectures"
 
 
 def test_what_is_missing_is_named(between, bert):
@@ -267,8 +268,16 @@ def test_what_moved_although_frozen(between, bert):
     first, second = (finding for finding in found.findings if finding.rule.endswith("frozen"))
     assert (first.rule, first.figures["moved"]) == ("moved although frozen", ["encoder.layer.0.output.dense.bias"])
     assert second.rule == "frozen"
-    with pytest.raises(ArgumentError, match="No tensor matches what should be frozen"):
+    with pytest.raises(ArgumentError, match="No tensor that should be frozen matches"):
         between(bert, moved, frozen=["decoder.*"])
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_nothing_to_compare(which):
+    one = Tensor("w", (2,), "float32", Mapped(memoryview(bytes(8)), 0, np.dtype("f4"), 2))
+    empty, some = Weights.of([], "test"), Weights.of([one], "test")
+    with pytest.raises(ArgumentError, match=f"The {which} holds no tensor"):
+        compare(*((empty, some) if which == "first" else (some, empty)))
 
 
 def test_statistics_that_move_beside_frozen_weights(between):

@@ -65,10 +65,11 @@ def test_a_trend_is_one_of_the_numbers(tmp_path):
     "names",
     [
         [f"experts.{k}.weight" for k in range(8)],
+        [f"SelfAttentionHead_{k}.weight" for k in range(8)],
         [f"block.{k // 2}.{('up', 'down')[k % 2]}.weight" for k in range(8)],
         ["first.weight", "second.weight", "third.weight", "fourth.weight", "fifth.weight", "sixth.weight"],
     ],
-    ids=["beside each other", "two series counted together", "no numbers"],
+    ids=["beside each other", "heads", "two series counted together", "no numbers"],
 )
 def test_nothing_is_said_where_nothing_tells_what_follows_what(tmp_path, names):
     assert rules_of(tmp_path, layers(names, 10)) == set()

@@ -1,6 +1,7 @@
 """Every rule on a planted fault and on healthy weights; severity; odd input."""
 
 import math
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -204,6 +205,35 @@ def test_clipped_floats_and_full_codes_are_saturated(healthy):
     right = np.round(matrix / np.abs(matrix).max() * 127).astype(np.int8)
     by_row = np.round(matrix / np.abs(matrix).max(1, keepdims=True) * 127).astype(np.int8)
     assert rules_of({**healthy, "a.weight": right, "b.weight": by_row}) == set()
+
+
+@pytest.mark.parametrize("group", [16, 32, 128])
+def test_codes_with_a_scale_for_each_group_are_not_saturated(group):
+    matrix = trained(3, (96, 256))
+    for turned in (matrix, matrix.T):
+        groups = turned.reshape(-1, group)
+        scales = np.abs(groups).max(1, keepdims=True)
+        by_group = np.round(groups / scales * 127).astype(np.int8).reshape(turned.shape)
+        shifted = np.round((groups - groups.min(1, keepdims=True)) / np.ptp(groups, axis=1, keepdims=True) * 255)
+        for codes in (by_group, shifted.astype(np.uint8).reshape(turned.shape)):
+            assert "saturated" not in rules_of({"a.weight": codes if turned is matrix else codes.T})
+
+
+def test_rows_that_fill_a_vocabulary_up_are_no_damage(healthy):
+    def with_head(rows):
+        tokens = {"embedding.weight": trained(4, (512, 64)), "head.weight": trained(5, (512, 64))}
+        tokens["head.weight"][rows] = 0
+        facts = facts_of({**healthy, **tokens})
+        kinds = [replace(each, kind="embedding", inputs=512, outputs=64) if each.name == "embedding" else each
+                 for each in facts.layers]  # fmt: skip
+        return {finding.rule for finding in findings_of(replace(facts, layers=kinds))}
+
+    assert with_head(slice(500, None)) == set()
+    assert with_head(slice(500, None, 3)) == set()
+    assert rules_of({**healthy, "head.weight": np.vstack([trained(5, (500, 64)), np.zeros((12, 64), np.float32)])}) == {
+        "dead units",
+        "zero run",
+    }
 
 
 def test_ternary_weights_and_few_bits_are_not_saturated(healthy):

@@ -13,7 +13,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pondera.choice import counted, listed, unknown
+from pondera.choice import counted, listed, unmatched
 from pondera.errors import ArgumentError
 from pondera.findings import Finding
 from pondera.reading.comparison import kernels
@@ -282,7 +282,7 @@ def _frozen(pairs: Sequence[Pair], frozen: Iterable[str]) -> list[Finding]:
     for pattern in frozen:
         meant = [pair for pair in pairs if any(fnmatch.fnmatchcase(name, pattern) for name in _names(pair))]
         if not meant:
-            raise ArgumentError(f"No tensor matches what should be frozen. {unknown('tensor', pattern, names)}")
+            raise ArgumentError(unmatched("tensor that should be frozen", pattern, names))
         compared = [pair for pair in meant if pair.compared]
         moved = [pair.name for pair in compared if pair.status not in SAME]
         lost = len(meant) - len(compared)

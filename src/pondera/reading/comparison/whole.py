@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from pondera.errors import ArgumentError
 from pondera.machine import cores
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.alike import same_values, stored_alike
@@ -38,7 +39,7 @@ def compare(
     Raises
     ------
     ArgumentError
-        If a pattern matches no tensor.
+        If one of them holds no tensor, or a pattern matches none.
 
     Examples
     --------
@@ -52,6 +53,9 @@ def compare(
     ...     found.verdict, [(pair.name, pair.status) for pair in found.tensors]
     ('fine-tuned', [('kernel', 'changed'), ('bias', 'equal')])
     """
+    for weights, which in ((a, "first"), (b, "second")):
+        if not len(weights):
+            raise ArgumentError(f"The {which} holds no tensor: there is nothing to compare. Give two files of weights.")
     begun = time.perf_counter()
     pairs = []
     with ThreadPoolExecutor(cores()) as pool:

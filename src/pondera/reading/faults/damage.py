@@ -70,7 +70,7 @@ def zero_run(facts: Facts) -> Iterator[Finding]:
         if not SHORTEST_RUN <= figures.zeros < figures.count:
             continue
         run = longest_zeros(place.tensor)
-        if run is None or not _is_damage(place, run):
+        if run is None or not _is_damage(place, run, facts.is_of_tokens(place)):
             continue
         tail = run.start + run.length == place.tensor.count
         yield Finding(
@@ -94,7 +94,7 @@ def zero_run(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _is_damage(place: Place, run: Run) -> bool:
+def _is_damage(place: Place, run: Run, of_tokens: bool) -> bool:
     figures = place.figures
     outside = (figures.zeros - run.length) / max(figures.count - run.length, 1)
     # Expected longest run: n·zᴸ = 1. With chance c instead of 1 it is ln(n/c) / ln(1/z).
@@ -108,7 +108,7 @@ def _is_damage(place: Place, run: Run) -> bool:
     if rows < 1 or run.length - rows * row > STRAY:
         return True
     # Whole rows of zeros are tokens that are not in use, or units that were pruned: unless many follow each other.
-    return place.kind != "embedding" and rows > 1 and outside <= SPARSE
+    return not of_tokens and rows > 1 and outside <= SPARSE
 
 
 def longest_zeros(tensor: Tensor) -> Run | None:
@@ -248,7 +248,7 @@ def repeated(facts: Facts) -> Iterator[Finding]:
         loaded = not isinstance(tensor.source, Mapped) and tensor.nbytes > MOST_LOADED
         if tensor.dtype not in DTYPES or tensor.nbytes < 2 * SHORTEST_COPY or loaded:
             continue
-        found = _copy(place, step)
+        found = _copy(place, step, facts.is_of_tokens(place))
         if found is None:
             continue
         first, second, length = found
@@ -265,7 +265,7 @@ def repeated(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _copy(place: Place, step: int) -> tuple[int, int, int] | None:
+def _copy(place: Place, step: int, of_tokens: bool) -> tuple[int, int, int] | None:
     """Return where the longest block begins for the first and the second time, and its length, in bytes."""
     words = _beginnings(place.tensor, step)  # (rows, 2)
     with np.errstate(over="ignore"):
@@ -285,7 +285,7 @@ def _copy(place: Place, step: int) -> tuple[int, int, int] | None:
     at = int(first[second - first == shift][0]) * step
     data = place.tensor.source.flat(0, place.tensor.count).view(np.uint8)
     found = _extended(data, at, at + shift * step)
-    if found is None or (place.kind == "embedding" and _is_one_row(place, data[found[0] : found[0] + found[2]])):
+    if found is None or (of_tokens and _is_one_row(place, data[found[0] : found[0] + found[2]])):
         return None
     return found
 

@@ -28,7 +28,7 @@ grow, or shrink, so many times from the smallest to the largest."""
 COUNTED = re.compile(rf"_?{NUMBER.pattern}")
 """What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
 
-BESIDE = re.compile("expert|head|branch|tower|member", re.IGNORECASE)
+BESIDE = re.compile(r"((?<![A-Za-z])(expert|head|branch|tower|member)|Expert|Head|Branch|Tower|Member)(e?s)?(?![a-z])")
 """In the names of layers that are numbered and stand beside each other, not one after the other."""
 
 MOST_RANKED = 200

@@ -131,6 +131,21 @@ class Facts:
             place for place in self._floats() if place.kind != "unknown" or _connects(place, self.weights.format)
         )
 
+    @cached_property
+    def _tokens(self) -> set[tuple[int | None, int | None]]:
+        return {(layer.inputs, layer.outputs) for layer in self.layers if layer.kind == "embedding"}
+
+    def is_of_tokens(self, place: Place) -> bool:
+        """Whether units stand for tokens, some of which may never occur, or only fill a table up to a round number.
+
+        So they do in an embedding, and in an output layer of the same shape.
+        """
+        layer = place.layer
+        if layer is None or layer.kind != "dense":
+            return place.kind == "embedding"
+        more = (layer.outputs or 0) > (layer.inputs or 0)  # as many inputs as outputs tell nothing
+        return more and (layer.outputs, layer.inputs) in self._tokens
+
     def _floats(self) -> Iterator[Place]:
         for name, figures in self.statistics.items():
             tensor = self.weights.get(name)

@@ -36,7 +36,7 @@ def dead(facts: Facts) -> Iterator[Finding]:
     for place in facts.connections:
         units = facts.units.get(place.layer.name) if place.layer else None
         # Tokens that never occur have no weights; that is no fault of the layer.
-        if units is None or place.role != "weight" or place.kind == "embedding" or not place.figures.l2 > 0:
+        if units is None or place.role != "weight" or facts.is_of_tokens(place) or not place.figures.l2 > 0:
             continue
         for side, strengths, broken in (
             ("output", units.outputs, units.broken_outputs),
@@ -84,7 +84,7 @@ def duplicated(facts: Facts) -> Iterator[Finding]:
         units = facts.units.get(place.layer.name) if place.layer else None
         few = place.figures.count < FEWEST_COMPARED * len(units.outputs) if units else True
         alike = place.figures.minimum == place.figures.maximum  # another rule says so
-        if units is None or place.role != "weight" or place.kind == "embedding" or alike or few:
+        if units is None or place.role != "weight" or facts.is_of_tokens(place) or alike or few:
             continue
         pairs = units.duplicates
         same = [pair for pair in pairs.pairs if pair.cosine > 0]

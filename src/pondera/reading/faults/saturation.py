@@ -24,6 +24,9 @@ FEWEST = 16
 MOST_CODES = 1 << 20
 """Codes that are counted by channel."""
 
+GROUPS = (16, 32, 64, 128, 256)
+"""Values in a row that quantizations give a scale of their own."""
+
 LEVELS = 16
 """With no more levels than this, extremes are full by design: ternary weights, four bits, masks."""
 
@@ -78,16 +81,18 @@ def _is_full(figures: Statistics, dtype: str) -> bool:
 
 
 def _is_by_channel(tensor: Tensor) -> bool:
-    """Whether each channel has a code or two at an extreme, as a scale of its own puts its largest value there."""
+    """Whether each channel, or group of its values, has a code or two at an extreme: its own scale puts them there."""
     rows = min(tensor.shape[0], max(MOST_CODES * tensor.shape[0] // tensor.count, 2))
     values = tensor.source.flat(0, rows * (tensor.count // tensor.shape[0]))
     wide = values.astype(np.int16)
     center = 128 if tensor.dtype == "uint8" else 0
     full = np.abs(wide - center) >= np.abs(wide - center).max()
-    for matrix in (full.reshape(rows, -1), full.reshape(-1, tensor.shape[-1]).T):
-        counts = matrix.sum(axis=1)
-        if len(counts) > 1 and counts.min() >= 1 and np.median(counts) <= 2:
-            return True
+    for channels in (full.reshape(rows, -1), full.reshape(-1, tensor.shape[-1]).T):
+        flat = channels.reshape(-1)
+        for width in (channels.shape[1], *GROUPS):
+            counts = flat[: len(flat) // width * width].reshape(-1, width).sum(axis=1)
+            if len(counts) > 1 and counts.min() >= 1 and np.median(counts) <= 2:
+                return True
     return False
 
 

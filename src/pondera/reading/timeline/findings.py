@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
-from pondera.choice import counted, listed
+from pondera.choice import counted, listed, printable
 from pondera.findings import Finding
 from pondera.reading.comparison.result import block_of
 from pondera.reading.timeline.checkpoints import Series
 from pondera.reading.timeline.sums import Sums
+
+SHOWN, LETTERS = 4, 160
+"""Files that were left out of which is said why, and letters of that."""
 
 Figures = Mapping[str, Sequence[Sums | None]]
 
@@ -114,10 +118,13 @@ def _strangers(series: Series) -> list[Finding]:
 def _left_out(series: Series) -> list[Finding]:
     if not series.left_out:
         return []
+    said = [
+        f"{name} ({shorten(printable(why), LETTERS, placeholder=' …').rstrip('.')})"
+        for name, why in series.left_out.items()
+    ]
     return [
         Finding(
-            f"Left out, being no checkpoints: {listed(list(series.left_out)[:6])}"
-            + (f" and {len(series.left_out) - 6:,} more." if len(series.left_out) > 6 else "."),
+            f"Left out: {listed(said[:SHOWN])}" + (f" and {len(said) - SHOWN:,} more." if len(said) > SHOWN else "."),
             {"files": series.left_out},
             "what each file holds",
             rule="left out",

@@ -20,6 +20,7 @@ PANELS = 24  # histograms and spectra
 PANEL = 280  # width of a small chart
 LETTERS = 40  # of a name, in a chart
 
+WIDE = 100  # times the smallest strength, from where on an axis is logarithmic
 FEW = 12  # layers that are all numbered
 ROW = 16  # height of a bar
 
@@ -68,13 +69,16 @@ def strength_by_layer(reading: Reading) -> Any:
         }
         for place, each in enumerate(connecting[:POINTS])
     ]
-    if not rows:
+    if len(rows) < 2:  # one point shows nothing that the table does not
         return None
     few = list(range(1, len(rows) + 1)) if len(rows) <= FEW else alt.Undefined
     axis = alt.Axis(tickMinStep=1, format="d", values=few)
+    strengths = [each.strength for each in connecting[:POINTS] if each.strength is not None]
+    wide = min(strengths) > 0 and max(strengths) > WIDE * min(strengths)
+    scale = alt.Scale(type="log") if wide else alt.Scale(zero=True)
     base = alt.Chart(data_of(rows), width=880, height=240).encode(
         x=alt.X("place:Q", title="layer, in the order of the file", axis=axis),
-        y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=alt.Scale(zero=True)),
+        y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=scale),
     )
     return base.mark_line(color=LINE) + base.mark_circle(size=46, opacity=1).encode(
         color=kind_colour(rows), tooltip=["layer:N", "kind:N", "strength:Q"]

@@ -12,6 +12,7 @@ from pondera.report.terminal import shortened
 ROW, WIDTH = 15, 640  # pixels
 PARTS = 60  # rows of the heat map
 COLUMNS = 200  # checkpoints of the heat map
+NAMED = 12  # checkpoints whose names stand at the axis
 LETTERS = 40  # of a name
 
 
@@ -50,29 +51,33 @@ def parts(found: Timeline) -> Any:
     if not rows:
         return None
     count = len(dict.fromkeys(row["part"] for row in rows))
+    few = found.placed <= NAMED
+    across = {"x": _places(found, "O")} if few else {"x": _places(found), "x2": "end:Q"}
     return (
         alt.Chart(data_of(rows), width=WIDTH, height=ROW * count)
         .mark_rect(stroke=LINE, strokeWidth=0.3)
         .encode(
-            x=alt.X("place:Q", title="checkpoint", scale=alt.Scale(nice=False), axis=alt.Axis(tickMinStep=1)),
-            x2="end:Q",
+            **across,
             y=alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
             color=alt.Color("moved:Q", scale=alt.Scale(scheme="blues"), legend=alt.Legend(title="from previous")),
         )
     )
 
 
-def _places(found: Timeline) -> Any:
+def _places(found: Timeline, kind: str = "Q") -> Any:
+    """Return the axis of the checkpoints, by name where they are few; of points (Q) or of cells (O)."""
     import altair as alt
 
     names = shortened(found.names[: found.placed], 24)
-    if len(names) > 12:
-        return alt.X("place:Q", title="checkpoint, in the order of the training", axis=alt.Axis(tickMinStep=1))
+    if len(names) > NAMED:
+        scale = alt.Scale(nice=False)
+        title = "checkpoint, in the order of the training"
+        return alt.X("place:Q", title=title, scale=scale, axis=alt.Axis(tickMinStep=1))
     labels = f"{names!r}[datum.value]".replace("'", '"') if not any(set('"\\') & set(name) for name in names) else None
     axis = alt.Axis(values=list(range(len(names))), labelAngle=0, grid=False)
     if labels is not None:
         axis.labelExpr = labels
-    return alt.X("place:Q", title=None, axis=axis)
+    return alt.X(f"place:{kind}", title=None, axis=axis)
 
 
 CHARTS = {
