@@ -114,6 +114,13 @@ def test_a_planted_fault_is_found(name, tmp_path):
     assert found(RULE[name], PLANTED[name](tmp_path))
 
 
+@pytest.mark.parametrize(("keep", "said"), [("loss", True), ("last", False)])
+def test_what_is_kept_of_a_training_that_overfits(keep, said, tmp_path):
+    plan = PLAN.replace(epochs=300, learning_rate=1e-2, keep=keep)
+    finding = RULE["overfitting"](facts(tmp_path, plan=plan, **few()))
+    assert ("those of the epoch with the best loss" in finding.advice) == said
+
+
 @pytest.fixture(scope="module", params=["numbers", "classes"])
 def healthy(request, tmp_path_factory):
     """What the run of a healthy training says."""

@@ -36,11 +36,16 @@ def overfitting(facts: Facts) -> Suspicion | None:
     least = held[best] - facts.floor + SLACK * np.nan_to_num(facts.span)
     rise = (now - held[best]) / least if least > 0 and fell else 0.0
     after = int(epochs[best]["epoch"]) + 1
+    keep = facts.plan.get("keep")
+    kept = (
+        f"The weights that are kept are those of the epoch with the best {keep}. " if keep in ("loss", "metric") else ""
+    )
     return Suspicion(
         rise,
         f"Overfitting since epoch {after}: the loss on held-out rows was {held[best]:.4g} then and is {now:.4g} now, "
         f"while the training loss fell from {epochs[best]['training_loss']:.4g} to {epochs[-1]['training_loss']:.4g}.",
-        f"Stop there (--epochs {after}, or patience=), take a smaller network (--hidden), more rows or weight_decay=.",
+        f"{kept}Stop there (--epochs {after}, or patience=), take a smaller network (--hidden), more rows or "
+        "weight_decay=.",
         figures={
             "rise": rise,
             "best": float(held[best]),
