@@ -18,7 +18,7 @@ def main() -> None:
     parts = {"steps": [], "tables": data, "large": [], "population": []}
     parts |= {"reading": [], "figures": [], "spectra": [], "verdicts": []}
     parts |= {"attributions": [], "importance": []}
-    parts |= {"recording": [], "kills": [], "show": []}
+    parts |= {"recording": [], "budgets": [], "kills": [], "show": []}
     for name, options in parts.items():
         print(f"== {name} ==", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False)

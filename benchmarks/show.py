@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import (
     attributions,
+    budgets,
     figures,
     health,
     importance,
@@ -90,6 +91,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
     HERE.parent / "docs" / "runs.md": {
         "kills": ("kills", kills.report),
         "recording": ("recording", recording.report_of_sizes),
+        "budgets": ("budgets", budgets.report),
     },
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "README.md": {

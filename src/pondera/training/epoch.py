@@ -24,6 +24,10 @@ Weights = Any  # a pytree of arrays
 TrainingApply = Callable[[Any, Any, Any], Any]  # (weights, x, key) -> outputs
 
 
+SMALL = 1024
+"""Values of a gradient that are summed together with those of others."""
+
+
 class State(NamedTuple):
     """What training carries from step to step."""
 
@@ -150,10 +154,33 @@ def run_steps(program: Program, state: State, rows: Rows, order: Order, first: i
 
 
 def _squares(gradients: Weights) -> jax.Array:
-    """Return Σ g² of each tensor. Columns are summed first: that vectorizes, a single sum in order does not."""
-    columns = [jnp.sum(jnp.square(jnp.atleast_1d(leaf)), axis=0) for leaf in jax.tree.leaves(gradients)]
-    apart = jax.lax.optimization_barrier(columns)  # type: ignore[no-untyped-call]
-    return jnp.stack([jnp.sum(column) for column in apart])
+    """Return Σ g² of each tensor.
+
+    It must cost little beside a step. Small tensors are filled up with zeros to one length and summed together, in one
+    operation. Of large ones columns are summed first, those of either half apart: that vectorizes, and can be divided
+    among cores, which a single sum in order cannot.
+    """
+    leaves = jax.tree.leaves(gradients)
+    small = [place for place, leaf in enumerate(leaves) if leaf.size <= SMALL]
+    large = [place for place, leaf in enumerate(leaves) if leaf.size > SMALL]
+    sums: dict[int, jax.Array] = {}
+    if small:
+        width = max(leaves[place].size for place in small)
+        flat = [jnp.square(leaves[place]).ravel() for place in small]
+        together = jnp.sum(jnp.stack([jnp.pad(each, (0, width - each.size)) for each in flat]), axis=1)
+        sums.update(zip(small, together, strict=True))
+    if large:
+        columns = [_columns(jnp.square(leaves[place])) for place in large]
+        apart = jax.lax.optimization_barrier(columns)  # type: ignore[no-untyped-call]
+        sums.update((place, jnp.sum(each)) for place, each in zip(large, apart, strict=True))
+    return jnp.stack([sums[place] for place in range(len(leaves))])
+
+
+def _columns(squares: jax.Array) -> jax.Array:
+    """Return the sums of columns, (halves, columns)."""
+    rows = squares.reshape(-1, squares.shape[-1])
+    halves = 1 + (len(rows) % 2 == 0)
+    return jnp.sum(rows.reshape(halves, -1, rows.shape[1]), axis=1)
 
 
 def loss_of_step(

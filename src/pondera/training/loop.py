@@ -124,7 +124,7 @@ class Training:
     def _epoch(self, state: State, epoch: int) -> State:
         """Take every step of an epoch, look at the held-out rows, and see whether it was the last."""
         begun = time.perf_counter()
-        order, shares = self._order(epoch)
+        order, shares, rates = self._order(epoch)
         while self.done < self.steps:
             if self.interruption.requested:
                 raise Stopped(state, INTERRUPTED, self._interrupted(epoch, self.done))
@@ -132,7 +132,7 @@ class Training:
             seen = self.watcher.next(step)
             last = min(self.done + self.glance, self.steps, self.done + max(seen - step, 1))
             stretch = Stretch(state, order, self.done, last)
-            state = self._take(stretch, epoch)
+            state = self._take(stretch, epoch, rates)
             self.done = last
             if seen == step:
                 self.watcher.saw(Point(step, stretch.state, state, order, stretch.first, self.squares))
@@ -140,7 +140,8 @@ class Training:
                 self.watcher.offer(self._checkpoint(state), self._taken(epoch))
                 self._show(epoch, self.done, time.perf_counter() - begun)
         state = state._replace(epoch=state.epoch + 1)
-        self._note(state, epoch, float(np.average(self.losses, weights=shares)), time.perf_counter() - begun)
+        training = float(np.average(self.losses, weights=shares))
+        self._note(state, epoch, float(rates[-1]), training, time.perf_counter() - begun)
         self.losses, self.done = np.zeros(self.steps), 0
         self.watcher.offer(self._checkpoint(state), self._taken(epoch + 1))
         self._show(epoch, self.steps, time.perf_counter() - begun)
@@ -148,7 +149,7 @@ class Training:
             raise Stopped(state, PATIENCE, self._impatient())
         return state
 
-    def _take(self, stretch: Stretch, epoch: int) -> State:
+    def _take(self, stretch: Stretch, epoch: int, rates: npt.NDArray[np.float64]) -> State:
         """Take a stretch of steps and write down their losses."""
         begun = time.perf_counter()
         after = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
@@ -160,7 +161,7 @@ class Training:
         self.before = stretch
         if self.watcher.watches:
             norms, self.squares = np.asarray(after.norms, np.float64)[taken], np.asarray(after.squares, np.float64)
-            figures = (self.losses[taken].copy(), self._rates(epoch)[taken], norms)
+            figures = (self.losses[taken].copy(), rates[taken], norms)
             self.watcher.took(self._taken(epoch), *figures, time.perf_counter() - begun)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
         return cast("State", after.state)
@@ -170,12 +171,13 @@ class Training:
         wanted = GLANCE * steps / max(seconds, 1e-9)
         self.glance = int(min(max(wanted, 1), self.glance * 8))
 
-    def _order(self, epoch: int) -> tuple[Order, npt.NDArray[np.float64]]:
-        """Return the order of an epoch, and the total weight of each step's rows: (steps,)."""
+    def _order(self, epoch: int) -> tuple[Order, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the order of an epoch, the total weight of each step's rows and its learning rate, both (steps,)."""
         picked, present = order_of(self.plan.seed, epoch, len(self.rows.x), self.batch)
         shares = (np.asarray(self.rows.weights, np.float64)[picked] * present).sum(axis=1)
         dtype = self.rows.weights.dtype
-        return Order(jnp.asarray(picked), jnp.asarray(present, dtype), jnp.asarray(self._rates(epoch), dtype)), shares
+        rates = self._rates(epoch)
+        return Order(jnp.asarray(picked), jnp.asarray(present, dtype), jnp.asarray(rates, dtype)), shares, rates
 
     def _rates(self, epoch: int) -> npt.NDArray[np.float64]:
         """Return the learning rate of each step of an epoch: (steps,)."""
@@ -183,11 +185,11 @@ class Training:
         first = (epoch - self.started) * self.steps
         return rates(schedule, self.plan.peak, range(first, first + self.steps), self.plan.epochs * self.steps)
 
-    def _note(self, state: State, epoch: int, training: float, seconds: float) -> None:
+    def _note(self, state: State, epoch: int, rate: float, training: float, seconds: float) -> None:
         """Write down the epoch's figures and keep its weights if they are the best so far."""
         loss, miss = (None, None) if self.held is None else self.held.score(self.plain, state.weights)
         shown = None if miss is None else (1 - miss if self.metric == "accuracy" else miss**0.5)
-        self.history.append(EpochFigures(epoch, float(self._rates(epoch)[-1]), training, loss, shown, seconds))
+        self.history.append(EpochFigures(epoch, rate, training, loss, shown, seconds))
         cost = miss if self.plan.keep == "metric" else loss
         self.best.offer(state.weights, training if cost is None else cost, epoch)
         self.watcher.epoch(self.history[-1], (epoch + 1 - self.started) * self.steps)
