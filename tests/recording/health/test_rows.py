@@ -70,3 +70,12 @@ def test_figures_are_json_whatever_the_rows():
 def test_classes_are_counted_by_their_weights():
     found = figures_of(Rows(X[:3], np.array([0, 1, 1]), np.array([4.0, 1.0, 1.0])), Choice("softmax_cross_entropy"))
     assert found["classes"] == [4.0, 2.0]
+
+
+def test_a_rare_category_is_of_the_size_of_what_it_is():
+    x = np.zeros((1000, 5), np.float32)
+    x[:, 0] = np.random.default_rng(0).standard_normal(1000)
+    x[:3, 1] = x[5:9, 2] = x[20:25, 3] = x[7, 4] = 1
+    found = figures_of(Rows(x, np.ones((1000, 1)), np.ones(1000)), Choice("squared_error"))
+    assert found["size"] == 1
+    assert found["rms"] == pytest.approx(np.sqrt(np.mean(np.square(x))), rel=1e-6)

@@ -64,12 +64,13 @@ def label_noise(facts: Facts) -> Suspicion | None:
         return None
     best = float(held.min())
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
+    smooth = "" if facts.floor > 0 else "Label smoothing forgives some: --recipe strong."
     by_heart = (best - training) / facts.span >= BY_HEART
     return Suspicion(
         (best - facts.floor) / facts.span if by_heart else 0.0,
         f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
         f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
-        "Look at the rows with the largest loss. Label smoothing forgives some: --recipe strong.",
+        f"Look at the rows with the largest loss. {smooth}".rstrip(),
         figures={"best": best, "training": training},
     )
 

@@ -27,11 +27,11 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
 
     Returns
     -------
-    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column; ``rms`` of all inputs;
-    ``largest``: that of the largest column, and ``column``, its number. ``tells``: the share of the targets' variance
-    that one column alone explains, of the one that explains most, ``teller``. ``baseline``: the mean loss of the best
-    constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of classes, how many rows each has, by
-    their weights. What is not finite is None.
+    ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column, zeros not counted;
+    ``largest``: that of the largest column, and ``column``, its number; ``rms``: √mean x² of all inputs. ``tells``:
+    the share of the targets' variance that one column alone explains, of the one that explains most, ``teller``.
+    ``baseline``: the mean loss of the best constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of
+    classes, how many rows each has, by their weights. What is not finite is None.
 
     Examples
     --------
@@ -51,14 +51,16 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
             "floor": floor(loss, 1 if counts is None else len(counts)),
         }
         if x.ndim == 2:
-            sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+            squares = np.square(x, dtype=np.float64).sum(axis=0)
+            # Zeros do not count: a category that few rows have is 1 where it is not 0, however few they are.
+            sizes = np.sqrt(squares / np.maximum(np.count_nonzero(x, axis=0), 1))
             used = sizes[sizes > 0]
             told = told_by(x, targets, classes=counts is not None)
             found |= {
                 "inputs": x.shape[1],
                 "size": float(np.median(used)) if len(used) else 0.0,
                 "largest": float(sizes.max()),
-                "rms": float(np.sqrt(np.mean(np.square(sizes)))),
+                "rms": float(np.sqrt(squares.mean() / len(x))),
                 "column": int(sizes.argmax()),
                 "tells": float(told.max()),
                 "teller": int(told.argmax()),
