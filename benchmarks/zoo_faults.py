@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -162,6 +163,20 @@ def repeated(specimen: Specimen, random: Random) -> Planted | None:
     return Planted(replace(specimen, arrays={**specimen.arrays, name: array}), (name,))
 
 
+def copied(specimen: Specimen, random: Random) -> Planted | None:
+    """A layer is another one of its series, of which there are three or more."""
+    series: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name in specimen.matrices(1024):
+        series.setdefault((re.sub(r"\d+", "*", name), specimen.arrays[name].shape), []).append(name)
+    long = [names for (pattern, _), names in series.items() if "*" in pattern and len(names) > 2]
+    if not long:
+        return None
+    names = long[random.integers(len(long))]
+    one, other = sorted(random.choice(names, 2, replace=False), key=names.index)
+    arrays = {**specimen.arrays, str(other): np.array(specimen.arrays[str(one)])}
+    return Planted(replace(specimen, arrays=arrays), (str(one), str(other)))
+
+
 def saturated(specimen: Specimen, random: Random) -> Planted | None:
     """Floats are clipped, or integers made with a scale that is too small: 2 to 20 % of the values are beyond it."""
     name = _one(specimen, random, 1024)
@@ -267,6 +282,7 @@ FAULTS: dict[str, Callable[[Specimen, Random], Planted | None]] = {
     "random bytes": random_bytes,
     "zero run": zero_run,
     "repeated block": repeated,
+    "copied layer": copied,
     "constant": constant,
     "untrained": untrained,
     "untrained, no bias": untrained_without,

@@ -159,6 +159,15 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
 
 
+def visible(name: str) -> str:
+    """Return the name of a thing, printable, and quoted where nothing would be seen of it.
+
+    >>> visible("fc1"), visible(" ")
+    ('fc1', "' '")
+    """
+    return printable(name) if name.strip() else repr(name)
+
+
 def listed(names: Sequence[str]) -> str:
     """Return the first ten names, and how many more there are.
 

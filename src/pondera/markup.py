@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from pondera.choice import printable
+from pondera.choice import printable, visible
 
 LONGEST = 160
 """Letters of a name that are shown."""
@@ -42,9 +42,7 @@ def path(name: object) -> str:
     >>> path("encoder.0/weight")
     'encoder.<wbr>0/<wbr>weight'
     """
-    whole = str(name)
-    if not whole.strip():
-        return escaped(repr(whole))
+    whole = visible(str(name))
     if len(whole) > LONGEST:
         return f'<span title="{escaped(whole)}">{path(f"{whole[: LONGEST // 2]}…{whole[-LONGEST // 3 :]}")}</span>'
     return "<wbr>".join(escaped(part) for part in re.split(r"(?<=[./:])(?=.)", whole))

@@ -22,7 +22,7 @@ from pondera.reading.units.units import Units, units_of
 from pondera.weights.collection import Weights
 from pondera.weights.layers import Layer
 from pondera.weights.naming.assembly import layers_of
-from pondera.weights.open import open as open_weights
+from pondera.weights.open import weights_of
 from pondera.weights.tensor import Array, Tensor
 
 WHOLE = ("int", "uint", "bool")  # how the names of their dtypes begin
@@ -211,7 +211,7 @@ def read(
     (0.3333333333333333, [('dense', 1.0)])
     """
     begun = time.perf_counter()
-    whole = weights if isinstance(weights, Weights) else open_weights(weights)
+    whole = weights_of(weights)
     opened = whole if tensor is None else whole.select(tensor)
     show = progress or (lambda what, done, of, latest: None)
     opened_at = time.perf_counter()

@@ -15,6 +15,7 @@ from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
 from pondera.report.terminal import GRAVE, QUIET, amount, short, shortened
+from pondera.weights.layers import Layer
 from pondera.weights.tensor import Array, Tensor
 
 SHOWN = 24  # layers, and tensors, that are listed
@@ -52,10 +53,15 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
         if any(each.spectra for each in connecting):
             console.print(Text(SPECTRA, style=QUIET))
         _rest(console, len(connecting), "layers")
-        others = Counter(each.layer.kind for each in reading.layers if each.strength is None)
-        if others:
-            kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
-            console.print(Text(f"and without connections: {kinds}", style=QUIET))
+        if scaled := sum("scales" in each.layer.tensors for each in connecting):
+            of = counted(scaled, "layer")
+            console.print(
+                Text(f"of {of} it is of the values as they are stored: scales beside them are not applied", style=QUIET)
+            )
+    others = Counter(_without(each.layer) for each in reading.layers if each.strength is None)
+    if others:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
+        console.print(Text(f"{'and ' if connecting else ''}without a connection strength: {kinds}", style=QUIET))
     console.print()
     belong = [weights[name] for each in reading.layers for name in each.layer.tensors.values()]
     listed = belong or list(weights.values())
@@ -182,6 +188,13 @@ def _dtypes(reading: Reading) -> list[str]:
         held[tensor.dtype] += tensor.count
     names = [name for name, _ in held.most_common()]
     return [", ".join(names)] if len(names) <= 3 else [", ".join(names[:3]), f"{len(names) - 3} more dtypes"]
+
+
+def _without(layer: Layer) -> str:
+    """Return what a layer without a strength is."""
+    if "packed" in layer.tensors:
+        return f"{layer.kind} (packed by a quantization that is not decoded)"
+    return f"{layer.kind} (adapter of low rank)" if "lora_a" in layer.tensors else layer.kind
 
 
 def _rest(console: Console, count: int, what: str) -> None:

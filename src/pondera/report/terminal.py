@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pondera.choice import printable
+from pondera.choice import visible
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
 LONG = 1e6  # from which on a short figure is written in powers of ten
@@ -119,7 +119,7 @@ def shortened(names: Sequence[str], letters: int) -> list[str]:
     >>> shortened([f"model.encoder.layers.{k}.mlp.weight" for k in (10, 11)], 20)
     ['….10.mlp.weight', '….11.mlp.weight']
     """
-    shown = [printable(name) for name in names]
+    shown = [visible(name) for name in names]
     alike: dict[str, list[str]] = {}
     for name in dict.fromkeys(shown):
         alike.setdefault(_cut(name, letters, TAILS[0]), []).append(name)
@@ -160,5 +160,5 @@ def ending(name: str, letters: int) -> str:
     >>> ending(chr(7), 12) == chr(92) + "x07"
     True
     """
-    name = printable(name)
+    name = visible(name)
     return name if len(name) <= letters else f"…{name[-(letters - 1) :]}"

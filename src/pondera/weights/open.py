@@ -97,3 +97,14 @@ def open(path: str | os.PathLike[str]) -> Weights:  # noqa: A001
             return reader.read(place, view)
     known = ", ".join(reader.format for reader in READERS)
     raise ModelFileError(f"{place}: expected a file of weights ({known}), found a file of some other kind.")
+
+
+def weights_of(weights: Weights | str | os.PathLike[str]) -> Weights:
+    """Return weights, or those in a file or folder whose path is given.
+
+    Raises
+    ------
+    ModelFileError
+        As :func:`open` does.
+    """
+    return weights if isinstance(weights, Weights) else open(weights)

@@ -272,6 +272,44 @@ def test_what_moved_although_frozen(between, bert):
         between(bert, moved, frozen=["decoder.*"])
 
 
+def test_a_gain_that_begins_as_ones_was_not_rounded(between, bert):
+    random = np.random.default_rng(0)
+    gains = {f"{name}.norm.weight": (1 + 0.02 * random.standard_normal(64)).astype(np.float32) for name in "ab"}
+    found = between(bert | {name: np.ones_like(gain) for name, gain in gains.items()}, bert | gains)
+    assert found.verdict == "fine-tuned"
+    assert {pair.name for pair in found.tensors if pair.status == "changed"} == set(gains)
+
+
+def test_one_of_a_series_is_transposed(between):
+    random = np.random.default_rng(0)
+    arrays = {f"layers.{k}.weight": random.standard_normal((16, 16)).astype(np.float32) for k in range(4)}
+    found = between(arrays, arrays | {"layers.2.weight": arrays["layers.2.weight"].T.copy()})
+    (finding,) = (each for each in found.findings if each.rule == "transposed alone")
+    assert finding.figures["tensors"] == ["layers.2.weight"]
+    every = between(arrays, {name: array.T.copy() for name, array in arrays.items()})
+    assert "transposed alone" not in {each.rule for each in every.findings}
+
+
+def test_what_counts_batches_is_not_what_moved_most(between):
+    random = np.random.default_rng(0)
+    one = {f"{k}.weight": random.standard_normal((16, 16)).astype(np.float32) for k in (0, 1)}
+    one |= {"1.num_batches_tracked": np.array(10, np.int64)}
+    other = {name: array + 0.01 * random.standard_normal(array.shape).astype(np.float32) for name, array in one.items()}
+    other["1.num_batches_tracked"] = np.array(5000)
+    assert "%" in (statement := between(one, other).statement)
+    assert "49900" not in statement.replace(",", "")
+
+
+def test_negated_weights_are_not_unrelated(between, bert):
+    assert between(bert, {name: -array for name, array in bert.items()}).verdict != "unrelated networks"
+
+
+def test_paths_are_opened(tmp_path):
+    np.savez(tmp_path / "one.npz", w=np.arange(4.0))
+    np.savez(tmp_path / "other.npz", w=np.arange(4.0))
+    assert compare(tmp_path / "one.npz", str(tmp_path / "other.npz")).same
+
+
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_nothing_to_compare(which):
     one = Tensor("w", (2,), "float32", Mapped(memoryview(bytes(8)), 0, np.dtype("f4"), 2))

@@ -106,7 +106,7 @@ def test_which_place_is_named_first_does_not_depend_on_the_order(tmp_path):
         names = [list(arrays)[at] for at in order]
         np.savez(tmp_path / "network.npz", **{name: arrays[name] for name in names})
         statements |= {each.statement for each in pondera.read(tmp_path / "network.npz").findings}
-    assert statements == {"net.5.bias has 1 NaN among 32 values. Likewise in 1 other place: net.11.bias."}
+    assert statements == {"net.5.bias has 1 NaN among 32 values. Also in 1 other place: net.11.bias."}
 
 
 def test_a_detector_sorted_by_name(tmp_path):

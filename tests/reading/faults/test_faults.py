@@ -207,6 +207,52 @@ def test_clipped_floats_and_full_codes_are_saturated(healthy):
     assert rules_of({**healthy, "a.weight": right, "b.weight": by_row}) == set()
 
 
+def test_a_third_of_a_vocabulary_is_no_padding():
+    tokens = trained(4, (600, 64))
+    tokens[400:] = 0
+    assert rules_of({"embedding.weight": tokens}, kind="embedding") == {"zero run"}
+
+
+@pytest.mark.parametrize("value", [1e30, -3e25])
+def test_a_bit_that_flipped(healthy, value):
+    healthy["a.weight"][5, 7] = value
+    (finding,) = findings_of(facts_of(healthy))
+    assert (finding.rule, finding.figures["huge"]) == ("random bytes", 1)
+    assert "1 value of absurd size" in finding.statement
+    assert "bits that flipped" in finding.statement
+
+
+def test_a_layer_that_is_another_one():
+    arrays = {f"layers.{k}.weight": trained(k) for k in range(4)}
+    assert rules_of(arrays) == set()
+    arrays["layers.3.weight"] = arrays["layers.1.weight"].copy()
+    (finding,) = findings_of(facts_of(arrays))
+    assert (finding.rule, finding.where, finding.figures["other"]) == (
+        "copied layer",
+        "layers.3.weight",
+        "layers.1.weight",
+    )
+    assert rules_of({f"layers.{k}.weight": trained(0) for k in range(4)}) == set()  # shared on purpose
+
+
+def test_layers_that_are_tied_are_no_copies():
+    facts = facts_of({f"layers.{k}.weight": trained(k) for k in range(4)})
+    tied = replace(facts.weights["layers.1.weight"], name="layers.3.weight")
+    weights = Weights.of([*(facts.weights[f"layers.{k}.weight"] for k in range(3)), tied], "test")
+    figures = {**facts.statistics, "layers.3.weight": facts.statistics["layers.1.weight"]}
+    assert findings_of(replace(facts, weights=weights, statistics=figures)) == ()
+
+
+def test_variances_below_zero(healthy):
+    facts = facts_of({**healthy, "norm.running_var": np.array([1, -1, 0.5], np.float32)})
+    layers = [
+        replace(each, tensors={**each.tensors, "variance": "norm.running_var"}) if each.name == "norm" else each
+        for each in facts.layers
+    ]
+    (finding,) = findings_of(replace(facts, layers=layers))
+    assert (finding.rule, finding.where, finding.figures["least"]) == ("negative variance", "norm.running_var", -1.0)
+
+
 @pytest.mark.parametrize("group", [16, 32, 128])
 def test_codes_with_a_scale_for_each_group_are_not_saturated(group):
     matrix = trained(3, (96, 256))
@@ -289,7 +335,7 @@ def test_the_same_in_many_places_is_one_finding():
     (finding,) = findings_of(facts_of({f"{i}.weight": np.zeros((4, 4), np.float32) for i in "abc"}))
     assert finding.where == "a.weight"
     assert finding.figures["places"] == ["a.weight", "b.weight", "c.weight"]
-    assert finding.statement.endswith("Likewise in 2 other places: b.weight, c.weight.")
+    assert finding.statement.endswith("Also in 2 other places: b.weight, c.weight.")
 
 
 def test_the_gravest_comes_first_and_what_is_only_possible_last(healthy):

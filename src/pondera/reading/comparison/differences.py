@@ -12,6 +12,9 @@ from pondera.reading.comparison.encodings import PANTER_DITE, RATIO, ROUGH, STEP
 from pondera.reading.comparison.grids import digits_of
 from pondera.weights.tensor import Array
 
+CONSTANT = 1e-12
+"""With a variance below this share of the mean square, values are all the same."""
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -139,9 +142,19 @@ class Differences:
         return bool(self.max > 0 and n > 1 and squares and sums and not self.counts[kernels.BROKEN])
 
     def rounding(self) -> Rounding | None:
-        """Return what rounding explains every value, if one does: the finest that does."""
+        """Return what rounding explains every value, if one does: the finest that does.
+
+        Many values that are near to one another are all rounded to the same, which any other way leads to as well: a
+        constant is no evidence, unless it is stored in the very dtype.
+        """
         kept = [each for each, missed in self.missed.items() if not missed]
+        kept = [each for each in kept if each.to == self.ulp_of or not self._is_constant(first=not each.of_first)]
         return max(kept, key=lambda each: (digits_of(each.to), not each.chop), default=None)
+
+    def _is_constant(self, first: bool) -> bool:
+        """Whether one side has the same value everywhere, but for the rounding of the sums."""
+        total, squares = self.sums[[kernels.X, kernels.XX] if first else [kernels.Y, kernels.YY]] / max(self.finite, 1)
+        return bool(squares - total**2 <= CONSTANT * squares)
 
     @property
     def quantized(self) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pondera.choice import counted
 from pondera.reading.comparison.views import TILE, View, simplified
 from pondera.reading.widths import COMPLEX, widened
 from pondera.weights.tensor import Array, Tensor
@@ -122,7 +123,7 @@ def _rotary(a: Tensor, b: Tensor) -> Iterator[Relation]:
         if rows % width:
             continue
         heads = rows // width
-        words = f"rows in rotary order, {heads} heads of {width}"
+        words = f"rows in rotary order, {counted(heads, 'head')} of {width}"
         rest = tuple(range(3, 2 + a.ndim))
         for lengths in dict.fromkeys(((heads, 2, width // 2), (heads, width // 2, 2))):
             moved = View.of(a).split(0, lengths).transposed((0, 2, 1, *rest))

@@ -10,6 +10,7 @@ and more from epoch 10 on. :data:`UNRELATED` lies nearer to chance because long 
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,8 @@ from pondera.errors import ArgumentError
 from pondera.findings import Finding
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.result import EXPLAINED, MISSING, SAME, Moved, Pair, block_of, moved_blocks
+
+NUMBER = re.compile(r"\d+")
 
 VERDICTS = (
     "same weights in another file",
@@ -64,6 +67,7 @@ def judged(pairs: Sequence[Pair], frozen: Iterable[str] = ()) -> Judged:
         *_frozen(pairs, frozen),
         *(_still(pairs) if verdict in ("fine-tuned", "low-rank adapter merged") else []),
         *(_statistics_moved(pairs)),
+        *(_turned(pairs)),
     ]
     return verdict, statement, tuple(findings)
 
@@ -87,7 +91,7 @@ def _verdict(pairs: Sequence[Pair]) -> tuple[str, str]:
             )
         return _part(compared, missing) if missing else _same(compared)
     median = _median_correlation(compared)
-    if median is not None and median < UNRELATED:
+    if median is not None and abs(median) < UNRELATED:
         return "unrelated networks", (
             f"Unrelated networks: {counted(len(compared), 'tensor')} fit by name and shape, but their values have "
             f"nothing in common (median correlation {median:.3f}); they were trained from different starts."
@@ -196,7 +200,8 @@ def _trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, str]
             f"A low-rank adapter of {of} was merged into {len(adapted):,} of {counted(len(compared), 'tensor')}; "
             f"{_equal(still)}{also}."
         )
-    blocks = moved_blocks(changed)
+    weights = [pair for pair in changed if not _is_counter(pair)]
+    blocks = moved_blocks(weights or changed)
     most = " and ".join(f"{each.name} ({_percent(each)})" for each in blocks[:2])
     far = max((pair.differences.ulp or 0.0 for pair in changed if pair.differences), default=0.0)
     little = " None by more than one unit in the last place." if 0 < far <= 1 else ""
@@ -206,6 +211,11 @@ def _trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, str]
         f"Fine-tuned: {len(changed):,} of {counted(len(compared), 'tensor')} changed{rounded}, most in {most}; "
         f"{_equal(still)}.{little}"
     )
+
+
+def _is_counter(pair: Pair) -> bool:
+    """Whether it is a whole number by itself, such as how many batches a normalization has seen."""
+    return not pair.tensor.shape and pair.tensor.dtype.startswith(("int", "uint"))
 
 
 def _adapted(pair: Pair) -> bool:
@@ -241,6 +251,33 @@ def _median_correlation(compared: Sequence[Pair]) -> float | None:
         if reached >= half:
             return value
     return None
+
+
+def _turned(pairs: Sequence[Pair]) -> list[Finding]:
+    """Tensors transposed under their name while others of their series are not: no other framework's layout."""
+    alike: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.first and pair.second and pair.first.name == pair.second.name and pair.tensor.ndim > 1:
+            alike.setdefault(NUMBER.sub("*", pair.name), []).append(pair)
+    turned = [
+        pair.name
+        for some in alike.values()
+        for pair in some
+        if pair.status == "transposed" and any(other.status == "equal" for other in some)
+    ]
+    if not turned:
+        return []
+    return [
+        Finding(
+            f"{counted(len(turned), 'tensor')} {'is' if len(turned) == 1 else 'are'} transposed while others of the "
+            f"same series are not: {listed(turned[:4])}{' and more' if len(turned) > 4 else ''}.",
+            {"tensors": turned},
+            "values of both files, by names that differ in numbers only",
+            advice="What reads one of these files rightly reads the other wrongly there. Transpose them back.",
+            rule="transposed alone",
+            where=turned[0],
+        )
+    ]
 
 
 def _missing(pairs: Sequence[Pair]) -> list[Finding]:

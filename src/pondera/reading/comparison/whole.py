@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,14 @@ from pondera.reading.comparison.result import Comparison, Pair
 from pondera.reading.comparison.spectrum import rank_of
 from pondera.reading.comparison.verdict import judged
 from pondera.weights.collection import Weights
+from pondera.weights.open import weights_of
 
 
 def compare(
-    a: Weights, b: Weights, progress: Callable[[int], None] | None = None, frozen: Sequence[str] | None = None
+    a: Weights | str | os.PathLike[str],
+    b: Weights | str | os.PathLike[str],
+    progress: Callable[[int], None] | None = None,
+    frozen: Sequence[str] | None = None,
 ) -> Comparison:
     """Return what differs between two networks, and what that makes of the whole.
 
@@ -30,7 +35,7 @@ def compare(
     Parameters
     ----------
     a, b
-        The first network, and what may have become of it.
+        The first network, and what may have become of it; or the paths of their files, or of folders of them.
     progress
         Is told the bytes of each pair as it is done.
     frozen
@@ -40,19 +45,21 @@ def compare(
     ------
     ArgumentError
         If one of them holds no tensor, or a pattern matches none.
+    ModelFileError
+        If a file cannot be read.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from pondera.weights.open import open
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name, last in (("a", 3.0), ("b", 3.5)):
     ...         np.savez(f"{folder}/{name}.npz", kernel=np.array([[1.0, 2.0], [5.0, last]]), bias=np.ones(2))
-    ...     found = compare(open(f"{folder}/a.npz"), open(f"{folder}/b.npz"))
+    ...     found = compare(f"{folder}/a.npz", f"{folder}/b.npz")
     ...     found.verdict, [(pair.name, pair.status) for pair in found.tensors]
     ('fine-tuned', [('kernel', 'changed'), ('bias', 'equal')])
     """
+    a, b = weights_of(a), weights_of(b)
     for weights, which in ((a, "first"), (b, "second")):
         if not len(weights):
             raise ArgumentError(f"The {which} holds no tensor: there is nothing to compare. Give two files of weights.")

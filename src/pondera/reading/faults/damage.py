@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.faults.facts import STRETCH, Facts, Place
 from pondera.reading.faults.rule import certainty_of
@@ -37,8 +38,17 @@ SPARSE_RUN = 16
 STRAY = 4
 """Zeros beside whole rows of them that may be there by chance."""
 
+UNUSED = 1 / 4
+"""Of tokens that follow each other no more than this share of all are not in use, or fill a table up."""
+
 MOST_DECODED, AROUND = 64, 1 << 18
 """Stretches of a tensor in blocks that are looked at, and values on either side of one that is all zero."""
+
+FLIPPED = 2.0**60
+"""So many times the usual size no weight is: the highest bits of an exponent have flipped."""
+
+FEW = 2
+"""Values that single bits may have made absurd."""
 
 SECTOR = 512
 """Bytes at whose multiples content is compared: a sector of a disk."""
@@ -108,7 +118,7 @@ def _is_damage(place: Place, run: Run, of_tokens: bool) -> bool:
     if rows < 1 or run.length - rows * row > STRAY:
         return True
     # Whole rows of zeros are tokens that are not in use, or units that were pruned: unless many follow each other.
-    return not of_tokens and rows > 1 and outside <= SPARSE
+    return rows > 1 and outside <= SPARSE and (not of_tokens or run.length > UNUSED * figures.count)
 
 
 def longest_zeros(tensor: Tensor) -> Run | None:
@@ -181,9 +191,9 @@ def noise(facts: Facts) -> Iterator[Finding]:
         count, octaves, typical = found
         figures = place.figures
         yield Finding(
-            f"{place.name} has about {count:,} values of absurd size, up to "
+            f"{place.name} has about {counted(count, 'value')} of absurd size, up to "
             f"{max(-figures.minimum, figures.maximum):.2g}, while half of its values are below {typical:.2g}: "
-            "they look like random bytes.",
+            f"{'they look like random bytes' if count > FEW else 'as bits that flipped, or random bytes, leave them'}.",
             {
                 "huge": count,
                 "octaves": octaves,
@@ -216,7 +226,8 @@ def _huge(place: Place) -> tuple[int, int, float] | None:
     upper = counts[first:255]
     octaves = np.flatnonzero(upper)
     if upper.sum() < 3 or len(octaves) < 3 or np.ptp(octaves) < (16 if wide else 3):
-        return None
+        flipped = wide and largest > FLIPPED * typical
+        return (max(int(upper.sum()), 1), max(len(octaves), 1), typical) if flipped else None
     half = len(upper) // 2 if wide else max((127 + 16 - first) // 2, 1)
     if not wide and (upper.sum() < 8 or 3 * upper[half:].sum() < upper[:half].sum()):
         return None  # a tail that grows thinner is one of a heavy-tailed tensor

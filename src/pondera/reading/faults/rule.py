@@ -82,7 +82,7 @@ def folded(findings: Sequence[Finding]) -> Finding:
     Examples
     --------
     >>> folded([Finding("a is empty.", where="a"), Finding("b is empty.", where="b")]).statement
-    'a is empty. Likewise in 1 other place: b.'
+    'a is empty. Also in 1 other place: b.'
     """
     first, *others = findings
     if not others:
@@ -91,9 +91,13 @@ def folded(findings: Sequence[Finding]) -> Finding:
     count = len(others)
     return replace(
         first,
-        statement=f"{first.statement} Likewise in {count:,} other place{'' if count == 1 else 's'}: "
-        f"{listed(places[1:])}.",
-        figures={**first.figures, "count": len(findings), "places": places[:MOST_PLACES]},
+        statement=f"{first.statement} Also in {count:,} other place{'' if count == 1 else 's'}: {listed(places[1:])}.",
+        figures={
+            **first.figures,
+            "count": len(findings),
+            "places": places[:MOST_PLACES],
+            "each": [finding.figures for finding in findings[:MOST_PLACES]],
+        },
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pondera.findings import Finding
 from pondera.reading.faults.consequences import with_consequences, without_consequences
+from pondera.reading.faults.copies import copied
 from pondera.reading.faults.damage import noise, repeated, zero_run
 from pondera.reading.faults.depth import out_of_scale
 from pondera.reading.faults.facts import Facts
@@ -15,14 +16,16 @@ from pondera.reading.faults.redundancy import dead, duplicated
 from pondera.reading.faults.rule import Rule, together
 from pondera.reading.faults.saturation import saturated
 from pondera.reading.faults.untrained import untrained
-from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, not_finite
+from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, negative_variance, not_finite
 
 RULES: tuple[Rule, ...] = (
     Rule("not finite", not_finite),
     Rule("random bytes", noise),
     Rule("zero run", zero_run),
     Rule("repeated block", repeated),
+    Rule("copied layer", copied),
     Rule("constant", constant),
+    Rule("negative variance", negative_variance),
     Rule("metadata", metadata),
     Rule("untrained", untrained, of_training=True),
     Rule("scale along depth", out_of_scale),

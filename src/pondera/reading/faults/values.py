@@ -87,6 +87,22 @@ def constant(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def negative_variance(facts: Facts) -> Iterator[Finding]:
+    """Variances of a normalization that are below zero."""
+    for name, figures in facts.statistics.items():
+        layer, role = facts.owners.get(name, (None, ""))
+        if layer is None or layer.kind != "normalization" or role != "variance" or not figures.minimum < 0:
+            continue
+        yield Finding(
+            f"{name} has variances below zero, down to {figures.minimum:.3g}.",
+            {"least": figures.minimum, "values": figures.count},
+            COUNTED,
+            advice="The square root of a variance is taken: outputs become NaN. Load it again from where it came from, "
+            "or let the network see some batches in training mode again.",
+            where=name,
+        )
+
+
 def lora_zero(facts: Facts) -> Iterator[Finding]:
     """Adapters whose second factor is still the zeros it starts with (Hu et al. 2021)."""
     for name, figures in facts.statistics.items():

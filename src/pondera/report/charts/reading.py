@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ PANELS = 24  # histograms and spectra
 PANEL = 280  # width of a small chart
 LETTERS = 40  # of a name, in a chart
 
-WIDE = 100  # times the smallest strength, from where on an axis is logarithmic
+WIDE = 30  # times the median strength, from where on an axis is logarithmic
 FEW = 12  # layers that are all numbered
 ROW = 16  # height of a bar
 
@@ -73,9 +74,10 @@ def strength_by_layer(reading: Reading) -> Any:
         return None
     few = list(range(1, len(rows) + 1)) if len(rows) <= FEW else alt.Undefined
     axis = alt.Axis(tickMinStep=1, format="d", values=few)
-    strengths = [each.strength for each in connecting[:POINTS] if each.strength is not None]
-    wide = min(strengths) > 0 and max(strengths) > WIDE * min(strengths)
-    scale = alt.Scale(type="log") if wide else alt.Scale(zero=True)
+    strengths = [each.strength for each in connecting[:POINTS] if each.strength]
+    wide = bool(strengths) and max(strengths) > WIDE * statistics.median(strengths)
+    # Beyond the median an axis of outliers is logarithmic; it still has a place for zero.
+    scale = alt.Scale(type="symlog", constant=statistics.median(strengths)) if wide else alt.Scale(zero=True)
     base = alt.Chart(data_of(rows), width=880, height=240).encode(
         x=alt.X("place:Q", title="layer, in the order of the file", axis=axis),
         y=alt.Y("strength:Q", title="strength: root mean square of √Σ w² of a unit", scale=scale),

@@ -17,6 +17,7 @@ from pondera.choice import counted, unknown
 from pondera.errors import ArgumentError, ModelFileError
 from pondera.files import whole_file
 from pondera.weights.collection import Weights
+from pondera.weights.open import weights_of
 from pondera.weights.packed import PACKED
 from pondera.weights.tensor import DTYPES, Tensor
 from pondera.weights.writing.notes import changes, left_out
@@ -151,7 +152,7 @@ class Plan:
 
 
 def convert(
-    weights: Weights,
+    weights: Weights | str | os.PathLike[str],
     path: str | os.PathLike[str],
     dtype: str | None = None,
     progress: Told | None = None,
@@ -164,7 +165,7 @@ def convert(
     Parameters
     ----------
     weights
-        What :func:`pondera.open` returns.
+        What :func:`pondera.open` returns, or a path that it takes.
     path
         The file; an old one of that name is replaced once the new one is whole.
     dtype
@@ -182,7 +183,7 @@ def convert(
     ArgumentError
         If the format cannot hold the weights, or values would become infinite.
     ModelFileError
-        If the place cannot be written to, or is one of the files that the weights are in.
+        If the weights cannot be read, or the place cannot be written to or is one of the files that they are in.
 
     Examples
     --------
@@ -191,11 +192,11 @@ def convert(
     >>> import pondera
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(f"{folder}/w.npz", kernel=np.ones((2, 3)), steps=np.array(7))
-    ...     done = convert(pondera.open(f"{folder}/w.npz"), f"{folder}/w.safetensors", "float16")
+    ...     done = convert(f"{folder}/w.npz", f"{folder}/w.safetensors", "float16")
     ...     done.notes, pondera.open(f"{folder}/w.safetensors")["kernel"].dtype
     (('1 tensor of float64 as float16: no value changed.',), 'float16')
     """
-    return plan(weights, path, dtype, to=to, optimizer=optimizer).write(progress)
+    return plan(weights_of(weights), path, dtype, to=to, optimizer=optimizer).write(progress)
 
 
 def plan(
