@@ -238,6 +238,39 @@ class Run:
             self.kept(part),
         )
 
+    def recorded(self, name: str, part: int = 0) -> list[int]:
+        """Return the steps at which all weights of a tensor are known, ascending: each value is that just before it.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such tensor.
+        """
+        number, _, _, _, places = self._tensor(name, part)
+        if places is not None:
+            return list(self.snapshots(part))
+        rows = self.database.execute("SELECT step FROM weights WHERE tensor = ? ORDER BY step", (number,))
+        return [step for (step,) in rows]
+
+    def weights_at(self, name: str, step: int, part: int = 0) -> Array:
+        """Return a tensor as it was just before one of the steps that :meth:`recorded` gives, in its own shape.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such tensor, or it is not known at that step.
+        """
+        number, shape, dtype, _, places = self._tensor(name, part)
+        if places is None:
+            found = self.database.execute(
+                "SELECT weights FROM weights WHERE tensor = ? AND step = ?", (number, step)
+            ).fetchone()
+            if found is not None:
+                return np.frombuffer(found[0], dtype).reshape(shape)
+        elif step in (files := self.snapshots(part)):
+            return np.asarray(read(files[step])[0][name])
+        raise ArgumentError(f"{self.folder}: {name} was not recorded at step {step}. Ask for a step that was.")
+
     def kept(self, part: int = 0) -> int:
         """Return after how many steps the weights were taken that were kept."""
         return int(self.about.get(f"kept.{part}", self._end(part)))
@@ -266,7 +299,10 @@ class Run:
             raise ArgumentError(unknown("tensor", name, self.tensors(part)))
         number, shape, dtype, initializer, places = found
         chosen = None if places is None else np.frombuffer(places, "<i8")
-        return number, tuple(json.loads(shape)), np.dtype(dtype), json.loads(initializer), chosen
+        source = json.loads(initializer)
+        if isinstance(source, str):  # a choice without options is written as its name
+            source = {"name": source}
+        return number, tuple(json.loads(shape)), np.dtype(dtype), source, chosen
 
 
 def _natural(name: str) -> list[Any]:

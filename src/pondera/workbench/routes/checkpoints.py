@@ -1,0 +1,146 @@
+"""Files of weights: what is in them, pieces of their matrices, comparisons, timelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from pondera.errors import ArgumentError
+from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared
+from pondera.workbench.routes.files import Name
+from pondera.workbench.routes.runs import Tensor
+
+router = APIRouter(tags=["checkpoints"], responses=ERRORS)
+
+Place = Annotated[int, Query(ge=0, le=2**62)]
+Cells = Annotated[int, Query(ge=1, le=1024)]
+MOST_FACTORIZED = 4_000_000
+"""Values of a tensor whose singular values are found while somebody waits, at most."""
+
+MOST_EXPORTED = 20_000_000
+"""Values of a tensor that are sent as a file, at most."""
+
+
+@router.get("/api/checkpoint", responses=ASKED)
+async def checkpoint(bench: Shared, file: Name, spectrum: bool = False) -> Any:
+    """Say what is in a file of weights: what ``pondera read`` prints. ``spectrum`` adds singular values."""
+    place = bench.served.existing(file)
+    return await bench.ask("read", ["--spectrum"] if spectrum else [], [file], [place])
+
+
+@router.get("/api/compare", responses=ASKED)
+async def compare(bench: Shared, first: Name, second: Name) -> Any:
+    """Say what differs between two files of weights: what ``pondera compare`` prints."""
+    places = [bench.served.existing(first), bench.served.existing(second)]
+    return await bench.ask("compare", [], [first, second], places)
+
+
+@router.get("/api/timeline", responses=ASKED)
+async def timeline(bench: Shared, folder: Annotated[str, Query(description="A folder of checkpoints.")] = ".") -> Any:
+    """Follow a series of checkpoints: what ``pondera timeline`` prints."""
+    place = bench.served.existing(folder)
+    return await bench.ask("timeline", [], [folder or "."], [place])
+
+
+@router.get(
+    "/api/tile",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "float32, row by row."}},
+)
+def tile(
+    bench: Shared,
+    file: Name,
+    tensor: Tensor,
+    top: Place,
+    bottom: Place,
+    left: Place,
+    right: Place,
+    down: Cells,
+    across: Cells,
+) -> Response:
+    """Return a piece of a tensor in cells, each the value of the largest size in it, so that extremes stay visible.
+
+    A tensor of more than two axes is looked at as its first axis by all others.
+    """
+    from pondera.workbench.tiles import extremes
+
+    found = _tensor(bench, file, tensor)
+    asked = (file, tensor, top, bottom, left, right, down, across)
+    data = bench.kept.of(
+        [bench.served.existing(file)],
+        asked,
+        lambda: extremes(found, (top, bottom), (left, right), (down, across)).astype("<f4").tobytes(),
+    )
+    return Response(data, media_type="application/octet-stream", headers={"cache-control": "private, max-age=60"})
+
+
+@router.get("/api/singular-values")
+def singular_values(bench: Shared, file: Name, tensor: Tensor) -> dict[str, list[float]]:
+    """Return the singular values of a tensor, its first axis by all others, the largest first."""
+    import numpy as np
+
+    from pondera.workbench.tiles import plane
+
+    found = _tensor(bench, file, tensor)
+    if found.count > MOST_FACTORIZED:
+        raise ArgumentError(
+            f"{tensor} has {found.count:,} values, too many to factorize here. "
+            f"pondera read {file} --spectrum says what can be said of it."
+        )
+
+    def values() -> list[float]:
+        matrix = np.asarray(found.values(), np.float64).reshape(plane(found.shape))
+        if not np.isfinite(matrix).all():
+            raise ArgumentError(f"{tensor} holds values that are not finite, and has no singular values.")
+        return [float(value) for value in np.linalg.svd(matrix, compute_uv=False)]
+
+    return {"values": bench.kept.of([bench.served.existing(file)], ("singular values", tensor), values)}
+
+
+@router.get("/api/tensor", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def tensor_as_csv(bench: Shared, file: Name, tensor: Tensor) -> Response:
+    """Return the values of a tensor as CSV, a line for each row."""
+    import io
+
+    import numpy as np
+
+    from pondera.workbench.tiles import plane
+
+    found = _tensor(bench, file, tensor)
+    if found.count > MOST_EXPORTED:
+        raise ArgumentError(
+            f"{tensor} has {found.count:,} values, too many for a page. Use pondera convert {file} OUT.npz."
+        )
+    text = io.StringIO()
+    np.savetxt(text, np.asarray(found.values()).reshape(plane(found.shape)), fmt="%.9g", delimiter=",")
+    return Response(text.getvalue(), media_type="text/csv")
+
+
+@router.get(
+    "/api/download",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
+)
+def download(bench: Shared, file: Name) -> Response:
+    """Return a file of weights or a table as it is, such as a model as safetensors."""
+    from fastapi.responses import FileResponse
+
+    from pondera.workbench.served import CHECKPOINTS, TABLES
+
+    place = bench.served.existing(file)
+    if not place.is_file() or place.suffix.lower() not in (*TABLES, *CHECKPOINTS):
+        raise ArgumentError(f"{file!r} is neither a table nor a file of weights. Give the name of one.")
+    return FileResponse(place, media_type="application/octet-stream", filename=place.name)
+
+
+def _tensor(bench: Bench, file: str, name: str) -> Any:
+    from pondera.choice import unknown
+    from pondera.weights.open import open as open_weights
+
+    place: Path = bench.served.existing(file)
+    weights = bench.kept.of([place], "weights", lambda: open_weights(place))
+    if name not in weights:
+        raise ArgumentError(unknown("tensor", name, list(weights)[:50]))
+    return weights[name]
