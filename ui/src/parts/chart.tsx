@@ -67,5 +67,10 @@ export function Chart(props: { spec: Spec; rows: readonly object[]; label: strin
     const now = view.current;
     if (now) void now.data("rows", props.rows.slice()).runAsync();
   }, [props.rows]);
-  return <div class="chart" ref={place} role="img" aria-label={props.label} />;
+  return (
+    <div class="chart" role="img" aria-label={props.label}>
+      {/* Vega gives the element that it draws into a label of its own. */}
+      <div ref={place} aria-hidden="true" />
+    </div>
+  );
 }
