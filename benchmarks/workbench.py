@@ -28,6 +28,7 @@ from typing import Any
 from benchmarks.machine import _busy, machine, sentence
 from benchmarks.measure import QUIET, keep, table, verdict
 from benchmarks.reading_files import minilm, write_safetensors
+from pondera.recording.process import writer_of
 
 PACKAGES = ("pondera", "fastapi", "uvicorn", "playwright", "jax", "numpy")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -75,6 +76,20 @@ def served(folder: Path) -> Iterator[str]:
         process.send_signal(signal.SIGINT)
         process.wait()
         process.stderr.close()
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """Give a folder that goes in the end, with the trainings in it: they would outlive this process."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            yield Path(place)
+        finally:
+            for held in Path(place).rglob("run.lock"):
+                process = writer_of(held.parent)
+                if process is not None:
+                    os.kill(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -133,7 +148,7 @@ def field(page: Any, label: str) -> Any:
 def frames_while_training(browser: Any, folder: Path) -> dict[str, Any]:
     """Return frames at the top of a training's page, and where its curves are in sight."""
     with served(folder) as address, opened(browser, address) as page:
-        start_training(page, address, "watched", 100 * EPOCHS)
+        start_training(page, address, "watched", 4 * EPOCHS)
         page.get_by_test_id("network").wait_for()
         page.wait_for_timeout(2000)
         found = {"training, its network in sight": frames(page, LOOKED)}
@@ -323,13 +338,13 @@ def main() -> None:
     about = machine(PACKAGES)
     told = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
     about["versions"]["Chromium"] = next(iter(re.findall(r"\d+[\d.]*", told)), None)
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+    with own_folder() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         parts: dict[str, Callable[[], Any]] = {
-            "training frames": lambda: frames_while_training(browser, Path(place)),
-            "matrix frames": lambda: frames_of_a_matrix(browser, Path(place)),
-            "first view": lambda: first_views(browser, Path(place), asked.rounds),
-            "training": lambda: training_costs(browser, Path(place), asked.rounds),
+            "training frames": lambda: frames_while_training(browser, place),
+            "matrix frames": lambda: frames_of_a_matrix(browser, place),
+            "first view": lambda: first_views(browser, place, asked.rounds),
+            "training": lambda: training_costs(browser, place, asked.rounds),
         }
         for name in [asked.only] if asked.only else PARTS:
             content = keep("workbench", about, {name: parts[name]()})
