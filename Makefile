@@ -6,18 +6,22 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-un
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit bench docs pictures lock clean
+.PHONY: help demo ui test lint types unit bench docs pictures lock clean
 
 help:  ## Show what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: .venv/run  ## Install, then train a network on real data and show what its weights learned.
+demo: .venv/run ui  ## Install, then train a network on real data and show what its weights learned.
 	@echo; echo '$$ pondera neuron --inputs 5,2 --weights 0.7,0.3 --bias 1'; echo
 	@$(BIN)/pondera neuron --inputs 5,2 --weights 0.7,0.3 --bias 1
 	@echo; echo '$$ pondera train --example $(EXAMPLE) --out demo'
 	@$(BIN)/pondera train --example $(EXAMPLE) --out demo
-	@echo; echo 'Look inside it:  $(BIN)/pondera show demo/model.safetensors'
+	@echo; echo 'In the browser:  $(BIN)/pondera ui --open'
+	@echo 'Look inside it:  $(BIN)/pondera show demo/model.safetensors'
 	@echo 'Your own table:  $(BIN)/pondera train TABLE.csv --target COLUMN'
+
+ui: .venv/run  ## Build the pages of the workbench, where their sources are newer.
+	@$(BIN)/python build_ui.py
 
 test: lint types unit  ## Install, then check style and types and run all tests.
 
@@ -28,7 +32,10 @@ lint: .venv/test
 types: .venv/test
 	$(BIN)/mypy
 
-unit: .venv/test
+unit: .venv/test ui
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		(command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium >/dev/null) || \
+		echo 'There is no Chromium: the tests of the pages are left out.'
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: .venv-bench/ready  ## Install the peers in an environment of their own and measure against them (DATA=folder of tables).
@@ -48,7 +55,7 @@ lock: .venv/run  ## Resolve the dependencies again.
 	$(COMPILE) --output-file requirements/docs.lock pyproject.toml requirements/build.in requirements/docs.in
 
 clean:  ## Remove what was installed and built.
-	rm -rf .venv .venv-bench build dist docs/_build demo
+	rm -rf .venv .venv-bench build dist docs/_build demo ui/node_modules src/pondera/workbench/static
 
 .venv/run: requirements/run.lock pyproject.toml
 	$(call install,.venv,requirements/run.lock)

@@ -27,6 +27,7 @@ from benchmarks import (
     steps,
     tables,
     verdicts,
+    workbench,
 )
 from benchmarks.measure import load, table
 from pondera.choice import counted
@@ -94,6 +95,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "budgets": ("budgets", budgets.report),
     },
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
+    HERE.parent / "docs/workbench.md": {"workbench": ("workbench", workbench.report)},
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
         "tables": ("tables", tables_in_short),

@@ -30,9 +30,9 @@ RANKS = {
     "explaining": 5,
     "report": 6,
     "estimators": 6,
-    "commands": 7,
     "workbench": 7,
-    "__main__": 8,
+    "commands": 8,
+    "__main__": 9,
 }
 
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

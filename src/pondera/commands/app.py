@@ -19,9 +19,11 @@ from pondera.commands import (
     read,
     runs,
     show,
+    surface,
     tensorboard,
     timeline,
     train,
+    ui,
     weight,
 )
 
@@ -41,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tensorboard": tensorboard.tensorboard,
     "weight": weight.weight,
     "backprop": backprop.backprop,
+    "surface": surface.surface,
     "explain": explain.explain,
     "read": read.read,
     "compare": compare.compare,
@@ -48,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check.check,
     "convert": convert.convert,
     "neuron": neuron.neuron,
+    "ui": ui.ui,
 }
 
 for name, command in COMMANDS.items():

@@ -11,6 +11,7 @@ from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from pondera.commands.training import Rows as TableRows
     from pondera.model.model import Model
     from pondera.model.train import Prepared
     from pondera.recording.run import Run
@@ -68,23 +69,15 @@ def recorded(run: Run, table: Path | None) -> Recorded:
         If it is no run of ``pondera train``, its model is not there, or the table is another one.
     """
     from pondera.model.file import load
-    from pondera.model.train import prepare
     from pondera.network.precision import precision
     from pondera.recording.identity import fingerprint
-    from pondera.tables.frame import as_frame
 
-    if "arguments" not in run.about:
-        raise ArgumentError(f"{run.folder}: expected a run of pondera train, found one of another program.")
-    asked = Asked.from_json(run.about["arguments"])
-    if table is not None:
-        asked = dataclasses.replace(asked, table=table)
+    _require_arguments(run)
     place = run.folder / str(run.about["model"])
     if not place.exists():
         raise ArgumentError(f"{run.folder}: this run has no {place.name} yet. Wait until it has ended, or resume it.")
     model, _ = load(place)
-    rows = asked.rows()
-    settings = asked.estimator(rows.task)._settings()
-    ready = prepare(as_frame(rows.columns), rows.train[rows.column], rows.task, settings)
+    asked, _, ready = prepared(run, table)
     found = Recorded(run, model, ready)
     part = run.parts[0]
     with precision([ready.x]):
@@ -92,6 +85,31 @@ def recorded(run: Run, table: Path | None) -> Recorded:
     if again != run.about["identity"]["data"]:
         raise ArgumentError(f"{asked.table or asked.example}: its rows are not those that {run.folder} was trained on.")
     return found
+
+
+def prepared(run: Run, table: Path | None) -> tuple[Asked, TableRows, Prepared]:
+    """Return what a run was asked for, its rows, and these as its network is trained on them; it needs no model yet.
+
+    Raises
+    ------
+    ArgumentError, TableError
+        If it is no run of ``pondera train``, or its table cannot be read.
+    """
+    from pondera.model.train import prepare
+    from pondera.tables.frame import as_frame
+
+    _require_arguments(run)
+    asked = Asked.from_json(run.about["arguments"])
+    if table is not None:
+        asked = dataclasses.replace(asked, table=table)
+    rows = asked.rows()
+    settings = asked.estimator(rows.task)._settings()
+    return asked, rows, prepare(as_frame(rows.columns), rows.train[rows.column], rows.task, settings)
+
+
+def _require_arguments(run: Run) -> None:
+    if "arguments" not in run.about:
+        raise ArgumentError(f"{run.folder}: expected a run of pondera train, found one of another program.")
 
 
 def network_of(found: Recorded, part: int) -> Any:

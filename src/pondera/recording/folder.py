@@ -17,11 +17,15 @@ from pondera.errors import RunError
 from pondera.files import lock
 from pondera.machine import cores
 from pondera.recording import schema
+from pondera.recording.process import sign
 from pondera.recording.room import remove_run
 from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS
 
 FINISHED, UNFINISHED = "finished", "unfinished"
 """States of a run: trained to its end, and being trained or cut off."""
+
+ATTEMPTS, A_LOOK = 5, 0.02
+"""Who only asks whether a run is being written holds its lock as well, for far less than this many seconds."""
 
 
 def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:
 
 
 def claim(folder: Path) -> IO[bytes]:
-    """Return the lock of a run's folder, which nobody else gets until it is closed.
+    """Return the lock of a run's folder, signed, which nobody else gets until it is closed.
 
     Raises
     ------
@@ -43,12 +47,17 @@ def claim(folder: Path) -> IO[bytes]:
     OSError
         If the folder cannot be written to.
     """
-    try:
-        return lock(folder / LOCK)
-    except BlockingIOError:
-        raise RunError(
-            f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
-        ) from None
+    for _ in range(ATTEMPTS):
+        try:
+            held = lock(folder / LOCK)
+        except BlockingIOError:
+            time.sleep(A_LOOK)
+        else:
+            sign(held)
+            return held
+    raise RunError(
+        f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
+    )
 
 
 def make_place(folder: Path, replace: bool) -> None:

@@ -26,6 +26,7 @@ from pondera.recording.health.rows import figures_of
 from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look
+from pondera.recording.process import wait_while_paused
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
 from pondera.recording.schema import DATABASE
@@ -292,11 +293,12 @@ class PartRecorder(Watcher):
         return self.recorder.schedule.next(step)
 
     def took(self, first: int, losses: Figures, rates: Figures, norms: Figures, seconds: float) -> None:
-        """Write down the figures of steps."""
+        """Write down the figures of steps; where somebody paused the run, training goes no further until it goes on."""
         if len(losses) == 1 and self.pace < math.inf:  # seen from both sides: training stops before it and after it
             self.stopping += 2 * max(seconds - self.pace, 0.0)
         self.pace = min(self.pace, seconds / len(losses))
         self.writer.steps(self.part, first, losses, rates, norms)
+        wait_while_paused(self.recorder.folder)
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS, STATES
+from pondera.recording.schema import DATABASE, LOCK, PAUSE, SNAPSHOTS, STATES
 
 Array = np.ndarray[Any, Any]
 
@@ -125,7 +125,7 @@ def remove_run(folder: Path) -> bool:
         remove_states(folder)
         for path in (folder / SNAPSHOTS).glob("*.safetensors"):
             path.unlink()
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK):
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, PAUSE):
             (folder / name).unlink(missing_ok=True)
         for place in (folder / SNAPSHOTS, folder):
             if place.is_dir() and not any(place.iterdir()):

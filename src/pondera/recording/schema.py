@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pondera.errors import RunError
 
-DATABASE, SNAPSHOTS, STATES, LOCK = "run.sqlite", "snapshots", "states", "run.lock"
+DATABASE, SNAPSHOTS, STATES, LOCK, PAUSE = "run.sqlite", "snapshots", "states", "run.lock", "run.pause"
 """What is in the folder of a run: files and folders of them."""
 
 VERSION = 1

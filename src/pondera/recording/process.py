@@ -1,0 +1,102 @@
+"""The process that writes a run: which one it is, and how others have it wait or stop.
+
+They talk through the folder of the run, so that whoever looks at it can do so from any process, also one that was
+started after training began.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import IO
+
+from pondera.errors import RunError
+from pondera.files import lock
+from pondera.recording.schema import DATABASE, LOCK, PAUSE
+
+LOOK_AGAIN = 0.1
+"""Seconds between two looks whether a paused training may go on."""
+
+
+def sign(held: IO[bytes]) -> None:
+    """Write the number of this process into the lock that it holds."""
+    held.truncate(0)
+    held.write(str(os.getpid()).encode())
+    held.flush()
+
+
+def writer_of(folder: Path) -> int | None:
+    """Return the number of the process that writes to a run now, None where there is none.
+
+    Examples
+    --------
+    >>> writer_of(Path("no-such-run")) is None
+    True
+    """
+    place = folder / LOCK
+    if not place.is_file():
+        return None
+    try:
+        lock(place).close()
+    except BlockingIOError:
+        written = place.read_bytes().strip()
+        return int(written) if written.isdigit() else None
+    return None
+
+
+def is_paused(folder: Path) -> bool:
+    """Whether somebody asked the training to wait."""
+    return (folder / PAUSE).exists()
+
+
+def pause(folder: Path) -> None:
+    """Have the training that writes to a run wait, from the end of its epoch on.
+
+    Raises
+    ------
+    RunError
+        If nothing writes to it.
+    """
+    _require_writer(folder)
+    (folder / PAUSE).touch()
+
+
+def go_on(folder: Path) -> None:
+    """Have a training that waits go on.
+
+    Raises
+    ------
+    RunError
+        If it is no folder of a run.
+    """
+    if not (folder / DATABASE).is_file():
+        raise RunError(f"{folder}: expected the folder of a run, with a {DATABASE} in it. Give such a folder.")
+    (folder / PAUSE).unlink(missing_ok=True)
+
+
+def stop(folder: Path) -> None:
+    """End the training that writes to a run as Ctrl-C does: the best weights so far are kept, and saved.
+
+    Raises
+    ------
+    RunError
+        If nothing writes to it.
+    """
+    process = _require_writer(folder)
+    (folder / PAUSE).unlink(missing_ok=True)
+    os.kill(process, signal.SIGINT)
+
+
+def wait_while_paused(folder: Path) -> None:
+    """Return once nobody wants the training to wait."""
+    while is_paused(folder):
+        time.sleep(LOOK_AGAIN)
+
+
+def _require_writer(folder: Path) -> int:
+    process = writer_of(folder)
+    if process is None:
+        raise RunError(f"{folder}: no training writes to this run now. Start one, or resume it.")
+    return process

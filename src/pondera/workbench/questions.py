@@ -1,0 +1,209 @@
+"""Questions that take long: each is a command of Pondera's with ``--json``, in a process of its own.
+
+The process can be cancelled, a file that makes it fail takes nothing else with it, and its answer is the one that the
+command line gives. Whoever asks the same again while it is worked on waits for the same process; an answer is kept
+until a file that it is about changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pondera.errors import ArgumentError, PonderaError
+from pondera.workbench.kept import version
+
+AT_ONCE = 2
+"""Processes that work at the same time: each takes all cores where it can."""
+
+KEPT = 64
+"""Answers that are kept."""
+
+PATIENCE = 20.0
+"""Seconds after which whoever waits is told to ask again: browsers give up on answers that never begin."""
+
+FORGOTTEN = 90.0
+"""Seconds after which a question that nobody waits for any more is dropped."""
+
+MOST_WAITING = 64
+"""Questions that are not answered yet, at most."""
+
+
+@dataclass
+class Question:
+    """A command that is being run.
+
+    Attributes
+    ----------
+    arguments
+        Of the command line, without ``--json``.
+    begun, asked
+        When it was first asked, and last.
+    answer, error
+        What came of it.
+    """
+
+    arguments: tuple[str, ...]
+    begun: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=time.monotonic)
+    answer: dict[str, Any] | None = None
+    error: str | None = None
+    task: asyncio.Task[None] | None = None
+    waiting: int = 0
+
+
+class Questions:
+    """Runs commands in a folder and remembers what they answered.
+
+    Parameters
+    ----------
+    folder
+        Where they run: names are relative to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: OrderedDict[tuple[Any, ...], Question] = OrderedDict()
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(self, arguments: Sequence[str], about: Sequence[Path] = ()) -> dict[str, Any] | None:
+        """Return what a command answers, or None where it needs longer: ask again.
+
+        Parameters
+        ----------
+        arguments
+            Of the command line, without ``--json``.
+        about
+            The files that it reads: where one has changed, the question is a new one.
+
+        Raises
+        ------
+        PonderaError
+            With the sentence that the command ended with.
+        """
+        key = (tuple(arguments), *(version(path) for path in about))
+        question = self._known.get(key)
+        if question is None:
+            question = self._begin(key, arguments)
+        self._known.move_to_end(key)
+        question.asked = time.monotonic()
+        assert question.task is not None
+        question.waiting += 1
+        try:
+            await asyncio.wait([question.task], timeout=PATIENCE)
+        finally:
+            question.waiting -= 1
+            question.asked = time.monotonic()
+        if question.error is not None:
+            self._known.pop(key, None)  # what was wrong may have been mended
+            raise PonderaError(question.error)
+        return question.answer
+
+    def cancel(self, arguments: Sequence[str]) -> bool:
+        """End the processes of a question, and return whether there was one."""
+        found = [key for key, each in self._known.items() if key[0] == tuple(arguments) and each.answer is None]
+        for key in found:
+            self._drop(key)
+        return bool(found)
+
+    async def close(self) -> None:
+        """End all processes."""
+        tasks = [each.task for each in self._known.values() if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._known.clear()
+
+    def _begin(self, key: tuple[Any, ...], arguments: Sequence[str]) -> Question:
+        check_arguments(arguments)
+        self._forget()
+        if sum(each.answer is None for each in self._known.values()) >= MOST_WAITING:
+            raise ArgumentError("Too many questions wait for an answer. Ask again when some have been answered.")
+        question = Question(tuple(arguments))
+        question.task = asyncio.create_task(self._run(question))
+        self._known[key] = question
+        return question
+
+    def _forget(self) -> None:
+        """Drop the answers that were asked for longest ago, and questions that nobody waits for any more."""
+        now = time.monotonic()
+        for key, each in list(self._known.items()):
+            if each.answer is None and not each.waiting and now - each.asked > FORGOTTEN:
+                self._drop(key)
+        answered = [key for key, each in self._known.items() if each.answer is not None]
+        for key in answered[: max(len(answered) - KEPT + 1, 0)]:
+            self._drop(key)
+
+    def _drop(self, key: tuple[Any, ...]) -> None:
+        question = self._known.pop(key)
+        if question.task is not None:
+            question.task.cancel()
+
+    async def _run(self, question: Question) -> None:
+        command, *rest = question.arguments
+        async with self._room:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "pondera", command, "--json", *rest),
+                cwd=self.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                out, err = await process.communicate()
+            except asyncio.CancelledError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                raise
+        if process.returncode == 0:
+            question.answer = json.loads(out)
+        else:
+            question.error = error_of(err.decode("utf-8", "replace"))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    r"""Refuse what no command line can hold.
+
+    Raises
+    ------
+    ArgumentError
+        If there is a zero byte in an argument, or half of a letter.
+
+    Examples
+    --------
+    >>> check_arguments(["--drop=a\0b"])
+    Traceback (most recent call last):
+    pondera.errors.ArgumentError: '--drop=a\x00b' holds what no command line can. Give plain text.
+    """
+    for argument in arguments:
+        try:
+            fits = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise ArgumentError(f"{argument!a} holds what no command line can. Give plain text.")
+
+
+def error_of(messages: str) -> str:
+    r"""Return the sentence that a command ended with.
+
+    Examples
+    --------
+    >>> error_of("Note: slow.\nError: x.csv: there is no such file.\n")
+    'x.csv: there is no such file.'
+    """
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    if errors:
+        return errors[-1]
+    return f"The command ended early{f': {lines[-1]}' if lines else ' and said nothing'}. Run it in a terminal."

@@ -1,0 +1,7 @@
+"""The HTTP interface, a file a subject. :data:`ROUTERS` is the list that serves it and describes it."""
+
+from __future__ import annotations
+
+from pondera.workbench.routes import checkpoints, explanations, files, matrices, runs, trainings
+
+ROUTERS = (files.router, trainings.router, runs.router, checkpoints.router, matrices.router, explanations.router)

@@ -1,0 +1,127 @@
+"""Trainings: started, paused, stopped."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from pondera.errors import ArgumentError
+from pondera.workbench.bench import ERRORS, Shared, command_line
+from pondera.workbench.routes.runs import RunName
+
+router = APIRouter(tags=["trainings"], responses=ERRORS)
+
+
+class Wanted(BaseModel):
+    """What is to be trained: the options of ``pondera train``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str = Field(description="The folder that the run goes to.", min_length=1, max_length=200)
+    table: str = Field("", description="A file in the folder that is served.", max_length=4000)
+    example: str = Field("", description="Instead of a table.", max_length=100)
+    target: str = Field("", description="The column to predict.", max_length=1000)
+    task: Literal["", "classification", "regression"] = ""
+    recipe: Literal["strong", "plain"] = "strong"
+    hidden: list[int] = Field(
+        default=[], description="Units of the hidden layers; none for the recipe's.", max_length=50
+    )
+    activation: str = Field("", max_length=100)
+    epochs: int | None = Field(None, ge=1, le=10_000_000)
+    batch_size: int | None = Field(None, ge=1, le=10_000_000)
+    learning_rate: float | None = Field(None, gt=0, le=1e6, allow_inf_nan=False)
+    test_fraction: float | None = Field(None, ge=0, lt=1, allow_inf_nan=False)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    drop: list[str] = Field(default=[], description="Columns to leave out.", max_length=10_000)
+    categorical: list[str] = Field(default=[], description="Columns whose numbers are categories.", max_length=10_000)
+    record: Literal["default", "full"] = "default"
+
+
+class Started(BaseModel):
+    """A training that was started."""
+
+    run: str
+    command: str = Field(description="The command line that does the same.")
+
+
+class Activity(BaseModel):
+    """What a training does now."""
+
+    activity: Literal["starting", "running", "paused", "ended", "failed"]
+    error: str | None
+    log: str
+
+
+@router.post("/api/training", status_code=201)
+def start(bench: Shared, wanted: Wanted) -> Started:
+    """Start a training in a process that outlives the page and the server."""
+    if bool(wanted.table) == bool(wanted.example):
+        raise ArgumentError("Give one of both: a table, or the name of an example.")
+    folder = bench.served.path(wanted.run)
+    if folder == bench.served.root:
+        raise ArgumentError("Expected a name for the run. Give one, such as 'houses'.")
+    if wanted.run.startswith((".", "-")):
+        raise ArgumentError(f"{wanted.run!r}: the name of a run begins with a letter or a digit. Give another.")
+    if folder.exists() and (folder.is_file() or (any(folder.iterdir()) and not (folder / "run.sqlite").exists())):
+        raise ArgumentError(f"{wanted.run!r} is there already, and is no run. Give the run another name.")
+    if wanted.table:
+        bench.served.existing(wanted.table)
+    options = _options(wanted)
+    names = [wanted.table] if wanted.table else []
+    bench.trainings.start(wanted.run, options, wanted.table)
+    return Started(run=wanted.run, command=command_line("train", [*options, f"--out={wanted.run}"], names))
+
+
+@router.get("/api/training")
+def activity(bench: Shared, run: RunName) -> Activity:
+    """Return what a training does now, and what it said."""
+    return Activity(**bench.trainings.told(run))
+
+
+@router.post("/api/training/pause")
+def pause(bench: Shared, run: RunName) -> Activity:
+    """Have a training wait at the end of its epoch."""
+    bench.trainings.pause(run)
+    return Activity(**bench.trainings.told(run))
+
+
+@router.post("/api/training/continue")
+def go_on(bench: Shared, run: RunName) -> Activity:
+    """Have a training that waits go on, and one whose process died go on where its last state was written."""
+    bench.trainings.go_on(run)
+    return Activity(**bench.trainings.told(run))
+
+
+@router.post("/api/training/stop")
+def stop(bench: Shared, run: RunName) -> Activity:
+    """End a training; its best weights so far are kept and saved."""
+    bench.trainings.stop(run)
+    return Activity(**bench.trainings.told(run))
+
+
+def _options(wanted: Wanted) -> list[str]:
+    """Return what is wanted as options of ``pondera train``."""
+    given: dict[str, Any] = {
+        "example": wanted.example,
+        "target": wanted.target,
+        "task": wanted.task,
+        "recipe": wanted.recipe if wanted.recipe != "strong" else "",
+        "hidden": ",".join(map(str, wanted.hidden)),
+        "activation": wanted.activation,
+        "epochs": wanted.epochs,
+        "batch-size": wanted.batch_size,
+        "learning-rate": wanted.learning_rate,
+        "test-fraction": wanted.test_fraction,
+        "seed": wanted.seed or None,
+        "drop": _listed(wanted.drop),
+        "categorical": _listed(wanted.categorical),
+        "record": wanted.record if wanted.record != "default" else "",
+    }
+    return [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+
+
+def _listed(names: list[str]) -> str:
+    """Return names as a list on the command line; one that holds a comma or a quote stands in double quotes."""
+    return ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' if set(name) & set(',"') else name for name in names)

@@ -1,0 +1,62 @@
+"""Runs the workbench on this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from pondera.errors import ArgumentError
+from pondera.workbench.application import STATIC, application
+from pondera.workbench.guard import Guard
+
+HOST = "127.0.0.1"
+
+MOST_UPLOADED = 512 << 20
+"""Bytes of an upload, at most: larger files are put into the folder by other means."""
+
+
+def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
+    """Serve a folder until the process is told to end.
+
+    Parameters
+    ----------
+    folder
+        What is served.
+    port
+        Where; 0 for any that is free.
+    began
+        Called with the address to open, once somebody who opens it is answered.
+
+    Raises
+    ------
+    ArgumentError
+        If the pages are not built, the folder is none, or the port is in use.
+    """
+    import uvicorn
+
+    if not (STATIC / "index.html").is_file():
+        raise ArgumentError("The pages of the workbench are not built. Run make ui in a clone, or pip install it anew.")
+    if not folder.is_dir():
+        raise ArgumentError(f"{folder}: expected a folder to serve. Give one that is there.")
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError as error:
+        listening.close()
+        raise ArgumentError(f"--port {port}: {error.strerror}. Give another, or 0 for any that is free.") from None
+    with listening:
+        listening.listen(1024)
+        taken = int(listening.getsockname()[1])
+        guard = Guard(application(folder), taken, MOST_UPLOADED)
+        config = uvicorn.Config(
+            guard,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            lifespan="on",
+        )
+        began(f"http://{HOST}:{taken}/?token={guard.token}")
+        uvicorn.Server(config).run(sockets=[listening])

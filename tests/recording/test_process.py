@@ -1,0 +1,102 @@
+"""A run is paused, stopped and looked at whole by another process."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.errors import ArgumentError, RunError
+from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
+from pondera.recording.recorder import Recorder
+from pondera.recording.run import Run
+
+X = np.arange(8.0)[:, None]
+
+
+def train(folder, epochs, **more):
+    with Recorder(folder, "full") as recorder:
+        return pondera.fit(
+            pondera.Network.create(1, pondera.Dense(2)),
+            X,
+            X @ [[2.0, -1.0]],
+            pondera.Plan(epochs=epochs),
+            recorder=recorder,
+            **more,
+        )
+
+
+def test_a_run_names_its_writer(tmp_path):
+    assert writer_of(tmp_path) is None
+    with Recorder(tmp_path, "full"):
+        assert writer_of(tmp_path) == os.getpid()
+    assert writer_of(tmp_path) is None
+
+
+def test_a_training_waits_while_it_is_paused(tmp_path):
+    epochs = []
+
+    def seen(progress):
+        epochs.append(progress)
+        if len(epochs) == 2:
+            pause(tmp_path)
+
+    thread = threading.Thread(target=train, args=(tmp_path, 6), kwargs={"progress": seen})
+    thread.start()
+    for _ in range(600):
+        if is_paused(tmp_path):
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    waited = len(epochs)
+    time.sleep(0.5)
+    assert waited == len(epochs) < 6
+    assert thread.is_alive()
+    go_on(tmp_path)
+    thread.join(60)
+    with Run(tmp_path) as run:
+        assert (run.state, run.taken) == ("finished", 6)
+
+
+@pytest.mark.parametrize("ask", [pause, stop])
+def test_nobody_is_asked_where_nobody_trains(tmp_path, ask):
+    with pytest.raises(RunError, match="no training writes to this run"):
+        ask(tmp_path)
+    with pytest.raises(RunError, match="expected the folder of a run"):
+        go_on(tmp_path)
+
+
+def test_all_weights_of_a_step(tmp_path):
+    fitted = train(tmp_path, 5)
+    with Run(tmp_path) as run:
+        assert run.recorded("layers.0.weight") == [0, 1, 2, 3, 4, 5]
+        last = run.weights_at("layers.0.weight", 5)
+        assert last.tolist() == fitted.network.weights["layers.0.weight"].tolist()
+        assert run.weight("layers.0.weight", (0, 1)).values[2] == run.weights_at("layers.0.weight", 2)[0, 1]
+        with pytest.raises(ArgumentError, match="was not recorded at step 77"):
+            run.weights_at("layers.0.weight", 77)
+
+
+def test_all_weights_of_a_step_of_a_network_too_large_to_follow_every_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.recording.followed.ALL", 2)
+    monkeypatch.setattr("pondera.recording.followed.SAMPLE", 1)
+    monkeypatch.setattr("pondera.recording.followed.FEWEST", 1)
+    fitted = train(tmp_path, 5)
+    with Run(tmp_path) as run:
+        steps = run.recorded("layers.0.weight")
+        assert steps == list(run.snapshots())
+        found = run.tensor_at("layers.0.weight", steps[-1])
+        assert (found.shape, found.dtype) == (fitted.network.weights["layers.0.weight"].shape, "float32")
+        assert found.values().tolist() == run.weights_at("layers.0.weight", steps[-1]).tolist()
+        with pytest.raises(ArgumentError, match="was not recorded at step 77"):
+            run.tensor_at("layers.0.weight", 77)
+
+
+def test_an_initializer_without_options_has_a_name(tmp_path):
+    network = pondera.Network.create(1, pondera.Dense(1, weight="he_normal"))
+    with Recorder(tmp_path, "full") as recorder:
+        pondera.fit(network, X, 2 * X, pondera.Plan(epochs=1), recorder=recorder)
+    with Run(tmp_path) as run:
+        assert run.tensor("layers.0.weight").initializer == {"name": "he_normal"}

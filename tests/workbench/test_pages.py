@@ -1,0 +1,316 @@
+"""The pages in a real browser: from the neuron to a training, its replay, a weight, checkpoints and explanations."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+from safetensors.numpy import save_file
+
+from pondera.workbench.application import STATIC
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PATIENCE = 30_000
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
+    pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui"),
+    pytest.mark.xdist_group("pages"),
+    pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
+]
+
+
+class Server:
+    """``pondera ui`` in a process of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.start()
+
+    def start(self):
+        arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
+        self.process = subprocess.Popen(arguments, cwd=self.folder, stderr=subprocess.PIPE, text=True)
+        self.address = re.search(r"http\S+", self.process.stderr.readline())[0]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    random = np.random.default_rng(0)
+    for name, shift in (("old", 0.0), ("new", 0.1)):
+        matrix = np.random.default_rng(1).normal(size=(300, 200)).astype(np.float32)
+        matrix[7] += shift
+        save_file({"fc.weight": matrix, "fc.bias": np.zeros(200, np.float32)}, folder / f"{name}.safetensors")
+    x, y = random.normal(size=(2, 200))
+    frame = pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")})
+    frame.write_csv(folder.parent / f"{folder.name}-upload.csv")
+    found = Server(folder)
+    found.upload = folder.parent / f"{folder.name}-upload.csv"
+    yield found
+    found.kill()
+    for lock in folder.rglob("run.lock"):  # a test that failed may have left a training behind
+        from pondera.recording.process import writer_of
+
+        process = writer_of(lock.parent)
+        if process is not None:
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def browser(server):
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(PATIENCE)
+        opened = context.new_page()
+        opened.goto(server.address)
+        opened.close()
+        yield context
+        started.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page that must load nothing from elsewhere, break no policy and raise nothing."""
+    opened = browser.new_page()
+    wrong = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
+    opened.on("request", lambda asked: None if is_own(asked.url) else wrong.append(asked.url))
+    yield opened
+    opened.close()
+    assert wrong == []
+
+
+def is_own(address):
+    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:"))
+
+
+def open_page(page, server, place):
+    page.goto("about:blank")
+    page.goto(f"{server.address.split('?')[0]}#/{place}")
+
+
+def start(page, server, run, **fields):
+    """Fill in the form of a training, and start it."""
+    open_page(page, server, "train")
+    page.set_input_files("input[type=file]", server.upload)
+    expect(page.get_by_label("Column to predict")).to_have_value("kind")
+    field(page, "Recipe").select_option("plain")
+    for label, value in fields.items():
+        field(page, label.replace("_", " ").capitalize()).fill(value)
+    expect(field(page, "Name of the run")).to_have_value(re.compile("upload"))  # the name that is suggested came
+    field(page, "Name of the run").fill(run)
+    page.get_by_role("button", name="Start training").click()
+
+
+def field(page, label):
+    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
+
+
+def steps(page):
+    return int(page.get_by_test_id("steps").inner_text().replace(",", ""))
+
+
+def picture(page):
+    return page.get_by_test_id("network").locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def settled(canvas):
+    """A picture, once it has stopped changing."""
+    seen = ""
+    while seen != (now := canvas.evaluate("canvas => canvas.toDataURL()")):
+        seen = now
+        time.sleep(0.5)
+    return seen
+
+
+def test_the_address_keeps_no_token(page, server):
+    open_page(page, server, "neuron")
+    assert "token" not in page.url
+    assert page.evaluate("document.cookie") == ""
+
+
+def test_the_neuron(page, server):
+    open_page(page, server, "neuron")
+    expect(page.get_by_test_id("output")).to_have_text("5.1")
+    bars = page.locator("[data-contribution]")
+    assert bars.all_text_contents() == ["3.5", "0.6", "1", "5.1"]
+    page.get_by_label("weight 1, as a number").fill("0.5")
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("output")).to_have_text("4.1")
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Take a step").click()
+    expect(page.get_by_test_id("arithmetic")).to_contain_text("0.59")  # 0.7 − 0.01 · 2 (5.1 − 4) · 5
+    assert page.get_by_test_id("arithmetic").locator("tr").last.inner_text().split()[-1] == "0.1936"
+
+
+def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
+    start(page, server, "signs", hidden_layers="6,4", epochs="200000", learning_rate="0.0003")
+    page.get_by_test_id("network").wait_for()
+    expect(page.get_by_test_id("activity")).to_have_text("running")
+    first, seen = steps(page), picture(page)
+    page.wait_for_function(
+        f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(seen)}"
+    )
+    assert steps(page) >= first
+
+    page.reload()  # loses nothing
+    page.get_by_test_id("network").wait_for()
+    page.wait_for_function(
+        f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {first}"
+    )
+    second = page.context.new_page()  # another tab shows the same
+    open_page(second, server, "run?run=signs")
+    second.get_by_test_id("network").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    for each in (page, second):
+        expect(each.get_by_test_id("activity")).to_have_text("paused")
+    second.close()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_test_id("activity")).to_have_text("running")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Explain it").wait_for()
+
+    page.wait_for_function("() => Number(document.querySelector('[data-testid=replay]').max) > 5")
+    last = picture(page)
+    page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
+    page.wait_for_function(
+        f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}"
+    )
+    page.get_by_test_id("surface").wait_for()
+    colours = page.get_by_test_id("heat-map").locator("canvas")
+    first = settled(colours)
+    slider = page.get_by_test_id("replay-layer")  # the same slider, beside the layer that it colours
+    assert slider.input_value() == "0"
+    slider.fill(slider.get_attribute("max"))
+    page.wait_for_function(
+        f"() => document.querySelector('[data-testid=heat-map] canvas').toDataURL() !== {json.dumps(first)}"
+    )
+    assert page.get_by_test_id("replay").input_value() == slider.get_attribute("max")
+
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_test_id("biography").wait_for()
+    name = page.locator("#inspector h2").inner_text()
+    told = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "pondera", "weight", "signs", name, "--json"],
+            cwd=server.folder,
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    for key in ("initial", "final"):
+        assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(told[key], rel=1e-5)
+    shown = page.get_by_test_id("ablation").inner_text().replace("−", "-")
+    assert float(shown) == pytest.approx(told["ablation_loss_change"], rel=1e-3)
+    page.get_by_role("button", name="Its last update").click()
+    page.get_by_test_id("backprop").wait_for()
+
+
+def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, server):
+    page = browser.new_page()
+    start(page, server, "long", hidden_layers="4", epochs="5000000", learning_rate="0.00001")
+    page.get_by_test_id("network").wait_for()
+    before = steps(page)
+    server.kill()
+    time.sleep(1)
+    server.start()
+    page.goto("about:blank")
+    page.goto(server.address)
+    open_page(page, server, "run?run=long")
+    expect(page.get_by_test_id("activity")).to_have_text("running")
+    page.wait_for_function(
+        f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {before}"
+    )
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Explain it").wait_for()
+    page.close()
+
+
+def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server):
+    open_page(page, server, "runs")
+    rows = page.get_by_test_id("runs").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    for name in ("signs", "long"):
+        page.get_by_label(f"Lay {name} over others").check()
+    expect(page.get_by_text("They differ in")).to_be_visible()
+    expect(page.get_by_label("loss of the chosen runs").locator("svg")).to_be_visible()
+    page.get_by_label("Search").fill("signs")
+    expect(rows).to_have_count(1)
+    page.get_by_label("Search").fill("")
+    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
+    expect(rows).to_have_count(1)
+
+
+def test_checkpoints_are_opened_and_compared(page, server):
+    open_page(page, server, "checkpoints?file=old.safetensors")
+    expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
+    page.get_by_test_id("heat-map").wait_for()
+    page.get_by_label("Compare with").select_option("new.safetensors")
+    expect(page.get_by_test_id("verdict")).to_contain_text("1 of 2")
+    open_page(page, server, "checkpoints?folder=signs/snapshots")
+    page.get_by_test_id("timeline").wait_for()
+
+
+def test_layers_are_seen_before_their_values_are_read(page, server):
+    held = []
+    page.route("**/api/checkpoint?*", lambda route: held.append(route))
+    open_page(page, server, "checkpoints?file=old.safetensors")
+    expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
+    expect(page.get_by_text("every value once")).to_be_visible()
+    held[0].continue_()
+    page.get_by_test_id("heat-map").wait_for()
+    expect(page.get_by_text("every value once")).to_have_count(0)
+
+
+def test_an_explanation(page, server):
+    open_page(page, server, "explain?model=signs/model.safetensors")
+    page.get_by_role("button", name="Measure what matters").click()
+    page.get_by_test_id("importance").wait_for(timeout=2 * PATIENCE)
+    assert page.get_by_test_id("reliability").inner_text()
+    page.get_by_test_id("contributions").wait_for()
+    page.get_by_label("x, as a number").fill("3")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("What would be predicted:")).to_be_visible()
+
+
+@pytest.mark.parametrize("place", ["neuron", "train?example=iris", "runs", "run?run=signs", "checkpoints", "explain"])
+def test_nothing_keeps_anybody_out(page, server, place):
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        open_page(page, server, place)
+        page.wait_for_timeout(700)
+        found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
+        assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is wider than a telephone"
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_page_as_a_file_stands_by_itself(page, server, tmp_path):
+    open_page(page, server, "neuron")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save page").click()
+    content = Path(download.value.path()).read_text(encoding="utf-8")
+    assert "5.1" in content
+    assert "<script" not in content
+    assert not re.findall(r"(?:src|href)=\"(?:http|/)", content)

@@ -1,0 +1,97 @@
+import { useEffect, useState } from "preact/hooks";
+
+/** A sentence from the server that says what was wrong. */
+export class Problem extends Error {}
+
+async function answered(response: Response): Promise<unknown> {
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) {
+    const sentence = (body as { error?: string } | null)?.error;
+    throw new Problem(sentence ?? `The server answered ${response.status}. Is it still running?`);
+  }
+  return body;
+}
+
+async function send(method: string, path: string, body?: BodyInit, type?: string, signal?: AbortSignal): Promise<Response> {
+  try {
+    const headers: Record<string, string> = type ? { "content-type": type } : {};
+    return await fetch(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Problem("The server does not answer. Start pondera ui again and open the address that it prints.");
+  }
+}
+
+export type Query = Record<string, string | number | boolean>;
+
+export function address(path: string, query: Query = {}): string {
+  const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  return `/api/${path}${asked.size ? `?${asked}` : ""}`;
+}
+
+export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return (await answered(await send("GET", address(path, query), undefined, undefined, signal))) as T;
+}
+
+export async function post<T>(path: string, query: Query = {}, body?: unknown): Promise<T> {
+  const response = await send("POST", address(path, query), body === undefined ? undefined : JSON.stringify(body), "application/json");
+  return (await answered(response)) as T;
+}
+
+export async function remove<T>(path: string, query: Query = {}): Promise<T> {
+  return (await answered(await send("DELETE", address(path, query)))) as T;
+}
+
+export async function upload(file: File): Promise<{ name: string; bytes: number }> {
+  const response = await send("PUT", address("upload", { name: file.name }), file, "application/octet-stream");
+  return (await answered(response)) as { name: string; bytes: number };
+}
+
+export async function bytes(path: string, query: Query, signal?: AbortSignal): Promise<ArrayBuffer> {
+  const response = await send("GET", address(path, query), undefined, undefined, signal);
+  if (!response.ok) await answered(response);
+  return response.arrayBuffer();
+}
+
+export interface Answer<T> {
+  command: string;
+  answer: T;
+}
+
+/** Ask a command of Pondera's, and go on asking while it is worked on. */
+export async function ask<T>(path: string, query: Query, signal?: AbortSignal): Promise<Answer<T>> {
+  for (;;) {
+    const found = await get<Answer<T> | { working: true }>(path, query, signal);
+    if (!("working" in found)) return found;
+    signal?.throwIfAborted();
+  }
+}
+
+export interface Loading<T> {
+  value: T | null;
+  problem: string | null;
+  working: boolean;
+}
+
+/** Load something whenever what it depends on changes; what is old is dropped. */
+export function useLoading<T>(load: ((signal: AbortSignal) => Promise<T>) | null, on: readonly unknown[]): Loading<T> {
+  const [state, set] = useState<Loading<T>>({ value: null, problem: null, working: load !== null });
+  useEffect(() => {
+    if (!load) {
+      set({ value: null, problem: null, working: false });
+      return;
+    }
+    const control = new AbortController();
+    set((before) => ({ ...before, problem: null, working: true }));
+    load(control.signal).then(
+      (value) => control.signal.aborted || set({ value, problem: null, working: false }),
+      (error: unknown) => control.signal.aborted || set({ value: null, problem: sentence(error), working: false }),
+    );
+    return () => control.abort();
+  }, on);
+  return state;
+}
+
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

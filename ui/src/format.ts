@@ -1,0 +1,30 @@
+/** A number as people read it: up to so many digits that count, thousands apart, no needless zeros. */
+export function figure(value: number | null | undefined, digits = 4): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e15 || size < 1e-4) return value.toExponential(Math.max(digits - 2, 1)).replace("-", "−").replace("e+", "e");
+  const text = size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(digits)));
+  return text.replace("-", "−");
+}
+
+/** With its sign, for changes. */
+export function signed(value: number | null | undefined, digits = 4): string {
+  const text = figure(value, digits);
+  return value !== null && value !== undefined && value > 0 ? `+${text}` : text;
+}
+
+export function share(value: number | null | undefined, digits = 1): string {
+  return value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)} %`;
+}
+
+export function amount(size: number): string {
+  for (const [unit, one] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]] as const)
+    if (size >= one) return `${Number((size / one).toPrecision(3))} ${unit}`;
+  return `${size} bytes`;
+}
+
+export function when(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleString("en", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+}

@@ -1,0 +1,474 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { type Answer, ask, get, post, remove, sentence, useLoading } from "../api";
+import { figure, share, signed } from "../format";
+import { Chart, type Spec } from "../parts/chart";
+import { Bar, Card, Lead, ProblemLine, Slider, Waiting } from "../parts/common";
+import { go } from "../route";
+
+interface Input {
+  name: string;
+  importance: number | null;
+  interval: [number, number] | null;
+  methods: Record<string, number | null>;
+  group: string[];
+  verdict: string;
+}
+
+interface Effect {
+  name: string;
+  values: (number | string)[];
+  ordered: boolean;
+  mean: number[];
+  accumulated: number[] | null;
+}
+
+interface Explanation {
+  unit: string;
+  rows: number;
+  headline: string;
+  inputs: Input[];
+  tested: string;
+  methods: { name: string; title: string; kind: string; caveat: string; source: string; rows: number; seconds: number }[];
+  left_out: Record<string, string>;
+  reliability: { verdict: string; statement: string; skill: number | null; agreement: { median: number } | null; faithfulness: { advantage: number | null } | null };
+  weights_as_importance: { rank_correlation: number | null; interval: [number, number] | null; verdict: string; statement: string; reasons: string[] } | null;
+  effects: Effect[];
+}
+
+interface Model {
+  columns: { name: string; kind: string; values: string[] }[];
+  target: string;
+  task: string;
+}
+
+interface About {
+  about: { source: string | null };
+  settings: Record<string, unknown>;
+}
+
+/** Which columns matter to a model, and how far to believe it. */
+export function Explain({ query }: { query: URLSearchParams }) {
+  const files = useLoading((signal) => get<{ files: { name: string; kind: string }[] }>("files", {}, signal), []);
+  const examples = useLoading(() => get<{ examples: { name: string }[] }>("examples"), []);
+  const models = files.value?.files.filter((each) => each.name.endsWith("model.safetensors")) ?? [];
+  const tables = files.value?.files.filter((each) => each.kind === "table") ?? [];
+  const model = query.get("model") ?? "";
+  const [source, setSource] = useState(query.get("table") ? `table:${query.get("table")}` : query.get("example") ? `example:${query.get("example")}` : "");
+  useEffect(() => {
+    if (!model || source || !files.value) return;
+    const run = model.split("/").slice(0, -1).join("/");
+    void get<About>("run", { run }).then(
+      ({ settings }) => {
+        const table = String(settings["table"] ?? "").split("/").at(-1) ?? "";
+        const known = tables.find((each) => each.name.split("/").at(-1) === table);
+        setSource(settings["example"] ? `example:${String(settings["example"])}` : known ? `table:${known.name}` : "");
+      },
+      () => undefined,
+    );
+  }, [model, files.value]);
+  const asked: Record<string, string> | null = useMemo(() => {
+    const [kind, ...rest] = source.split(":");
+    const name = rest.join(":");
+    return model && kind && name ? { model, [kind]: name } : null;
+  }, [model, source]);
+  return (
+    <>
+      <Lead title="Explain" name="explain">
+        Which columns matter to a model, how they act, and how far that can be believed: measured on rows, by methods side by side.
+      </Lead>
+      <div class="stack">
+        {files.problem && <ProblemLine>{files.problem}</ProblemLine>}
+        <Card title="What is explained" sentence="Best on rows that the model never saw.">
+          <div class="fields">
+            <label class="field">
+              Model
+              <select
+                value={model}
+                onChange={(event) => {
+                  setSource("");
+                  go("explain", { model: event.currentTarget.value });
+                }}
+              >
+                <option value="">Choose …</option>
+                {models.map((each) => (
+                  <option key={each.name}>{each.name}</option>
+                ))}
+              </select>
+            </label>
+            <label class="field">
+              On the rows of
+              <select value={source} onChange={(event) => setSource(event.currentTarget.value)}>
+                <option value="">Choose …</option>
+                {tables.map((each) => (
+                  <option key={each.name} value={`table:${each.name}`}>
+                    {each.name}
+                  </option>
+                ))}
+                {examples.value?.examples.map((each) => (
+                  <option key={each.name} value={`example:${each.name}`}>
+                    example {each.name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          </div>
+        </Card>
+        {asked && <Whole key={JSON.stringify(asked)} asked={asked} />}
+        {asked && <OneRow key={`row ${JSON.stringify(asked)}`} asked={asked} />}
+      </div>
+    </>
+  );
+}
+
+function Whole({ asked }: { asked: Record<string, string> }) {
+  const [begun, begin] = useState(false);
+  const told = useLoading(begun ? (signal) => ask<Explanation>("explanation", asked, signal) : null, [begun]);
+  const stop = () => {
+    void remove("explanation", asked);
+    begin(false);
+  };
+  if (!begun)
+    return (
+      <div class="row">
+        <button type="button" class="primary" onClick={() => begin(true)}>
+          Measure what matters
+        </button>
+        <span class="quiet small">Ten methods are asked, and networks trained again from other starts: from seconds to some minutes.</span>
+      </div>
+    );
+  if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
+  if (!told.value)
+    return (
+      <div class="row">
+        <Waiting>Measuring: every method, on {asked["table"] ?? asked["example"]} …</Waiting>
+        <button type="button" onClick={stop}>
+          Cancel
+        </button>
+      </div>
+    );
+  return <Told told={told.value} />;
+}
+
+function Told({ told }: { told: Answer<Explanation> }) {
+  const found = told.answer;
+  const { reliability } = found;
+  const good = reliability.verdict === "reliable" || reliability.verdict === "good";
+  const most = Math.max(...found.inputs.map((each) => Math.max(each.importance ?? 0, each.interval?.[1] ?? 0)));
+  const shown = found.inputs.slice(0, 40);
+  return (
+    <>
+      <Card title="How far to believe it" command={told.command} exports={{ name: "reliability", json: () => reliability }}>
+        <div class={`verdict ${good ? "good" : /not|unreliable|no /.test(reliability.verdict) ? "bad" : "middling"}`} data-testid="reliability">
+          <strong>{reliability.verdict}</strong>
+          <span>{reliability.statement}</span>
+        </div>
+      </Card>
+      <Card
+        title="What matters"
+        sentence={
+          <>
+            Share of the importance by {found.headline}, with its interval, on {found.rows.toLocaleString("en")} rows. {found.tested}
+          </>
+        }
+        python={`pondera.explain(model, table)`}
+        exports={{ name: "importance", json: () => found, csv: () => [["column", "importance", "low", "high", "verdict"], found.inputs.map((each) => [each.name, each.importance, each.interval?.[0], each.interval?.[1], each.verdict])] }}
+      >
+        <div class="scroll">
+          <table data-testid="importance">
+            <thead>
+              <tr>
+                <th>column</th>
+                <th style={{ width: "45%" }}>importance</th>
+                <th class="number" />
+                <th>verdict</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((each) => (
+                <tr key={each.name}>
+                  <td class="name">{each.name}</td>
+                  <td>
+                    <Bar value={each.importance} most={most} interval={each.interval} />
+                  </td>
+                  <td class="number">{share(each.importance)}</td>
+                  <td class="quiet">{each.verdict}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+        {found.inputs.length > shown.length && <p class="quiet small">and {found.inputs.length - shown.length} more, in the exports</p>}
+      </Card>
+      <Methods found={found} />
+      {found.weights_as_importance && <Strength found={found} />}
+      <Effects found={found} />
+    </>
+  );
+}
+
+/** Methods side by side: of each column the share that each method gives it. */
+function Methods({ found }: { found: Explanation }) {
+  const shown = found.inputs.slice(0, 20);
+  const most = Math.max(...shown.flatMap((each) => Object.values(each.methods).map((value) => value ?? 0)));
+  const left = Object.entries(found.left_out);
+  return (
+    <Card
+      title="Methods side by side"
+      sentence="The stronger the colour, the larger the share. Methods that look at weights alone measure connection strength; the others measure importance on data."
+      exports={{ name: "methods", csv: () => [["column", ...found.methods.map((each) => each.name)], found.inputs.map((each) => [each.name, ...found.methods.map((method) => each.methods[method.name])])] }}
+    >
+      <div class="scroll">
+        <table class="methods">
+          <thead>
+            <tr>
+              <th />
+              {found.methods.map((each) => (
+                <th key={each.name} class="number" title={`${each.title}. ${each.caveat}`}>
+                  <span>{each.name.replaceAll("_", " ")}</span>
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((each) => (
+              <tr key={each.name}>
+                <td class="name">{each.name}</td>
+                {found.methods.map((method) => {
+                  const value = each.methods[method.name];
+                  return (
+                    <td key={method.name} class="number heat">
+                      <i style={{ opacity: value == null ? 0 : 0.7 * Math.max(0, value / most), background: method.kind === "strength" ? "var(--negative)" : "var(--positive)" }} />
+                      <span>{value == null ? "–" : (100 * value).toFixed(0)}</span>
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <div class="legend" style={{ marginTop: "0.6rem" }}>
+        <span>
+          <i style={{ background: "var(--negative)" }} />
+          connection strength, from weights alone
+        </span>
+        <span>
+          <i style={{ background: "var(--positive)" }} />
+          importance, from data; all in percent
+        </span>
+      </div>
+      {left.length > 0 && (
+        <details style={{ marginTop: "0.6rem" }}>
+          <summary>{left.length} methods were left out</summary>
+          <ul class="findings">
+            {left.map(([name, why]) => (
+              <li key={name}>
+                <b>{name.replaceAll("_", " ")}</b> {why}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </Card>
+  );
+}
+
+/** May large weights be read as important inputs here? Both, one against the other. */
+function Strength({ found }: { found: Explanation }) {
+  const method = found.methods.find((each) => each.kind === "strength" && found.inputs.some((input) => input.methods[each.name] != null));
+  const says = found.weights_as_importance;
+  const rows = useMemo(() => (method ? found.inputs.map((each) => ({ column: each.name, strength: 100 * (each.methods[method.name] ?? 0), importance: 100 * (each.importance ?? 0) })) : []), [found]);
+  if (!says) return null;
+  return (
+    <Card title="May I read weights as importance here?" exports={{ name: "strength-against-importance", picture: "svg", csv: () => [["column", "strength", "importance"], rows.map((row) => [row.column, row.strength, row.importance])] }}>
+      <div class="grid main-side">
+        <Chart spec={STRENGTH} rows={rows} label="Connection strength against importance, by column" height={300} />
+        <div class={`verdict ${says.verdict === "yes" ? "good" : says.verdict === "no" ? "bad" : "middling"}`}>
+          <strong>{says.verdict}</strong>
+          <p>{says.statement}</p>
+          <p class="quiet small">
+            Rank correlation {figure(says.rank_correlation, 2)}
+            {says.interval && `, from ${figure(says.interval[0], 2)} to ${figure(says.interval[1], 2)}`}.
+          </p>
+        </div>
+      </div>
+    </Card>
+  );
+}
+
+const STRENGTH: Spec = {
+  encoding: {
+    x: { field: "strength", type: "quantitative", axis: { title: "connection strength, % of all", format: ".3~g", tickCount: 5 } },
+    y: { field: "importance", type: "quantitative", axis: { title: "importance, % of all", format: ".3~g", tickCount: 5 } },
+  },
+  layer: [
+    { mark: { type: "point", filled: true, size: 60, opacity: 0.85 }, encoding: { tooltip: { field: "column" } } },
+    {
+      transform: [{ window: [{ op: "rank", as: "rank" }], sort: [{ field: "importance", order: "descending" }] }, { filter: "datum.rank <= 6" }],
+      mark: { type: "text", align: "left", dx: 7, dy: -6, fontSize: 11 },
+      encoding: { text: { field: "column" } },
+    },
+  ],
+};
+
+function Effects({ found }: { found: Explanation }) {
+  if (found.effects.length === 0) return null;
+  return (
+    <Card title="How the strongest act" sentence={`The ${found.unit} as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} exports={{ name: "dependence", json: () => found.effects }}>
+      <div class="multiples">
+        {found.effects.map((each) => (
+          <Dependence key={each.name} effect={each} />
+        ))}
+      </div>
+    </Card>
+  );
+}
+
+function Dependence({ effect }: { effect: Effect }) {
+  const rows = useMemo(() => effect.values.flatMap((value, k) => [{ value, at: effect.mean[k], of: "every row" }, ...(effect.accumulated ? [{ value, at: effect.accumulated[k], of: "rows as they are" }] : [])]), [effect]);
+  const numbers = effect.ordered && effect.values.every((value) => typeof value === "number");
+  const spec: Spec = useMemo(
+    () => ({
+      mark: numbers ? { type: "line" } : { type: "point", filled: true, size: 60 },
+      encoding: {
+        x: { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ".3~g" : "", labelLimit: 70 } },
+        y: { field: "at", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, format: ".3~g" } },
+        ...(numbers ? { strokeDash: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"], range: [[1, 0], [4, 3]] } } } : {}),
+        color: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"] } },
+      },
+    }),
+    [effect],
+  );
+  return (
+    <figure>
+      <h3>{effect.name}</h3>
+      <Chart spec={spec} rows={rows} label={`How ${effect.name} acts`} height={140} />
+    </figure>
+  );
+}
+
+interface RowTold {
+  row: number;
+  unit: string;
+  score: number;
+  baseline: number;
+  prediction: string | null;
+  contributions: { name: string; value: number | string | boolean | null; contribution: number; error: number }[];
+  change: { columns: string[]; before: unknown[]; after: unknown[]; prediction: string } | null;
+}
+
+const SLIDERS = 12;
+
+/** One row: what each column adds to its score, and what would be predicted if a value were another. */
+function OneRow({ asked }: { asked: Record<string, string> }) {
+  const [row, setRow] = useState(0);
+  const told = useLoading((signal) => ask<RowTold>("explanation", { ...asked, row }, signal), [row]);
+  const model = useLoading((signal) => get<Model>("model", { model: asked["model"] ?? "" }, signal), []);
+  const query = asked["table"] ? { file: asked["table"] } : { example: asked["example"] ?? "" };
+  const table = useLoading((signal) => get<{ columns: { name: string; kind: string; low: number | null; high: number | null; values: unknown[] }[]; rows: number }>("table", query, signal), []);
+  const [changed, setChanged] = useState<Record<string, number | string | boolean | null>>({});
+  const [now, setNow] = useState<{ prediction: string | number; probabilities: Record<string, number> | null } | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const found = told.value?.answer;
+  useEffect(() => {
+    setChanged({});
+  }, [found]);
+  useEffect(() => {
+    if (!found) return;
+    let gone = false;
+    const values = { ...Object.fromEntries(found.contributions.map((each) => [each.name, each.value])), ...changed };
+    post<typeof now>("prediction", {}, { model: asked["model"], values }).then(
+      (answer) => {
+        if (gone) return;
+        setNow(answer);
+        setProblem(null);
+      },
+      (error: unknown) => gone || setProblem(sentence(error)),
+    );
+    return () => {
+      gone = true;
+    };
+  }, [found, changed]);
+  const most = Math.max(...(found?.contributions ?? []).map((each) => Math.abs(each.contribution)), 0);
+  return (
+    <Card
+      title="One row, and what would be if"
+      sentence={found ? `What each column adds to the ${found.unit}: together with ${figure(found.baseline)}, where rows begin, they make ${figure(found.score)}.` : undefined}
+      right={
+        <label class="row small">
+          row
+          <input type="number" min="0" max={(table.value?.rows ?? 1) - 1} value={row} style={{ width: "5.5rem" }} onChange={(event) => setRow(Math.max(0, Math.round(Number(event.currentTarget.value)) || 0))} />
+        </label>
+      }
+      command={told.value?.command}
+      exports={{ name: `row-${row}`, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
+    >
+      {(told.problem ?? problem) && <ProblemLine>{told.problem ?? problem}</ProblemLine>}
+      {!found && !told.problem && <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
+      {found && (
+        <div class="grid two">
+          <div class="scroll">
+            <table data-testid="contributions">
+              <tbody>
+                {found.contributions.slice(0, 16).map((each) => (
+                  <tr key={each.name}>
+                    <td class="name">
+                      {each.name} <span class="quiet">{typeof each.value === "number" ? figure(each.value) : String(each.value)}</span>
+                    </td>
+                    <td style={{ width: "45%" }}>
+                      <Bar value={each.contribution} most={most} signed />
+                    </td>
+                    <td class={`number ${each.contribution < 0 ? "negative" : "positive"}`}>{signed(each.contribution, 3)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          <div class="stack">
+            <div>
+              <p class="quiet small">{Object.keys(changed).length ? "What would be predicted:" : "What is predicted:"}</p>
+              <p class="formula" data-testid="prediction">
+                <b>{typeof now?.prediction === "number" ? figure(now.prediction, 5) : (now?.prediction ?? "…")}</b>
+                {now?.probabilities && <span class="quiet"> {share(now.probabilities[String(now.prediction)])}</span>}
+              </p>
+              {found.change && (
+                <p class="quiet small">
+                  The nearest change that turns it into {found.change.prediction}: {found.change.columns.map((name, k) => `${name} from ${told4(found.change?.before[k])} to ${told4(found.change?.after[k])}`).join(", ")}.
+                </p>
+              )}
+            </div>
+            <div class="stack" style={{ gap: "0.35rem" }}>
+              {found.contributions.slice(0, SLIDERS).map((each) => {
+                const column = table.value?.columns.find((one) => one.name === each.name);
+                const value = changed[each.name] ?? each.value;
+                if (typeof each.value === "number" && column?.low != null && column.high != null)
+                  return <Slider key={each.name} name={each.name} label={each.name} value={Number(value)} low={column.low} high={column.high} onChange={(next) => setChanged({ ...changed, [each.name]: next })} />;
+                const options = model.value?.columns.find((one) => one.name === each.name)?.values ?? [];
+                if (options.length === 0) return null;
+                return (
+                  <label key={each.name} class="slider">
+                    <span>{each.name}</span>
+                    <select value={String(value)} onChange={(event) => setChanged({ ...changed, [each.name]: event.currentTarget.value })}>
+                      {options.map((option) => (
+                        <option key={option}>{option}</option>
+                      ))}
+                    </select>
+                  </label>
+                );
+              })}
+            </div>
+            <div class="row">
+              <button type="button" disabled={Object.keys(changed).length === 0} onClick={() => setChanged({})}>
+                Back to the row
+              </button>
+            </div>
+          </div>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function told4(value: unknown): string {
+  return typeof value === "number" ? figure(value) : String(value);
+}

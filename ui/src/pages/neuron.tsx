@@ -1,0 +1,208 @@
+import { useMemo, useState } from "preact/hooks";
+import { figure, signed } from "../format";
+import { ACTIVATIONS, descend, forward, type Neuron, type Step } from "../neuron";
+import { Card, Lead, Slider } from "../parts/common";
+import { ActivationCurve, Contributions, Plane } from "../parts/neuron-pictures";
+
+const EXAMPLE: Neuron = { inputs: [5, 2], weights: [0.7, 0.3], bias: 1, activation: "identity" };
+const MOST_INPUTS = 6;
+
+/** One neuron, with nothing hidden. */
+export function NeuronPage() {
+  const [neuron, set] = useState<Neuron>(EXAMPLE);
+  const [target, setTarget] = useState(4);
+  const [rate, setRate] = useState(0.01);
+  const [steps, setSteps] = useState<Step[]>([]);
+  const now = useMemo(() => forward(neuron), [neuron]);
+  const change = (part: Partial<Neuron>) => {
+    set({ ...neuron, ...part });
+    setSteps([]);
+  };
+  const replaced = (values: number[], at: number, value: number) => values.map((old, k) => (k === at ? value : old));
+  const list = (values: number[]) => values.map((value) => Number(value.toPrecision(8))).join(",");
+  const command =
+    `pondera neuron --inputs=${list(neuron.inputs)} --weights=${list(neuron.weights)} --bias=${Number(neuron.bias.toPrecision(8))}` +
+    (neuron.activation === "identity" ? "" : ` --activation=${neuron.activation}`);
+  const python = `Neuron([${list(neuron.weights).replaceAll(",", ", ")}], bias=${Number(neuron.bias.toPrecision(8))}${neuron.activation === "identity" ? "" : `, activation="${neuron.activation}"`})([${list(neuron.inputs).replaceAll(",", ", ")}])`;
+  const take = (count: number) => {
+    const taken: Step[] = [];
+    let from = neuron;
+    for (let k = 0; k < count; k++) {
+      const step = descend(from, target, rate);
+      if (![...step.after.weights, step.after.bias, step.lossAfter].every(Number.isFinite)) break;
+      taken.push(step);
+      from = step.after;
+    }
+    set(from);
+    setSteps([...steps, ...taken]);
+  };
+  const back = () => {
+    const last = steps.at(-1);
+    if (!last) return;
+    set(last.before);
+    setSteps(steps.slice(0, -1));
+  };
+  return (
+    <>
+      <Lead title="A neuron" name="neuron">
+        It multiplies every input by a weight, adds them up and adds a bias. Networks are nothing but many of these.
+      </Lead>
+      <div class="stack">
+        <Card
+          title="The arithmetic"
+          command={command}
+          python={python}
+          exports={{ name: "neuron", json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
+        >
+          <Formula neuron={neuron} sum={now.sum} output={now.output} />
+        </Card>
+        <div class="grid side">
+          <Card
+            title="Inputs and weights"
+            right={
+              <button type="button" class="plain" onClick={() => change(EXAMPLE)}>
+                Reset
+              </button>
+            }
+          >
+            <div class="stack">
+              {neuron.inputs.map((input, at) => (
+                <div class="stack" style={{ gap: "0.25rem" }} key={at}>
+                  <Slider name={`input ${at + 1}`} label={<>input {at + 1}</>} value={input} low={-10} high={10} step={0.1} onChange={(value) => change({ inputs: replaced(neuron.inputs, at, value) })} />
+                  <Slider name={`weight ${at + 1}`} label={<b>weight {at + 1}</b>} value={neuron.weights[at] ?? 0} low={-3} high={3} step={0.01} onChange={(value) => change({ weights: replaced(neuron.weights, at, value) })} />
+                </div>
+              ))}
+              <Slider name="bias" label={<b>bias</b>} value={neuron.bias} low={-10} high={10} step={0.1} onChange={(value) => change({ bias: value })} />
+              <div class="row spread">
+                <span class="row">
+                  <button type="button" disabled={neuron.inputs.length >= MOST_INPUTS} onClick={() => change({ inputs: [...neuron.inputs, 1], weights: [...neuron.weights, 0.5] })}>
+                    Add an input
+                  </button>
+                  <button type="button" disabled={neuron.inputs.length < 2} onClick={() => change({ inputs: neuron.inputs.slice(0, -1), weights: neuron.weights.slice(0, -1) })}>
+                    Remove
+                  </button>
+                </span>
+              </div>
+              <label class="field">
+                Activation: what is made of the sum
+                <select value={neuron.activation} onChange={(event) => change({ activation: event.currentTarget.value })}>
+                  {Object.entries(ACTIVATIONS).map(([name, each]) => (
+                    <option key={name} value={name}>
+                      {name}: {each.formula}
+                    </option>
+                  ))}
+                </select>
+              </label>
+            </div>
+          </Card>
+          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." exports={{ name: "contributions", picture: "svg" }}>
+            <Contributions neuron={neuron} now={now} />
+          </Card>
+        </div>
+        <div class="grid two">
+          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back: ${figure(now.slope)}.`} exports={{ name: "activation", picture: "svg" }}>
+            <ActivationCurve activation={neuron.activation} sum={now.sum} />
+          </Card>
+          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." exports={{ name: "plane", picture: "svg" }}>
+            <Plane neuron={neuron} />
+          </Card>
+        </div>
+        <Card
+          title="One step of gradient descent"
+          sentence="The loss is how far the output is from where it should be, squared. Each weight moves against its share of it."
+          exports={{
+            name: "gradient-descent",
+            json: () => steps,
+            csv: () => [["step", "loss", "output", ...neuron.weights.map((_, k) => `weight ${k + 1}`), "bias"], steps.map((step, k) => [k + 1, step.lossAfter, forward(step.after).output, ...step.after.weights, step.after.bias])],
+          }}
+        >
+          <div class="stack">
+            <div class="row">
+              <label class="field">
+                Right answer
+                <input type="number" step="any" value={target} onChange={(event) => setTarget(Number(event.currentTarget.value) || 0)} />
+              </label>
+              <label class="field">
+                Learning rate
+                <input type="number" step="any" min="0" value={rate} onChange={(event) => setRate(Number(event.currentTarget.value) || 0)} />
+              </label>
+              <span style={{ alignSelf: "end" }} class="row">
+                <button type="button" class="primary" onClick={() => take(1)}>
+                  Take a step
+                </button>
+                <button type="button" onClick={() => take(10)}>
+                  10 steps
+                </button>
+                <button type="button" disabled={steps.length === 0} onClick={back}>
+                  Back
+                </button>
+              </span>
+            </div>
+            <Arithmetic step={steps.at(-1) ?? descend(neuron, target, rate)} taken={steps.length} />
+          </div>
+        </Card>
+      </div>
+    </>
+  );
+}
+
+function Formula({ neuron, sum, output }: { neuron: Neuron; sum: number; output: number }) {
+  const plain = neuron.activation === "identity";
+  return (
+    <p class="formula" data-testid="formula">
+      {neuron.inputs.map((x, at) => (
+        <span key={at}>
+          {at > 0 && " + "}
+          {figure(x, 6)} · <b class={(neuron.weights[at] ?? 0) < 0 ? "negative" : "positive"}>{figure(neuron.weights[at], 6)}</b>
+        </span>
+      ))}
+      {neuron.bias < 0 ? " − " : " + "}
+      {figure(Math.abs(neuron.bias), 6)} = {plain ? <b class="equals" data-testid="output">{figure(output, 6)}</b> : figure(sum, 6)}
+      {!plain && (
+        <>
+          {", and "}
+          {neuron.activation}({figure(sum, 6)}) = <b class="equals" data-testid="output">{figure(output, 6)}</b>
+        </>
+      )}
+    </p>
+  );
+}
+
+/** A step written out, line by line: the last that was taken, or the one that would be. */
+function Arithmetic({ step, taken }: { step: Step; taken: number }) {
+  const f = (value: number) => figure(value, 5);
+  const around = (value: number) => (value < 0 ? `(${f(value)})` : f(value));
+  const { before, after, forward: now } = step;
+  const lines: [string, string, string][] = [
+    ["output", `${before.activation === "identity" ? "" : `${before.activation}(`}${before.inputs.map((x, k) => `${f(x)} · ${around(before.weights[k] ?? 0)}`).join(" + ")} + ${around(before.bias)}${before.activation === "identity" ? "" : ")"}`, f(now.output)],
+    ["loss", `(${f(now.output)} − ${around(step.target)})²`, f(step.loss)],
+    ["its slope in the output", `2 · (${f(now.output)} − ${around(step.target)})`, f(step.error)],
+    ["signal: its slope in the sum", `${f(step.error)} · ${around(now.slope)}`, f(step.signal)],
+    ...before.weights.flatMap((weight, k): [string, string, string][] => [
+      [`gradient of weight ${k + 1}`, `signal · input = ${f(step.signal)} · ${around(before.inputs[k] ?? 0)}`, f(step.gradients[k] ?? 0)],
+      [`weight ${k + 1}`, `${f(weight)} − ${f(step.rate)} · ${around(step.gradients[k] ?? 0)}`, f(after.weights[k] ?? 0)],
+    ]),
+    ["bias", `${f(before.bias)} − ${f(step.rate)} · ${around(step.signal)}`, f(after.bias)],
+    ["loss afterwards", `${signed(step.lossAfter - step.loss)}`, f(step.lossAfter)],
+  ];
+  return (
+    <div class="scroll">
+      <p class="quiet small" style={{ marginBottom: "0.4rem" }} aria-live="polite">
+        {taken === 0 ? "The step that would be taken:" : `Step ${taken}, which was taken:`}
+      </p>
+      <table class="arithmetic" data-testid="arithmetic">
+        <tbody>
+          {lines.map(([what, how, value]) => (
+            <tr key={what}>
+              <td>{what}</td>
+              <td>{how}</td>
+              <td class="number">
+                <b>{value}</b>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

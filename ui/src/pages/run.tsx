@@ -1,0 +1,269 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { get, post, sentence } from "../api";
+import { figure } from "../format";
+import { type Curves, type Epoch, isOn, type Pulse, useCurves, useLife, useSettled, usePulse } from "../live";
+import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Curves as CurveChart } from "../parts/curves";
+import { Inspector } from "../parts/inspector";
+import { MatrixCard } from "../parts/matrix-card";
+import { type Chosen, NetworkPicture } from "../parts/network-picture";
+import { SurfaceCard } from "../parts/surface";
+import { Transport } from "../parts/transport";
+import { to } from "../route";
+
+interface Run {
+  run: string;
+  metric: string;
+  about: { source: string | null; target: string | null; task: string | null };
+  tensors: Record<string, number[]>;
+  model: string | null;
+  settings: Record<string, unknown>;
+}
+
+/** A training as it goes on, and its whole life once it has ended. */
+export function RunPage({ run }: { run: string }) {
+  const { pulse, lost } = usePulse(run);
+  const [about, setAbout] = useState<Run | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const on = isOn(pulse);
+  useEffect(() => {
+    if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
+  }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
+  const curves = useCurves(run, pulse);
+  const command = async (what: "pause" | "continue" | "stop") => {
+    setProblem(null);
+    await post(`training/${what}`, { run }).catch((error: unknown) => setProblem(sentence(error)));
+  };
+  const two = about && (about.settings["columns"] === 2 || firstWidth(about) === 2);
+  return (
+    <>
+      <Lead
+        title={run}
+        name={run.replaceAll("/", "-")}
+        more={
+          <span class="row" data-live>
+            <Controls pulse={pulse} onCommand={(what) => void command(what)} />
+          </span>
+        }
+      >
+        {about?.about.target ? (
+          <>
+            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}.
+          </>
+        ) : (
+          "A training and the life of its weights."
+        )}
+      </Lead>
+      <div class="stack">
+        {problem && <ProblemLine>{problem}</ProblemLine>}
+        {lost && <ProblemLine>The server does not answer. If it was started again, open the address that it printed; training went on.</ProblemLine>}
+        {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
+        <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />
+        {pulse === null || (!pulse.there && on) ? (
+          <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
+        ) : !pulse.there ? (
+          <ProblemLine>There is no run of this name. Choose one on the page Runs.</ProblemLine>
+        ) : (
+          <Parts run={run} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
+        )}
+      </div>
+    </>
+  );
+}
+
+function firstWidth(about: Run): number {
+  return Object.values(about.tensors).find((shape) => shape.length === 2)?.[0] ?? 0;
+}
+
+function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what: "pause" | "continue" | "stop") => void }) {
+  if (!pulse) return null;
+  const { activity } = pulse;
+  return (
+    <>
+      <span class={`badge ${activity}`} data-testid="activity">
+        {activity === "ended" ? (pulse.state ?? "ended") : activity}
+      </span>
+      {activity === "running" && !pulse.saved && (
+        <button type="button" onClick={() => onCommand("pause")}>
+          Pause
+        </button>
+      )}
+      {activity === "paused" && (
+        <button type="button" onClick={() => onCommand("continue")}>
+          Continue
+        </button>
+      )}
+      {isOn(pulse) && (
+        <button type="button" onClick={() => onCommand("stop")}>
+          Stop
+        </button>
+      )}
+      {activity === "ended" && pulse.there && pulse.state !== "finished" && (
+        <button type="button" onClick={() => onCommand("continue")}>
+          Go on
+        </button>
+      )}
+    </>
+  );
+}
+
+function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curves | null; metric: string }) {
+  const last = curves?.epochs.at(-1);
+  const best = useMemo(() => {
+    const better = metric === "accuracy" ? Math.max : Math.min;
+    return (curves?.epochs ?? []).reduce<number | null>((found, { validation_metric: score }) => (score === null ? found : found === null ? score : better(found, score)), null);
+  }, [curves, metric]);
+  return (
+    <Figures
+      of={[
+        ["epochs", `${(pulse?.epochs ?? 0).toLocaleString("en")}${pulse?.planned ? ` of ${pulse.planned.toLocaleString("en")}` : ""}`],
+        ["steps", <span data-testid="steps">{(pulse?.steps ?? 0).toLocaleString("en")}</span>],
+        ["loss of training", figure(last?.training_loss)],
+        ["loss held out", figure(last?.validation_loss)],
+        [`${metric} held out`, figure(last?.validation_metric)],
+        [`best ${metric}`, figure(best)],
+        ["learning rate", figure(last?.learning_rate)],
+      ]}
+    />
+  );
+}
+
+function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; curves: Curves | null; about: Run | null; two: boolean }) {
+  const on = isOn(pulse);
+  const [whole, setWhole] = useState(false);
+  const life = useLife(run, pulse, whole);
+  const [at, setAt] = useState<number | null>(null);
+  const [playing, setPlaying] = useState(false);
+  const [chosen, choose] = useState<Chosen | null>(null);
+  const [findings, setFindings] = useState<Finding[] | null>(null);
+  const count = life?.frames.steps.length ?? 0;
+  const place = at === null ? count - 1 : Math.min(at, count - 1);
+  const step = life?.frames.steps[place] ?? 0;
+  useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
+    if (!pulse.recorded) return;
+    const found = await get<{ answer: { findings: Finding[] } }>("run/health", { run });
+    setFindings(found.answer.findings);
+  });
+  useEffect(() => {
+    if (!playing) return;
+    const timer = setInterval(() => {
+      setAt((now) => {
+        const next = (now ?? -1) + 1;
+        if (next >= count - 1) setPlaying(false);
+        return Math.min(next, count - 1);
+      });
+    }, Math.max(60, 5000 / Math.max(count, 1)));
+    return () => clearInterval(timer);
+  }, [playing, count]);
+  const name = run.replaceAll("/", "-");
+  const play = () => {
+    setWhole(true);
+    if (!playing && (at === null || at >= count - 1)) setAt(0);
+    setPlaying(!playing);
+  };
+  const transport = (id: string) => (
+    <Transport
+      {...{ id, place, count, playing }}
+      now={on ? at === null : null}
+      onPlay={play}
+      onTouch={() => setWhole(true)}
+      onMove={(to) => {
+        setWhole(true);
+        setPlaying(false);
+        setAt(to);
+      }}
+      onNow={() => {
+        setAt(null);
+        setWhole(false);
+        setPlaying(false);
+      }}
+    />
+  );
+  return (
+    <>
+      <div class={two ? "grid two" : "grid"}>
+        <Card
+          title="The network"
+          sentence={chosen ? undefined : "Choose a connection to see its life."}
+          right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
+          exports={{ name: `${name}-network-step-${step}`, picture: "canvas" }}
+        >
+          {life ? (
+            <>
+              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} inputs={life.drawing.inputs} height={two ? 420 : 400} />
+              {transport("replay")}
+            </>
+          ) : (
+            <Waiting>Waiting for the first recorded step …</Waiting>
+          )}
+        </Card>
+        {two && <SurfaceCard run={run} pulse={pulse} step={at === null ? null : step} />}
+      </div>
+      {chosen && life && <Inspector run={run} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {life && about && (
+        <MatrixCard run={run} pulse={pulse} tensors={about.tensors} step={step}>
+          {transport("replay-layer")}
+        </MatrixCard>
+      )}
+      <CurveCards name={name} run={run} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
+      <div class="grid two">
+        <Card title="Healthy or not" command={`pondera check ${run}`} exports={{ name: `${name}-health`, json: () => findings }}>
+          {findings ? <Findings of={findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
+        </Card>
+        <Card title="What came of it" command={about?.model ? `pondera show ${about.model}` : undefined}>
+          {about?.model && !on ? (
+            <div class="row">
+              <a class="button" href={to("explain", { model: about.model })}>
+                Explain it
+              </a>
+              <a class="button" href={to("checkpoints", { file: about.model })}>
+                Look at its weights
+              </a>
+              <a class="button" href={`/api/download?${new URLSearchParams({ file: about.model })}`} download>
+                model.safetensors
+              </a>
+            </div>
+          ) : (
+            <p class="empty">The model is saved when training has ended, or is stopped.</p>
+          )}
+        </Card>
+      </div>
+    </>
+  );
+}
+
+function CurveCards({ name, run, curves, metric, step }: { name: string; run: string; curves: Curves | null; metric: string; step: number | null }) {
+  const epochs = curves?.epochs ?? [];
+  const held = epochs.some((each) => each.validation_loss !== null);
+  const { x, training, validation, scores, rates } = useMemo(() => {
+    const of = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
+    return { x: epochs.map((each) => each.epoch + 1), training: of("training_loss"), validation: of("validation_loss"), scores: of("validation_metric"), rates: of("learning_rate") };
+  }, [curves]);
+  const norms = useMemo(() => {
+    const of = (at: 0 | 1 | 2 | 3) => (curves?.norms ?? []).map((each) => each[at]);
+    return { x: of(0), mean: of(1), low: of(2), high: of(3) };
+  }, [curves]);
+  const csv = (...fields: (keyof Epoch)[]) => (): [string[], unknown[][]] => [["epoch", ...fields], epochs.map((each) => [each.epoch + 1, ...fields.map((field) => each[field])])];
+  const marked = step === null ? null : (epochs.find((each) => each.step >= step)?.epoch ?? null);
+  return (
+    <>
+      <div class="grid two">
+        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv("training_loss", "validation_loss") }} command={`pondera runs ${run} --json`}>
+          <CurveChart scale="log" x="epoch" curves={[{ name: "training", colour: "positive", x, y: training }, ...(held ? [{ name: "held out", colour: "negative", x, y: validation }] : [])]} label="Loss by epoch" />
+        </Card>
+        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv("validation_metric") }}>
+          <CurveChart scale="linear" x="epoch" y={metric} curves={[{ name: metric, colour: "positive", x, y: scores }]} label={`${metric} by epoch`} />
+        </Card>
+      </div>
+      <div class="grid two">
+        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }}>
+          <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
+        </Card>
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }}>
+          <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
+        </Card>
+      </div>
+      {marked !== null && <p class="hidden">Replay is in epoch {marked + 1}.</p>}
+    </>
+  );
+}

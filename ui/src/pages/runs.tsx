@@ -1,0 +1,252 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { get, remove, sentence, useLoading } from "../api";
+import { figure } from "../format";
+import type { Curves } from "../live";
+import { Chart, type Spec } from "../parts/chart";
+import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
+import { to } from "../route";
+
+interface Overview {
+  run: string;
+  state: string;
+  activity: string;
+  began: string;
+  steps: number;
+  epochs: number;
+  settings: Record<string, unknown>;
+  losses: number[];
+  best: number | null;
+  metric: string;
+  problem: string | null;
+}
+
+interface Found {
+  runs: Overview[];
+  command: string;
+}
+
+const MOST_OVERLAID = 6;
+
+/** All runs of the folder: found, laid over each other, compared, put into the bin. */
+export function Runs() {
+  const [count, again] = useState(0);
+  const [search, setSearch] = useState("");
+  const [chosen, choose] = useState<string[]>([]);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [said, say] = useState("");
+  const found = useLoading((signal) => get<Found>("runs", {}, signal), [count]);
+  const runs = found.value?.runs ?? [];
+  useEffect(() => {
+    if (!runs.some((each) => ["running", "paused", "starting"].includes(each.activity))) return;
+    const timer = setTimeout(() => again(count + 1), 3000);
+    return () => clearTimeout(timer);
+  }, [found.value]);
+  const shown = runs.filter((each) => matches(each, search)).toReversed();
+  const toggle = (run: string) => choose(chosen.includes(run) ? chosen.filter((each) => each !== run) : [...chosen, run].slice(-MOST_OVERLAID));
+  const toBin = async (run: string) => {
+    setProblem(null);
+    try {
+      const { moved_to } = await remove<{ moved_to: string }>("run", { run });
+      say(`${run} is in the bin: ${moved_to}`);
+      choose(chosen.filter((each) => each !== run));
+      again(count + 1);
+    } catch (error) {
+      setProblem(sentence(error));
+    }
+  };
+  return (
+    <>
+      <Lead title="Runs" name="runs" more={<a class="button primary-link" href={to("train")}>Train</a>}>
+        Every training leaves a run behind, from this page or from a command line. Choose some to lay their curves over each other.
+      </Lead>
+      <div class="stack">
+        {(problem ?? found.problem) && <ProblemLine>{problem ?? found.problem}</ProblemLine>}
+        <Card
+          title="In this folder"
+          right={<input type="search" placeholder="Search names and settings" aria-label="Search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
+          command={found.value?.command}
+          exports={{ name: "runs", json: () => runs, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
+        >
+          {said && (
+            <p class="quiet" role="status">
+              {said}
+            </p>
+          )}
+          {!found.value && found.working ? (
+            <Waiting>Looking …</Waiting>
+          ) : shown.length === 0 ? (
+            <p class="empty">{runs.length ? "No run matches." : "No run is here yet. Train one."}</p>
+          ) : (
+            <div class="scroll">
+              <table data-testid="runs">
+                <thead>
+                  <tr>
+                    <th>
+                      <span class="hidden">lay over</span>
+                    </th>
+                    <th>run</th>
+                    <th>state</th>
+                    <th>began</th>
+                    <th class="number">epochs</th>
+                    <th class="number">steps</th>
+                    <th>loss</th>
+                    <th class="number">best</th>
+                    <th>
+                      <span class="hidden">delete</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {shown.map((each) => (
+                    <tr key={each.run} class={chosen.includes(each.run) ? "chosen" : ""}>
+                      <td>
+                        <input type="checkbox" aria-label={`Lay ${each.run} over others`} checked={chosen.includes(each.run)} onChange={() => toggle(each.run)} />
+                      </td>
+                      <td class="name">
+                        <a href={to("run", { run: each.run })}>{each.run}</a>
+                        {each.problem && <div class="grave small">{each.problem}</div>}
+                      </td>
+                      <td>
+                        <span class={`badge ${each.activity}`}>{each.activity === "ended" ? each.state : each.activity}</span>
+                      </td>
+                      <td class="quiet">{each.began.slice(5, 16).replace("T", " ")}</td>
+                      <td class="number">{each.epochs.toLocaleString("en")}</td>
+                      <td class="number">{each.steps.toLocaleString("en")}</td>
+                      <td>
+                        <Sparkline values={each.losses} />
+                      </td>
+                      <td class="number">{each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}</td>
+                      <td class="number">
+                        <button type="button" class="plain" onClick={() => void toBin(each.run)} disabled={each.activity !== "ended" && each.activity !== "failed"}>
+                          Bin
+                        </button>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </Card>
+        {chosen.length > 0 && <Overlay runs={runs.filter((each) => chosen.includes(each.run))} />}
+      </div>
+    </>
+  );
+}
+
+function matches(run: Overview, search: string): boolean {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = `${run.run} ${run.state} ${run.activity} ${JSON.stringify(run.settings)}`.toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+function Sparkline({ values }: { values: number[] }) {
+  if (values.length < 2) return <span class="quiet">–</span>;
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const points = values.map((value, at) => `${((at / (values.length - 1)) * 96 + 2).toFixed(1)},${(20 - ((value - low) / (high - low || 1)) * 16).toFixed(1)}`);
+  return (
+    <svg width="100" height="22" viewBox="0 0 100 22" role="img" aria-label={`from ${figure(values[0])} to ${figure(values.at(-1))}`}>
+      <polyline points={points.join(" ")} fill="none" stroke="var(--positive)" stroke-width="1.6" />
+    </svg>
+  );
+}
+
+function Overlay({ runs }: { runs: Overview[] }) {
+  const [of, setOf] = useState<"loss" | "metric">("loss");
+  const names = runs.map((each) => each.run).join("\n");
+  const found = useLoading(async (signal) => Promise.all(runs.map((each) => get<Curves>("run/curves", { run: each.run }, signal))), [names]);
+  const rows = useMemo(
+    () =>
+      (found.value ?? []).flatMap((curves, at) =>
+        curves.epochs
+          .map((each) => ({ run: runs[at]?.run ?? "", epoch: each.epoch + 1, value: of === "metric" ? each.validation_metric : (each.validation_loss ?? each.training_loss) }))
+          .filter((each) => each.value !== null),
+      ),
+    [found.value, of],
+  );
+  const settings = useMemo(() => differences(runs), [names]);
+  return (
+    <>
+      <Card
+        title="Laid over each other"
+        sentence="By epoch, on the rows held out where there are any."
+        right={
+          <span class="tabs">
+            <button type="button" class="chip" aria-pressed={of === "loss"} onClick={() => setOf("loss")}>
+              loss
+            </button>
+            <button type="button" class="chip" aria-pressed={of === "metric"} onClick={() => setOf("metric")}>
+              metric
+            </button>
+          </span>
+        }
+        exports={{ name: "overlay", picture: "svg", csv: () => [["run", "epoch", of], rows.map((row) => [row.run, row.epoch, row.value])] }}
+      >
+        {found.problem ? <ProblemLine>{found.problem}</ProblemLine> : <Chart spec={of === "loss" ? OVERLAID_LOSS : OVERLAID_METRIC} rows={rows} label={`${of} of the chosen runs`} height={260} />}
+      </Card>
+      {runs.length > 1 && (
+        <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." command={`pondera runs ${runs.map((each) => each.run).join(" ")}`}>
+          {settings.length === 0 ? (
+            <p class="empty">Nothing: they are the same training.</p>
+          ) : (
+            <div class="scroll">
+              <table>
+                <thead>
+                  <tr>
+                    <th>setting</th>
+                    {runs.map((each) => (
+                      <th key={each.run} class="number">
+                        {each.run}
+                      </th>
+                    ))}
+                  </tr>
+                </thead>
+                <tbody>
+                  {settings.map(([name, values]) => (
+                    <tr key={name}>
+                      <td>{name}</td>
+                      {values.map((value, at) => (
+                        <td key={at} class="number">
+                          {value}
+                        </td>
+                      ))}
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </Card>
+      )}
+    </>
+  );
+}
+
+/** The settings in which runs differ, with the value of each. */
+function differences(runs: Overview[]): [string, string[]][] {
+  const names = [...new Set(runs.flatMap((each) => Object.keys(each.settings)))];
+  return names
+    .map((name): [string, string[]] => [name, runs.map((each) => told(each.settings[name]))])
+    .filter(([, values]) => values.some((value) => value !== values[0]));
+}
+
+function told(value: unknown): string {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "object") return "name" in value ? String(value.name) : JSON.stringify(value);
+  return typeof value === "number" ? figure(value) : String(value);
+}
+
+function overlaid(scale: Record<string, unknown>): Spec {
+  return {
+    mark: { type: "line", clip: true },
+    encoding: {
+      x: { field: "epoch", type: "quantitative", axis: { grid: false, tickMinStep: 1 } },
+      y: { field: "value", type: "quantitative", scale, axis: { title: null, tickCount: 6, format: ".3~g" } },
+      color: { field: "run", type: "nominal" },
+    },
+  };
+}
+
+const OVERLAID_LOSS = overlaid({ type: "log", nice: false });
+const OVERLAID_METRIC = overlaid({ zero: false });

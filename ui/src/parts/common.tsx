@@ -1,0 +1,190 @@
+import type { ComponentChildren } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
+import { figure } from "../format";
+
+export interface Finding {
+  statement: string;
+  advice: string;
+  certainty: string;
+  rule: string;
+  where: string;
+  since?: number | null;
+}
+
+/** The top of a page: what it is about, and the page as a file to send to somebody. */
+export function Lead(props: { title: string; children?: ComponentChildren; name: string; more?: ComponentChildren }) {
+  return (
+    <div class="lead">
+      <div class="grow">
+        <h1>{props.title}</h1>
+        <p>{props.children}</p>
+      </div>
+      <div class="row">
+        {props.more}
+        <button type="button" onClick={() => saveSnapshot(props.name)} title="The page as it is now, in one file that stands by itself">
+          Save page
+        </button>
+      </div>
+    </div>
+  );
+}
+
+export interface Exports {
+  name: string;
+  picture?: "svg" | "canvas";
+  json?: () => unknown;
+  csv?: () => [readonly string[], readonly (readonly unknown[])[]];
+}
+
+/** One thing with a heading, a sentence on how to read it, its exports, and the command that gives the same. */
+export function Card(props: {
+  title: string;
+  sentence?: ComponentChildren;
+  right?: ComponentChildren;
+  command?: string | undefined;
+  python?: string | undefined;
+  exports?: Exports;
+  children: ComponentChildren;
+  id?: string;
+}) {
+  const place = useRef<HTMLElement>(null);
+  const { exports } = props;
+  return (
+    <section class="card" ref={place} id={props.id} aria-label={props.title}>
+      <header>
+        <h2>{props.title}</h2>
+        {props.right}
+        {props.sentence && <p>{props.sentence}</p>}
+      </header>
+      {props.children}
+      {(props.command || props.python || exports) && (
+        <div class="same">
+          {props.command && <Copy text={props.command} />}
+          {props.python && <Copy text={props.python} />}
+          <span class="grow" />
+          {exports?.picture === "svg" && (
+            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
+              SVG
+            </button>
+          )}
+          {exports?.picture && (
+            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
+              PNG
+            </button>
+          )}
+          {exports?.csv && (
+            <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
+              CSV
+            </button>
+          )}
+          {exports?.json && (
+            <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
+              JSON
+            </button>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** A line of code, and a button that copies it. */
+export function Copy({ text }: { text: string }) {
+  const [done, set] = useState(false);
+  const copy = () =>
+    void navigator.clipboard.writeText(text).then(() => {
+      set(true);
+      setTimeout(() => set(false), 1500);
+    });
+  return (
+    <span class="copy">
+      <code>{text}</code>
+      <button type="button" class="plain" onClick={copy} aria-label={`Copy ${text}`}>
+        {done ? "copied" : "copy"}
+      </button>
+    </span>
+  );
+}
+
+export function Waiting({ children }: { children: ComponentChildren }) {
+  return (
+    <p class="waiting" role="status">
+      {children}
+    </p>
+  );
+}
+
+export function ProblemLine({ children }: { children: ComponentChildren }) {
+  return (
+    <p class="problem" role="alert">
+      {children}
+    </p>
+  );
+}
+
+export function Figures({ of }: { of: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="figures">
+      {of.map(([word, value]) => (
+        <div key={word}>
+          <dt>{word}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+export function Findings({ of, none }: { of: readonly Finding[]; none: string }) {
+  if (of.length === 0) return <p class="empty">{none}</p>;
+  return (
+    <ul class="findings">
+      {of.map((each) => (
+        <li key={each.statement}>
+          <b>{each.statement}</b>
+          {each.advice} <span>{[each.rule, each.since ? `since step ${each.since.toLocaleString("en")}` : "", each.certainty].filter(Boolean).join(" · ")}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** A number with a slider and a field, both reachable by keys. */
+export function Slider(props: {
+  label: ComponentChildren;
+  name: string;
+  value: number;
+  low: number;
+  high: number;
+  step?: number;
+  onChange: (value: number) => void;
+}) {
+  const id = `slider-${props.name}`;
+  const change = (event: Event) => {
+    const value = Number((event.currentTarget as HTMLInputElement).value);
+    if (Number.isFinite(value)) props.onChange(value);
+  };
+  return (
+    <div class="slider">
+      <label for={id}>{props.label}</label>
+      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={change} />
+      <input type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={Number(props.value.toPrecision(6))} onChange={change} />
+    </div>
+  );
+}
+
+/** A bar from 0: to the right, or where values have signs, from the middle. */
+export function Bar(props: { value: number | null; most: number; signed?: boolean; interval?: readonly [number, number] | null; thin?: boolean }) {
+  const part = (value: number) => Math.max(-1, Math.min(1, props.most > 0 ? value / props.most : 0));
+  const place = (value: number) => (props.signed ? 50 + 50 * part(value) : 100 * Math.max(0, part(value)));
+  const value = props.value ?? 0;
+  const zero = props.signed ? 50 : 0;
+  const from = Math.min(zero, place(value));
+  return (
+    <span class={props.thin ? "bar thin" : "bar"} role="img" aria-label={figure(props.value)} style={{ display: "block" }}>
+      <i class={value < 0 ? "negative" : ""} style={{ left: `${from}%`, width: `${Math.abs(place(value) - zero)}%` }} />
+      {props.interval && <u style={{ left: `${place(props.interval[0])}%`, width: `${place(props.interval[1]) - place(props.interval[0])}%` }} />}
+    </span>
+  );
+}

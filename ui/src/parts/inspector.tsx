@@ -1,0 +1,248 @@
+import { useMemo, useState } from "preact/hooks";
+import { ask, get, useLoading } from "../api";
+import { figure, signed } from "../format";
+import type { Frames } from "../network";
+import { Chart, type Spec } from "./chart";
+import { Card, Figures, ProblemLine, Waiting } from "./common";
+import { type Chosen, nameOf } from "./network-picture";
+
+interface Life {
+  initial: number;
+  final: number;
+  initializer: { name: string } | null;
+  history: { step: number; value: number; gradient: number | null }[];
+  not_kept: { step: number; value: number }[];
+  moves: { from: number; to: number; change: number }[];
+  rank: number | null;
+  of: number | null;
+  ablation_loss_change: number;
+  gradient: number;
+  curvature: number;
+  rows_up: { row: number; gradient: number }[];
+  rows_down: { row: number; gradient: number }[];
+}
+
+interface Backprop {
+  what: string;
+  rows: number;
+  loss: number;
+  weight: {
+    gradient: number;
+    product: { activations: number[]; signals: number[]; factor: number };
+    update: { before: number; after: number; lines: { symbol: string; formula: string; value: number }[] };
+    trained: number | null;
+  };
+}
+
+interface Histogram {
+  step: number;
+  bins: { from: number; to: number; count: number }[];
+}
+
+/** All that is known of one connection: its life, its layer, what the network is without it, and its last update. */
+export function Inspector(props: { run: string; chosen: Chosen; step: number; steps: number[]; frames: Frames; saved: boolean; onClose: () => void }) {
+  const name = nameOf(props.chosen);
+  const [tab, setTab] = useState<"life" | "layer" | "update">("life");
+  return (
+    <Card
+      id="inspector"
+      title={name}
+      right={
+        <span class="row">
+          <span class="tabs">
+            {(["life", "layer", "update"] as const).map((each) => (
+              <button key={each} type="button" class="chip" aria-pressed={tab === each} onClick={() => setTab(each)}>
+                {{ life: "Its life", layer: "In its layer", update: "Its last update" }[each]}
+              </button>
+            ))}
+          </span>
+          <button type="button" class="plain" onClick={props.onClose} aria-label="Close">
+            ✕
+          </button>
+        </span>
+      }
+    >
+      {tab === "layer" ? <InLayer key={name} {...props} /> : !props.saved ? <SoFar {...props} /> : tab === "life" ? <Whole key={name} run={props.run} name={name} /> : <Update key={name} run={props.run} name={name} steps={props.steps} />}
+    </Card>
+  );
+}
+
+/** While training goes on: what was recorded so far, as far as it was fetched. */
+function SoFar({ frames, chosen }: { frames: Frames; chosen: Chosen }) {
+  const value = frames.values.at(-1)?.[chosen.at];
+  return (
+    <div>
+      <Figures of={[["now", figure(value, 6)]]} />
+      <p class="empty">Its whole life, what the network loses without it, and the arithmetic of its updates are told once training has ended.</p>
+    </div>
+  );
+}
+
+function Whole({ run, name }: { run: string; name: string }) {
+  const told = useLoading((signal) => ask<Life>("run/weight", { run, weight: name }, signal), [run, name]);
+  const life = told.value?.answer;
+  const rows = useMemo(
+    () => [...(life?.history ?? []).map((each) => ({ ...each, part: "kept" })), ...(life?.not_kept ?? []).map((each) => ({ ...each, part: "not kept" }))].map((each) => ({ ...each, after: each.step + 1 })),
+    [life],
+  );
+  if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
+  if (!life || !told.value) return <Waiting>Asking for its life: gradients that were not recorded are found by training once more …</Waiting>;
+  return (
+    <div class="stack" data-testid="biography">
+      <Figures
+        of={[
+          ["start", <span data-testid="initial">{figure(life.initial, 6)}</span>],
+          ["end", <span data-testid="final">{figure(life.final, 6)}</span>],
+          ["moved", signed(life.final - life.initial, 4)],
+          ["by size in its tensor", life.rank ? `${life.rank.toLocaleString("en")} of ${life.of?.toLocaleString("en")}` : "–"],
+          ["loss without it", <span data-testid="ablation">{signed(life.ablation_loss_change)}</span>],
+          ["its gradient now", signed(life.gradient, 3)],
+          ["drawn from", life.initializer?.name ?? "–"],
+        ]}
+      />
+      <div class="grid two">
+        <div>
+          <h3>Its value before each recorded step</h3>
+          <Chart spec={VALUES} rows={rows} label={`The value of ${name} by step`} height={190} />
+        </div>
+        <div class="scroll">
+          <h3>Its largest moves</h3>
+          <table>
+            <thead>
+              <tr>
+                <th>steps</th>
+                <th class="number">change</th>
+              </tr>
+            </thead>
+            <tbody>
+              {life.moves.map((move) => (
+                <tr key={move.from}>
+                  <td>
+                    {move.from.toLocaleString("en")} → {move.to.toLocaleString("en")}
+                  </td>
+                  <td class={`number ${move.change < 0 ? "negative" : "positive"}`}>{signed(move.change)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <p class="quiet small" style={{ marginTop: "0.6rem" }}>
+            Rows that would have it larger: {life.rows_up.slice(0, 5).map((each) => each.row).join(", ") || "none"}; smaller: {life.rows_down.slice(0, 5).map((each) => each.row).join(", ") || "none"}.
+          </p>
+        </div>
+      </div>
+      <p class="same">
+        <code>{told.value.command}</code>
+      </p>
+    </div>
+  );
+}
+
+const VALUES: Spec = {
+  encoding: { x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } } },
+  layer: [
+    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, format: ".3~g" } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
+    { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
+  ],
+};
+
+function InLayer({ run, chosen, step, frames }: { run: string; chosen: Chosen; step: number; frames: Frames }) {
+  const tensor = chosen.matrix.name;
+  const found = useLoading((signal) => get<Histogram>("run/histogram", { run, tensor, step }, signal), [run, tensor, step]);
+  const value = frames.values[frames.steps.indexOf(step)]?.[chosen.at];
+  if (found.problem) return <ProblemLine>{found.problem}</ProblemLine>;
+  if (!found.value) return <Waiting>Counting …</Waiting>;
+  const bins = found.value.bins.filter((bin) => Math.abs(bin.from) > 1e-6 || Math.abs(bin.to) > 1e-6);
+  const most = Math.max(...bins.map((bin) => bin.count / Math.max(bin.to - bin.from, 1e-9)), 1e-9);
+  const low = Math.min(...bins.map((bin) => bin.from), 0);
+  const high = Math.max(...bins.map((bin) => bin.to), 0);
+  const x = (at: number) => 10 + ((at - low) / (high - low || 1)) * 620;
+  const tallest = Math.sqrt(most);
+  return (
+    <div>
+      <p class="quiet small">
+        The weights of {tensor} before step {found.value.step.toLocaleString("en")}, as a density whose square root is drawn, and where this one is: {figure(value, 5)}.
+      </p>
+      <svg class="picture" viewBox="0 0 640 190" role="img" aria-label={`Histogram of ${tensor}`} style={{ maxWidth: "46rem" }}>
+        {bins.map((bin) => {
+          const height = (Math.sqrt(bin.count / Math.max(bin.to - bin.from, 1e-9)) / tallest) * 150;
+          return <rect key={bin.from} x={x(bin.from)} width={Math.max(x(bin.to) - x(bin.from) - 0.5, 0.8)} y={160 - height} height={height} fill={bin.to <= 0 ? "var(--negative)" : "var(--positive)"} opacity="0.8" />;
+        })}
+        <line x1="10" x2="630" y1="160" y2="160" stroke="var(--line)" />
+        {value !== undefined && <path d={`M${x(value)},8V166`} stroke="var(--ink)" stroke-width="2" />}
+        {[low, 0, high].map((at, k) => (
+          <text key={k} x={x(at)} y="180" font-size="12" fill="var(--quiet)" text-anchor={k === 0 ? "start" : k === 2 ? "end" : "middle"}>
+            {figure(at, 3)}
+          </text>
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function Update({ run, name, steps }: { run: string; name: string; steps: number[] }) {
+  const last = steps.length > 1 ? (steps.at(-1) as number) - 1 : 0;
+  const [step, setStep] = useState(Math.max(last, 0));
+  const told = useLoading((signal) => ask<Backprop>("run/backprop", { run, step, weight: name }, signal), [run, step, name]);
+  const found = told.value?.answer;
+  return (
+    <div class="stack">
+      <label class="field" style={{ maxWidth: "12rem" }}>
+        Step
+        <input type="number" min="0" value={step} onChange={(event) => setStep(Math.max(0, Math.round(Number(event.currentTarget.value)) || 0))} />
+      </label>
+      {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
+      {told.working && <Waiting>Training once more up to that step …</Waiting>}
+      {found && told.value && !told.working && (
+        <div data-testid="backprop">
+          <p class="quiet">
+            The gradient is what came in times the error signal that came back, summed over the {found.rows} rows of the batch: Σ input · signal = <b>{figure(found.weight.gradient, 6)}</b>. The largest products:
+          </p>
+          <p class="small mono">
+            {products(found).map(([activation, signal], k) => (
+              <span key={k}>
+                {k > 0 && " + "}
+                {figure(activation, 3)} · {figure(signal, 3)}
+              </span>
+            ))}
+            {found.weight.product.activations.length > 6 && " + …"}
+          </p>
+          <div class="scroll">
+            <table class="arithmetic">
+              <tbody>
+                {found.weight.update.lines.map((line) => (
+                  <tr key={line.symbol}>
+                    <td>{line.symbol}</td>
+                    <td>{line.formula}</td>
+                    <td class="number">
+                      <b>{figure(line.value, 7)}</b>
+                    </td>
+                  </tr>
+                ))}
+                {found.weight.trained !== null && (
+                  <tr>
+                    <td>what training made of it</td>
+                    <td />
+                    <td class="number">
+                      <b>{figure(found.weight.trained, 7)}</b>
+                    </td>
+                  </tr>
+                )}
+              </tbody>
+            </table>
+          </div>
+          <p class="same">
+            <code>{told.value.command}</code>
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function products(found: Backprop): [number, number][] {
+  const { activations, signals } = found.weight.product;
+  return activations
+    .map((each, k): [number, number] => [each, signals[k] ?? 0])
+    .sort((a, b) => Math.abs(b[0] * b[1]) - Math.abs(a[0] * a[1]))
+    .slice(0, 6);
+}
