@@ -6,7 +6,10 @@ import { Chart, type Spec } from "../parts/chart";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Inspector } from "../parts/inspector";
 import { type Chosen, NetworkPicture } from "../parts/network-picture";
+import { Transport, useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
+import { UnitInspector } from "../parts/unit-inspector";
+import type { Unit } from "../parts/units";
 import { to } from "../route";
 
 interface Run {
@@ -128,74 +131,46 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
   const on = isOn(pulse);
   const [whole, setWhole] = useState(false);
   const life = useLife(run, pulse, whole);
-  const [at, setAt] = useState<number | null>(null);
-  const [playing, setPlaying] = useState(false);
-  const [chosen, choose] = useState<Chosen | null>(null);
+  const [chosen, setChosen] = useState<Chosen | null>(null);
+  const [unit, setUnit] = useState<Unit | null>(null);
   const [findings, setFindings] = useState<Finding[] | null>(null);
   const count = life?.frames.steps.length ?? 0;
-  const place = at === null ? count - 1 : Math.min(at, count - 1);
+  const replay = useReplay(count);
+  const { at, place } = replay;
   const step = life?.frames.steps[place] ?? 0;
   useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
     const found = await get<{ answer: { findings: Finding[] } }>("run/health", { run });
     setFindings(found.answer.findings);
   });
-  useEffect(() => {
-    if (!playing) return;
-    const timer = setInterval(() => {
-      setAt((now) => {
-        const next = (now ?? -1) + 1;
-        if (next >= count - 1) setPlaying(false);
-        return Math.min(next, count - 1);
-      });
-    }, Math.max(60, 5000 / Math.max(count, 1)));
-    return () => clearInterval(timer);
-  }, [playing, count]);
   const name = run.replaceAll("/", "-");
-  const play = () => {
-    setWhole(true);
-    if (!playing && (at === null || at >= count - 1)) setAt(0);
-    setPlaying(!playing);
+  const choose = (next: Chosen | null) => {
+    setUnit(null);
+    setChosen(next);
+  };
+  const chooseUnit = (next: Unit | null) => {
+    setChosen(null);
+    setUnit(next);
   };
   return (
     <>
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"
-          sentence={chosen ? undefined : "Choose a connection to see its life."}
+          sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
           right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
           exports={{ name: `${name}-network-step-${step}`, picture: "canvas" }}
         >
           {life ? (
             <>
-              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} inputs={life.drawing.inputs} height={two ? 420 : 400} smooth />
-              <div class="transport">
-                <button type="button" onClick={play} aria-label={playing ? "Stop the replay" : "Replay"} disabled={count < 2 && !on}>
-                  {playing ? "❚❚" : "▶"}
-                </button>
-                <input
-                  type="range"
-                  aria-label="Recorded step"
-                  data-testid="replay"
-                  min={0}
-                  max={Math.max(count - 1, 0)}
-                  step={1}
-                  value={Math.max(place, 0)}
-                  onPointerDown={() => setWhole(true)}
-                  onInput={(event) => {
-                    setWhole(true);
-                    setPlaying(false);
-                    setAt(Number(event.currentTarget.value));
-                  }}
-                />
+              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} height={two ? 420 : 400} smooth />
+              <Transport replay={replay} count={count} disabled={count < 2 && !on} onTouch={() => setWhole(true)}>
                 {on ? (
-                  <button type="button" class="plain" disabled={at === null} onClick={() => { setAt(null); setWhole(false); setPlaying(false); }}>
+                  <button type="button" class="plain" disabled={at === null} onClick={() => { replay.show(null); setWhole(false); }}>
                     now
                   </button>
-                ) : (
-                  <span class="quiet small">{count} recorded</span>
-                )}
-              </div>
+                ) : null}
+              </Transport>
             </>
           ) : (
             <Waiting>Waiting for the first recorded step …</Waiting>
@@ -204,6 +179,7 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
         {two && <SurfaceCard run={run} pulse={pulse} step={at === null ? null : step} />}
       </div>
       {chosen && life && <Inspector run={run} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {unit && life && <UnitInspector run={run} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       <CurveCards name={name} run={run} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
       <div class="grid two">
         <Card title="Healthy or not" command={`pondera check ${run}`} exports={{ name: `${name}-health`, json: () => findings }}>

@@ -3,6 +3,7 @@ import { get, remove, sentence, useLoading } from "../api";
 import { figure } from "../format";
 import type { Curves } from "../live";
 import { Chart, type Spec } from "../parts/chart";
+import { Bin } from "../parts/bin";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
 import { to } from "../route";
 
@@ -47,7 +48,7 @@ export function Runs() {
     setProblem(null);
     try {
       const { moved_to } = await remove<{ moved_to: string }>("run", { run });
-      say(`${run} is in the bin: ${moved_to}`);
+      say(`${run} is in the bin: ${moved_to}. It can be put back below.`);
       choose(chosen.filter((each) => each !== run));
       again(count + 1);
     } catch (error) {
@@ -129,6 +130,13 @@ export function Runs() {
           )}
         </Card>
         {chosen.length > 0 && <Overlay runs={runs.filter((each) => chosen.includes(each.run))} />}
+        <Bin
+          on={count}
+          onRestored={(run, was) => {
+            say(run === was ? `${run} is back.` : `${was} is back as ${run}: another run has its name.`);
+            again(count + 1);
+          }}
+        />
       </div>
     </>
   );

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pondera.workbench.routes import checkpoints, explanations, files, runs, trainings
+from pondera.workbench.routes import bins, checkpoints, explanations, files, runs, trainings
 
-ROUTERS = (files.router, trainings.router, runs.router, checkpoints.router, explanations.router)
+ROUTERS = (files.router, trainings.router, runs.router, bins.router, checkpoints.router, explanations.router)
