@@ -55,7 +55,9 @@ def claim(folder: Path) -> IO[bytes]:
         else:
             sign(held)
             return held
-    raise RunError(f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder.")
+    raise RunError(
+        f"{folder}: another process is writing to this run. Wait until it has ended, or give another folder."
+    )
 
 
 def make_place(folder: Path, replace: bool) -> None:
