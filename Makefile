@@ -6,7 +6,7 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-un
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint types unit bench docs pictures lock clean
+.PHONY: help demo ui test lint types unit bench docs pictures screenshots lock clean
 
 help:  ## Show what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,6 +47,9 @@ docs: .venv/docs  ## Build the documentation into docs/_build.
 
 pictures: .venv/run  ## Draw the pictures of the README again.
 	$(BIN)/python docs/pictures.py
+
+screenshots: .venv/test ui  ## Photograph every page of the workbench, and renew its pictures in the documentation.
+	$(BIN)/python docs/screenshots.py
 
 lock: .venv/run  ## Resolve the dependencies again.
 	$(BIN)/pip install --quiet pip-tools
