@@ -36,7 +36,7 @@ unit: .venv/test ui
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 		(command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium >/dev/null) || \
 		echo 'There is no Chromium: the tests of the pages are left out.'
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv-bench/ready  ## Install the peers in an environment of their own and measure against them (DATA=folder of tables).
 	.venv-bench/bin/python -m benchmarks $(if $(DATA),--data $(DATA))

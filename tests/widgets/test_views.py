@@ -71,6 +71,8 @@ def test_a_replay_holds_the_weights_of_every_step(run):
     np.testing.assert_array_equal(values[-1], np.concatenate(last))
     assert (values[0] != values[-1]).any()
     assert widget.content["title"] == "line"
+    assert widget.content["inputs"] is None
+    assert pondera.widgets.replay(run, inputs=["a", "b"]).content["inputs"] == ["a", "b"]
 
 
 def test_a_long_life_is_thinned_out_between_its_ends(tmp_path):

@@ -14,10 +14,7 @@ import pytest
 
 from pondera.workbench.application import STATIC
 
-pytestmark = [
-    pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui"),
-    pytest.mark.xdist_group("hostile pages"),  # all are asked of one server, once
-]
+pytestmark = pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui")
 
 MAKE = runpy.run_path(str(Path(__file__).parents[1] / "weights" / "hostile" / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()

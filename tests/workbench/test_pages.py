@@ -27,7 +27,6 @@ PATIENCE = 30_000
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
     pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui"),
-    pytest.mark.xdist_group("pages"),
     pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
 ]
 

@@ -40,7 +40,6 @@ window.ready = true;
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
     pytest.mark.skipif(not BUNDLE.exists(), reason="the widgets are not built: make ui"),
-    pytest.mark.xdist_group("pages"),
     pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
 ]
 

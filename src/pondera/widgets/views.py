@@ -52,9 +52,6 @@ def network(network: Any, inputs: Sequence[str] | None = None) -> View:
     shown = [(name, value) for name, value in found.weights.items() if value.ndim == 2 and min(value.shape) > 0]
     if not shown:
         raise ArgumentError("The network has no matrix of weights that could be drawn.")
-    names = list(inputs) if inputs is not None else known
-    if names is not None and inputs is not None and len(names) != shown[0][1].shape[0]:
-        raise ArgumentError(f"inputs: expected {shown[0][1].shape[0]} names, one an input. Got {len(names)}.")
     places = [strongest(value) for _, value in shown]
     values = b"".join(v.reshape(-1)[p].astype("<f4").tobytes() for (_, v), p in zip(shown, places, strict=True))
     content = {
@@ -63,13 +60,13 @@ def network(network: Any, inputs: Sequence[str] | None = None) -> View:
             {"name": name, "shape": list(value.shape), "places": place.tolist()}
             for (name, value), place in zip(shown, places, strict=True)
         ],
-        "inputs": names,
+        "inputs": _names(inputs, known, shown[0][1].shape[0]),
         "steps": [],
     }
     return _view("network", content, values)
 
 
-def replay(run: str | os.PathLike[str] | Run, part: int = 0) -> View:
+def replay(run: str | os.PathLike[str] | Run, part: int = 0, inputs: Sequence[str] | None = None) -> View:
     """Return a widget that replays a run: the network at every recorded step, from its random start to its end.
 
     The step that is shown is the trait ``step``; setting it moves the replay. ``chosen`` is as of :func:`network`, and
@@ -81,6 +78,8 @@ def replay(run: str | os.PathLike[str] | Run, part: int = 0) -> View:
         The folder of a run, or what ``pondera.runs.open`` returns; one that goes on is shown as far as it came.
     part
         Which network of a population, from 0.
+    inputs
+        The names of its inputs; a run of ``pondera train`` knows them.
 
     Raises
     ------
@@ -102,8 +101,8 @@ def replay(run: str | os.PathLike[str] | Run, part: int = 0) -> View:
 
     if isinstance(run, str | os.PathLike):
         with runs.open(run) as opened:
-            return _replay(opened, part)
-    return _replay(run, part)
+            return _replay(opened, part, inputs)
+    return _replay(run, part, inputs)
 
 
 def importance(explanation: Explanation | Mapping[str, Any]) -> View:
@@ -136,7 +135,7 @@ def importance(explanation: Explanation | Mapping[str, Any]) -> View:
     return _view("importance", _plain({name: told[name] for name in wanted}), b"")
 
 
-def _replay(run: Run, part: int) -> View:
+def _replay(run: Run, part: int, inputs: Sequence[str] | None) -> View:
     import base64
 
     import numpy as np
@@ -153,7 +152,7 @@ def _replay(run: Run, part: int) -> View:
     content = {
         "title": run.folder.resolve().name,
         "matrices": [each.to_json() for each in matrices],
-        "inputs": _input_names(run.folder, matrices[0].shape[0]),
+        "inputs": _names(inputs, _input_names(run.folder), matrices[0].shape[0]),
         "steps": shown,
     }
     return _view("network", content, base64.b64decode(frames(run, matrices, shown, part)))
@@ -187,15 +186,23 @@ def _network_of(thing: Any) -> tuple[Any, list[str] | None]:
     return found, None
 
 
-def _input_names(folder: Path, count: int) -> list[str] | None:
+def _names(given: Sequence[str] | None, known: list[str] | None, count: int) -> list[str] | None:
+    """Return the names of the first units that are drawn: those that were given, else those of the model that fit."""
+    if given is None:
+        return known if known is not None and len(known) == count else None
+    if len(given) != count:
+        raise ArgumentError(f"inputs: expected {count} names, one an input. Got {len(given)}.")
+    return list(given)
+
+
+def _input_names(folder: Path) -> list[str] | None:
     """Return the names of a run's inputs, once its model is there."""
     from pondera.model.file import load
 
     try:
-        names = [each.name for each in load(folder / "model.safetensors")[0].encoding.inputs]
+        return [each.name for each in load(folder / "model.safetensors")[0].encoding.inputs]
     except PonderaError:
         return None
-    return names if len(names) == count else None
 
 
 def _plain(value: Any) -> Any:

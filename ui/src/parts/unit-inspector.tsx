@@ -30,7 +30,8 @@ interface Told {
 
 /** All that is known of one unit: its connections, its place in its layer, the loss without it, and the life of its bias. */
 export function UnitInspector(props: { run: string; unit: Unit; matrices: Matrix[]; inputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
-  const { run, unit, matrices, inputs, step } = props;
+  const { run, unit, matrices, step } = props;
+  const inputs = props.inputs?.length === matrices[0]?.shape[0] ? props.inputs : null;
   const name = nameOfUnit(matrices, unit);
   const found = useLoading((signal) => get<Now>("run/unit/strengths", { run, ...unit, step }, signal), [run, name, step]);
   const now = found.value;
