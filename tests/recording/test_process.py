@@ -79,6 +79,21 @@ def test_all_weights_of_a_step(tmp_path):
             run.weights_at("layers.0.weight", 77)
 
 
+def test_all_weights_of_a_step_of_a_network_too_large_to_follow_every_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.recording.followed.ALL", 2)
+    monkeypatch.setattr("pondera.recording.followed.SAMPLE", 1)
+    monkeypatch.setattr("pondera.recording.followed.FEWEST", 1)
+    fitted = train(tmp_path, 5)
+    with Run(tmp_path) as run:
+        steps = run.recorded("layers.0.weight")
+        assert steps == list(run.snapshots())
+        found = run.tensor_at("layers.0.weight", steps[-1])
+        assert (found.shape, found.dtype) == (fitted.network.weights["layers.0.weight"].shape, "float32")
+        assert found.values().tolist() == run.weights_at("layers.0.weight", steps[-1]).tolist()
+        with pytest.raises(ArgumentError, match="was not recorded at step 77"):
+            run.tensor_at("layers.0.weight", 77)
+
+
 def test_an_initializer_without_options_has_a_name(tmp_path):
     network = pondera.Network.create(1, pondera.Dense(1, weight="he_normal"))
     with Recorder(tmp_path, "full") as recorder:

@@ -132,6 +132,15 @@ def picture(page):
     return page.get_by_test_id("network").locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
+def settled(canvas):
+    """A picture, once it has stopped changing."""
+    seen = ""
+    while seen != (now := canvas.evaluate("canvas => canvas.toDataURL()")):
+        seen = now
+        time.sleep(0.5)
+    return seen
+
+
 def test_the_address_keeps_no_token(page, server):
     open_page(page, server, "neuron")
     assert "token" not in page.url
@@ -186,6 +195,15 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
         f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}"
     )
     page.get_by_test_id("surface").wait_for()
+    colours = page.get_by_test_id("heat-map").locator("canvas")
+    first = settled(colours)
+    slider = page.get_by_test_id("replay-layer")  # the same slider, beside the layer that it colours
+    assert slider.input_value() == "0"
+    slider.fill(slider.get_attribute("max"))
+    page.wait_for_function(
+        f"() => document.querySelector('[data-testid=heat-map] canvas').toDataURL() !== {json.dumps(first)}"
+    )
+    assert page.get_by_test_id("replay").input_value() == slider.get_attribute("max")
 
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")
@@ -319,6 +337,17 @@ def test_checkpoints_are_opened_and_compared(page, server):
     expect(page.get_by_test_id("verdict")).to_contain_text("1 of 2")
     open_page(page, server, "checkpoints?folder=signs/snapshots")
     page.get_by_test_id("timeline").wait_for()
+
+
+def test_layers_are_seen_before_their_values_are_read(page, server):
+    held = []
+    page.route("**/api/checkpoint?*", lambda route: held.append(route))
+    open_page(page, server, "checkpoints?file=old.safetensors")
+    expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
+    expect(page.get_by_text("every value once")).to_be_visible()
+    held[0].continue_()
+    page.get_by_test_id("heat-map").wait_for()
+    expect(page.get_by_text("every value once")).to_have_count(0)
 
 
 def test_an_explanation(page, server):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+
+from pondera.recording.process import writer_of
+from pondera.recording.run import Run
 
 
 def ask(client, path, **query):
@@ -102,9 +106,10 @@ def test_what_is_no_table_and_no_weights_is_not_kept(client, folder, name, conte
     assert "must not be printed" not in capfd.readouterr().out
 
 
-def test_hostile_files_in_the_folder_are_a_sentence(client, folder):
+@pytest.mark.parametrize("route", ["checkpoint", "contents"])
+def test_hostile_files_in_the_folder_are_a_sentence(client, folder, route):
     (folder / "evil.pt").write_bytes(pickle.dumps(Evil()))
-    answer = client.get("/api/checkpoint", params={"file": "evil.pt"})
+    answer = client.get(f"/api/{route}", params={"file": "evil.pt"})
     assert answer.status_code == 400
     assert "evil.pt" in answer.json()["error"]
 
@@ -135,6 +140,16 @@ def test_a_checkpoint_is_read_as_the_command_reads_it(client, folder):
     assert any("NaN" in each["statement"] for each in found["answer"]["findings"])
 
 
+def test_contents_are_what_the_reading_says_of_names_and_shapes(client):
+    first = client.get("/api/contents", params={"file": "weights.safetensors"}).json()
+    whole = ask(client, "checkpoint", file="weights.safetensors")["answer"]
+    assert (first["format"], first["bytes"]) == (whole["format"], whole["bytes"])
+    for kind in ("tensors", "layers"):
+        assert first[kind] == [
+            {name: found[name] for name in each} for each, found in zip(first[kind], whole[kind], strict=True)
+        ]
+
+
 def test_names_that_look_like_options_are_names(client, folder):
     (folder / "--help.safetensors").write_bytes((folder / "weights.safetensors").read_bytes())
     assert ask(client, "checkpoint", file="--help.safetensors")["answer"]["format"] == "safetensors"
@@ -155,6 +170,7 @@ def test_names_that_look_like_options_are_names(client, folder):
         {"run": "a", "example": "iris", "test": "nothing.csv"},
         {"run": "a", "example": "iris", "test": "../secret.csv"},
         {"run": "a", "example": "iris", "seeds": 0},
+        {"run": "a", "example": "iris", "drop": ["a\0b"]},
         [],
         None,
     ],
@@ -209,6 +225,8 @@ def test_the_life_of_a_training(client, folder):
     assert started.json()["command"].startswith("pondera train signs.csv --target=kind --recipe=plain")
     assert client.post("/api/training", json=wanted).status_code == 400  # it is going on
     wait_for(client, "signs", "running")
+    if hasattr(os, "getpriority"):  # the page comes first
+        assert os.getpriority(os.PRIO_PROCESS, writer_of(folder / "signs")) > os.getpriority(os.PRIO_PROCESS, 0)
     until(lambda: client.get("/api/run/curves", params={"run": "signs"}).json().get("epochs"))
     assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] == "paused"
     time.sleep(1)
@@ -234,6 +252,18 @@ def test_the_life_of_a_training(client, folder):
         check=True,
     )
     assert found["answer"] == json.loads(told.stdout)
+    asked = {"run": "signs", "tensor": "layers.0.weight"}
+    matrix = client.get("/api/run/matrix", params=asked).json()
+    assert (matrix["shape"], matrix["steps"][0]) == ([2, 6], 0)
+    piece = {"step": matrix["steps"][-1], "top": 0, "bottom": 2, "left": 0, "right": 6, "down": 2, "across": 6}
+    tile = np.frombuffer(client.get("/api/run/tile", params=asked | piece).content, "<f4").reshape(2, 6)
+    assert np.abs(tile).max() <= matrix["most"]
+    with Run(folder / "signs") as run:
+        assert tile.tolist() == run.weights_at("layers.0.weight", matrix["steps"][-1]).tolist()
+    assert client.get("/api/run/tile", params=asked | piece | {"step": 10**9}).status_code == 400
+    epochs = client.get("/api/run/curves", params={"run": "signs"}).json()["epochs"]
+    later = client.get("/api/run/curves", params={"run": "signs", "epoch": epochs[2]["epoch"]}).json()["epochs"]
+    assert later == epochs[2:]
     first = client.get("/api/run/histogram", params={"run": "signs", "tensor": "layers.0.weight", "step": 0}).json()
     assert sum(each["count"] for each in first["bins"]) == 12
     surface = ask(client, "run/surface", run="signs", steps=3, grid=8)["answer"]

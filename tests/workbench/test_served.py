@@ -24,6 +24,7 @@ OUTSIDE = [
 
 ASKED = [
     ("table", "file", {}),
+    ("contents", "file", {}),
     ("checkpoint", "file", {}),
     ("download", "file", {}),
     ("tensor", "file", {"tensor": "fc.bias"}),
@@ -36,6 +37,12 @@ ASKED = [
     ("run", "run", {}),
     ("run/curves", "run", {}),
     ("run/weight", "run", {"weight": "a[0]"}),
+    ("run/matrix", "run", {"tensor": "a"}),
+    (
+        "run/tile",
+        "run",
+        {"tensor": "a", "step": 0, "top": 0, "bottom": 1, "left": 0, "right": 1, "down": 1, "across": 1},
+    ),
 ]
 
 

@@ -80,14 +80,17 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
   }, [value]);
 }
 
-/** Milliseconds between two looks at the curves: charts are slower to draw than the network, which is to move. */
-const CHARTS = 1500;
+/** Milliseconds between two looks at the curves. */
+const CURVES = 1000;
 
-/** The curves of a run, fetched again as it goes on. */
+/** The curves of a run, and what is new of them as it goes on. */
 export function useCurves(run: string, pulse: Pulse | null): Curves | null {
   const [curves, set] = useState<Curves | null>(null);
-  useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CHARTS, async () => {
-    if (pulse?.there) set(await get<Curves>("run/curves", { run }));
+  useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CURVES, async () => {
+    if (!pulse?.there) return;
+    const known = curves && curves.epochs.length <= (pulse.epochs ?? 0) ? curves.epochs : [];
+    const found = await get<Curves>("run/curves", { run, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
+    set({ ...found, epochs: [...known, ...found.epochs] });
   });
   return curves;
 }

@@ -20,12 +20,11 @@ from pondera.reading.spectrum.spectrum import Spectrum, spectra_of
 from pondera.reading.statistics import QUANTILES, Statistics, statistics_of_all
 from pondera.reading.units.units import Units, units_of
 from pondera.weights.collection import Weights
-from pondera.weights.layers import Layer
+from pondera.weights.layers import Layer, is_constant
 from pondera.weights.naming.assembly import layers_of
 from pondera.weights.open import open as open_weights
 from pondera.weights.tensor import Array, Tensor
 
-WHOLE = ("int", "uint", "bool")  # how the names of their dtypes begin
 SHOWN = 40  # layers that a notebook shows
 
 Progress = Callable[[str, int, int, str], None]
@@ -229,7 +228,7 @@ def read(
             spectra.get(layer.name, {}),
         )
         for layer in layers
-        if not _is_constant(layer, opened)
+        if not is_constant(layer, opened)
     )
     main = {name: roles["weight"] for name, roles in units.items() if "weight" in roles}
     main_spectra = {name: roles["weight"] for name, roles in spectra.items() if "weight" in roles}
@@ -253,17 +252,6 @@ def _within(layer: Layer, weights: Weights) -> Layer | None:
         return layer
     axes = {role: each for role, each in layer.axes.items() if role in kept}
     return replace(layer, tensors=kept, axes=axes) if kept else None
-
-
-def _is_constant(layer: Layer, weights: Weights) -> bool:
-    """Whether what no operation of an ONNX graph knows as weights holds whole numbers, or a single value, only."""
-    tensors = [weights[name] for name in layer.tensors.values()]
-    return (
-        weights.format.startswith("ONNX")
-        and layer.kind == "unknown"
-        and all(tensor.count <= 1 or tensor.dtype.startswith(WHOLE) for tensor in tensors)
-        and not {"packed", "scales"} & set(layer.tensors)
-    )
 
 
 def _statistics(weights: Weights, show: Progress) -> dict[str, Statistics]:

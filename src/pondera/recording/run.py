@@ -17,7 +17,9 @@ from pondera.choice import unknown
 from pondera.errors import ArgumentError, RunError
 from pondera.recording import schema
 from pondera.recording.figures import TensorFigures, UnitFigures
-from pondera.weights.safetensors import read
+from pondera.weights.mapped import map_file
+from pondera.weights.safetensors import open_safetensors
+from pondera.weights.tensor import Mapped, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -158,9 +160,11 @@ class Run:
         losses, rates, norms = np.concatenate(figures, axis=1).astype(np.float64)
         return Steps(np.concatenate(first), losses, rates, norms)
 
-    def epochs(self, part: int = 0) -> list[dict[str, Any]]:
-        """Return the figures of every epoch: losses, metric, learning rate, seconds, and the step it ended after."""
-        rows = self.database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch", (part,))
+    def epochs(self, part: int = 0, first: int = 0) -> list[dict[str, Any]]:
+        """Return the figures of epochs from one on: losses, metric, learning rate, seconds, the step it ended after."""
+        rows = self.database.execute(
+            "SELECT figures FROM epochs WHERE part = ? AND epoch >= ? ORDER BY epoch", (part, first)
+        )
         return [json.loads(figures) for (figures,) in rows]
 
     def tensors(self, part: int = 0) -> dict[str, tuple[int, ...]]:
@@ -252,8 +256,11 @@ class Run:
         rows = self.database.execute("SELECT step FROM weights WHERE tensor = ? ORDER BY step", (number,))
         return [step for (step,) in rows]
 
-    def weights_at(self, name: str, step: int, part: int = 0) -> Array:
-        """Return a tensor as it was just before one of the steps that :meth:`recorded` gives, in its own shape.
+    def tensor_at(self, name: str, step: int, part: int = 0) -> Tensor:
+        """Return a tensor as it was just before one of the steps that :meth:`recorded` gives.
+
+        Of a file of all weights nothing is read but what is asked for, so that a piece of a large matrix takes no
+        longer than one of a small one.
 
         Raises
         ------
@@ -266,10 +273,20 @@ class Run:
                 "SELECT weights FROM weights WHERE tensor = ? AND step = ?", (number, step)
             ).fetchone()
             if found is not None:
-                return np.frombuffer(found[0], dtype).reshape(shape)
+                return Tensor(name, shape, dtype.name, Mapped(memoryview(found[0]), 0, dtype, math.prod(shape)))
         elif step in (files := self.snapshots(part)):
-            return np.asarray(read(files[step])[0][name])
+            return _in_file(files[step], name)
         raise ArgumentError(f"{self.folder}: {name} was not recorded at step {step}. Ask for a step that was.")
+
+    def weights_at(self, name: str, step: int, part: int = 0) -> Array:
+        """Return what :meth:`tensor_at` gives as an array in its own shape.
+
+        Raises
+        ------
+        ArgumentError
+            As of that.
+        """
+        return self.tensor_at(name, step, part).values()
 
     def kept(self, part: int = 0) -> int:
         """Return after how many steps the weights were taken that were kept."""
@@ -281,7 +298,7 @@ class Run:
         return {step: self.folder / file for step, file in rows}
 
     def _from_snapshots(self, name: str, index: tuple[int, ...], part: int) -> WeightHistory:
-        found = {step: float(read(path)[0][name][index]) for step, path in self.snapshots(part).items()}
+        found = {step: float(_in_file(path, name).values()[index]) for step, path in self.snapshots(part).items()}
         return WeightHistory(
             np.array(list(found), np.int64),
             np.array(list(found.values())),
@@ -303,6 +320,10 @@ class Run:
         if isinstance(source, str):  # a choice without options is written as its name
             source = {"name": source}
         return number, tuple(json.loads(shape)), np.dtype(dtype), source, chosen
+
+
+def _in_file(path: Path, name: str) -> Tensor:
+    return open_safetensors(path, map_file(path))[name]
 
 
 def _natural(name: str) -> list[Any]:

@@ -34,6 +34,9 @@ STATE = ("mean", "variance", "counter", "buffer")
 OUTPUTS, INPUTS, KERNEL, STACK = "outputs", "inputs", "kernel", "stack"
 """Axes: units that are led to; what leads to them; places of a convolution's kernel; matrices of one shape, stacked."""
 
+WHOLE = ("int", "uint", "bool")
+"""How the names of dtypes begin that are whole numbers."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -108,3 +111,14 @@ class Layer:
         """Return the axes of a role's tensor in the order stack, outputs, inputs, kernel."""
         axes = self.axes[role]
         return tuple(sorted(range(len(axes)), key=lambda at: (STACK, OUTPUTS, INPUTS, KERNEL).index(axes[at])))
+
+
+def is_constant(layer: Layer, weights: Weights) -> bool:
+    """Whether what no operation of an ONNX graph knows as weights holds whole numbers, or a single value, only."""
+    tensors = [weights[name] for name in layer.tensors.values()]
+    return (
+        weights.format.startswith("ONNX")
+        and layer.kind == "unknown"
+        and all(tensor.count <= 1 or tensor.dtype.startswith(WHOLE) for tensor in tensors)
+        and not {"packed", "scales"} & set(layer.tensors)
+    )

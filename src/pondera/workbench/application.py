@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,7 +47,9 @@ def application(folder: Path) -> FastAPI:
             served, Questions(served.root), Trainings(served), Pulses(lambda run: pulse_of(bench, run)), Kept()
         )
         app.state.bench = bench
+        warmed = asyncio.create_task(asyncio.to_thread(warm))
         yield
+        await warmed
         await bench.questions.close()
         await bench.pulses.close()
 
@@ -74,6 +78,12 @@ def application(folder: Path) -> FastAPI:
     if STATIC.is_dir():
         app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False))
     return app
+
+
+def warm() -> None:
+    """Import what the first views need, before somebody asks for one."""
+    for name in ("pondera.weights.open", "pondera.workbench.contents", "pondera.workbench.tiles"):
+        importlib.import_module(name)
 
 
 def _answer(status: int, sentence: str) -> JSONResponse:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections import OrderedDict
@@ -123,6 +124,7 @@ class Questions:
         self._known.clear()
 
     def _begin(self, key: tuple[Any, ...], arguments: Sequence[str]) -> Question:
+        check_arguments(arguments)
         self._forget()
         if sum(each.answer is None for each in self._known.values()) >= MOST_WAITING:
             raise ArgumentError("Too many questions wait for an answer. Ask again when some have been answered.")
@@ -167,6 +169,29 @@ class Questions:
             question.answer = json.loads(out)
         else:
             question.error = error_of(err.decode("utf-8", "replace"))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    r"""Refuse what no command line can hold.
+
+    Raises
+    ------
+    ArgumentError
+        If there is a zero byte in an argument, or half of a letter.
+
+    Examples
+    --------
+    >>> check_arguments(["--drop=a\0b"])
+    Traceback (most recent call last):
+    pondera.errors.ArgumentError: '--drop=a\x00b' holds what no command line can. Give plain text.
+    """
+    for argument in arguments:
+        try:
+            fits = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise ArgumentError(f"{argument!a} holds what no command line can. Give plain text.")
 
 
 def error_of(messages: str) -> str:

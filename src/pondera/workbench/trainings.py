@@ -7,6 +7,7 @@ started again finds it there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,8 +19,11 @@ from typing import Any
 from pondera.errors import ArgumentError
 from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
 from pondera.recording.schema import PAUSE
-from pondera.workbench.questions import error_of
+from pondera.workbench.questions import check_arguments, error_of
 from pondera.workbench.served import OWN, Served
+
+BEHIND = 5
+"""How far the priority of a training stands behind that of the page that shows it: it waits for milliseconds."""
 
 RUNNING, PAUSED, STARTING, ENDED, FAILED = "running", "paused", "starting", "ended", "failed"
 
@@ -52,11 +56,12 @@ class Trainings:
         Raises
         ------
         ArgumentError
-            If one of that name is going on.
+            If one of that name is going on, or an option holds what no command line can.
         """
         folder = self.served.path(name)
         if self.activity(name) in (RUNNING, PAUSED, STARTING):
             raise ArgumentError(f"{name!r} is being trained already. Give the run another name.")
+        check_arguments([name, *options, table])
         (folder / PAUSE).unlink(missing_ok=True)
         self._run(name, [*options, f"--out={name}", *(["--", table] if table else [])])
 
@@ -111,7 +116,7 @@ class Trainings:
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as told:
-            self._processes[name] = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "pondera", "train", *arguments],
                 cwd=self.served.root,
                 stdin=subprocess.DEVNULL,
@@ -119,6 +124,9 @@ class Trainings:
                 stderr=told,
                 start_new_session=True,
             )
+        self._processes[name] = process
+        with contextlib.suppress(AttributeError, OSError):  # Windows has no such call; who may not do it does without
+            os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
 
     def _log(self, name: str) -> Path:
         return self.served.root / OWN / "logs" / f"{name.replace('/', '--')}.log"

@@ -13,21 +13,22 @@ interface FileLine {
   modified: number;
 }
 
+/** A tensor; its figures are there once its values were read. */
 interface TensorLine {
   name: string;
   shape: number[];
   dtype: string;
   count: number;
-  min: number | null;
-  max: number | null;
-  mean: number | null;
-  std: number | null;
-  norm: number | null;
-  linf: number | null;
-  zeros: number | null;
-  nan: number | null;
-  inf: number | null;
-  quantiles: Record<string, number | null> | null;
+  min?: number | null;
+  max?: number | null;
+  mean?: number | null;
+  std?: number | null;
+  norm?: number | null;
+  linf?: number | null;
+  zeros?: number | null;
+  nan?: number | null;
+  inf?: number | null;
+  quantiles?: Record<string, number | null> | null;
 }
 
 interface LayerLine {
@@ -36,19 +37,24 @@ interface LayerLine {
   inputs: number | null;
   outputs: number | null;
   count: number;
-  strength: number | null;
+  strength?: number | null;
   spectral_norm?: number | null;
   stable_rank?: number | null;
   effective_rank?: number | null;
   alpha?: number | null;
 }
 
-interface Reading {
+/** What a file says of itself, at once. */
+interface Contents {
   format: string;
-  files: string[];
   bytes: number;
   tensors: TensorLine[];
   layers: LayerLine[];
+}
+
+/** What its values say. */
+interface Reading extends Contents {
+  files: string[];
   findings: Finding[];
   seconds: number;
 }
@@ -175,12 +181,16 @@ function Listed({ files }: { files: FileLine[] }) {
 
 function Read({ file, about }: { file: string; about: FileLine | undefined }) {
   const [spectrum, setSpectrum] = useState(false);
+  const first = useLoading((signal) => get<Contents>("contents", { file }, signal), [file]);
   const told = useLoading((signal) => ask<Reading>("checkpoint", { file }, signal), [file]);
   const spectra = useLoading(spectrum ? (signal) => ask<Reading>("checkpoint", { file, spectrum: true }, signal) : null, [file, spectrum]);
   const [tensor, choose] = useState<string | null>(null);
-  const reading = told.value?.answer;
-  if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
-  if (!reading || !told.value) return <Waiting>Reading {about ? amount(about.bytes) : "the file"}: every value once …</Waiting>;
+  const read = told.value?.answer;
+  const reading = read ?? first.value;
+  const problem = told.problem ?? first.problem;
+  if (problem) return <ProblemLine>{problem}</ProblemLine>;
+  const waiting = <Waiting>Reading {about ? amount(about.bytes) : "the file"}: every value once …</Waiting>;
+  if (!reading) return waiting;
   const layers = spectra.value?.answer.layers ?? reading.layers;
   const strongest = Math.max(...layers.map((each) => each.strength ?? 0));
   const largest = Math.max(...layers.map((each) => each.count));
@@ -195,17 +205,17 @@ function Read({ file, about }: { file: string; about: FileLine | undefined }) {
           ["tensors", reading.tensors.length.toLocaleString("en")],
           ["weights", reading.tensors.reduce((sum, each) => sum + each.count, 0).toLocaleString("en")],
           ["layers", reading.layers.filter((each) => each.kind !== "unknown").length],
-          ["findings", <span class={reading.findings.length ? "negative" : ""}>{reading.findings.length}</span>],
+          ["findings", read ? <span class={read.findings.length ? "negative" : ""}>{read.findings.length}</span> : "…"],
         ]}
       />
-      <Card title="What is wrong or worth knowing" command={told.value.command} python={`pondera.read("${file}")`} exports={{ name: `${name}-findings`, json: () => reading.findings }}>
-        <Findings of={reading.findings} none="Nothing that the rules know of." />
+      <Card title="What is wrong or worth knowing" command={told.value?.command} python={`pondera.read("${file}")`} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
+        {read ? <Findings of={read.findings} none="Nothing that the rules know of." /> : waiting}
       </Card>
       <Card
         title="Layers"
         sentence="By size and by connection strength: of each output unit the root of the sum of its squared weights, their root mean square."
         right={
-          <button type="button" disabled={spectrum} onClick={() => setSpectrum(true)}>
+          <button type="button" disabled={spectrum || !read} onClick={() => setSpectrum(true)}>
             {spectra.working ? "Looking at singular values …" : "Singular values"}
           </button>
         }
@@ -243,8 +253,8 @@ function Read({ file, about }: { file: string; about: FileLine | undefined }) {
                     <Bar value={Math.sqrt(each.count)} most={Math.sqrt(largest)} thin />
                   </td>
                   <td class="number">{each.count.toLocaleString("en")}</td>
-                  <td style={{ width: "16%" }}>{each.strength === null ? null : <Bar value={each.strength} most={strongest} thin />}</td>
-                  <td class="number">{figure(each.strength)}</td>
+                  <td style={{ width: "16%" }}>{each.strength == null ? null : <Bar value={each.strength} most={strongest} thin />}</td>
+                  <td class="number">{read ? figure(each.strength) : ""}</td>
                   {spectra.value && (
                     <>
                       <td class="number">{figure(each.spectral_norm)}</td>
@@ -258,7 +268,7 @@ function Read({ file, about }: { file: string; about: FileLine | undefined }) {
           </table>
         </div>
       </Card>
-      {shown && <Tensor key={shown.name} file={file} tensor={shown} />}
+      {shown && read && <Tensor key={shown.name} file={file} tensor={shown} />}
       <Card title="Tensors" sentence="Choose one to see it." exports={{ name: `${name}-tensors`, json: () => reading.tensors, csv: () => [["name", "shape", "dtype", "count", "min", "max", "mean", "std", "norm", "zeros", "nan"], reading.tensors.map((each) => [each.name, each.shape.join("x"), each.dtype, each.count, each.min, each.max, each.mean, each.std, each.norm, each.zeros, each.nan])] }}>
         <div class="scroll">
           <table>
@@ -267,12 +277,16 @@ function Read({ file, about }: { file: string; about: FileLine | undefined }) {
                 <th>tensor</th>
                 <th>dtype</th>
                 <th class="number">shape</th>
-                <th class="number">smallest</th>
-                <th class="number">largest</th>
-                <th class="number">mean</th>
-                <th class="number">spread</th>
-                <th class="number">zeros</th>
-                <th class="number">not finite</th>
+                {read && (
+                  <>
+                    <th class="number">smallest</th>
+                    <th class="number">largest</th>
+                    <th class="number">mean</th>
+                    <th class="number">spread</th>
+                    <th class="number">zeros</th>
+                    <th class="number">not finite</th>
+                  </>
+                )}
               </tr>
             </thead>
             <tbody>
@@ -288,12 +302,16 @@ function Read({ file, about }: { file: string; about: FileLine | undefined }) {
                     </td>
                     <td class="quiet">{each.dtype}</td>
                     <td class="number quiet">{each.shape.join(" × ") || "number"}</td>
-                    <td class="number">{figure(each.min, 3)}</td>
-                    <td class="number">{figure(each.max, 3)}</td>
-                    <td class="number">{figure(each.mean, 3)}</td>
-                    <td class="number">{figure(each.std, 3)}</td>
-                    <td class="number">{each.zeros ? share(each.zeros / each.count) : "–"}</td>
-                    <td class="number">{(each.nan ?? 0) + (each.inf ?? 0) || "–"}</td>
+                    {read && (
+                      <>
+                        <td class="number">{figure(each.min, 3)}</td>
+                        <td class="number">{figure(each.max, 3)}</td>
+                        <td class="number">{figure(each.mean, 3)}</td>
+                        <td class="number">{figure(each.std, 3)}</td>
+                        <td class="number">{each.zeros ? share(each.zeros / each.count) : "–"}</td>
+                        <td class="number">{(each.nan ?? 0) + (each.inf ?? 0) || "–"}</td>
+                      </>
+                    )}
                   </tr>
                 ))}
             </tbody>
@@ -315,7 +333,7 @@ function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
       sentence={`${tensor.shape.join(" × ") || "a number"}${tensor.shape.length > 2 ? ", the first axis down and all others across" : ""}. From afar each cell is the value of the largest size in it.`}
       exports={{ name, picture: "canvas", json: () => tensor }}
     >
-      {tensor.count > 0 && tensor.min !== null ? <HeatMap file={file} tensor={tensor.name} rows={rows} columns={columns} most={tensor.linf ?? 1} /> : <p class="empty">It has no values to show.</p>}
+      {tensor.count > 0 && tensor.min != null ? <HeatMap path="tile" query={{ file, tensor: tensor.name }} name={tensor.name} rows={rows} columns={columns} most={tensor.linf ?? 1} /> : <p class="empty">It has no values to show.</p>}
       <div class="row" style={{ marginTop: "0.6rem" }}>
         <a class="small" href={`/api/tensor?${new URLSearchParams({ file, tensor: tensor.name })}`} download={`${name}.csv`}>
           values as CSV

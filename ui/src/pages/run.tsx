@@ -1,13 +1,15 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, post, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, isOn, type Pulse, type Stretch, useCurves, useLife, useSettled, usePulse } from "../live";
-import { Chart, type Spec } from "../parts/chart";
+import { type Curves, type Epoch, isOn, type Pulse, useCurves, useLife, useSettled, usePulse } from "../live";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
+import { MatrixCard } from "../parts/matrix-card";
 import { type Chosen, NetworkPicture } from "../parts/network-picture";
-import { Transport, useReplay } from "../parts/replay";
+import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
+import { Transport } from "../parts/transport";
 import { UnitInspector } from "../parts/unit-inspector";
 import type { Unit } from "../parts/units";
 import { to } from "../route";
@@ -29,7 +31,7 @@ export function RunPage({ run }: { run: string }) {
   const on = isOn(pulse);
   useEffect(() => {
     if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
-  }, [pulse?.there, pulse?.activity, pulse?.saved]);
+  }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
   const curves = useCurves(run, pulse);
   const command = async (what: "pause" | "continue" | "stop") => {
     setProblem(null);
@@ -110,8 +112,10 @@ function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what:
 
 function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curves | null; metric: string }) {
   const last = curves?.epochs.at(-1);
-  const scores = curves?.epochs.map((each) => each.validation_metric).filter((value): value is number => value !== null) ?? [];
-  const best = scores.length ? (metric === "accuracy" ? Math.max(...scores) : Math.min(...scores)) : null;
+  const best = useMemo(() => {
+    const better = metric === "accuracy" ? Math.max : Math.min;
+    return (curves?.epochs ?? []).reduce<number | null>((found, { validation_metric: score }) => (score === null ? found : found === null ? score : better(found, score)), null);
+  }, [curves, metric]);
   return (
     <Figures
       of={[
@@ -152,6 +156,25 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
     setChosen(null);
     setUnit(next);
   };
+  const transport = (id: string) => (
+    <Transport
+      {...{ id, place, count, playing: replay.playing }}
+      now={on ? at === null : null}
+      onPlay={() => {
+        setWhole(true);
+        replay.play();
+      }}
+      onTouch={() => setWhole(true)}
+      onMove={(to) => {
+        setWhole(true);
+        replay.show(to);
+      }}
+      onNow={() => {
+        replay.show(null);
+        setWhole(false);
+      }}
+    />
+  );
   return (
     <>
       <div class={two ? "grid two" : "grid"}>
@@ -163,14 +186,8 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
         >
           {life ? (
             <>
-              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} height={two ? 420 : 400} smooth />
-              <Transport replay={replay} count={count} disabled={count < 2 && !on} onTouch={() => setWhole(true)}>
-                {on ? (
-                  <button type="button" class="plain" disabled={at === null} onClick={() => { replay.show(null); setWhole(false); }}>
-                    now
-                  </button>
-                ) : null}
-              </Transport>
+              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} height={two ? 420 : 400} />
+              {transport("replay")}
             </>
           ) : (
             <Waiting>Waiting for the first recorded step …</Waiting>
@@ -180,6 +197,11 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
       </div>
       {chosen && life && <Inspector run={run} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
       {unit && life && <UnitInspector run={run} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
+      {life && about && (
+        <MatrixCard run={run} pulse={pulse} tensors={about.tensors} step={step}>
+          {transport("replay-layer")}
+        </MatrixCard>
+      )}
       <CurveCards name={name} run={run} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
       <div class="grid two">
         <Card title="Healthy or not" command={`pondera check ${run}`} exports={{ name: `${name}-health`, json: () => findings }}>
@@ -208,69 +230,37 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
 }
 
 function CurveCards({ name, run, curves, metric, step }: { name: string; run: string; curves: Curves | null; metric: string; step: number | null }) {
-  const losses = useMemo(
-    () =>
-      (curves?.epochs ?? []).flatMap((each) => [
-        { epoch: each.epoch + 1, loss: each.training_loss, of: "training" },
-        ...(each.validation_loss === null ? [] : [{ epoch: each.epoch + 1, loss: each.validation_loss, of: "held out" }]),
-      ]),
-    [curves],
-  );
-  const metrics = useMemo(() => (curves?.epochs ?? []).filter((each) => each.validation_metric !== null).map((each) => ({ epoch: each.epoch + 1, value: each.validation_metric })), [curves]);
-  const rates = useMemo(() => (curves?.epochs ?? []).map((each) => ({ epoch: each.epoch + 1, value: each.learning_rate })), [curves]);
-  const norms = useMemo(() => points(curves?.norms), [curves]);
-  const csv = (rows: readonly Record<string, unknown>[]) => (): [string[], unknown[][]] => [Object.keys(rows[0] ?? {}), rows.map((row) => Object.values(row))];
-  const marked = step === null ? null : (curves?.epochs.find((each) => each.step >= step)?.epoch ?? null);
+  const epochs = curves?.epochs ?? [];
+  const held = epochs.some((each) => each.validation_loss !== null);
+  const { x, training, validation, scores, rates } = useMemo(() => {
+    const of = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
+    return { x: epochs.map((each) => each.epoch + 1), training: of("training_loss"), validation: of("validation_loss"), scores: of("validation_metric"), rates: of("learning_rate") };
+  }, [curves]);
+  const norms = useMemo(() => {
+    const of = (at: 0 | 1 | 2 | 3) => (curves?.norms ?? []).map((each) => each[at]);
+    return { x: of(0), mean: of(1), low: of(2), high: of(3) };
+  }, [curves]);
+  const csv = (...fields: (keyof Epoch)[]) => (): [string[], unknown[][]] => [["epoch", ...fields], epochs.map((each) => [each.epoch + 1, ...fields.map((field) => each[field])])];
+  const marked = step === null ? null : (epochs.find((each) => each.step >= step)?.epoch ?? null);
   return (
     <>
       <div class="grid two">
-        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv(losses) }} command={`pondera runs ${run} --json`}>
-          <Chart spec={LOSS} rows={losses} label="Loss by epoch" />
+        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv("training_loss", "validation_loss") }} command={`pondera runs ${run} --json`}>
+          <CurveChart scale="log" x="epoch" curves={[{ name: "training", colour: "positive", x, y: training }, ...(held ? [{ name: "held out", colour: "negative", x, y: validation }] : [])]} label="Loss by epoch" />
         </Card>
-        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv(metrics) }}>
-          <Chart spec={line(metric)} rows={metrics} label={`${metric} by epoch`} />
+        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv("validation_metric") }}>
+          <CurveChart scale="linear" x="epoch" y={metric} curves={[{ name: metric, colour: "positive", x, y: scores }]} label={`${metric} by epoch`} />
         </Card>
       </div>
       <div class="grid two">
-        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv(rates) }}>
-          <Chart spec={line("learning rate")} rows={rates} label="Learning rate by epoch" height={130} />
+        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }}>
+          <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: csv(norms) }}>
-          <Chart spec={NORMS} rows={norms} label="Norm of all gradients by step" height={130} />
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }}>
+          <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>
       {marked !== null && <p class="hidden">Replay is in epoch {marked + 1}.</p>}
     </>
   );
 }
-
-function points(stretches: Stretch[] | undefined): { step: number; mean: number; low: number; high: number }[] {
-  return (stretches ?? []).map(([step, mean, low, high]) => ({ step, mean, low, high }));
-}
-
-const LOSS: Spec = {
-  mark: { type: "line", clip: true },
-  encoding: {
-    x: { field: "epoch", type: "quantitative", axis: { grid: false, tickMinStep: 1 } },
-    y: { field: "loss", type: "quantitative", scale: { type: "log", nice: false }, axis: { title: null, tickCount: 5, format: ".3~g" } },
-    color: { field: "of", type: "nominal", scale: { domain: ["training", "held out"] } },
-  },
-};
-
-function line(title: string): Spec {
-  return {
-    mark: { type: "line", clip: true },
-    encoding: {
-      x: { field: "epoch", type: "quantitative", axis: { grid: false, tickMinStep: 1 } },
-      y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title, tickCount: 5, format: ".3~g" } },
-    },
-  };
-}
-
-const NORMS: Spec = {
-  encoding: { x: { field: "step", type: "quantitative", axis: { grid: false, tickMinStep: 1 } } },
-  layer: [
-    { mark: { type: "area", opacity: 0.18 }, encoding: { y: { field: "low", type: "quantitative", scale: { type: "symlog" }, axis: { title: null, tickCount: 4, format: ".3~g" } }, y2: { field: "high" } } },
-    { mark: { type: "line" }, encoding: { y: { field: "mean", type: "quantitative" } } },
-  ],
-};

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { bytes, sentence } from "../api";
+import { bytes, type Query, sentence } from "../api";
 import { figure } from "../format";
 import { token, useThemeChanges } from "../theme";
 import { rgb } from "./surface";
@@ -25,12 +25,19 @@ interface Tile {
  * A matrix as colours, however large: tiles come from the server in the resolution that is looked at, each cell with the
  * value of the largest size in it, so that nothing large is lost from afar. Dragging moves it, the wheel and the keys
  * + and − zoom, arrows move.
+ *
+ * `path` and `query` are where its tiles come from. The query may change, as with the step of a training: what was seen
+ * stays until the new tiles are there. Another matrix is another `key`.
  */
-export function HeatMap(props: { file: string; tensor: string; rows: number; columns: number; most: number }) {
+export function HeatMap(props: { path: string; query: Query; name: string; rows: number; columns: number; most: number }) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const place = useRef<Place>({ top: 0, left: 0, zoom: 1 });
   const tiles = useRef(new Map<string, Tile | "coming">());
+  /** By place: the last tile that was there, of whatever query. */
+  const seen = useRef(new Map<string, Tile>());
+  const version = JSON.stringify(props.query);
+  const source = useRef({ ...props, version, control: new AbortController() });
   const frame = useRef(0);
   const drag = useRef<{ x: number; y: number } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -42,26 +49,34 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
     if (!frame.current) frame.current = requestAnimationFrame(draw);
   };
 
+  const keyOf = (where: string) => `${source.current.version} ${where}`;
+  const at = (where: string) => tiles.current.get(keyOf(where));
+
   const level = () => Math.max(0, Math.floor(Math.log2(Math.max(1 / place.current.zoom, 1))));
 
-  const ask = (key: string, size: number, row: number, column: number) => {
+  const ask = (key: string, where: string, size: number, row: number, column: number) => {
+    const { path, query, most, control } = source.current;
     tiles.current.set(key, "coming");
     const [top, left] = [row * TILE * size, column * TILE * size];
     const [bottom, right] = [Math.min(top + TILE * size, props.rows), Math.min(left + TILE * size, props.columns)];
     const [down, across] = [Math.ceil((bottom - top) / size), Math.ceil((right - left) / size)];
-    bytes("tile", { file: props.file, tensor: props.tensor, top, bottom, left, right, down, across }).then(
+    bytes(path, { ...query, top, bottom, left, right, down, across }, control.signal).then(
       (data) => {
         const values = new Float32Array(data);
-        tiles.current.set(key, { values, across, down, canvas: coloured(values, across, down, props.most) });
-        for (const old of tiles.current.keys()) {
-          if (tiles.current.size <= KEPT) break;
-          tiles.current.delete(old);
-        }
+        const tile = { values, across, down, canvas: coloured(values, across, down, most) };
+        tiles.current.set(key, tile);
+        seen.current.set(where, tile);
+        for (const known of [tiles.current, seen.current])
+          for (const old of known.keys()) {
+            if (known.size <= KEPT) break;
+            known.delete(old);
+          }
         wake();
       },
       (error: unknown) => {
         tiles.current.delete(key);
-        setProblem(sentence(error));
+        if (control.signal.aborted) wake();  // it may be wanted again by now
+        else setProblem(sentence(error));
       },
     );
   };
@@ -81,10 +96,12 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
     const [last, right] = [Math.min(top + element.clientHeight / zoom, props.rows), Math.min(left + element.clientWidth / zoom, props.columns)];
     for (let row = Math.max(0, Math.floor(top / span)); row * span < last; row++)
       for (let column = Math.max(0, Math.floor(left / span)); column * span < right; column++) {
-        const key = `${size},${row},${column}`;
-        const tile = tiles.current.get(key);
-        if (tile === undefined) ask(key, size, row, column);
-        if (!tile || tile === "coming") continue;
+        const where = `${size},${row},${column}`;
+        const found = at(where);
+        if (found === undefined) ask(keyOf(where), where, size, row, column);
+        const tile = typeof found === "object" ? found : seen.current.get(where);
+        if (!tile) continue;
+        seen.current.set(where, tile);
         const high = Math.min(span, props.rows - row * span);
         const wide = Math.min(span, props.columns - column * span);
         context.drawImage(tile.canvas, (column * span - left) * zoom * ratio, (row * span - top) * zoom * ratio, wide * zoom * ratio, high * zoom * ratio);
@@ -116,8 +133,6 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
   };
 
   useEffect(() => {
-    tiles.current.clear();
-    setProblem(null);
     const element = box.current;
     if (!element) return;
     const sized = new ResizeObserver(() => {
@@ -137,14 +152,22 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
     return () => {
       sized.disconnect();
       element.removeEventListener("wheel", wheel);
+      source.current.control.abort();
       cancelAnimationFrame(frame.current);
       frame.current = 0;
     };
-  }, [props.file, props.tensor]);
+  }, []);
   useEffect(() => {
-    for (const [key, tile] of tiles.current) if (tile !== "coming") tiles.current.set(key, { ...tile, canvas: coloured(tile.values, tile.across, tile.down, props.most) });
+    source.current.control.abort();  // what was asked for and did not come is not wanted any more
+    source.current = { ...props, version, control: new AbortController() };
+    setProblem(null);
     wake();
-  }, [themes]);
+  }, [version]);
+  useEffect(() => {
+    source.current.most = props.most;
+    for (const tile of [...tiles.current.values(), ...seen.current.values()]) if (tile !== "coming") tile.canvas = coloured(tile.values, tile.across, tile.down, props.most);
+    wake();
+  }, [themes, props.most]);
 
   const look = (event: PointerEvent) => {
     const rect = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -152,7 +175,7 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
     const [row, column] = [Math.floor(top + (event.clientY - rect.top) / zoom), Math.floor(left + (event.clientX - rect.left) / zoom)];
     if (row < 0 || column < 0 || row >= props.rows || column >= props.columns) return setUnder("");
     const size = 2 ** level();
-    const tile = tiles.current.get(`${size},${Math.floor(row / (TILE * size))},${Math.floor(column / (TILE * size))}`);
+    const tile = at(`${size},${Math.floor(row / (TILE * size))},${Math.floor(column / (TILE * size))}`);
     if (!tile || tile === "coming") return setUnder("");
     const cell = Math.floor((row % (TILE * size)) / size) * tile.across + Math.floor((column % (TILE * size)) / size);
     setUnder(`[${row}, ${column}]${size > 1 ? `, the largest of ${size} × ${size}` : ""}: ${figure(tile.values[cell], 5)}`);
@@ -184,7 +207,7 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
         tabIndex={0}
         role="application"
         data-testid="heat-map"
-        aria-label={`${props.tensor} as colours. Arrow keys move, plus and minus zoom, 0 shows all of it.`}
+        aria-label={`${props.name} as colours. Arrow keys move, plus and minus zoom, 0 shows all of it.`}
         onPointerDown={(event) => {
           drag.current = { x: event.clientX, y: event.clientY };
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -198,7 +221,7 @@ export function HeatMap(props: { file: string; tensor: string; rows: number; col
         onPointerUp={() => (drag.current = null)}
         onKeyDown={keys}
       >
-        <canvas ref={canvas} aria-label={`${props.tensor} as colours`} />
+        <canvas ref={canvas} aria-label={`${props.name} as colours`} />
       </div>
       <div class="row spread" style={{ marginTop: "0.5rem" }}>
         <span class="legend">
@@ -237,15 +260,26 @@ function coloured(values: Float32Array, across: number, down: number, most: numb
   const context = canvas.getContext("2d");
   if (!context) return canvas;
   const image = context.createImageData(across, down);
-  const [paper, positive, negative, broken] = [rgb(token("card")), rgb(token("positive")), rgb(token("negative")), rgb(token("fifth"))] as const;
+  const pixels = new Uint32Array(image.data.buffer);
+  const [positive, negative] = [shades(token("positive")), shades(token("negative"))];
+  const broken = shades(token("fifth"))[SHADES - 1] as number;
+  const scale = 1 / (most || 1);
   for (let k = 0; k < values.length; k++) {
     const value = values[k] as number;
-    const finite = Number.isFinite(value);
-    const colour = !finite ? broken : value < 0 ? negative : positive;
-    const strength = finite ? Math.min(Math.sqrt(Math.abs(value) / (most || 1)), 1) : 1;
-    for (let part = 0; part < 3; part++) image.data[4 * k + part] = (paper[part] ?? 0) * (1 - strength) + (colour[part] ?? 0) * strength;
-    image.data[4 * k + 3] = 255;
+    const strength = Math.min(Math.sqrt(Math.abs(value) * scale), 1);
+    pixels[k] = Number.isFinite(value) ? ((value < 0 ? negative : positive)[Math.round(strength * (SHADES - 1))] as number) : broken;
   }
   context.putImageData(image, 0, 0);
   return canvas;
+}
+
+const SHADES = 256;
+
+/** From the colour of the card to another, as pixels: red lies in the first byte. */
+function shades(colour: string): Uint32Array {
+  const [from, to] = [rgb(token("card")), rgb(colour)];
+  return Uint32Array.from({ length: SHADES }, (_, k) => {
+    const [red, green, blue] = from.map((part, at) => Math.round(part + ((to[at] as number) - part) * (k / (SHADES - 1)))) as [number, number, number];
+    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  });
 }

@@ -39,13 +39,16 @@ interface Scene {
 
 const BUCKETS = 10;
 const EASE = 0.18;
+/** Weights glide where there are no more connections: each frame of it draws all of them anew. */
+const GLIDING = 300;
 const PAD = 26;
 /** Names of inputs are written beside their units where there are no more. */
 const NAMED = 24;
 
 /**
- * A network: units in columns, connections between them, as thick as they are strong and coloured by their sign. Weights
- * move to where they are told to be; a picture that stands still costs nothing.
+ * A network: units in columns, connections between them, as thick as they are strong and coloured by their sign. Of small
+ * networks weights glide to where they are told to be; of others they jump. Connections are drawn where they have
+ * changed and kept as a picture, so that what is pointed at costs nothing, as does a network that stands still.
  */
 export function NetworkPicture(props: {
   matrices: Matrix[];
@@ -56,7 +59,6 @@ export function NetworkPicture(props: {
   onUnit?: (unit: Unit) => void;
   inputs: string[] | null;
   height?: number;
-  smooth: boolean;
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -73,22 +75,16 @@ export function NetworkPicture(props: {
   const scene = useRef<Scene>({ lines, columns, size, chosen: props.chosen, near, units, named });
   scene.current = { lines, columns, size, chosen: props.chosen, near, units, named };
   const drawing = useRef(0);
+  const kept = useRef<HTMLCanvasElement | null>(null);
+  const stale = useRef(true);
 
   const move = () => {
     drawing.current = 0;
-    const to = wanted.current;
-    const now = shown.current;
-    let moving = false;
-    if (to && now.length === to.length) {
-      for (let k = 0; k < to.length; k++) {
-        const gap = (to[k] as number) - (now[k] as number);
-        if (Math.abs(gap) > 1e-4 * (1 + Math.abs(to[k] as number))) {
-          now[k] = (now[k] as number) + EASE * gap;
-          moving = true;
-        } else now[k] = to[k] as number;
-      }
-    }
-    if (canvas.current) draw(canvas.current, scene.current, now);
+    if (!canvas.current) return;
+    const moving = glide(shown.current, wanted.current);
+    if (moving || stale.current) kept.current = connections(scene.current, shown.current, kept.current);
+    stale.current = false;
+    if (kept.current) show(canvas.current, kept.current, scene.current);
     if (moving) drawing.current = requestAnimationFrame(move);
   };
   const wake = () => {
@@ -97,17 +93,19 @@ export function NetworkPicture(props: {
 
   useEffect(() => {
     wanted.current = props.values;
-    if (props.values && (!props.smooth || shown.current.length !== props.values.length)) shown.current = props.values.slice();
+    const values = props.values;
+    if (values && (values.length > GLIDING || shown.current.length !== values.length)) shown.current = values.slice();
+    stale.current = true;
     wake();
-  }, [props.values]);
-  useEffect(wake, [lines, themes, props.chosen, near, props.unit, over]);
+  }, [props.values, lines, themes]);
+  useEffect(wake, [props.chosen, near, props.unit, over]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const sized = new ResizeObserver(() => setSize({ width: element.clientWidth, height: element.clientHeight }));
-    sized.observe(element);
+    const watched = new ResizeObserver(() => setSize({ width: element.clientWidth, height: element.clientHeight }));
+    watched.observe(element);
     return () => {
-      sized.disconnect();
+      watched.disconnect();
       cancelAnimationFrame(drawing.current);
       drawing.current = 0;
     };
@@ -215,17 +213,36 @@ function linesOf(matrices: Matrix[], columns: Column[]): Line[] {
   });
 }
 
-function draw(canvas: HTMLCanvasElement, scene: Scene, values: Float32Array): void {
-  const { lines, columns, size, chosen, near, units, named } = scene;
-  const ratio = Math.min(devicePixelRatio, 2);
-  if (canvas.width !== Math.round(size.width * ratio) || canvas.height !== Math.round(size.height * ratio)) {
-    canvas.width = Math.round(size.width * ratio);
-    canvas.height = Math.round(size.height * ratio);
+/** Move values nearer to where they are wanted, and return whether any is still on its way. */
+function glide(now: Float32Array, to: Float32Array | null): boolean {
+  if (!to || now.length !== to.length) return false;
+  let moving = false;
+  for (let k = 0; k < to.length; k++) {
+    const gap = (to[k] as number) - (now[k] as number);
+    if (Math.abs(gap) > 1e-4 * (1 + Math.abs(to[k] as number))) {
+      now[k] = (now[k] as number) + EASE * gap;
+      moving = true;
+    } else now[k] = to[k] as number;
   }
+  return moving;
+}
+
+function sized(canvas: HTMLCanvasElement, size: Scene["size"]): CanvasRenderingContext2D | null {
+  const ratio = Math.min(devicePixelRatio, 2);
+  const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d");
-  if (!context) return;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, size.width, size.height);
+  context?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context?.clearRect(0, 0, size.width, size.height);
+  return context;
+}
+
+/** Draw units and connections into a picture that is kept. */
+function connections(scene: Scene, values: Float32Array, before: HTMLCanvasElement | null): HTMLCanvasElement {
+  const canvas = before ?? document.createElement("canvas");
+  const { lines, columns, named } = scene;
+  const context = sized(canvas, scene.size);
+  if (!context) return canvas;
   const colours = [token("positive"), token("negative"), token("ink"), token("card")];
   // Each layer has a scale of its own: what is strong in it is seen, whatever the others are.
   const most = new Map<Matrix, number>();
@@ -270,10 +287,18 @@ function draw(canvas: HTMLCanvasElement, scene: Scene, values: Float32Array): vo
     context.textBaseline = "middle";
     named.forEach((name, unit) => context.fillText(fitted(context, name, first.x - 14), first.x - 11, first.y(unit)));
   }
+  return canvas;
+}
+
+/** Show the picture that is kept, with what is chosen and what is pointed at. */
+function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, columns, chosen, near, units, size }: Scene): void {
+  const context = sized(canvas, size);
+  if (!context) return;
+  context.drawImage(kept, 0, 0, size.width, size.height);
+  context.strokeStyle = token("ink");
+  context.lineWidth = 2.5;
   for (const line of [near, lines.find((each) => each.at === chosen?.at)]) {
     if (!line) continue;
-    context.strokeStyle = colours[2] ?? "";
-    context.lineWidth = 2.5;
     context.setLineDash(line === near ? [4, 3] : []);
     context.beginPath();
     context.moveTo(line.x0, line.y0);

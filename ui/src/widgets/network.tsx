@@ -3,8 +3,9 @@ import { figure, signed } from "../format";
 import type { Matrix } from "../network";
 import { Card, Figures } from "../parts/common";
 import { type Chosen, nameOf, NetworkPicture } from "../parts/network-picture";
-import { Transport, useReplay } from "../parts/replay";
+import { useReplay } from "../parts/replay";
 import { Strengths } from "../parts/strengths";
+import { Transport } from "../parts/transport";
 import { nameOfUnit, strengthsOf, type Unit } from "../parts/units";
 import { floats, type Model, useTrait } from "./model";
 
@@ -47,8 +48,8 @@ export function NetworkWidget({ model }: { model: Model }) {
       right={steps.length > 0 && <span class="quiet small">step {(steps[replay.place] ?? 0).toLocaleString("en")}</span>}
       exports={{ name: "network", picture: "canvas" }}
     >
-      <NetworkPicture matrices={matrices} values={now} chosen={connection} onChoose={(found) => choose(nameOf(found))} unit={unit} onUnit={(found) => choose(nameOfUnit(matrices, found))} inputs={inputs} height={360} smooth />
-      {steps.length > 1 && <Transport replay={replay} count={count} />}
+      <NetworkPicture matrices={matrices} values={now} chosen={connection} onChoose={(found) => choose(nameOf(found))} unit={unit} onUnit={(found) => choose(nameOfUnit(matrices, found))} inputs={inputs} height={360} />
+      {steps.length > 1 && <Transport id="replay" place={replay.place} count={count} playing={replay.playing} now={null} onPlay={replay.play} onTouch={() => undefined} onMove={replay.show} onNow={() => undefined} />}
       {connection && <Connection chosen={connection} frames={frames} at={replay.place} steps={steps} inputs={inputs} />}
       {unit && <OneUnit unit={unit} matrices={matrices} values={now} inputs={inputs} onUnit={(next) => choose(nameOfUnit(matrices, next))} />}
     </Card>

@@ -1,4 +1,4 @@
-"""Files of weights: what is in them, pieces of their matrices, comparisons, timelines."""
+"""Files of weights: what is in them, single tensors, comparisons, timelines."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from fastapi import APIRouter, Query, Response
 from pondera.errors import ArgumentError
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared
 from pondera.workbench.routes.files import Name
-from pondera.workbench.routes.runs import Tensor
+from pondera.workbench.routes.runs import TensorName
 
 router = APIRouter(tags=["checkpoints"], responses=ERRORS)
 
-Place = Annotated[int, Query(ge=0, le=2**62)]
-Cells = Annotated[int, Query(ge=1, le=1024)]
 MOST_FACTORIZED = 4_000_000
 """Values of a tensor whose singular values are found while somebody waits, at most."""
 
 MOST_EXPORTED = 20_000_000
 """Values of a tensor that are sent as a file, at most."""
+
+
+@router.get("/api/contents")
+def contents(bench: Shared, file: Name) -> dict[str, Any]:
+    """Say at once what a file of weights says of itself: names, shapes, layers. No value is read for it."""
+    from pondera.workbench.contents import contents as contents_of
+
+    return bench.kept.of([bench.served.existing(file)], "contents", lambda: contents_of(_weights(bench, file)))
 
 
 @router.get("/api/checkpoint", responses=ASKED)
@@ -44,46 +50,14 @@ async def timeline(bench: Shared, folder: Annotated[str, Query(description="A fo
     return await bench.ask("timeline", [], [folder or "."], [place])
 
 
-@router.get(
-    "/api/tile",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "float32, row by row."}},
-)
-def tile(
-    bench: Shared,
-    file: Name,
-    tensor: Tensor,
-    top: Place,
-    bottom: Place,
-    left: Place,
-    right: Place,
-    down: Cells,
-    across: Cells,
-) -> Response:
-    """Return a piece of a tensor in cells, each the value of the largest size in it, so that extremes stay visible.
-
-    A tensor of more than two axes is looked at as its first axis by all others.
-    """
-    from pondera.workbench.tiles import extremes
-
-    found = _tensor(bench, file, tensor)
-    asked = (file, tensor, top, bottom, left, right, down, across)
-    data = bench.kept.of(
-        [bench.served.existing(file)],
-        asked,
-        lambda: extremes(found, (top, bottom), (left, right), (down, across)).astype("<f4").tobytes(),
-    )
-    return Response(data, media_type="application/octet-stream", headers={"cache-control": "private, max-age=60"})
-
-
 @router.get("/api/singular-values")
-def singular_values(bench: Shared, file: Name, tensor: Tensor) -> dict[str, list[float]]:
+def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, list[float]]:
     """Return the singular values of a tensor, its first axis by all others, the largest first."""
     import numpy as np
 
     from pondera.workbench.tiles import plane
 
-    found = _tensor(bench, file, tensor)
+    found = tensor_of(bench, file, tensor)
     if found.count > MOST_FACTORIZED:
         raise ArgumentError(
             f"{tensor} has {found.count:,} values, too many to factorize here. "
@@ -100,7 +74,7 @@ def singular_values(bench: Shared, file: Name, tensor: Tensor) -> dict[str, list
 
 
 @router.get("/api/tensor", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-def tensor_as_csv(bench: Shared, file: Name, tensor: Tensor) -> Response:
+def tensor_as_csv(bench: Shared, file: Name, tensor: TensorName) -> Response:
     """Return the values of a tensor as CSV, a line for each row."""
     import io
 
@@ -108,7 +82,7 @@ def tensor_as_csv(bench: Shared, file: Name, tensor: Tensor) -> Response:
 
     from pondera.workbench.tiles import plane
 
-    found = _tensor(bench, file, tensor)
+    found = tensor_of(bench, file, tensor)
     if found.count > MOST_EXPORTED:
         raise ArgumentError(
             f"{tensor} has {found.count:,} values, too many for a page. Use pondera convert {file} OUT.npz."
@@ -135,12 +109,24 @@ def download(bench: Shared, file: Name) -> Response:
     return FileResponse(place, media_type="application/octet-stream", filename=place.name)
 
 
-def _tensor(bench: Bench, file: str, name: str) -> Any:
-    from pondera.choice import unknown
-    from pondera.weights.open import open as open_weights
+def tensor_of(bench: Bench, file: str, name: str) -> Any:
+    """Return a tensor of a file of weights.
 
-    place: Path = bench.served.existing(file)
-    weights = bench.kept.of([place], "weights", lambda: open_weights(place))
+    Raises
+    ------
+    PonderaError
+        If there is none of that name, or the file cannot be read.
+    """
+    from pondera.choice import unknown
+
+    weights = _weights(bench, file)
     if name not in weights:
         raise ArgumentError(unknown("tensor", name, list(weights)[:50]))
     return weights[name]
+
+
+def _weights(bench: Bench, file: str) -> Any:
+    from pondera.weights.open import open as open_weights
+
+    place: Path = bench.served.existing(file)
+    return bench.kept.of([place], "weights", lambda: open_weights(place))

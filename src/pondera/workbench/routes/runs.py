@@ -19,7 +19,7 @@ POINTS = 1200
 
 RunName = Annotated[str, Query(description="The folder of a run.", min_length=1)]
 Step = Annotated[int, Query(description="A step of training, from 0.", ge=0, le=2**62)]
-Tensor = Annotated[str, Query(description="The name of a tensor.")]
+TensorName = Annotated[str, Query(description="The name of a tensor.")]
 
 
 @router.get("/api/runs")
@@ -47,9 +47,9 @@ def one(bench: Shared, run: RunName) -> dict[str, Any]:
     """Return a run at a glance: its state, settings, tensors, and what its process does now."""
     from pondera.recording.overview import overview
 
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     told = overview(folder).to_json() | {"run": run} | pulse_of(bench, run)
-    with _opened(folder) as opened:
+    with open_run(folder) as opened:
         identity = opened.about.get("identity") or {}
         about = {name: opened.about.get(name) for name in ("source", "target", "task", "machine", "versions", "level")}
         tensors = {name: list(shape) for name, shape in opened.tensors().items()}
@@ -81,11 +81,11 @@ def curves(
     """Return the figures of epochs from one on, and loss, learning rate and gradient norm by step, averaged."""
     from pondera.workbench.drawing import curve
 
-    with _opened(_folder(bench, run)) as opened:
-        part = _first_part(opened)
+    with open_run(run_folder(bench, run)) as opened:
+        part = first_part(opened)
         steps = opened.steps(part)
         return {
-            "epochs": [each for each in opened.epochs(part) if each["epoch"] >= epoch],
+            "epochs": opened.epochs(part, epoch),
             "losses": curve(steps.first, steps.losses, POINTS),
             "rates": curve(steps.first, steps.rates, POINTS // 4),
             "norms": curve(steps.first, steps.norms, POINTS // 4),
@@ -98,7 +98,7 @@ def health(bench: Shared, run: RunName) -> dict[str, Any]:
     """Say what is wrong with a training, so far or in the end: what ``pondera check`` prints."""
     from pondera.recording.health.check import check
 
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     found = bench.kept.of(_files(folder), "health", lambda: check(folder)).to_json()
     return {"command": f"pondera check {run}", "answer": found | {"run": run}}
 
@@ -108,9 +108,9 @@ def network(bench: Shared, run: RunName) -> dict[str, Any]:
     """Return what is drawn of a network: its matrices, which of their weights, and at which steps they are known."""
     from pondera.workbench.drawing import drawn
 
-    folder = _folder(bench, run)
-    with _opened(folder) as opened:
-        matrices, steps = drawn(opened, _first_part(opened))
+    folder = run_folder(bench, run)
+    with open_run(folder) as opened:
+        matrices, steps = drawn(opened, first_part(opened))
     return {"matrices": [each.to_json() for each in matrices], "steps": steps, "inputs": _input_names(bench, folder)}
 
 
@@ -126,9 +126,9 @@ def frames(
     from pondera.workbench.drawing import frames as drawn_frames
 
     wanted = [int(step) for step in steps.split(",")][:MOST_FRAMES]
-    folder = _folder(bench, run)
-    with _opened(folder) as opened:
-        part = _first_part(opened)
+    folder = run_folder(bench, run)
+    with open_run(folder) as opened:
+        part = first_part(opened)
         matrices, _ = drawn(opened, part)
         named = set(places.split(",")) if places else None
         matrices = [each for each in matrices if named is None or each.name in named]
@@ -140,12 +140,12 @@ def frames(
 
 
 @router.get("/api/run/histogram")
-def histogram(bench: Shared, run: RunName, tensor: Tensor, step: Step) -> dict[str, Any]:
+def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step) -> dict[str, Any]:
     """Return how the values of a tensor were spread at the recorded step nearest to one."""
     import numpy as np
 
-    with _opened(_folder(bench, run)) as opened:
-        found = opened.tensor(tensor, _first_part(opened))
+    with open_run(run_folder(bench, run)) as opened:
+        found = opened.tensor(tensor, first_part(opened))
     if len(found.steps) == 0:
         raise ArgumentError(f"{tensor}: nothing was recorded of it. Ask again when training has begun.")
     at = int(np.abs(found.steps - step).argmin())
@@ -164,7 +164,7 @@ async def weight(
     bench: Shared, run: RunName, weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")]
 ) -> Any:
     """Tell the life of one weight: what ``pondera weight`` prints."""
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     return await bench.ask("weight", [], [run, weight], _files(folder))
 
 
@@ -179,14 +179,14 @@ def unit_strengths(
     """Return what comes into a unit and goes out of it at the recorded step nearest to one, beside its layer."""
     from pondera.workbench.units import strengths
 
-    with _opened(_folder(bench, run)) as opened:
-        return strengths(opened, column, unit, step, _first_part(opened))
+    with open_run(run_folder(bench, run)) as opened:
+        return strengths(opened, column, unit, step, first_part(opened))
 
 
 @router.get("/api/run/unit", responses=ASKED)
 async def unit(bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]) -> Any:
     """Tell what the loss is without a unit, and the life of its bias: what ``pondera unit`` prints."""
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     return await bench.ask("unit", [], [run, unit], _files(folder))
 
 
@@ -198,7 +198,7 @@ async def backprop(
     weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")] = "",
 ) -> Any:
     """Write out every number between a step's batch and a weight's update: what ``pondera backprop`` prints."""
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     options = [f"--step={step}", *([f"--weight={weight}"] if weight else [])]
     return await bench.ask("backprop", options, [run], _files(folder))
 
@@ -211,7 +211,7 @@ async def surface(
     grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
 ) -> Any:
     """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    folder = _folder(bench, run)
+    folder = run_folder(bench, run)
     # While it is trained the files change all the time; which steps were recorded is what the answer depends on.
     options = [f"--steps={steps}", f"--grid={grid}"]
     return await bench.ask("surface", options, [run], _files(folder) if steps == 1 else _ended(folder))
@@ -223,8 +223,8 @@ def pulse_of(bench: Bench, run: str) -> dict[str, Any]:
     told.pop("log")
     try:
         folder = bench.served.path(run)
-        with _opened(folder) as opened:
-            part = _first_part(opened)
+        with open_run(folder) as opened:
+            part = first_part(opened)
             database = opened.database
             last = database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch DESC LIMIT 1", (part,))
             (recorded,) = database.execute("SELECT count(*) FROM looks WHERE part = ?", (part,)).fetchone()
@@ -245,7 +245,14 @@ def pulse_of(bench: Bench, run: str) -> dict[str, Any]:
     return told
 
 
-def _folder(bench: Bench, run: str) -> Path:
+def run_folder(bench: Bench, run: str) -> Path:
+    """Return the folder of a run, once it is sure that nothing that is read of it is a link.
+
+    Raises
+    ------
+    ArgumentError
+        If something is, or nothing is there.
+    """
     folder = bench.served.existing(run)
     for name in ("run.sqlite", "model.safetensors", "snapshots", "states"):
         if (folder / name).is_symlink():
@@ -253,13 +260,15 @@ def _folder(bench: Bench, run: str) -> Path:
     return folder
 
 
-def _opened(folder: Path) -> Any:
+def open_run(folder: Path) -> Any:
+    """Open a run to read; also while training writes to it."""
     from pondera.recording.run import Run
 
     return Run(folder)
 
 
-def _first_part(run: Any) -> int:
+def first_part(run: Any) -> int:
+    """Return the number of the part of a run that is shown."""
     parts: tuple[int, ...] = run.parts
     return parts[0] if parts else 0
 

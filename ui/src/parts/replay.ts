@@ -1,4 +1,3 @@
-import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 /** Milliseconds that a whole life takes, and between two of its steps at least. */
@@ -43,39 +42,4 @@ export function useReplay(count: number, first: number | null = null): Replay {
       setPlaying(!playing);
     },
   };
-}
-
-/** A button that plays, and a slider over the recorded steps. `onTouch` is told before anything moves. */
-export function Transport(props: { replay: Replay; count: number; disabled?: boolean; onTouch?: () => void; children?: ComponentChildren }) {
-  const { replay, count } = props;
-  return (
-    <div class="transport">
-      <button
-        type="button"
-        onClick={() => {
-          props.onTouch?.();
-          replay.play();
-        }}
-        aria-label={replay.playing ? "Stop the replay" : "Replay"}
-        disabled={props.disabled ?? count < 2}
-      >
-        {replay.playing ? "❚❚" : "▶"}
-      </button>
-      <input
-        type="range"
-        aria-label="Recorded step"
-        data-testid="replay"
-        min={0}
-        max={Math.max(count - 1, 0)}
-        step={1}
-        value={Math.max(replay.place, 0)}
-        onPointerDown={() => props.onTouch?.()}
-        onInput={(event) => {
-          props.onTouch?.();
-          replay.show(Number(event.currentTarget.value));
-        }}
-      />
-      {props.children ?? <span class="quiet small">{count} recorded</span>}
-    </div>
-  );
 }

@@ -1,0 +1,87 @@
+"""Pieces of large matrices: of a file of weights, and of a run at the steps that were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from pondera.workbench.bench import ERRORS, Shared
+from pondera.workbench.routes.checkpoints import tensor_of
+from pondera.workbench.routes.files import Name
+from pondera.workbench.routes.runs import RunName, Step, TensorName, first_part, open_run, run_folder
+
+router = APIRouter(tags=["matrices"], responses=ERRORS)
+
+Place = Annotated[int, Query(ge=0, le=2**62)]
+Cells = Annotated[int, Query(ge=1, le=1024)]
+TILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "float32, row by row."}
+}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Which rows and columns of a matrix, and in how many cells."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    down: int
+    across: int
+
+    def of(self, tensor: Any) -> bytes:
+        """Return the piece of a tensor."""
+        from pondera.workbench.tiles import extremes
+
+        rows, columns, cells = (self.top, self.bottom), (self.left, self.right), (self.down, self.across)
+        return extremes(tensor, rows, columns, cells).astype("<f4").tobytes()
+
+
+def piece(top: Place, bottom: Place, left: Place, right: Place, down: Cells, across: Cells) -> Piece:
+    """Return the piece that a request asks for."""
+    return Piece(top, bottom, left, right, down, across)
+
+
+Asked = Annotated[Piece, Depends(piece)]
+
+
+@router.get("/api/tile", response_class=Response, responses=TILE)
+def tile(bench: Shared, file: Name, tensor: TensorName, asked: Asked) -> Response:
+    """Return a piece of a tensor in cells, each the value of the largest size in it, so that extremes stay visible.
+
+    A tensor of more than two axes is looked at as its first axis by all others.
+    """
+    found = tensor_of(bench, file, tensor)
+    make: Callable[[], bytes] = lambda: asked.of(found)  # noqa: E731
+    data = bench.kept.of([bench.served.existing(file)], (file, tensor, asked), make)
+    return Response(data, media_type="application/octet-stream", headers={"cache-control": "private, max-age=60"})
+
+
+@router.get("/api/run/tile", response_class=Response, responses=TILE)
+def run_tile(bench: Shared, run: RunName, tensor: TensorName, step: Step, asked: Asked) -> Response:
+    """Return a piece of a run's tensor as it was just before one of the steps that ``/api/run/matrix`` lists."""
+    with open_run(run_folder(bench, run)) as found:
+        data = asked.of(found.tensor_at(tensor, step, first_part(found)))
+    return Response(data, media_type="application/octet-stream")
+
+
+@router.get("/api/run/matrix")
+def run_matrix(bench: Shared, run: RunName, tensor: TensorName) -> dict[str, Any]:
+    """Return at which steps a run's tensor is known, and the size of the largest value that it ever had: a scale."""
+    import numpy as np
+
+    with open_run(run_folder(bench, run)) as found:
+        part = first_part(found)
+        history = found.tensor(tensor, part)
+        steps = found.recorded(tensor, part)
+    sizes = np.abs([[each.low, each.high] for each in history.figures]).reshape(-1)
+    return {
+        "tensor": tensor,
+        "shape": list(history.shape),
+        "steps": steps,
+        "most": float(sizes[np.isfinite(sizes)].max(initial=0.0)),
+    }

@@ -1,0 +1,123 @@
+import { type ScaleContinuousNumeric, scaleLinear, scaleLog, scaleSymlog } from "d3-scale";
+import { useWidth } from "./width";
+
+/** A curve: places to the right, ascending, and values; what is not finite is left out. */
+export interface Curve {
+  name: string;
+  /** A token. */
+  colour: string;
+  x: readonly number[];
+  y: readonly number[];
+}
+
+/** What lies between the lowest and the highest. */
+export interface Band {
+  x: readonly number[];
+  low: readonly number[];
+  high: readonly number[];
+}
+
+type Scale = ScaleContinuousNumeric<number, number>;
+const SCALES = { linear: (): Scale => scaleLinear(), log: (): Scale => scaleLog(), symlog: (): Scale => scaleSymlog() };
+const [LEFT, RIGHT, BOTTOM] = [52, 10, 34];
+
+/**
+ * Curves that grow while they are looked at: a few paths, written anew where there is something new. A chart of
+ * Vega-Lite says more, and takes ten frames to say it.
+ */
+export function Curves(props: { curves: readonly Curve[]; band?: Band; scale: keyof typeof SCALES; x: string; y?: string; label: string; height?: number }) {
+  const [place, width] = useWidth(560);
+  const height = props.height ?? 200;
+  const top = props.curves.length > 1 ? 26 : 8;
+  const { scale, band, curves } = props;
+  const shown = (value: number) => Number.isFinite(value) && (scale !== "log" || value > 0);
+  const [first, last] = extent(curves.map((each) => each.x), Number.isFinite);
+  const across = scaleLinear([first, last === first ? first + 1 : last], [LEFT, width - RIGHT]);
+  const up = SCALES[scale]()
+    .domain(extent([...curves.map((each) => each.y), ...(band ? [band.low, band.high] : [])], shown))
+    .range([height - BOTTOM, top]);
+  const there = curves.some((each) => each.x.length > 0);
+  const wide = there ? across.ticks(Math.max(Math.floor(width / 90), 2)).filter(Number.isInteger) : [];
+  const tall = there ? up.ticks(4) : [];
+  const format = up.tickFormat(scale === "log" && tall.length <= 6 ? Infinity : 4, ".3~g");
+  const path = (x: readonly number[], y: readonly number[]) => line(x.map((value) => across(value)), y.map((value) => (shown(value) ? up(value) : Number.NaN)));
+  return (
+    <div class="chart" role="img" aria-label={props.label}>
+      <svg ref={place} class="picture" viewBox={`0 0 ${width} ${height}`} height={height} aria-hidden="true" font-size="11" fill="var(--quiet)">
+        {tall.map((value) => (
+          <g key={value}>
+            <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
+            <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
+              {format(value).replace("-", "−")}
+            </text>
+          </g>
+        ))}
+        {wide.map((value) => (
+          <text key={value} x={across(value)} y={height - BOTTOM + 15} text-anchor="middle">
+            {value.toLocaleString("en")}
+          </text>
+        ))}
+        <text x={(LEFT + width - RIGHT) / 2} y={height - 3} text-anchor="middle">
+          {props.x}
+        </text>
+        {props.y && (
+          <text transform={`translate(10 ${(top + height - BOTTOM) / 2}) rotate(-90)`} text-anchor="middle">
+            {props.y}
+          </text>
+        )}
+        {band && <path d={path([...band.x, ...band.x.toReversed()], [...band.high, ...band.low.toReversed()])} fill="var(--positive)" opacity="0.18" />}
+        {curves.map((each) => (
+          <path key={each.name} d={path(each.x, each.y)} fill="none" stroke={`var(--${each.colour})`} stroke-width="1.8" stroke-linejoin="round" />
+        ))}
+        {props.curves.length > 1 &&
+          curves.map((each, k) => (
+            <g key={each.name} transform={`translate(${LEFT + 90 * k} 8)`}>
+              <path d="M0,0H16" stroke={`var(--${each.colour})`} stroke-width="2" />
+              <text x="22" dy="0.32em">
+                {each.name}
+              </text>
+            </g>
+          ))}
+      </svg>
+    </div>
+  );
+}
+
+/** The least and the largest of values that are shown; where there are none, a place to stand. */
+function extent(all: readonly (readonly number[])[], shown: (value: number) => boolean): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (const values of all)
+    for (const value of values)
+      if (shown(value)) {
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+      }
+  if (low > high) return [1, 2];
+  return low === high ? [low - Math.abs(low) / 2, high + Math.abs(high) / 2 || 1] : [low, high];
+}
+
+/** A path through places in pixels; of those in one column of pixels the lowest and the highest, so that no peak is lost. */
+export function line(x: readonly number[], y: readonly number[]): string {
+  const parts: string[] = [];
+  let begun = false;
+  const go = (k: number) => {
+    parts.push(`${begun ? "L" : "M"}${(x[k] as number).toFixed(1)},${(y[k] as number).toFixed(1)}`);
+    begun = true;
+  };
+  for (let k = 0; k < x.length; ) {
+    if (!Number.isFinite(y[k])) {
+      begun = false;
+      k++;
+      continue;
+    }
+    let [low, high, next] = [k, k, k + 1];
+    for (; next < x.length && Math.floor(x[next] as number) === Math.floor(x[k] as number) && Number.isFinite(y[next]); next++) {
+      if ((y[next] as number) < (y[low] as number)) low = next;
+      if ((y[next] as number) > (y[high] as number)) high = next;
+    }
+    go(Math.min(low, high));
+    if (low !== high) go(Math.max(low, high));
+    k = next;
+  }
+  return parts.join("");
+}
