@@ -19,6 +19,7 @@ interface Run {
   metric: string;
   about: { source: string | null; target: string | null; task: string | null };
   tensors: Record<string, number[]>;
+  networks: number[];
   model: string | null;
   settings: Record<string, unknown>;
 }
@@ -51,7 +52,8 @@ export function RunPage({ run }: { run: string }) {
       >
         {about?.about.target ? (
           <>
-            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}.
+            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}
+            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks. The first of them is shown.` : "."}
           </>
         ) : (
           "A training and the life of its weights."
