@@ -30,8 +30,8 @@ SETTLED = 1_500
 
 TRAININGS = (
     "train moons.csv --target moon --recipe plain --hidden 8,8 --epochs 200 --record full --out moons",
-    "train wine.csv --target class --recipe plain --epochs 60 --out wine",
-    "train wine.csv --target class --recipe plain --epochs 60 --seed 1 --hidden 16 --out wine-small",
+    "train wine.csv --target cultivar --recipe plain --epochs 60 --out wine",
+    "train wine.csv --target cultivar --recipe plain --epochs 60 --seed 1 --hidden 16 --out wine-small",
     "train --example digits --epochs 12 --out digits",
     "train --example iris --epochs 3 --out iris-first-try",
 )
