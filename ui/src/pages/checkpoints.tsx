@@ -90,7 +90,7 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
         {(problem ?? files.problem) && <ProblemLine>{problem ?? files.problem}</ProblemLine>}
         <Card title="Open" sentence="Files of the folder that is served: safetensors, GGUF, PyTorch, ONNX, Keras, NumPy.">
           <div class="stack">
-            <div class="fields">
+            <div class="fields wide">
               <label class="field">
                 File
                 <select value={file ?? ""} onChange={(event) => go("checkpoints", { file: event.currentTarget.value })}>
@@ -472,8 +472,8 @@ function Compared({ first, second }: { first: string; second: string }) {
             <tbody>
               {found.tensors.slice(0, 400).map((each) => (
                 <tr key={each.name}>
-                  <td class="name">{each.name}</td>
-                  <td class="quiet">{each.status}</td>
+                  <td class="name">{each.name ?? each.other}</td>
+                  <td class="quiet one-line">{each.status}</td>
                   <td style={{ width: "18%" }}>{each.relative_norm === null ? null : <Bar value={each.relative_norm} most={most} thin />}</td>
                   <td class="number">{share(each.relative_norm, 2)}</td>
                   <td class="number">{figure(each.cosine)}</td>

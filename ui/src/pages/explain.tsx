@@ -50,7 +50,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
       <div class="stack">
         {files.problem && <ProblemLine>{files.problem}</ProblemLine>}
         <Card title="What is explained" sentence="Best on rows that the model never saw.">
-          <div class="fields">
+          <div class="fields wide">
             <label class="field">
               Model
               <select

@@ -63,7 +63,7 @@ export function RunPage({ run }: { run: string }) {
         {problem && <ProblemLine>{problem}</ProblemLine>}
         {lost && <ProblemLine>The server does not answer. If it was started again, open the address that it printed; training went on.</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
-        <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />
+        {(pulse === null || pulse.there || on) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
         {pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
@@ -81,7 +81,7 @@ function firstWidth(about: Run): number {
 }
 
 function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what: "pause" | "continue" | "stop") => void }) {
-  if (!pulse) return null;
+  if (!pulse || (!pulse.there && pulse.activity === "ended")) return null;
   const { activity } = pulse;
   return (
     <>

@@ -64,7 +64,7 @@ export function Runs() {
         {(problem ?? found.problem) && <ProblemLine>{problem ?? found.problem}</ProblemLine>}
         <Card
           title="In this folder"
-          right={<input type="search" placeholder="Search names and settings" aria-label="Search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
+          right={<input type="search" placeholder="Search names and settings" aria-label="Search" style={{ width: "15rem" }} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
           command={found.value?.command}
           exports={{ name: "runs", json: () => runs, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
         >
@@ -110,7 +110,7 @@ export function Runs() {
                       <td>
                         <span class={`badge ${each.activity}`}>{each.activity === "ended" ? each.state : each.activity}</span>
                       </td>
-                      <td class="quiet">{each.began.slice(5, 16).replace("T", " ")}</td>
+                      <td class="quiet one-line">{each.began.slice(5, 16).replace("T", " ")}</td>
                       <td class="number">{each.epochs.toLocaleString("en")}</td>
                       <td class="number">{each.steps.toLocaleString("en")}</td>
                       <td>

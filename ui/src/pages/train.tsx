@@ -245,7 +245,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               As
               <select value={task} onChange={(event) => setTask(event.currentTarget.value)}>
-                <option value="">{column?.task ? `${column.task === "classification" ? "classes" : "numbers"}, as it looks` : "as it looks"}</option>
+                <option value="">{column?.task ? `${column.task === "classification" ? "classes" : "numbers"}, it seems` : "as it looks"}</option>
                 <option value="classification">classes</option>
                 <option value="regression">numbers</option>
               </select>
@@ -293,7 +293,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
                       </td>
                       <td class="number">{each.missing || "–"}</td>
                       <td class="number">{each.different?.toLocaleString("en") ?? "–"}</td>
-                      <td class="quiet small">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
+                      <td class="quiet small one-line">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
                     </tr>
                   ))}
                 </tbody>
@@ -308,8 +308,8 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               Recipe
               <select value={recipe} onChange={(event) => setRecipe(event.currentTarget.value)}>
-                <option value="strong">strong: good predictions</option>
-                <option value="plain">plain: as in textbooks</option>
+                <option value="strong">strong, the default</option>
+                <option value="plain">plain, a textbook's</option>
               </select>
             </label>
             <label class="field">
@@ -319,7 +319,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               Activation
               <select value={activation} onChange={(event) => setActivation(event.currentTarget.value)}>
-                <option value="">{usualActivation}, the recipe's</option>
+                <option value="">{usualActivation} (recipe)</option>
                 {ACTIVATIONS.map((name) => (
                   <option key={name}>{name}</option>
                 ))}
@@ -340,7 +340,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               Tested on
               <select value={test} onChange={(event) => setTest(event.currentTarget.value)}>
-                <option value="">a share of the rows</option>
+                <option value="">a share of them</option>
                 {others.map((file) => (
                   <option key={file.name}>{file.name}</option>
                 ))}

@@ -26,7 +26,7 @@ export function Strengths(props: { title: string; of: readonly { name: string; u
                       label
                     )}
                   </td>
-                  <td style={{ width: "50%" }}>
+                  <td style={{ width: "38%" }}>
                     <Bar value={each.value} most={most} signed thin />
                   </td>
                   <td class={`number ${(each.value ?? 0) < 0 ? "negative" : "positive"}`}>{figure(each.value, 3)}</td>
