@@ -471,7 +471,7 @@ function Compared({ first, second }: { first: string; second: string }) {
             </thead>
             <tbody>
               {found.tensors.slice(0, 400).map((each) => (
-                <tr key={each.name}>
+                <tr key={`${each.name} ${each.other}`}>
                   <td class="name">{each.name ?? each.other}</td>
                   <td class="quiet one-line">{each.status}</td>
                   <td style={{ width: "18%" }}>{each.relative_norm === null ? null : <Bar value={each.relative_norm} most={most} thin />}</td>
@@ -499,7 +499,7 @@ function Timeline({ folder }: { folder: string }) {
   const told = useLoading((signal) => ask<Series>("timeline", { folder }, signal), [folder]);
   const found = told.value?.answer;
   const rows = useMemo(
-    () => (found?.checkpoints ?? []).flatMap((each, k) => Object.entries(each.parts).map(([part, figures]) => ({ checkpoint: `${k + 1}`, order: k, part, value: figures.from_first }))).filter((row) => row.value !== null),
+    () => (found?.checkpoints ?? []).flatMap((each, k) => Object.entries(each.parts).map(([part, figures]) => ({ checkpoint: `${k + 1}`, order: k, part, value: k === 0 ? 0 : figures.from_first }))).filter((row) => row.value !== null),
     [found],
   );
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;

@@ -84,6 +84,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
             </label>
           </div>
         </Card>
+        {!asked && files.value && <p class="empty">{models.length ? "Choose a model, and rows to measure on." : "No model is here yet. Train one."}</p>}
         {asked && <Whole key={JSON.stringify(asked)} asked={asked} />}
         {asked && <OneRow key={`row ${JSON.stringify(asked)}`} asked={asked} />}
       </div>

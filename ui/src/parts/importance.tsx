@@ -86,7 +86,7 @@ export function Importance({ found, python, chosen, onChoose }: { found: Explana
                   <Bar value={each.importance} most={most} interval={each.interval} />
                 </td>
                 <td class="number">{share(each.importance)}</td>
-                <td class="quiet">{each.verdict}</td>
+                <td class="quiet one-line">{each.verdict}</td>
               </tr>
             ))}
           </tbody>
