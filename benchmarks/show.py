@@ -26,6 +26,7 @@ from benchmarks import (
     steps,
     tables,
     verdicts,
+    workbench,
 )
 from benchmarks.measure import load, table
 from pondera.choice import counted
@@ -92,6 +93,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "recording": ("recording", recording.report_of_sizes),
     },
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
+    HERE.parent / "docs/workbench.md": {"workbench": ("workbench", workbench.report)},
     HERE.parent / "README.md": {
         "steps": ("steps", steps_in_short),
         "tables": ("tables", tables_in_short),

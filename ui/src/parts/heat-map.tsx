@@ -100,11 +100,13 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
         const found = at(where);
         if (found === undefined) ask(keyOf(where), where, size, row, column);
         const tile = typeof found === "object" ? found : seen.current.get(where);
-        if (!tile) continue;
-        seen.current.set(where, tile);
         const high = Math.min(span, props.rows - row * span);
         const wide = Math.min(span, props.columns - column * span);
-        context.drawImage(tile.canvas, (column * span - left) * zoom * ratio, (row * span - top) * zoom * ratio, wide * zoom * ratio, high * zoom * ratio);
+        const on: Box = [(column * span - left) * zoom * ratio, (row * span - top) * zoom * ratio, wide * zoom * ratio, high * zoom * ratio];
+        if (tile) {
+          seen.current.set(where, tile);
+          context.drawImage(tile.canvas, ...on);
+        } else coarser(context, seen.current, size, row, column, wide / size, high / size, on);
       }
   };
 
@@ -248,6 +250,18 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
       {problem && <p class="grave small">{problem}</p>}
     </div>
   );
+}
+
+type Box = [x: number, y: number, width: number, height: number];
+
+/** While a tile is on its way, draw what is known of its place from farther off. */
+function coarser(context: CanvasRenderingContext2D, seen: Map<string, Tile>, size: number, row: number, column: number, wide: number, high: number, on: Box): void {
+  for (let by = 2; by <= TILE; by *= 2) {
+    const tile = seen.get(`${size * by},${Math.floor(row / by)},${Math.floor(column / by)}`);
+    if (!tile) continue;
+    context.drawImage(tile.canvas, ((column % by) * TILE) / by, ((row % by) * TILE) / by, wide / by, high / by, ...on);
+    return;
+  }
 }
 
 function clamp(value: number, low: number, high: number): number {
