@@ -6,7 +6,7 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-un
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint types unit bench docs pictures lock clean
+.PHONY: help demo ui test lint types unit bench docs pictures screenshots lock clean
 
 help:  ## Show what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,7 +36,7 @@ unit: .venv/test ui
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 		(command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium >/dev/null) || \
 		echo 'There is no Chromium: the tests of the pages are left out.'
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv-bench/ready  ## Install the peers in an environment of their own and measure against them (DATA=folder of tables).
 	.venv-bench/bin/python -m benchmarks $(if $(DATA),--data $(DATA))
@@ -47,6 +47,9 @@ docs: .venv/docs  ## Build the documentation into docs/_build.
 
 pictures: .venv/run  ## Draw the pictures of the README again.
 	$(BIN)/python docs/pictures.py
+
+screenshots: .venv/test ui  ## Photograph every page of the workbench, and renew its pictures in the documentation.
+	$(BIN)/python docs/screenshots.py
 
 lock: .venv/run  ## Resolve the dependencies again.
 	$(BIN)/pip install --quiet pip-tools

@@ -32,6 +32,7 @@ RANKS = {
     "estimators": 6,
     "workbench": 7,
     "commands": 8,
+    "widgets": 8,
     "__main__": 9,
 }
 

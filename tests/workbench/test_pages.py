@@ -27,7 +27,6 @@ PATIENCE = 30_000
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
     pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui"),
-    pytest.mark.xdist_group("pages"),
     pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
 ]
 
@@ -226,6 +225,69 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.get_by_test_id("backprop").wait_for()
 
 
+def test_a_unit_by_keys_and_by_clicks(page, server):
+    open_page(page, server, "run?run=signs")
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#unit h2")).to_have_text("x · inputs[0]")
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(f"Shift+{key}")
+    expect(page.locator("#unit h2")).to_have_text("layers.0[1]")
+    page.get_by_test_id("unit-told").wait_for()
+    told = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "pondera", "unit", "signs", "layers.0[1]", "--json"],
+            cwd=server.folder,
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    for key, value in (("unit-ablation", told["ablation_loss_change"]), ("unit-bias", told["bias"])):
+        assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(value, rel=1e-3)
+    expect(page.get_by_test_id("unit-mark")).to_be_attached()
+    page.get_by_test_id("unit").get_by_role("button", name="y", exact=True).click()
+    expect(page.locator("#unit h2")).to_have_text("y · inputs[1]")
+    page.get_by_test_id("network").scroll_into_view_if_needed()
+    box = page.get_by_test_id("network").bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 26, box["y"] + box["height"] / 2)  # the output
+    expect(page.locator("#unit h2")).to_have_text("layers.2[0]")
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")  # a connection takes its place
+    expect(page.locator("#unit")).to_have_count(0)
+    page.locator("#inspector").wait_for()
+
+
+def test_columns_are_changed_and_rows_of_another_table_tested_on(page, server):
+    frame = pl.read_csv(server.upload)
+    more = frame.with_columns(
+        zip=pl.Series([k % 3 for k in range(200)]), id=pl.Series([f"row {k}" for k in range(200)])
+    )
+    more[:150].write_csv(server.folder / "rows.csv")
+    more[150:].write_csv(server.folder / "later.csv")
+    open_page(page, server, "train?table=rows.csv")
+    expect(page.get_by_label("id is taken as")).to_have_value("left out")  # its texts are different in every row
+    page.get_by_label("kind is taken as").select_option("what is predicted")
+    expect(field(page, "Column to predict")).to_have_value("kind")
+    expect(page.get_by_label("kind is taken as")).to_be_disabled()
+    page.get_by_label("zip is taken as").select_option("categories")
+    page.get_by_label("y is taken as").select_option("left out")
+    field(page, "Recipe").select_option("plain")
+    field(page, "Epochs").fill("2")
+    field(page, "Networks").fill("2")
+    field(page, "Tested on").select_option("later.csv")
+    expect(field(page, "Share to test on")).to_have_count(0)
+    expect(field(page, "Name of the run")).to_have_value("rows-model")
+    with page.expect_request("**/api/training") as sent:
+        page.get_by_role("button", name="Start training").click()
+    wanted = sent.value.post_data_json
+    assert (wanted["test"], wanted["seeds"], wanted["categorical"]) == ("later.csv", 2, ["zip"])
+    assert sorted(wanted["drop"]) == ["id", "y"]
+    page.get_by_text("Explain it").wait_for()
+    for name in ("rows.csv", "later.csv"):
+        (server.folder / name).unlink()
+    shutil.rmtree(server.folder / "rows-model")
+
+
 def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, server):
     page = browser.new_page()
     start(page, server, "long", hidden_layers="4", epochs="5000000", learning_rate="0.00001")
@@ -259,6 +321,12 @@ def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server):
     page.get_by_label("Search").fill("")
     rows.filter(has_text="long").get_by_role("button", name="Bin").click()
     expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Put long back").click()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_text("long is back.")).to_be_visible()
+    expect(page.get_by_test_id("bin")).to_have_count(0)
+    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
+    expect(page.get_by_test_id("bin")).to_contain_text("long")
 
 
 def test_checkpoints_are_opened_and_compared(page, server):
@@ -293,11 +361,58 @@ def test_an_explanation(page, server):
     expect(page.get_by_text("What would be predicted:")).to_be_visible()
 
 
-@pytest.mark.parametrize("place", ["neuron", "train?example=iris", "runs", "run?run=signs", "checkpoints", "explain"])
+def choose_a_unit(page):
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.get_by_test_id("unit-told").wait_for()
+
+
+def choose_a_connection(page):
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_test_id("biography").wait_for()
+
+
+def lay_over(page):
+    page.get_by_label("Lay signs over others").check()
+    page.get_by_test_id("bin").wait_for()
+
+
+def measure(page):
+    page.get_by_role("button", name="Measure what matters").click()
+    page.get_by_test_id("importance").wait_for(timeout=2 * PATIENCE)
+    page.get_by_test_id("contributions").wait_for()
+
+
+def waits_for(name):
+    return lambda page: page.get_by_test_id(name).wait_for()
+
+
+PLACES = {
+    "neuron": waits_for("output"),
+    "train": lambda page: page.get_by_role("button", name="iris").wait_for(),
+    "train?example=iris": lambda page: page.get_by_role("button", name="Start training").wait_for(),
+    "runs": lay_over,
+    "run?run=signs": waits_for("network"),
+    "run?run=signs#unit": choose_a_unit,
+    "run?run=signs#connection": choose_a_connection,
+    "run?run=nothing": lambda page: page.get_by_text("There is no run").wait_for(),
+    "checkpoints": lambda page: page.get_by_text("In this folder").wait_for(),
+    "checkpoints?file=old.safetensors": waits_for("heat-map"),
+    "checkpoints?file=old.safetensors&other=new.safetensors": waits_for("verdict"),
+    "checkpoints?folder=signs/snapshots": waits_for("timeline"),
+    "explain": lambda page: page.get_by_text("What is explained").wait_for(),
+    "explain?model=signs/model.safetensors": measure,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_nothing_keeps_anybody_out(page, server, place):
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        open_page(page, server, place)
+        open_page(page, server, place.split("#")[0])
+        PLACES[place](page)
         page.wait_for_timeout(700)
         found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
         assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []

@@ -167,6 +167,9 @@ def test_names_that_look_like_options_are_names(client, folder):
         {"run": "a", "example": "iris", "epochs": 0},
         {"run": "a", "example": "iris", "evil": 1},
         {"run": "a", "table": "nothing.csv", "target": "x"},
+        {"run": "a", "example": "iris", "test": "nothing.csv"},
+        {"run": "a", "example": "iris", "test": "../secret.csv"},
+        {"run": "a", "example": "iris", "seeds": 0},
         {"run": "a", "example": "iris", "drop": ["a\0b"]},
         [],
         None,
@@ -182,6 +185,30 @@ def test_trainings_that_cannot_begin(client, folder, wanted):
 def test_a_training_that_fails_says_why(client):
     client.post("/api/training", json={"run": "wrong", "table": "signs.csv", "target": "kindd"})
     assert "kindd" in wait_for(client, "wrong", "failed")["error"]
+
+
+def test_a_population_is_tested_on_a_table_of_its_own(client, folder):
+    frame = pl.read_csv(folder / "signs.csv").with_columns(zip=pl.Series([k % 3 for k in range(80)]))
+    frame[:60].write_csv(folder / "first.csv")
+    frame[60:].write_csv(folder / "rest.csv")
+    wanted = {"run": "two", "table": "first.csv", "target": "kind", "test": "rest.csv", "seeds": 2, "epochs": 2}
+    started = client.post("/api/training", json={**wanted, "recipe": "plain", "categorical": ["zip"], "drop": ["y"]})
+    for option in ("--test=rest.csv", "--seeds=2", "--categorical=zip", "--drop=y"):
+        assert option in started.json()["command"]
+    assert wait_for(client, "two", "ended", "failed")["error"] is None
+    assert client.get("/api/run", params={"run": "two"}).json()["networks"] == [0, 1]
+    model = client.get("/api/model", params={"model": "two/model.safetensors"}).json()
+    assert [(each["name"], each["kind"]) for each in model["columns"]] == [("x", "numeric"), ("zip", "category")]
+    both = client.post("/api/training", json={**wanted, "run": "both", "test_fraction": 0.3})
+    assert both.status_code == 201  # the command says what is wrong, as on the command line
+    assert "--test" in wait_for(client, "both", "failed")["error"]
+
+
+def test_columns_that_nothing_can_be_predicted_from_say_why(client, folder):
+    pl.DataFrame({"id": [f"row {k}" for k in range(400)], "x": range(400)}).write_csv(folder / "ids.csv")
+    found = client.get("/api/table", params={"file": "ids.csv"}).json()["columns"]
+    assert "id" in found[0]["problem"]
+    assert found[1]["problem"] is None
 
 
 def test_the_life_of_a_training(client, folder):

@@ -27,12 +27,20 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
   ];
 }
 
+let home: () => HTMLElement = () => document.documentElement;
+
+/** Have tokens read from somewhere else than the page: a widget brings its own, in a place where no page can reach them. */
+export function readTokensFrom(place: () => HTMLElement): void {
+  home = place;
+}
+
 const known = new Map<string, string>();
 
 /** The value of a token, for canvases and charts; asking the style sheet is slow, and what draws asks in every frame. */
 export function token(name: string): string {
-  const key = `${document.documentElement.dataset["theme"]} ${name}`;
-  const found = known.get(key) ?? getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const place = home();
+  const key = `${place.dataset["theme"]} ${name}`;
+  const found = known.get(key) ?? getComputedStyle(place).getPropertyValue(`--${name}`).trim();
   known.set(key, found);
   return found;
 }

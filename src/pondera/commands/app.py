@@ -24,6 +24,7 @@ from pondera.commands import (
     timeline,
     train,
     ui,
+    unit,
     weight,
 )
 
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "runs": runs.runs,
     "tensorboard": tensorboard.tensorboard,
     "weight": weight.weight,
+    "unit": unit.unit,
     "backprop": backprop.backprop,
     "surface": surface.surface,
     "explain": explain.explain,

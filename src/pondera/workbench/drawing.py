@@ -53,12 +53,16 @@ def drawn(run: Run, part: int = 0) -> tuple[list[Drawn], list[int]]:
         return [], []
     found = []
     for name, shape in matrices.items():
-        values = np.abs(run.weights_at(name, steps[-1], part).reshape(-1))
-        places = np.arange(values.size)
-        if values.size > DRAWN:
-            places = np.sort(np.argpartition(-np.nan_to_num(values, nan=np.inf), DRAWN)[:DRAWN])
-        found.append(Drawn(name, (shape[0], shape[1]), places))
+        found.append(Drawn(name, (shape[0], shape[1]), strongest(run.weights_at(name, steps[-1], part))))
     return found, steps
+
+
+def strongest(matrix: Array) -> Array:
+    """Return the flat places of the weights of a matrix that are drawn, ascending: (n,)."""
+    values = np.abs(matrix.reshape(-1))
+    if values.size <= DRAWN:
+        return np.arange(values.size)
+    return np.sort(np.argpartition(-np.nan_to_num(values, nan=np.inf), DRAWN)[:DRAWN])
 
 
 def frames(run: Run, matrices: list[Drawn], steps: list[int], part: int = 0) -> str:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("hostile")  # all files are opened by one process, once
-
 HERE = Path(__file__).parent
 MAKE = runpy.run_path(str(HERE / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()

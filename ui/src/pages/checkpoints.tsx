@@ -90,7 +90,7 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
         {(problem ?? files.problem) && <ProblemLine>{problem ?? files.problem}</ProblemLine>}
         <Card title="Open" sentence="Files of the folder that is served: safetensors, GGUF, PyTorch, ONNX, Keras, NumPy.">
           <div class="stack">
-            <div class="fields">
+            <div class="fields wide">
               <label class="field">
                 File
                 <select value={file ?? ""} onChange={(event) => go("checkpoints", { file: event.currentTarget.value })}>
@@ -471,9 +471,9 @@ function Compared({ first, second }: { first: string; second: string }) {
             </thead>
             <tbody>
               {found.tensors.slice(0, 400).map((each) => (
-                <tr key={each.name}>
-                  <td class="name">{each.name}</td>
-                  <td class="quiet">{each.status}</td>
+                <tr key={`${each.name} ${each.other}`}>
+                  <td class="name">{each.name ?? each.other}</td>
+                  <td class="quiet one-line">{each.status}</td>
                   <td style={{ width: "18%" }}>{each.relative_norm === null ? null : <Bar value={each.relative_norm} most={most} thin />}</td>
                   <td class="number">{share(each.relative_norm, 2)}</td>
                   <td class="number">{figure(each.cosine)}</td>
@@ -499,7 +499,7 @@ function Timeline({ folder }: { folder: string }) {
   const told = useLoading((signal) => ask<Series>("timeline", { folder }, signal), [folder]);
   const found = told.value?.answer;
   const rows = useMemo(
-    () => (found?.checkpoints ?? []).flatMap((each, k) => Object.entries(each.parts).map(([part, figures]) => ({ checkpoint: `${k + 1}`, order: k, part, value: figures.from_first }))).filter((row) => row.value !== null),
+    () => (found?.checkpoints ?? []).flatMap((each, k) => Object.entries(each.parts).map(([part, figures]) => ({ checkpoint: `${k + 1}`, order: k, part, value: k === 0 ? 0 : figures.from_first }))).filter((row) => row.value !== null),
     [found],
   );
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;

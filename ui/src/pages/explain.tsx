@@ -3,37 +3,8 @@ import { type Answer, ask, get, post, remove, sentence, useLoading } from "../ap
 import { figure, share, signed } from "../format";
 import { Chart, type Spec } from "../parts/chart";
 import { Bar, Card, Lead, ProblemLine, Slider, Waiting } from "../parts/common";
+import { type Effect, type Explanation, Importance, Methods, Reliability } from "../parts/importance";
 import { go } from "../route";
-
-interface Input {
-  name: string;
-  importance: number | null;
-  interval: [number, number] | null;
-  methods: Record<string, number | null>;
-  group: string[];
-  verdict: string;
-}
-
-interface Effect {
-  name: string;
-  values: (number | string)[];
-  ordered: boolean;
-  mean: number[];
-  accumulated: number[] | null;
-}
-
-interface Explanation {
-  unit: string;
-  rows: number;
-  headline: string;
-  inputs: Input[];
-  tested: string;
-  methods: { name: string; title: string; kind: string; caveat: string; source: string; rows: number; seconds: number }[];
-  left_out: Record<string, string>;
-  reliability: { verdict: string; statement: string; skill: number | null; agreement: { median: number } | null; faithfulness: { advantage: number | null } | null };
-  weights_as_importance: { rank_correlation: number | null; interval: [number, number] | null; verdict: string; statement: string; reasons: string[] } | null;
-  effects: Effect[];
-}
 
 interface Model {
   columns: { name: string; kind: string; values: string[] }[];
@@ -79,7 +50,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
       <div class="stack">
         {files.problem && <ProblemLine>{files.problem}</ProblemLine>}
         <Card title="What is explained" sentence="Best on rows that the model never saw.">
-          <div class="fields">
+          <div class="fields wide">
             <label class="field">
               Model
               <select
@@ -113,6 +84,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
             </label>
           </div>
         </Card>
+        {!asked && files.value && <p class="empty">{models.length ? "Choose a model, and rows to measure on." : "No model is here yet. Train one."}</p>}
         {asked && <Whole key={JSON.stringify(asked)} asked={asked} />}
         {asked && <OneRow key={`row ${JSON.stringify(asked)}`} asked={asked} />}
       </div>
@@ -151,125 +123,14 @@ function Whole({ asked }: { asked: Record<string, string> }) {
 
 function Told({ told }: { told: Answer<Explanation> }) {
   const found = told.answer;
-  const { reliability } = found;
-  const good = reliability.verdict === "reliable" || reliability.verdict === "good";
-  const most = Math.max(...found.inputs.map((each) => Math.max(each.importance ?? 0, each.interval?.[1] ?? 0)));
-  const shown = found.inputs.slice(0, 40);
   return (
     <>
-      <Card title="How far to believe it" command={told.command} exports={{ name: "reliability", json: () => reliability }}>
-        <div class={`verdict ${good ? "good" : /not|unreliable|no /.test(reliability.verdict) ? "bad" : "middling"}`} data-testid="reliability">
-          <strong>{reliability.verdict}</strong>
-          <span>{reliability.statement}</span>
-        </div>
-      </Card>
-      <Card
-        title="What matters"
-        sentence={
-          <>
-            Share of the importance by {found.headline}, with its interval, on {found.rows.toLocaleString("en")} rows. {found.tested}
-          </>
-        }
-        python={`pondera.explain(model, table)`}
-        exports={{ name: "importance", json: () => found, csv: () => [["column", "importance", "low", "high", "verdict"], found.inputs.map((each) => [each.name, each.importance, each.interval?.[0], each.interval?.[1], each.verdict])] }}
-      >
-        <div class="scroll">
-          <table data-testid="importance">
-            <thead>
-              <tr>
-                <th>column</th>
-                <th style={{ width: "45%" }}>importance</th>
-                <th class="number" />
-                <th>verdict</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((each) => (
-                <tr key={each.name}>
-                  <td class="name">{each.name}</td>
-                  <td>
-                    <Bar value={each.importance} most={most} interval={each.interval} />
-                  </td>
-                  <td class="number">{share(each.importance)}</td>
-                  <td class="quiet">{each.verdict}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-        {found.inputs.length > shown.length && <p class="quiet small">and {found.inputs.length - shown.length} more, in the exports</p>}
-      </Card>
+      <Reliability found={found} command={told.command} />
+      <Importance found={found} python="pondera.explain(model, table)" />
       <Methods found={found} />
       {found.weights_as_importance && <Strength found={found} />}
       <Effects found={found} />
     </>
-  );
-}
-
-/** Methods side by side: of each column the share that each method gives it. */
-function Methods({ found }: { found: Explanation }) {
-  const shown = found.inputs.slice(0, 20);
-  const most = Math.max(...shown.flatMap((each) => Object.values(each.methods).map((value) => value ?? 0)));
-  const left = Object.entries(found.left_out);
-  return (
-    <Card
-      title="Methods side by side"
-      sentence="The stronger the colour, the larger the share. Methods that look at weights alone measure connection strength; the others measure importance on data."
-      exports={{ name: "methods", csv: () => [["column", ...found.methods.map((each) => each.name)], found.inputs.map((each) => [each.name, ...found.methods.map((method) => each.methods[method.name])])] }}
-    >
-      <div class="scroll">
-        <table class="methods">
-          <thead>
-            <tr>
-              <th />
-              {found.methods.map((each) => (
-                <th key={each.name} class="number" title={`${each.title}. ${each.caveat}`}>
-                  <span>{each.name.replaceAll("_", " ")}</span>
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((each) => (
-              <tr key={each.name}>
-                <td class="name">{each.name}</td>
-                {found.methods.map((method) => {
-                  const value = each.methods[method.name];
-                  return (
-                    <td key={method.name} class="number heat">
-                      <i style={{ opacity: value == null ? 0 : 0.7 * Math.max(0, value / most), background: method.kind === "strength" ? "var(--negative)" : "var(--positive)" }} />
-                      <span>{value == null ? "–" : (100 * value).toFixed(0)}</span>
-                    </td>
-                  );
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <div class="legend" style={{ marginTop: "0.6rem" }}>
-        <span>
-          <i style={{ background: "var(--negative)" }} />
-          connection strength, from weights alone
-        </span>
-        <span>
-          <i style={{ background: "var(--positive)" }} />
-          importance, from data; all in percent
-        </span>
-      </div>
-      {left.length > 0 && (
-        <details style={{ marginTop: "0.6rem" }}>
-          <summary>{left.length} methods were left out</summary>
-          <ul class="findings">
-            {left.map(([name, why]) => (
-              <li key={name}>
-                <b>{name.replaceAll("_", " ")}</b> {why}
-              </li>
-            ))}
-          </ul>
-        </details>
-      )}
-    </Card>
   );
 }
 

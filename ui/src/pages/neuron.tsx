@@ -183,7 +183,7 @@ function Arithmetic({ step, taken }: { step: Step; taken: number }) {
       [`weight ${k + 1}`, `${f(weight)} − ${f(step.rate)} · ${around(step.gradients[k] ?? 0)}`, f(after.weights[k] ?? 0)],
     ]),
     ["bias", `${f(before.bias)} − ${f(step.rate)} · ${around(step.signal)}`, f(after.bias)],
-    ["loss afterwards", `${signed(step.lossAfter - step.loss)}`, f(step.lossAfter)],
+    ["loss afterwards", `changed by ${signed(step.lossAfter - step.loss)}`, f(step.lossAfter)],
   ];
   return (
     <div class="scroll">

@@ -7,8 +7,11 @@ import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
 import { type Chosen, NetworkPicture } from "../parts/network-picture";
+import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
+import { UnitInspector } from "../parts/unit-inspector";
+import type { Unit } from "../parts/units";
 import { to } from "../route";
 
 interface Run {
@@ -16,6 +19,7 @@ interface Run {
   metric: string;
   about: { source: string | null; target: string | null; task: string | null };
   tensors: Record<string, number[]>;
+  networks: number[];
   model: string | null;
   settings: Record<string, unknown>;
 }
@@ -48,7 +52,8 @@ export function RunPage({ run }: { run: string }) {
       >
         {about?.about.target ? (
           <>
-            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}.
+            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}
+            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks. The first of them is shown.` : "."}
           </>
         ) : (
           "A training and the life of its weights."
@@ -58,7 +63,7 @@ export function RunPage({ run }: { run: string }) {
         {problem && <ProblemLine>{problem}</ProblemLine>}
         {lost && <ProblemLine>The server does not answer. If it was started again, open the address that it printed; training went on.</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
-        <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />
+        {(pulse === null || pulse.there || on) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
         {pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
@@ -76,7 +81,7 @@ function firstWidth(about: Run): number {
 }
 
 function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what: "pause" | "continue" | "stop") => void }) {
-  if (!pulse) return null;
+  if (!pulse || (!pulse.there && pulse.activity === "ended")) return null;
   const { activity } = pulse;
   return (
     <>
@@ -132,50 +137,43 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
   const on = isOn(pulse);
   const [whole, setWhole] = useState(false);
   const life = useLife(run, pulse, whole);
-  const [at, setAt] = useState<number | null>(null);
-  const [playing, setPlaying] = useState(false);
-  const [chosen, choose] = useState<Chosen | null>(null);
+  const [chosen, setChosen] = useState<Chosen | null>(null);
+  const [unit, setUnit] = useState<Unit | null>(null);
   const [findings, setFindings] = useState<Finding[] | null>(null);
   const count = life?.frames.steps.length ?? 0;
-  const place = at === null ? count - 1 : Math.min(at, count - 1);
+  const replay = useReplay(count);
+  const { at, place } = replay;
   const step = life?.frames.steps[place] ?? 0;
   useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
     const found = await get<{ answer: { findings: Finding[] } }>("run/health", { run });
     setFindings(found.answer.findings);
   });
-  useEffect(() => {
-    if (!playing) return;
-    const timer = setInterval(() => {
-      setAt((now) => {
-        const next = (now ?? -1) + 1;
-        if (next >= count - 1) setPlaying(false);
-        return Math.min(next, count - 1);
-      });
-    }, Math.max(60, 5000 / Math.max(count, 1)));
-    return () => clearInterval(timer);
-  }, [playing, count]);
   const name = run.replaceAll("/", "-");
-  const play = () => {
-    setWhole(true);
-    if (!playing && (at === null || at >= count - 1)) setAt(0);
-    setPlaying(!playing);
+  const choose = (next: Chosen | null) => {
+    setUnit(null);
+    setChosen(next);
+  };
+  const chooseUnit = (next: Unit | null) => {
+    setChosen(null);
+    setUnit(next);
   };
   const transport = (id: string) => (
     <Transport
-      {...{ id, place, count, playing }}
+      {...{ id, place, count, playing: replay.playing }}
       now={on ? at === null : null}
-      onPlay={play}
+      onPlay={() => {
+        setWhole(true);
+        replay.play();
+      }}
       onTouch={() => setWhole(true)}
       onMove={(to) => {
         setWhole(true);
-        setPlaying(false);
-        setAt(to);
+        replay.show(to);
       }}
       onNow={() => {
-        setAt(null);
+        replay.show(null);
         setWhole(false);
-        setPlaying(false);
       }}
     />
   );
@@ -184,13 +182,13 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"
-          sentence={chosen ? undefined : "Choose a connection to see its life."}
+          sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
           right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
           exports={{ name: `${name}-network-step-${step}`, picture: "canvas" }}
         >
           {life ? (
             <>
-              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} inputs={life.drawing.inputs} height={two ? 420 : 400} />
+              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} height={two ? 420 : 400} />
               {transport("replay")}
             </>
           ) : (
@@ -200,6 +198,7 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
         {two && <SurfaceCard run={run} pulse={pulse} step={at === null ? null : step} />}
       </div>
       {chosen && life && <Inspector run={run} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {unit && life && <UnitInspector run={run} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
         <MatrixCard run={run} pulse={pulse} tensors={about.tensors} step={step}>
           {transport("replay-layer")}

@@ -3,6 +3,7 @@ import { get, remove, sentence, useLoading } from "../api";
 import { figure } from "../format";
 import type { Curves } from "../live";
 import { Chart, type Spec } from "../parts/chart";
+import { Bin } from "../parts/bin";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
 import { to } from "../route";
 
@@ -47,7 +48,7 @@ export function Runs() {
     setProblem(null);
     try {
       const { moved_to } = await remove<{ moved_to: string }>("run", { run });
-      say(`${run} is in the bin: ${moved_to}`);
+      say(`${run} is in the bin: ${moved_to}. It can be put back below.`);
       choose(chosen.filter((each) => each !== run));
       again(count + 1);
     } catch (error) {
@@ -63,7 +64,7 @@ export function Runs() {
         {(problem ?? found.problem) && <ProblemLine>{problem ?? found.problem}</ProblemLine>}
         <Card
           title="In this folder"
-          right={<input type="search" placeholder="Search names and settings" aria-label="Search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
+          right={<input type="search" placeholder="Search names and settings" aria-label="Search" style={{ width: "15rem" }} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
           command={found.value?.command}
           exports={{ name: "runs", json: () => runs, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
         >
@@ -109,7 +110,7 @@ export function Runs() {
                       <td>
                         <span class={`badge ${each.activity}`}>{each.activity === "ended" ? each.state : each.activity}</span>
                       </td>
-                      <td class="quiet">{each.began.slice(5, 16).replace("T", " ")}</td>
+                      <td class="quiet one-line">{each.began.slice(5, 16).replace("T", " ")}</td>
                       <td class="number">{each.epochs.toLocaleString("en")}</td>
                       <td class="number">{each.steps.toLocaleString("en")}</td>
                       <td>
@@ -129,6 +130,13 @@ export function Runs() {
           )}
         </Card>
         {chosen.length > 0 && <Overlay runs={runs.filter((each) => chosen.includes(each.run))} />}
+        <Bin
+          on={count}
+          onRestored={(run, was) => {
+            say(run === was ? `${run} is back.` : `${was} is back as ${run}: another run has its name.`);
+            again(count + 1);
+          }}
+        />
       </div>
     </>
   );

@@ -12,6 +12,8 @@ interface Column {
   different: number | null;
   values: unknown[];
   task: "classification" | "regression" | null;
+  /** Why nothing can be predicted from it; null where it can. */
+  problem: string | null;
 }
 
 interface Table {
@@ -29,6 +31,16 @@ interface Source {
 
 /** A network of no more weights is recorded closely unless something else is chosen: it costs little, and moves more. */
 const SMALL = 5000;
+
+/** What a column can be taken as, and the words for it; texts are categories whatever is said. */
+const ROLES: Record<string, [string, string][]> = {
+  numbers: [["numbers", "numbers"], ["categories", "categories"]],
+  dates: [["dates", "dates"], ["categories", "categories"]],
+  "truth values": [["truth values", "truth values"], ["categories", "categories"]],
+  texts: [["texts", "categories"]],
+};
+const LEFT_OUT = "left out";
+const TARGET = "target";
 
 const ACTIVATIONS = ["relu", "gelu", "tanh", "selu", "mish", "silu", "sigmoid", "softplus", "elu", "leaky_relu"];
 
@@ -57,45 +69,21 @@ function given(query: URLSearchParams): Source | null {
 
 function ChooseTable({ source, onChoose }: { source: Source | null; onChoose: (source: Source) => void }) {
   const [count, again] = useState(0);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [busy, setBusy] = useState("");
-  const [over, setOver] = useState(false);
   const files = useLoading(() => get<{ files: { name: string; kind: string }[] }>("files"), [count]);
   const examples = useLoading(() => get<{ examples: { name: string; description: string }[] }>("examples"), []);
   const tables = files.value?.files.filter((file) => file.kind === "table") ?? [];
-  const take = async (file: File | undefined) => {
-    if (!file) return;
-    setProblem(null);
-    setBusy(file.name);
-    try {
-      const kept = await upload(file);
-      again(count + 1);
-      onChoose({ table: kept.name, example: "" });
-    } catch (error) {
-      setProblem(sentence(error));
-    }
-    setBusy("");
-  };
   return (
     <Card title="1. A table">
       <div class="stack">
-        <label
-          class={over ? "drop over" : "drop"}
-          onDragOver={(event) => {
-            event.preventDefault();
-            setOver(true);
-          }}
-          onDragLeave={() => setOver(false)}
-          onDrop={(event) => {
-            event.preventDefault();
-            setOver(false);
-            void take(event.dataTransfer?.files[0]);
+        <Drop
+          label="A table to upload"
+          onTaken={(name) => {
+            again(count + 1);
+            onChoose({ table: name, example: "" });
           }}
         >
-          <input type="file" aria-label="A table to upload" accept=".csv,.tsv,.parquet,.arrow,.feather" onChange={(event) => void take(event.currentTarget.files?.[0])} />
-          {busy ? `Taking ${busy} …` : "Drop a CSV or Parquet file here, or choose one. It stays on this machine."}
-        </label>
-        {problem && <ProblemLine>{problem}</ProblemLine>}
+          Drop a CSV or Parquet file here, or choose one. It stays on this machine.
+        </Drop>
         {tables.length > 0 && (
           <label class="field">
             A table in the folder
@@ -123,6 +111,45 @@ function ChooseTable({ source, onChoose }: { source: Source | null; onChoose: (s
   );
 }
 
+/** A place to drop a table on, or to choose one with; it is put into the folder. */
+function Drop({ label, onTaken, children }: { label: string; onTaken: (name: string) => void; children: string }) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const [busy, setBusy] = useState("");
+  const [over, setOver] = useState(false);
+  const take = async (file: File | undefined) => {
+    if (!file) return;
+    setProblem(null);
+    setBusy(file.name);
+    try {
+      onTaken((await upload(file)).name);
+    } catch (error) {
+      setProblem(sentence(error));
+    }
+    setBusy("");
+  };
+  return (
+    <>
+      <label
+        class={over ? "drop over" : "drop"}
+        onDragOver={(event) => {
+          event.preventDefault();
+          setOver(true);
+        }}
+        onDragLeave={() => setOver(false)}
+        onDrop={(event) => {
+          event.preventDefault();
+          setOver(false);
+          void take(event.dataTransfer?.files[0]);
+        }}
+      >
+        <input type="file" aria-label={label} accept=".csv,.tsv,.parquet,.arrow,.feather" onChange={(event) => void take(event.currentTarget.files?.[0])} />
+        {busy ? `Taking ${busy} …` : children}
+      </label>
+      {problem && <ProblemLine>{problem}</ProblemLine>}
+    </>
+  );
+}
+
 function Described({ source }: { source: Source }) {
   const query = source.table ? { file: source.table } : { example: source.example };
   const table = useLoading((signal) => get<Table>("table", query, signal), []);
@@ -134,7 +161,7 @@ function Described({ source }: { source: Source }) {
 function Form({ source, table }: { source: Source; table: Table }) {
   const [target, setTarget] = useState(table.target);
   const [task, setTask] = useState("");
-  const [roles, setRoles] = useState<Record<string, string>>({});
+  const [roles, setRoles] = useState<Record<string, string>>(() => Object.fromEntries(table.columns.filter((each) => each.problem).map((each) => [each.name, LEFT_OUT])));
   const [recipe, setRecipe] = useState("strong");
   const [hidden, setHidden] = useState("");
   const [activation, setActivation] = useState("");
@@ -142,12 +169,18 @@ function Form({ source, table }: { source: Source; table: Table }) {
   const [batch, setBatch] = useState("");
   const [rate, setRate] = useState("");
   const [share, setShare] = useState("0.2");
+  const [test, setTest] = useState("");
+  const [seeds, setSeeds] = useState("1");
   const [seed, setSeed] = useState("0");
   const [record, setRecord] = useState("");
   const [run, setRun] = useState(() => suggested(source));
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const [uploads, again] = useState(0);
+  const files = useLoading(() => get<{ files: { name: string; kind: string }[] }>("files"), [uploads]);
+  const others = files.value?.files.filter((file) => file.kind === "table" && file.name !== source.table) ?? [];
   const column = table.columns.find((each) => each.name === target);
+  const role = (each: Column) => (each.name === target ? TARGET : (roles[each.name] ?? each.kind));
   const kind = task || column?.task || "regression";
   const [usual, usualActivation] = recipe === "strong" ? ["256, 256, 256", kind === "classification" ? "selu" : "mish"] : ["128, 128", "relu"];
 
@@ -175,10 +208,11 @@ function Form({ source, table }: { source: Source; table: Table }) {
         epochs: number(epochs),
         batch_size: number(batch),
         learning_rate: number(rate),
-        test_fraction: number(share),
+        ...(test ? { test } : { test_fraction: number(share) }),
+        seeds: number(seeds) ?? 1,
         seed: number(seed) ?? 0,
-        drop: table.columns.filter((each) => roles[each.name] === "left out" && each.name !== target).map((each) => each.name),
-        categorical: table.columns.filter((each) => roles[each.name] === "categories" && each.name !== target).map((each) => each.name),
+        drop: table.columns.filter((each) => role(each) === LEFT_OUT).map((each) => each.name),
+        categorical: table.columns.filter((each) => role(each) === "categories").map((each) => each.name),
         record: record || (closely ? "full" : "default"),
       });
       go("run", { run });
@@ -211,7 +245,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               As
               <select value={task} onChange={(event) => setTask(event.currentTarget.value)}>
-                <option value="">{column?.task ? `${column.task === "classification" ? "classes" : "numbers"}, as it looks` : "as it looks"}</option>
+                <option value="">{column?.task ? `${column.task === "classification" ? "classes" : "numbers"}, it seems` : "as it looks"}</option>
                 <option value="classification">classes</option>
                 <option value="regression">numbers</option>
               </select>
@@ -233,21 +267,33 @@ function Form({ source, table }: { source: Source; table: Table }) {
                 <tbody>
                   {table.columns.map((each) => (
                     <tr key={each.name}>
-                      <td class="name">{each.name === target ? <b>{each.name}</b> : each.name}</td>
+                      <td class="name">
+                        {each.name === target ? <b>{each.name}</b> : each.name}
+                        {each.problem && <div class="quiet small">{each.problem}</div>}
+                      </td>
                       <td>
-                        {each.name === target ? (
-                          <span class="quiet">what is predicted</span>
-                        ) : (
-                          <select aria-label={`${each.name} is taken as`} value={roles[each.name] ?? each.kind} onChange={(event) => setRoles({ ...roles, [each.name]: event.currentTarget.value })}>
-                            <option value={each.kind}>{each.kind}</option>
-                            {each.kind !== "texts" && <option value="categories">categories</option>}
-                            <option value="left out">left out</option>
-                          </select>
-                        )}
+                        <select
+                          aria-label={`${each.name} is taken as`}
+                          value={role(each)}
+                          disabled={each.name === target}
+                          onChange={(event) => {
+                            const chosen = event.currentTarget.value;
+                            if (chosen === TARGET) setTarget(each.name);
+                            else setRoles({ ...roles, [each.name]: chosen });
+                          }}
+                        >
+                          {(ROLES[each.kind] ?? [[each.kind, each.kind]]).map(([value, words]) => (
+                            <option key={value} value={value}>
+                              {words}
+                            </option>
+                          ))}
+                          <option value={LEFT_OUT}>left out</option>
+                          <option value={TARGET}>what is predicted</option>
+                        </select>
                       </td>
                       <td class="number">{each.missing || "–"}</td>
                       <td class="number">{each.different?.toLocaleString("en") ?? "–"}</td>
-                      <td class="quiet small">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
+                      <td class="quiet small one-line">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
                     </tr>
                   ))}
                 </tbody>
@@ -262,8 +308,8 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               Recipe
               <select value={recipe} onChange={(event) => setRecipe(event.currentTarget.value)}>
-                <option value="strong">strong: good predictions</option>
-                <option value="plain">plain: as in textbooks</option>
+                <option value="strong">strong, the default</option>
+                <option value="plain">plain, a textbook's</option>
               </select>
             </label>
             <label class="field">
@@ -273,7 +319,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
             <label class="field">
               Activation
               <select value={activation} onChange={(event) => setActivation(event.currentTarget.value)}>
-                <option value="">{usualActivation}, the recipe's</option>
+                <option value="">{usualActivation} (recipe)</option>
                 {ACTIVATIONS.map((name) => (
                   <option key={name}>{name}</option>
                 ))}
@@ -292,8 +338,23 @@ function Form({ source, table }: { source: Source; table: Table }) {
               <input type="number" min="0" step="any" value={rate} placeholder={recipe === "strong" ? "the recipe's" : "0.001"} onInput={(event) => setRate(event.currentTarget.value)} />
             </label>
             <label class="field">
-              Share to test on
-              <input type="number" min="0" max="0.9" step="any" value={share} onInput={(event) => setShare(event.currentTarget.value)} />
+              Tested on
+              <select value={test} onChange={(event) => setTest(event.currentTarget.value)}>
+                <option value="">a share of them</option>
+                {others.map((file) => (
+                  <option key={file.name}>{file.name}</option>
+                ))}
+              </select>
+            </label>
+            {!test && (
+              <label class="field">
+                Share to test on
+                <input type="number" min="0" max="0.9" step="any" value={share} onInput={(event) => setShare(event.currentTarget.value)} />
+              </label>
+            )}
+            <label class="field">
+              Networks, averaged
+              <input type="number" min="1" max="1000" value={seeds} onInput={(event) => setSeeds(event.currentTarget.value)} />
             </label>
             <label class="field">
               Seed
@@ -308,6 +369,18 @@ function Form({ source, table }: { source: Source; table: Table }) {
               </select>
             </label>
           </div>
+          <details>
+            <summary>A table of its own to test on, from elsewhere</summary>
+            <Drop
+              label="A table to test on"
+              onTaken={(name) => {
+                again(uploads + 1);
+                setTest(name);
+              }}
+            >
+              Drop it here, or choose one: rows that training never sees, with the same columns.
+            </Drop>
+          </details>
           <div class="row" style={{ alignItems: "end" }}>
             <label class="field grow">
               Name of the run: a folder beside your tables

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { figure } from "../format";
 import type { Matrix } from "../network";
 import { token, useThemeChanges } from "../theme";
+import { type Column, nameOfUnit, type Unit, unitBeside, unitNear } from "./units";
 
 export interface Chosen {
   matrix: Matrix;
@@ -26,18 +27,13 @@ interface Line {
   y1: number;
 }
 
-interface Column {
-  x: number;
-  units: number;
-  y: (unit: number) => number;
-}
-
 interface Scene {
   lines: Line[];
   columns: Column[];
   size: { width: number; height: number };
   chosen: Chosen | null;
   near: Line | null;
+  units: (Unit | null)[];
   named: string[] | null;
 }
 
@@ -59,6 +55,8 @@ export function NetworkPicture(props: {
   values: Float32Array | null;
   chosen: Chosen | null;
   onChoose: (chosen: Chosen) => void;
+  unit?: Unit | null;
+  onUnit?: (unit: Unit) => void;
   inputs: string[] | null;
   height?: number;
 }) {
@@ -66,14 +64,16 @@ export function NetworkPicture(props: {
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 800, height: props.height ?? 380 });
   const [near, setNear] = useState<Line | null>(null);
+  const [over, setOver] = useState<Unit | null>(null);
   const themes = useThemeChanges();
   const named = props.inputs && props.inputs.length <= NAMED && props.inputs.length === props.matrices[0]?.shape[0] ? props.inputs : null;
   const columns = useMemo(() => columnsOf(props.matrices, size, named ? Math.min(24 + 7 * Math.max(...named.map((name) => name.length)), 160, size.width / 4) : PAD), [props.matrices, size, named]);
   const lines = useMemo(() => linesOf(props.matrices, columns), [props.matrices, columns]);
   const shown = useRef<Float32Array>(new Float32Array());
   const wanted = useRef<Float32Array | null>(null);
-  const scene = useRef<Scene>({ lines, columns, size, chosen: props.chosen, near, named });
-  scene.current = { lines, columns, size, chosen: props.chosen, near, named };
+  const units = [over, props.unit ?? null];
+  const scene = useRef<Scene>({ lines, columns, size, chosen: props.chosen, near, units, named });
+  scene.current = { lines, columns, size, chosen: props.chosen, near, units, named };
   const drawing = useRef(0);
   const kept = useRef<HTMLCanvasElement | null>(null);
   const stale = useRef(true);
@@ -98,7 +98,7 @@ export function NetworkPicture(props: {
     stale.current = true;
     wake();
   }, [props.values, lines, themes]);
-  useEffect(wake, [props.chosen, near]);
+  useEffect(wake, [props.chosen, near, props.unit, over]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -111,11 +111,19 @@ export function NetworkPicture(props: {
     };
   }, []);
 
-  const find = (event: PointerEvent | MouseEvent) => {
+  const find = (event: PointerEvent | MouseEvent): { unit: Unit | null; line: Line | null } => {
     const rect = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    return nearest(lines, shown.current, event.clientX - rect.left, event.clientY - rect.top);
+    const [x, y] = [event.clientX - rect.left, event.clientY - rect.top];
+    const unit = props.onUnit ? unitNear(columns, x, y) : null;
+    return { unit, line: unit ? null : nearest(lines, shown.current, x, y) };
   };
   const keys = (event: KeyboardEvent) => {
+    if (event.shiftKey && props.onUnit && event.key.startsWith("Arrow")) {
+      event.preventDefault();
+      const next = unitBeside(columns, props.unit ?? null, event.key);
+      if (next) props.onUnit(next);
+      return;
+    }
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || lines.length === 0) return;
     event.preventDefault();
@@ -123,22 +131,31 @@ export function NetworkPicture(props: {
     const next = lines[(at + step + lines.length) % lines.length];
     if (next) props.onChoose(next);
   };
+  const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: (over.column === 0 && named?.[over.unit]) || nameOfUnit(props.matrices, over) };
   const label = near && `${near.matrix.name}[${near.input},${near.output}] = ${figure(shown.current[near.at])}`;
   return (
     <div>
       <div
         class="canvas-box"
         ref={box}
-        style={{ height: `${props.height ?? 380}px`, cursor: near ? "pointer" : "default", touchAction: "pan-y" }}
+        style={{ height: `${props.height ?? 380}px`, cursor: near || over ? "pointer" : "default", touchAction: "pan-y" }}
         tabIndex={0}
         role="application"
-        aria-label="The network. Arrow keys go from connection to connection."
+        aria-label={`The network. Arrow keys go from connection to connection${props.onUnit ? ", with Shift from unit to unit" : ""}.`}
         data-testid="network"
-        onPointerMove={(event) => setNear(find(event))}
-        onPointerLeave={() => setNear(null)}
+        onPointerMove={(event) => {
+          const found = find(event);
+          setNear(found.line);
+          setOver((before) => (before?.column === found.unit?.column && before?.unit === found.unit?.unit ? before : found.unit));
+        }}
+        onPointerLeave={() => {
+          setNear(null);
+          setOver(null);
+        }}
         onClick={(event) => {
           const found = find(event);
-          if (found) props.onChoose(found);
+          if (found.unit) props.onUnit?.(found.unit);
+          else if (found.line) props.onChoose(found.line);
         }}
         onKeyDown={keys}
       >
@@ -146,6 +163,11 @@ export function NetworkPicture(props: {
         {near && label && (
           <span class="tip" style={{ left: `${Math.min(Math.max((near.x0 + near.x1) / 2 - 60, 4), size.width - 190)}px`, top: `${(near.y0 + near.y1) / 2 - 30}px` }}>
             {label}
+          </span>
+        )}
+        {tip && (
+          <span class="tip" style={{ left: `${Math.min(Math.max(tip.left - 30, 4), size.width - 130)}px`, top: `${Math.max(tip.top, 2)}px` }}>
+            {tip.text}
           </span>
         )}
       </div>
@@ -268,8 +290,8 @@ function connections(scene: Scene, values: Float32Array, before: HTMLCanvasEleme
   return canvas;
 }
 
-/** Show the picture that is kept, with the connection that is chosen and the one that is pointed at. */
-function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, chosen, near, size }: Scene): void {
+/** Show the picture that is kept, with what is chosen and what is pointed at. */
+function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, columns, chosen, near, units, size }: Scene): void {
   const context = sized(canvas, size);
   if (!context) return;
   context.drawImage(kept, 0, 0, size.width, size.height);
@@ -284,6 +306,15 @@ function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, chose
     context.stroke();
   }
   context.setLineDash([]);
+  for (const each of units) {
+    const column = each && columns[each.column];
+    if (!column || each.unit >= column.units) continue;
+    context.strokeStyle = token("accent");
+    context.lineWidth = 2.5;
+    context.beginPath();
+    context.arc(column.x, column.y(each.unit), column.units > 24 ? 6 : 9.5, 0, 7);
+    context.stroke();
+  }
 }
 
 function fitted(context: CanvasRenderingContext2D, name: string, room: number): string {

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from pondera.workbench.routes import checkpoints, explanations, files, matrices, runs, trainings
+from pondera.workbench.routes import bins, checkpoints, explanations, files, matrices, runs, trainings
 
-ROUTERS = (files.router, trainings.router, runs.router, checkpoints.router, matrices.router, explanations.router)
+ROUTERS = (
+    files.router,
+    trainings.router,
+    runs.router,
+    bins.router,
+    checkpoints.router,
+    matrices.router,
+    explanations.router,
+)

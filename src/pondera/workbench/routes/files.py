@@ -146,7 +146,8 @@ def _described(place: Path) -> dict[str, Any]:
     from pondera.tables.read import read_table
 
     frame = read_table(place)
-    return _columns(frame, frame.columns[-1]) | {"description": ""}
+    fine = [series.name for series in frame if _problem(series) is None]
+    return _columns(frame, (fine or frame.columns)[-1]) | {"description": ""}
 
 
 def _columns(frame: Any, target: str) -> dict[str, Any]:
@@ -167,6 +168,7 @@ def _columns(frame: Any, target: str) -> dict[str, Any]:
                 "low": _bound(known, "min"),
                 "high": _bound(known, "max"),
                 "task": _task(series, decide_task),
+                "problem": _problem(series),
             }
         )
     rows = [[_shown(value) for value in row] for row in frame.head(SHOWN_ROWS).rows()]
@@ -178,6 +180,17 @@ def _task(series: Any, decide: Any) -> str | None:
         return str(decide(series))
     except PonderaError:
         return None
+
+
+def _problem(series: Any) -> str | None:
+    """Return why nothing can be predicted from a column, so that it had better be left out; None where it can."""
+    from pondera.tables.encode import check_columns
+
+    try:
+        check_columns(series.to_frame())
+    except PonderaError as error:
+        return str(error)
+    return None
 
 
 def _bound(known: Any, which: str) -> float | None:

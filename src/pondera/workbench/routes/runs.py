@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,20 +40,6 @@ def runs(bench: Shared) -> dict[str, Any]:
         each["run"] = _named(bench, Path(each["run"]))
         each["activity"] = bench.trainings.activity(each["run"])
     return told | {"command": "pondera runs"}
-
-
-@router.delete("/api/run")
-def delete(bench: Shared, run: RunName) -> dict[str, str]:
-    """Put a run into the bin, a folder of the workbench's own; nothing is lost."""
-    folder = bench.served.existing(run)
-    if folder == bench.served.root or not (folder / "run.sqlite").is_file():
-        raise ArgumentError(f"{run!r} is no folder of a run. Give the name of one.")
-    if bench.trainings.activity(run) in ("running", "paused", "starting"):
-        raise ArgumentError(f"{run!r} is being trained. Stop it first.")
-    place = bench.served.root / OWN / "bin" / f"{time.strftime('%Y%m%d-%H%M%S')}-{run.replace('/', '--')}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(folder, place)
-    return {"moved_to": bench.served.name(place)}
 
 
 @router.get("/api/run")
@@ -182,6 +166,28 @@ async def weight(
     """Tell the life of one weight: what ``pondera weight`` prints."""
     folder = run_folder(bench, run)
     return await bench.ask("weight", [], [run, weight], _files(folder))
+
+
+@router.get("/api/run/unit/strengths")
+def unit_strengths(
+    bench: Shared,
+    run: RunName,
+    column: Annotated[int, Query(description="Of the drawing; 0 are the inputs.", ge=0, le=10_000)],
+    unit: Annotated[int, Query(description="From 0.", ge=0, le=2**31)],
+    step: Step,
+) -> dict[str, Any]:
+    """Return what comes into a unit and goes out of it at the recorded step nearest to one, beside its layer."""
+    from pondera.workbench.units import strengths
+
+    with open_run(run_folder(bench, run)) as opened:
+        return strengths(opened, column, unit, step, first_part(opened))
+
+
+@router.get("/api/run/unit", responses=ASKED)
+async def unit(bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]) -> Any:
+    """Tell what the loss is without a unit, and the life of its bias: what ``pondera unit`` prints."""
+    folder = run_folder(bench, run)
+    return await bench.ask("unit", [], [run, unit], _files(folder))
 
 
 @router.get("/api/run/backprop", responses=ASKED)

@@ -32,7 +32,11 @@ class Wanted(BaseModel):
     epochs: int | None = Field(None, ge=1, le=10_000_000)
     batch_size: int | None = Field(None, ge=1, le=10_000_000)
     learning_rate: float | None = Field(None, gt=0, le=1e6, allow_inf_nan=False)
+    test: str = Field(
+        "", description="A table in the folder to test on, instead of a share of the rows.", max_length=4000
+    )
     test_fraction: float | None = Field(None, ge=0, lt=1, allow_inf_nan=False)
+    seeds: int = Field(1, description="How many networks are trained and averaged.", ge=1, le=1000)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     drop: list[str] = Field(default=[], description="Columns to leave out.", max_length=10_000)
     categorical: list[str] = Field(default=[], description="Columns whose numbers are categories.", max_length=10_000)
@@ -68,6 +72,8 @@ def start(bench: Shared, wanted: Wanted) -> Started:
         raise ArgumentError(f"{wanted.run!r} is there already, and is no run. Give the run another name.")
     if wanted.table:
         bench.served.existing(wanted.table)
+    if wanted.test:
+        bench.served.existing(wanted.test)
     options = _options(wanted)
     names = [wanted.table] if wanted.table else []
     bench.trainings.start(wanted.run, options, wanted.table)
@@ -113,7 +119,9 @@ def _options(wanted: Wanted) -> list[str]:
         "epochs": wanted.epochs,
         "batch-size": wanted.batch_size,
         "learning-rate": wanted.learning_rate,
+        "test": wanted.test,
         "test-fraction": wanted.test_fraction,
+        "seeds": wanted.seeds if wanted.seeds > 1 else None,
         "seed": wanted.seed or None,
         "drop": _listed(wanted.drop),
         "categorical": _listed(wanted.categorical),

@@ -1,0 +1,89 @@
+"""The bin: runs that were deleted lie in a folder of the workbench's own, and can be put back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from pondera.errors import ArgumentError
+from pondera.recording.schema import DATABASE
+from pondera.workbench.served import OWN, Served
+
+LABEL = "deleted.json"
+"""Beside the database of a run in the bin: what it was called."""
+
+
+def put(served: Served, run: str) -> Path:
+    """Move a run into the bin, and return where it lies there.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no folder of a run.
+    """
+    folder = served.existing(run)
+    if folder == served.root or not (folder / DATABASE).is_file():
+        raise ArgumentError(f"{run!r} is no folder of a run. Give the name of one.")
+    place = _free(_bin(served) / f"{time.strftime('%Y%m%d-%H%M%S')}-{run.replace('/', '--')}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(folder, place)
+    (place / LABEL).write_text(json.dumps({"run": run, "deleted": time.time()}), "utf-8")
+    return place
+
+
+def listed(served: Served) -> list[dict[str, Any]]:
+    """Return what is in the bin, the latest first: ``name`` there, the ``run`` it was, when it was ``deleted``."""
+    found = [
+        _label(place) for place in _bin(served).glob("*") if (place / DATABASE).is_file() and not place.is_symlink()
+    ]
+    return sorted(found, key=lambda each: (-float(each["deleted"]), str(each["name"])))
+
+
+def restore(served: Served, name: str) -> str:
+    """Move a run back to where it was, or beside what is there now, and return what it is called.
+
+    Raises
+    ------
+    ArgumentError
+        If nothing of that name is in the bin.
+    """
+    known = {each["name"]: each for each in listed(served)}
+    if name not in known:
+        raise ArgumentError(f"{name!r} is not in the bin. Reload the page to see what is.")
+    wanted = served.path(known[name]["run"])
+    if wanted == served.root:
+        raise ArgumentError(f"What {name!r} was called is not known. Move it out of {OWN}/bin by hand.")
+    place = _free(wanted)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(_bin(served) / name, place)
+    (place / LABEL).unlink(missing_ok=True)
+    return served.name(place)
+
+
+def _bin(served: Served) -> Path:
+    return served.root / OWN / "bin"
+
+
+def _label(place: Path) -> dict[str, Any]:
+    """Return what is known of a run in the bin; of one without a label by the name of its folder."""
+    try:
+        told = json.loads((place / LABEL).read_text("utf-8"))
+        run, deleted = told["run"], told["deleted"]
+        if not isinstance(run, str) or not isinstance(deleted, int | float):
+            raise TypeError
+        return {"name": place.name, "run": run, "deleted": float(deleted)}
+    except (OSError, ValueError, KeyError, TypeError):
+        run = place.name.split("-", 2)[-1].replace("--", "/")
+        return {"name": place.name, "run": run, "deleted": place.stat().st_mtime}
+
+
+def _free(place: Path) -> Path:
+    """Return a place that nothing is at: that, or one of the next number."""
+    number, found = 1, place
+    while found.exists() or found.is_symlink():
+        number += 1
+        found = place.with_name(f"{place.name}-{number}")
+    return found

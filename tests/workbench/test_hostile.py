@@ -1,0 +1,102 @@
+"""A folder of hostile files of weights, asked for by the page's interface: each is refused in a sentence, or read."""
+
+import re
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from pondera.workbench.application import STATIC
+
+pytestmark = pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui")
+
+MAKE = runpy.run_path(str(Path(__file__).parents[1] / "weights" / "hostile" / "make.py"))
+GROUPS, MODELS = MAKE["all_cases"]()
+CASES = {name: case for cases in GROUPS.values() for name, case in cases.items()}
+MEMORY = 600 << 20  # of the server, which opens files itself where a page asks for a piece of a tensor
+ADDRESSES = 6 << 30  # of the server and of each command that it runs
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server whose folder is full of them, and whose memory is limited."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for name, (_, _, content) in CASES.items():
+        MAKE["write"](folder / name, content)
+    arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES)),
+    )
+    address = re.search(r"http\S+", process.stderr.readline())[0]
+    with httpx2.Client(base_url=address.split("/?")[0], timeout=120) as client:
+        client.get(f"/?{address.split('?')[1]}")
+        yield client, process, sorted(each.name for each in folder.iterdir())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def answers(server):
+    """What the page is told of each file: as the command reads it, and by the server itself: its contents, a tensor."""
+    client, *_ = server
+
+    def ask(name):
+        for _ in range(10):
+            told = client.get("/api/checkpoint", params={"file": name})
+            if told.status_code != 202:
+                break
+        own = [client.get("/api/contents", params={"file": name})]
+        return told, [*own, client.get("/api/tensor", params={"file": name, "tensor": "w"})]
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(CASES, pool.map(ask, CASES), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_is_refused_with_its_sentence_or_read(answers, name):
+    told, own = answers[name]
+    words = None if name in MODELS else CASES[name][1]
+    linked = told.status_code == 400 and "is a link, which is not followed" in told.json()["error"]
+    if linked:  # the folder serves no links, whatever they lead to
+        return
+    if words is None:
+        assert told.status_code == 200, told.text
+        assert "\x1b" not in told.text
+        assert own[0].status_code == 200
+    else:
+        assert told.status_code == 400
+        assert words in told.json()["error"]
+    for refused in (each for each in [told, *own] if each.status_code != 200):
+        assert refused.status_code == 400
+        sentence = refused.json()["error"]
+        assert sentence.endswith(".")
+        assert len(sentence.splitlines()) == 1
+        assert words is None or name in sentence or "tensor" in sentence
+
+
+def test_the_server_is_up_and_its_memory_bounded(server, answers):
+    client, process, names = server
+    assert process.poll() is None
+    assert client.get("/api/about").status_code == 200
+    assert client.get("/api/files").status_code == 200
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], capture_output=True, text=True)
+    assert 1024 * int(told.stdout or 0) < MEMORY
+    folder = Path(f"/proc/{process.pid}/cwd")
+    if folder.exists():
+        assert sorted(each.name for each in folder.iterdir()) == names  # nothing was written
+
+
+def test_a_file_that_is_fine_is_read_beside_them(server):
+    client, *_ = server
+    assert client.get("/api/checkpoint", params={"file": "extremes.npy"}).status_code == 200

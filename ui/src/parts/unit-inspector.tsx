@@ -1,0 +1,158 @@
+import { useMemo } from "preact/hooks";
+import { ask, get, useLoading } from "../api";
+import { figure, signed } from "../format";
+import type { Matrix } from "../network";
+import { Chart, type Spec } from "./chart";
+import { Card, Figures, ProblemLine, Waiting } from "./common";
+import { Strengths } from "./strengths";
+import { nameOfUnit, type Unit } from "./units";
+
+interface Side {
+  name: string;
+  unit: number;
+  value: number | null;
+}
+
+interface Now {
+  name: string;
+  units: number;
+  step: number;
+  bias: number | null;
+  incoming: Side[];
+  outgoing: Side[];
+  norms: (number | null)[];
+}
+
+interface Told {
+  ablation_loss_change: number | null;
+  bias_life: { initial: number; final: number; history: { step: number; value: number }[]; not_kept: { step: number; value: number }[] } | null;
+}
+
+/** All that is known of one unit: its connections, its place in its layer, the loss without it, and the life of its bias. */
+export function UnitInspector(props: { run: string; unit: Unit; matrices: Matrix[]; inputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
+  const { run, unit, matrices, step } = props;
+  const inputs = props.inputs?.length === matrices[0]?.shape[0] ? props.inputs : null;
+  const name = nameOfUnit(matrices, unit);
+  const found = useLoading((signal) => get<Now>("run/unit/strengths", { run, ...unit, step }, signal), [run, name, step]);
+  const now = found.value;
+  const called = unit.column === 0 ? inputs?.[unit.unit] : undefined;
+  return (
+    <Card
+      id="unit"
+      title={called ? `${called} · ${name}` : name}
+      sentence={now ? `One of ${now.units.toLocaleString("en")} ${unit.column === 0 ? "inputs" : "units of its layer"}; its connections before step ${now.step.toLocaleString("en")}.` : undefined}
+      right={
+        <button type="button" class="plain" onClick={props.onClose} aria-label="Close">
+          ✕
+        </button>
+      }
+      exports={{ name: `${run.replaceAll("/", "-")}-${name}`, json: () => now, csv: () => [["connection", "weight"], [...(now?.incoming ?? []), ...(now?.outgoing ?? [])].map((each) => [each.name, each.value])] }}
+    >
+      {found.problem ? (
+        <ProblemLine>{found.problem}</ProblemLine>
+      ) : !now ? (
+        <Waiting>Looking …</Waiting>
+      ) : (
+        <div class="stack" data-testid="unit">
+          <div class="grid two">
+            <Strengths title="Comes in" of={now.incoming} names={unit.column === 1 ? inputs : null} empty="An input: what comes in is a row's value." onChoose={(other) => props.onUnit({ column: unit.column - 1, unit: other })} />
+            <Strengths title="Goes out" of={now.outgoing} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
+          </div>
+          <div class="grid two">
+            <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} />
+            {props.saved ? <Ended key={name} run={run} name={name} /> : <SoFar bias={now.bias} />}
+          </div>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function SoFar({ bias }: { bias: number | null }) {
+  return (
+    <div>
+      <Figures of={[["bias now", figure(bias, 6)]]} />
+      <p class="empty">What the network loses without it, and the life of its bias, are told once training has ended.</p>
+    </div>
+  );
+}
+
+/** What the command tells that takes a moment: the rows are read, and the loss measured without the unit. */
+function Ended({ run, name }: { run: string; name: string }) {
+  const told = useLoading((signal) => ask<Told>("run/unit", { run, unit: name }, signal), [run, name]);
+  const life = told.value?.answer.bias_life;
+  const rows = useMemo(
+    () => [...(life?.history ?? []).map((each) => ({ ...each, part: "kept" })), ...(life?.not_kept ?? []).map((each) => ({ ...each, part: "not kept" }))].map((each) => ({ ...each, after: each.step + 1 })),
+    [life],
+  );
+  if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
+  if (!told.value) return <Waiting>Measuring the loss without it …</Waiting>;
+  const change = told.value.answer.ablation_loss_change;
+  return (
+    <div data-testid="unit-told">
+      <Figures
+        of={[
+          ["loss without it", change === null ? "–" : <span data-testid="unit-ablation">{signed(change)}</span>],
+          ...(life ? ([["bias at the start", figure(life.initial, 6)], ["bias in the end", <span data-testid="unit-bias">{figure(life.final, 6)}</span>]] as const) : []),
+        ]}
+      />
+      {change === null && <p class="quiet small">The loss is made of outputs: it is not known without one.</p>}
+      {rows.length > 1 ? (
+        <>
+          <h3 style={{ marginTop: "0.7rem" }}>Its bias before each recorded step</h3>
+          <Chart spec={BIAS} rows={rows} label={`The bias of ${name} by step`} height={130} />
+        </>
+      ) : (
+        <p class="quiet small">{name.startsWith("inputs") ? "An input has no bias." : "Its bias has no recorded life."}</p>
+      )}
+      <p class="same">
+        <code>{told.value.command}</code>
+      </p>
+    </div>
+  );
+}
+
+const BIAS: Spec = {
+  mark: { type: "line" },
+  encoding: {
+    x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } },
+    y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, format: ".3~g" } },
+    strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } },
+  },
+};
+
+const BINS = 24;
+
+/** How strong the units of its layer are, and where this one is. */
+function InLayer({ norms, at, incoming }: { norms: readonly (number | null)[]; at: number; incoming: boolean }) {
+  const known = norms.filter((each): each is number => each !== null);
+  const own = norms[at];
+  const high = Math.max(...known, 1e-12);
+  const counts = Array.from({ length: BINS }, () => 0);
+  for (const each of known) counts[Math.min(Math.floor((each / high) * BINS), BINS - 1)]! += 1;
+  const tallest = Math.max(...counts, 1);
+  const rank = own == null ? null : 1 + known.filter((each) => each > own).length;
+  const x = (value: number) => 4 + (value / high) * 392;
+  return (
+    <div>
+      <h3>In its layer</h3>
+      <p class="quiet small">
+        Units by the size of what {incoming ? "comes in" : "goes out"}, √Σw²: this one {figure(own, 4)}
+        {rank !== null && `, number ${rank.toLocaleString("en")} of ${known.length.toLocaleString("en")}`}.
+      </p>
+      <svg class="picture" viewBox="0 0 400 132" role="img" aria-label={`Units of the layer by size; this one is number ${rank ?? "–"}`}>
+        {counts.map((count, k) => (
+          <rect key={k} x={4 + (k * 392) / BINS} width={392 / BINS - 1} y={108 - (count / tallest) * 96} height={(count / tallest) * 96} fill="var(--positive)" opacity="0.75" />
+        ))}
+        <line x1="4" x2="396" y1="108" y2="108" stroke="var(--line)" />
+        {own != null && <path d={`M${x(own)},4V114`} stroke="var(--ink)" stroke-width="2" data-testid="unit-mark" />}
+        <text x="4" y="127" font-size="12" fill="var(--quiet)">
+          0
+        </text>
+        <text x="396" y="127" font-size="12" fill="var(--quiet)" text-anchor="end">
+          {figure(high, 3)}
+        </text>
+      </svg>
+    </div>
+  );
+}
