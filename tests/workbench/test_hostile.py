@@ -60,7 +60,8 @@ def answers(server):
             client.get("/api/contents", params={"file": name}),
             client.get("/api/tensor", params={"file": name, "tensor": "w"}),
         ]
-        for _ in range(10 * (name in COMMANDED)):
+        asked = name in COMMANDED or own[0].status_code == 200  # what is in the values, only reading them tells
+        for _ in range(10 * asked):
             told = client.get("/api/checkpoint", params={"file": name})
             if told.status_code != 202:
                 return [told, *own]
