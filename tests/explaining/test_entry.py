@@ -181,7 +181,10 @@ def test_methods_by_name(linear):
     assert exact.agreement.methods == ("exact_shapley",)
     assert "only where it is named" in pondera.explain(lambda x: 3 * x[:, :1], x).left_out["exact_shapley"]
     wide = np.zeros((20, 13), np.float32)
-    assert "too many" in pondera.explain(lambda x: x[:, :1], wide, methods=["exact_shapley"]).left_out["exact_shapley"]
+    both = ["exact_shapley", "shapley"]
+    assert "too many" in pondera.explain(lambda x: x[:, :1], wide, methods=both).left_out["exact_shapley"]
+    with pytest.raises(ArgumentError, match=r"exact_shapley cannot be used: .*too many"):
+        pondera.explain(lambda x: x[:, :1], wide, methods=["exact_shapley"])
     with pytest.raises(ArgumentError, match="Did you mean 'permutation'"):
         pondera.explain(lambda x: x[:, :1], x, methods="permuation")
     with pytest.raises(ArgumentError, match="names none"):

@@ -23,7 +23,7 @@ from pondera.explaining.reliability.groups import Groups, groups_of
 from pondera.explaining.reliability.reasons import reasons
 from pondera.explaining.reliability.sanity import sanity
 from pondera.explaining.reliability.seeds import SeedStability, seed_stability
-from pondera.explaining.reliability.verdict import Evidence, reliability_of
+from pondera.explaining.reliability.verdict import FEWEST, Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.retraining import retrained_without, without_meaning
 from pondera.explaining.scoring import least_error
@@ -91,6 +91,10 @@ def explain(
         obstacles = {name: why or (NAMED if METHODS[name].named else None) for name, why in obstacles.items()}
     usable = [each for each in chosen if obstacles[each.name] is None]
     headline = next((name for name in HEADLINES if any(each.name == name for each in usable)), None)
+    if methods is not None and not usable:
+        raise ArgumentError(
+            f"methods: {'; '.join(f'{name} cannot be used: {why}' for name, why in obstacles.items())}."
+        )
     if headline is None:  # what was chosen is shown beside a ranking that can be tested
         able = [METHODS[name] for name in HEADLINES if not METHODS[name].named]
         usable.append(next(each for each in able if each.obstacle(question, question.subjects[0]) is None))
@@ -105,7 +109,7 @@ def explain(
         results[each.name] = _result(each, question, seed, meaningless)
     show("reliability", len(usable), len(usable) + 1)
     main = results[headline]
-    measurable = _measurable(main) if headline == "permutation" else None
+    measurable = _measurable(main) if headline == "permutation" and len(question.x) >= FEWEST else None
     influential = None if measurable is None else measurable & (main.mean >= TRIFLE * main.mean.max())
     stability = seed_stability(main.values, main.errors, influential)
     found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
@@ -120,6 +124,7 @@ def explain(
         show("training without the first of the ranking", len(usable), len(usable) + 1)
         again = retrained_without(question, stability.mean, seed)
     weights = _weights(question, results, stability, influential, measurable, found_groups, seed)
+    matters = np.ones(len(question.names), bool) if influential is None else influential
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
     evidence = Evidence(
         _skill(question),
@@ -131,6 +136,7 @@ def explain(
         _equal(stability, influential),
         question.answers is not None,
         len(question.inputs),
+        len(question.x),
     )
     return Explanation(
         names=tuple(question.names),
@@ -150,7 +156,7 @@ def explain(
         reliability=reliability_of(evidence),
         weights=weights,
         effects=tuple(effect_of(question, k, seed=seed) for k in first[:EFFECTS]),
-        interactions=tuple(interactions(question, first[:PAIRED], seed=seed)),
+        interactions=tuple(interactions(question, [k for k in first[:PAIRED] if matters[k]], seed=seed)),
     )
 
 

@@ -200,14 +200,19 @@ class Explanation:
 
     def verdict_of(self, column: int) -> str:
         """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
+        if self.is_grouped(column):
+            return "not told apart"
         if self.measurable is not None and not self.measurable[column]:
             return "no measurable influence"
         if self.influential is not None and not self.influential[column]:
             return "hardly any influence"
-        if len(self.groups.of(column)) > 1:
-            return "not told apart"
         best, worst = self.stability.rank_ranges()[column]
         return f"rank {best}" if best == worst else f"rank {best} to {worst}"
+
+    def is_grouped(self, column: int) -> bool:
+        """Whether a column is one of a group that has an influence: its own may be that of any other of them."""
+        group = list(self.groups.of(column))
+        return len(group) > 1 and (self.influential is None or bool(self.influential[group].any()))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is not a number becomes None."""

@@ -7,13 +7,14 @@ from pondera.explaining.explain import explain
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.question import Input, Question
+from pondera.explaining.ranks import rank_correlation
 from pondera.explaining.reliability.agreement import agreement
 from pondera.explaining.reliability.faithfulness import faithfulness
 from pondera.explaining.reliability.groups import groups_of
 from pondera.explaining.reliability.sanity import randomized, sanity
 from pondera.explaining.reliability.seeds import seed_stability
 from pondera.explaining.reliability.verdict import Evidence, reliability_of
-from pondera.explaining.reliability.weights import rescaled, weights_as_importance
+from pondera.explaining.reliability.weights import chance, rescaled, weights_as_importance
 from pondera.explaining.subject import Subject
 from pondera.network.dense import Dense
 from pondera.network.network import Network
@@ -249,3 +250,20 @@ def test_values_missing_in_the_same_rows_tell_nothing():
     assert groups_of(question).groups == ()
     x[:, 2] = x[:, 0] + 0.1 * x[:, 2]
     assert groups_of(dataclasses.replace(question, x=x)).groups == ((0, 1),)
+
+
+def test_few_rows_say_nothing():
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    question = Question.of_arrays(Subject(lambda x: x @ np.array([[3.0], [1.0], [0.0]])), x, 3 * x[:, 0] + x[:, 1])
+    found = explain(question)
+    assert found.reliability.verdict == "unreliable"
+    assert "Of 4 rows chance cannot be told from influence" in found.reliability.statement
+    assert all("no measurable influence" not in found.verdict_of(k) for k in range(3))
+
+
+@pytest.mark.parametrize("correlation", [-0.5, 0.1, 0.6, 1.0])
+@pytest.mark.parametrize("count", [3, 5, 9, 40])
+def test_luck_of_a_rank_correlation(correlation, count):
+    random = np.random.default_rng(0)
+    drawn = [rank_correlation(random.permutation(count), np.arange(count)) for _ in range(4000)]
+    assert chance(correlation, count) == pytest.approx(np.mean(np.array(drawn) >= correlation - 1e-9), abs=0.03)

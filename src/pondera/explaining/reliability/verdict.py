@@ -13,6 +13,9 @@ STABLE, UNSTABLE = 0.8, 0.5
 AGREED, APART = 0.7, 0.4
 """Concordance of methods."""
 
+FEWEST = 10
+"""Of fewer rows chance and influence cannot be told apart: the spread over rows is not known."""
+
 OUTDONE, LUCK = 0.1, 0.5
 """Shares of random orders that are better than the ranking."""
 
@@ -43,6 +46,8 @@ class Evidence:
         Whether the right answers are known.
     columns
         How many there are.
+    rows
+        How many there are.
     """
 
     skill: float | None
@@ -54,6 +59,7 @@ class Evidence:
     equal: bool = False
     answered: bool = True
     columns: int = 2
+    rows: int = FEWEST
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ def reliability_of(evidence: Evidence) -> Reliability:
 
 def _broken(evidence: Evidence) -> list[str]:
     found = []
+    if evidence.rows < FEWEST:
+        found.append(f"Of {evidence.rows} rows chance cannot be told from influence: give {FEWEST} or more.")
     if evidence.skill is not None and evidence.skill <= 0.02:
         found.append("The network predicts these rows hardly better than a constant: there is nothing to explain.")
     if not evidence.ordered and not evidence.equal and evidence.columns > 1:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from pondera.explaining.ranks import condensed, rank_correlation, shares
 from pondera.network.network import Network
@@ -18,6 +20,9 @@ DRAWS = 400
 LEVEL = 0.95
 GOOD, POOR = 0.8, 0.5
 """Rank correlations from which on weights order inputs as influence does, and below which they do not."""
+
+EXACT = 7
+"""Things whose orders are all looked at."""
 
 HOMOGENEOUS = ("relu", "leaky_relu", "identity")
 """Activations that pass a factor on: what goes into a unit may be scaled up, and what leaves it down."""
@@ -89,7 +94,8 @@ def weights_as_importance(
     )  # fmt: skip
     strongest = int(strength.argmax())
     misleading = measurable is not None and not measurable[strongest]
-    verdict = _verdict(found, low, len(names), misleading)
+    lucky = chance(found, len(condensed(strength, influential)))
+    verdict = _verdict(found, low, len(names), misleading, lucky)
     return WeightsAsImportance(
         found,
         (low, high),
@@ -103,14 +109,33 @@ def _correlation(strength: Array, importance: Array, influential: Array | None) 
     return rank_correlation(condensed(strength, influential), condensed(importance, influential))
 
 
-def _verdict(found: float, low: float, columns: int, misleading: bool) -> str:
+def chance(correlation: float, count: int) -> float:
+    """Return how likely a rank correlation as large, or larger, is where two orders have nothing to do with each other.
+
+    Exact for up to seven things, without ties; of more Student's t (Kendall & Stuart 1973, section 31.19).
+
+    >>> round(chance(0.8, 4), 3), round(chance(1.0, 4), 3)
+    (0.167, 0.042)
+    """
+    if math.isnan(correlation) or count < 3:
+        return 1.0
+    if count <= EXACT:
+        ranks = np.arange(count)
+        orders = np.array(list(itertools.permutations(range(count))))
+        found = 1 - 6 * np.square(orders - ranks).sum(axis=1) / (count * (count**2 - 1))
+        return float((found >= correlation - 1e-9).mean())
+    t = correlation * math.sqrt((count - 2) / max(1 - correlation**2, 1e-12))
+    return float(stats.t.sf(t, count - 2))
+
+
+def _verdict(found: float, low: float, columns: int, misleading: bool, lucky: float) -> str:
     if misleading:
         return "no"
     if math.isnan(found) or columns < 3:
         return "cannot be told"
     if found < POOR:
         return "no"
-    return "yes" if found >= GOOD and low >= POOR else "partly"
+    return "yes" if found >= GOOD and low >= POOR and lucky < 1 - LEVEL else "partly"
 
 
 def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int) -> str:

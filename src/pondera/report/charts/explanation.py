@@ -40,7 +40,7 @@ def ranking(found: Explanation) -> Any:
     for k in found.order[:BARS]:
         low, high = found.intervals[k]
         none = found.influential is not None and not found.influential[k]
-        kind = "hardly any influence, or none" if none else "in a group" if len(found.groups.of(k)) > 1 else "measured"
+        kind = "in a group" if found.is_grouped(k) else "hardly any influence, or none" if none else "measured"
         rows.append(
             {"column": labels[k], "share": float(found.importance[k]), "kind": kind,
              "low": float(low), "high": float(high)}
@@ -184,7 +184,7 @@ def strength_against_importance(found: Explanation) -> Any:
 
 CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
     "Which columns matter": (
-        "Black lines: the 95 % interval, over networks of other random starts and what was sampled.",
+        "Black lines: the 95 % interval, over the networks, where there are several, and what was sampled.",
         ranking,
     ),
     "How each column acts": (
