@@ -34,7 +34,8 @@ types: .venv/test
 
 unit: .venv/test ui
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-		(command -v apt-get >/dev/null && apt-get install --yes --no-install-recommends chromium >/dev/null) || \
+		(command -v apt-get >/dev/null && apt-get update -qq && \
+			apt-get install --yes --no-install-recommends chromium >/dev/null) || \
 		echo 'There is no Chromium: the tests of the pages are left out.'
 	$(BIN)/pytest -n 2 --dist loadfile
 
