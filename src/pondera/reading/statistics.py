@@ -48,7 +48,7 @@ class Statistics:
         NaN where no value is finite. The extremes of whole numbers are whole numbers, exact at any size. The deviation
         is that of the population: divided by the count.
     l1, l2
-        Σ |w| and √Σ w²; the largest size is ``max(-minimum, maximum)``.
+        ``Σ |w|`` and √Σ w²; the largest size is ``max(-minimum, maximum)``.
     zeros, denormals
         Exact zeros, and values too small for the dtype's full precision.
     nan, infinite
