@@ -50,6 +50,7 @@ def application(folder: Path) -> FastAPI:
         warmed = asyncio.create_task(asyncio.to_thread(warm))
         yield
         await warmed
+        bench.trainings.let_go()
         await bench.questions.close()
         await bench.pulses.close()
 

@@ -111,6 +111,13 @@ class Trainings:
             return
         stop(self.served.existing(name))
 
+    def let_go(self) -> None:
+        """Leave trainings to themselves where the server ends: they go on, and nobody waits for them."""
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.returncode = 0  # Python would warn that it still runs, which it shall
+        self._processes.clear()
+
     def _run(self, name: str, arguments: Sequence[str]) -> None:
         """Run ``pondera train`` in a process that goes on where the server ends."""
         log = self._log(name)
