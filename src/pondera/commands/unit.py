@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from pondera.commands.recorded import Recorded
-
-UNIT = re.compile(r"(?:networks\.(\d+)\.)?([^\[\]]+)\[(\d{1,18})\]")
 
 
 def unit(
@@ -23,6 +20,7 @@ def unit(
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell what comes into one unit, what goes out of it, what the loss is without it, and the life of its bias."""
+    from pondera.commands.places import unit_place
     from pondera.commands.recorded import network_of, recorded
     from pondera.explaining.unit import unit_on
     from pondera.recording import runs
@@ -40,27 +38,6 @@ def unit(
         print_json(unit_json(what, life, names))
     else:
         show_unit(results(), what, life, names, str(run))
-
-
-def unit_place(text: str) -> tuple[int, str, int]:
-    """Return the network of a population, the layer and the place that a text names.
-
-    Raises
-    ------
-    ArgumentError
-        If it names none.
-
-    Examples
-    --------
-    >>> unit_place("networks.2.layers.1[7]")
-    (2, 'layers.1', 7)
-    """
-    from pondera.errors import ArgumentError
-
-    found = UNIT.fullmatch(text.strip())
-    if found is None:
-        raise ArgumentError(f"pondera unit takes a layer and a place, such as 'layers.1[7]'. Got {text!r}.")
-    return int(found[1] or 0), found[2], int(found[3])
 
 
 def _bias(found: Recorded, network: Any, part: int, layer: str, place: int) -> Any:
