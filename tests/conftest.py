@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,29 @@ def pytest_runtest_setup(item):
     random = getattr(getattr(item, "module", None), "RANDOM", None)
     if random is not None:
         random.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
+def need(there, otherwise):
+    """Leave a test out where something is not there that only some machines have; in CI that is a failure."""
+    if not there:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(otherwise)
+
+
+@pytest.fixture(scope="session")
+def pages():
+    """The pages of the workbench and the widgets are built."""
+    from pondera.widgets.view import BUNDLE
+    from pondera.workbench.application import STATIC
+
+    need((STATIC / "index.html").exists() and BUNDLE.exists(), "the pages are not built: make ui")
+
+
+@pytest.fixture(scope="session")
+def chromium(pages):
+    """Give the browser."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    need(found, "there is no Chromium")
+    return found
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.widgets.view import BUNDLE
 from pondera.workbench.drawing import DRAWN
 
-pytestmark = pytest.mark.skipif(not BUNDLE.exists(), reason="the widgets are not built: make ui")
+pytestmark = pytest.mark.usefixtures("pages")
 
 
 @pytest.fixture

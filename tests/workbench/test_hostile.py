@@ -12,10 +12,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from pondera.workbench.application import STATIC
-
-pytestmark = pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui")
-
 MAKE = runpy.run_path(str(Path(__file__).parents[1] / "weights" / "hostile" / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()
 CASES = {name: case for cases in GROUPS.values() for name, case in cases.items()}
@@ -25,7 +21,7 @@ ADDRESSES = 6 << 30  # of the server and of each command that it runs
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(pages, tmp_path_factory):
     """A server whose folder is full of them, and whose memory is limited."""
     folder = tmp_path_factory.mktemp("hostile")
     for name, (_, _, content) in CASES.items():

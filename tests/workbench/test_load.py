@@ -9,7 +9,6 @@ import sys
 import httpx2
 import pytest
 
-from pondera.workbench.application import STATIC
 from pondera.workbench.pulse import MOST_STREAMS
 
 MEGABYTE = 1 << 20
@@ -17,9 +16,7 @@ GROWTH = 200 * MEGABYTE
 
 
 @pytest.fixture
-def server(folder):
-    if not (STATIC / "index.html").exists():
-        pytest.skip("the pages are not built: make ui")
+def server(pages, folder):
     arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
     process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)
     yield re.search(r"http\S+", process.stderr.readline())[0], process

@@ -17,18 +17,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from safetensors.numpy import save_file
 
-from pondera.workbench.application import STATIC
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 PATIENCE = 90_000  # milliseconds; a machine may be busy
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
-    pytest.mark.skipif(not (STATIC / "index.html").exists(), reason="the pages are not built: make ui"),
-    pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
 
 class Server:
@@ -50,7 +43,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     random = np.random.default_rng(0)
     for name, shift in (("old", 0.0), ("new", 0.1)):
@@ -73,9 +66,9 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(server):
+def browser(server, chromium):
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
         context.set_default_timeout(PATIENCE)
         opened = context.new_page()

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from playwright.sync_api import expect, sync_playwright
 import pondera
 from pondera.widgets.view import BUNDLE
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOME = "http://127.0.0.1:9/"
 POLICY = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -37,17 +35,13 @@ window.show = (traits) => {
 window.ready = true;
 """
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
-    pytest.mark.skipif(not BUNDLE.exists(), reason="the widgets are not built: make ui"),
-    pytest.mark.filterwarnings("ignore"),  # of the event loop that Playwright runs
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(chromium):
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
 
