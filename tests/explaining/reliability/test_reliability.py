@@ -267,3 +267,11 @@ def test_luck_of_a_rank_correlation(correlation, count):
     random = np.random.default_rng(0)
     drawn = [rank_correlation(random.permutation(count), np.arange(count)) for _ in range(4000)]
     assert chance(correlation, count) == pytest.approx(np.mean(np.array(drawn) >= correlation - 1e-9), abs=0.03)
+
+
+@pytest.mark.parametrize(("columns", "verdict", "said"), [(3, "partly", "may be chance"), (8, "yes", "you may read")])
+def test_few_columns_in_the_same_order_may_be_chance(columns, verdict, said):
+    values = 2.0 ** np.arange(columns)[None]
+    found = weights_as_importance([f"x{k}" for k in range(columns)], values, values, values / 100)
+    assert (found.verdict, found.rank_correlation) == (verdict, 1.0)
+    assert said in found.statement

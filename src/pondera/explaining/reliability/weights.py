@@ -100,7 +100,7 @@ def weights_as_importance(
         found,
         (low, high),
         verdict,
-        _statement(verdict, names, strongest, misleading, int(importance.argmax())),
+        _statement(verdict, names, strongest, misleading, int(importance.argmax()), found >= GOOD),
         tuple(reasons) if verdict in ("no", "partly") else (),
     )
 
@@ -138,7 +138,7 @@ def _verdict(found: float, low: float, columns: int, misleading: bool, lucky: fl
     return "yes" if found >= GOOD and low >= POOR and lucky < 1 - LEVEL else "partly"
 
 
-def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int) -> str:
+def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int, alike: bool) -> str:
     if misleading:
         return (
             f"Do not read large weights as important inputs here: '{names[strongest]}' has the strongest "
@@ -157,8 +157,10 @@ def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: b
         "yes": "On this network the weights of the first layer order the inputs as measured influence does: "
         "you may read "
         "them so.",
-        "partly": "On this network the weights of the first layer order the inputs only roughly as measured "
-        "influence does.",
+        "partly": "On this network the weights of the first layer order the inputs as measured influence does, but "
+        "that may be chance: the columns that matter are few, or the figures uncertain."
+        if alike
+        else "On this network the weights of the first layer order the inputs only roughly as measured influence does.",
         "cannot be told": "With so few columns the order of weights cannot be compared with that of influence.",
     }[verdict]
 
