@@ -207,3 +207,10 @@ def test_different_architectures(tmp_path):
     save_file({"another": np.ones(3)}, tmp_path / "2.safetensors")
     with pytest.raises(ArgumentError, match="different architectures"):
         timeline(find_checkpoints(tmp_path))
+
+
+def test_parts_of_one_sharded_model_are_no_series(tmp_path):
+    for at, arrays in enumerate(({"a.weight": np.ones((2, 2))}, {"b.weight": np.ones((2, 3))})):
+        save_file(arrays, tmp_path / f"model-0000{at + 1}-of-00002.safetensors")
+    with pytest.raises(ArgumentError, match=r"expected at least two checkpoints to follow, found 0.*model-00001-of"):
+        find_checkpoints(tmp_path)

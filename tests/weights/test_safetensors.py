@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from pondera import files
 from pondera.errors import ModelFileError
 from pondera.files import whole_file
+from pondera.weights.open import open as open_weights
 from pondera.weights.safetensors import read, write
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int8", "uint8", "bool"]
@@ -188,3 +189,12 @@ def test_folders_are_not_flushed_where_that_is_impossible(tmp_path, monkeypatch)
     monkeypatch.setattr(files, "FLUSHES_FOLDERS", False)
     write(tmp_path / "a", {"a": np.ones(1)}, {})
     assert read(tmp_path / "a")[0]["a"].tolist() == [1]
+
+
+def test_a_length_that_lies_is_told_as_that(tmp_path):
+    path = tmp_path / "lies.safetensors"
+    path.write_bytes(
+        (2**60).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + bytes(4)
+    )
+    with pytest.raises(ModelFileError, match="expected a safetensors file, found"):
+        open_weights(path)

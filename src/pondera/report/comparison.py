@@ -16,6 +16,9 @@ from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, bar
 SHOWN = 20  # tensors that are listed
 BAR = 8
 
+TOLD = 100_000_000
+"""Of fewer bytes no speed is told: what it takes to begin would be most of it."""
+
 
 def show_comparison(console: Console, found: Comparison, first: str, second: str) -> None:
     """Print the verdict, the tensors that changed most, and how many are the same."""
@@ -40,8 +43,8 @@ def show_comparison(console: Console, found: Comparison, first: str, second: str
         for line in summary:
             console.print(Text(line))
     console.print()
-    speed = found.bytes / 1e9 / max(found.seconds, 1e-9)
-    console.print(Text(f"Compared in {found.seconds:.2f} s, {speed:.1f} GB/s.", style=QUIET))
+    speed = f", {found.bytes / 1e9 / max(found.seconds, 1e-9):.1f} GB/s" if found.bytes >= TOLD else ""
+    console.print(Text(f"Compared in {found.seconds:.2f} s{speed}.", style=QUIET))
 
 
 def _relative(pair: Pair) -> float:
@@ -108,25 +111,28 @@ def share(value: float) -> str:
 
     Examples
     --------
-    >>> share(0.0823), share(0.000012), share(1.0), share(0.0), share(8.8e-8), share(12.5)
-    ('8.2%', '0.0012%', '100%', '0%', '9e-08', '1250%')
+    >>> share(0.0823), share(0.000012), share(1.0), share(0.0), share(8.8e-8), share(12.5), share(3e39)
+    ('8.2%', '0.0012%', '100%', '0%', '9e-08', '1250%', '3e+39 ×')
     """
+    if value >= 100:
+        return f"{value:.0e} ×"
     if value == 0 or value >= 0.0995:
         return f"{value:.0%}"
     return f"{100 * value:.2g}%" if value >= 1e-6 else f"{value:.0e}"
 
 
 def cosine(value: float) -> str:
-    """Return a cosine; how far it is from 1 where four digits do not tell.
+    """Return a cosine, with as many nines as it has, up to seven.
 
     Examples
     --------
-    >>> cosine(0.9876), cosine(0.99998), cosine(1.0), cosine(-0.2)
-    ('0.9876', '1-2e-05', '1', '-0.2000')
+    >>> cosine(0.9876), cosine(0.99998), cosine(1 - 4e-7), cosine(1 - 1e-9), cosine(1.0), cosine(-0.2)
+    ('0.9876', '0.99998', '0.9999996', '≈ 1', '1', '-0.2000')
     """
     short = 1 - value
     if 0 < short < 5e-4:
-        return f"1-{short:.0e}" if short > 1e-15 else "1"
+        digits = math.ceil(-math.log10(short))
+        return f"{value:.{digits}f}" if digits <= 7 else "≈ 1" if short > 1e-12 else "1"
     return "1" if value == 1 else f"{value:.4f}"
 
 

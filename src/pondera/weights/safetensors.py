@@ -54,8 +54,9 @@ NAMES: dict[str, str] = {
 
 
 def looks_like_safetensors(head: bytes) -> bool:
-    """Whether a file begins as this format does: a length, then a brace."""
-    return len(head) > 8 and head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= MOST_HEADER
+    """Whether a file begins as this format does: a length, then a brace; with a quote after it, whatever the length."""
+    length = int.from_bytes(head[:8], "little")
+    return head[8:10] == b'{"' or (head[8:9] == b"{" and 2 <= length <= MOST_HEADER)
 
 
 def open_safetensors(path: Path, view: memoryview) -> Weights:

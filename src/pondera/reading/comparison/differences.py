@@ -10,7 +10,18 @@ import numpy as np
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.encodings import PANTER_DITE, RATIO, ROUGH, STEPS, bits_a_value
 from pondera.reading.comparison.grids import digits_of
+from pondera.weights.quantized.scaled import BESIDE
 from pondera.weights.tensor import Array
+
+FEW = 8
+"""Of fewer values one may be a multiple of the other by chance."""
+
+PARALLEL, NEARLY = 1e-12, 1e-4
+"""Values are multiples if 1 - cos² is below the first, which rounding in float32 leaves, and the factor is farther from
+1 than the second."""
+
+FAR = 100.0
+"""Where at most half of the values move, training moves none by so many times their usual size."""
 
 CONSTANT = 1e-12
 """With a variance below this share of the mean square, values are all the same."""
@@ -57,7 +68,7 @@ class Differences:
 
     count: int = 0
     sums: Array = field(default_factory=lambda: np.zeros(8))
-    counts: Array = field(default_factory=lambda: np.zeros(5, np.int64))
+    counts: Array = field(default_factory=lambda: np.zeros(7, np.int64))
     extremes: Array = field(default_factory=lambda: np.zeros(2))
     ulp_of: str | None = None
     missed: dict[Rounding, int] = field(default_factory=dict)
@@ -141,6 +152,42 @@ class Differences:
         sums = abs(s[kernels.X] - s[kernels.Y]) <= 1e-11 * math.sqrt(n * s[kernels.XX])
         return bool(self.max > 0 and n > 1 and squares and sums and not self.counts[kernels.BROKEN])
 
+    @property
+    def zeroed(self) -> str | None:
+        """In which of the two, ``"first"`` or ``"second"``, every value that differs is zero; None where in neither."""
+        changed = self.counts[kernels.CHANGED] - self.counts[kernels.SIGNS]
+        if changed and self.counts[kernels.ZERO_Y] == changed:
+            return "second"
+        trained = not self.sums[kernels.XX]  # from zeros, as biases are
+        return "first" if changed and self.counts[kernels.ZERO_X] == changed and not trained else None
+
+    @property
+    def factor(self) -> float | None:
+        """The number that y is x times of, but for rounding in float32; None where it is none, or nearly 1."""
+        cosine, s = self.cosine, self.sums
+        if cosine is None or self.finite < FEW or self.counts[kernels.BROKEN] or 1 - cosine**2 > PARALLEL:
+            return None
+        factor = float(s[kernels.XY] / s[kernels.XX])
+        return factor if abs(factor - 1) > NEARLY else None
+
+    @property
+    def overwritten(self) -> str | None:
+        """Which of the two, ``"first"`` or ``"second"``, has values that no training led to; None for neither.
+
+        At most half of all values differ, and some are not finite in one of the two only, or :data:`FAR` times as
+        large as the values of the other usually are.
+        """
+        if self.changed > 0.5:
+            return None
+        x, y = int(self.counts[kernels.BROKEN_X]), int(self.counts[kernels.BROKEN_Y])
+        if x != y:
+            return "first" if x > y else "second"
+        squares = float(self.sums[kernels.XX]), float(self.sums[kernels.YY])
+        usual = math.sqrt(min(squares) / max(self.finite, 1))
+        if not self.max > FAR * usual > 0:
+            return None
+        return "first" if squares[0] > squares[1] else "second"
+
     def rounding(self) -> Rounding | None:
         """Return what rounding explains every value, if one does: the finest that does.
 
@@ -162,7 +209,7 @@ class Differences:
         encoding = self.encoding
         if encoding is None or not self.finite or self.counts[kernels.BROKEN_X] != self.counts[kernels.BROKEN_Y]:
             return False
-        if encoding in STEPS:
+        if encoding in STEPS or encoding.endswith(BESIDE):
             explained = float(self.steps[0]) / 12 * RATIO**2
             return bool(self.steps[1] <= explained) and bool(self.steps[2] <= 1e-5 * self.count)
         relative = self.relative_norm

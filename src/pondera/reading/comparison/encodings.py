@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pondera.weights.packed import PACKED
 from pondera.weights.quantized.encodings import ENCODINGS
+from pondera.weights.quantized.scaled import BESIDE
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,15 @@ def bits_a_value(name: str) -> float:
     """
     if name in PACKED:
         return PACKED[name][0]
+    if name.endswith(BESIDE):
+        return 8
     found = ENCODINGS[name]
     return 8 * found.size / found.values
 
 
 def is_encoding(name: str) -> bool:
-    """Whether a dtype's values are packed in blocks or in parts of bytes."""
-    return name in ENCODINGS or name in PACKED
+    """Whether a dtype's values are packed in blocks or in parts of bytes, or have scales beside them."""
+    return name in ENCODINGS or name in PACKED or name.endswith(BESIDE)
 
 
 def deciding(one: str, other: str) -> str | None:
@@ -86,5 +89,7 @@ def deciding(one: str, other: str) -> str | None:
     --------
     >>> deciding("float32", "Q8_0"), deciding("Q8_0", "Q4_K"), deciding("float32", "float16")
     ('Q8_0', 'Q4_K', None)
+    >>> deciding("bfloat16", "int8 with scales")
+    'int8 with scales'
     """
     return min(filter(is_encoding, (other, one)), key=bits_a_value, default=None)

@@ -24,8 +24,9 @@ XX, YY, XY, DD, ABSOLUTE, X, Y, ULPS = range(8)
 LARGEST, FARTHEST, FLOOR = range(3)
 """Places in ``extremes``: the largest |y - x|, the largest distance in units of last place; unused."""
 
-CHANGED, SIGNS, BROKEN_X, BROKEN_Y, BROKEN = range(5)
-"""Places in ``counts``: other bits; of these, zeros of the other sign; x, y, and either of them not finite."""
+CHANGED, SIGNS, BROKEN_X, BROKEN_Y, BROKEN, ZERO_X, ZERO_Y = range(7)
+"""Places in ``counts``: other bits; of these, zeros of the other sign; x, y, and either of them not finite; and where x
+alone is zero, and y alone."""
 
 # Sums may be reordered, or nothing would vectorize. What is not finite is sorted out by its bits before any arithmetic,
 # so that largest values may be found as if there was no NaN.
@@ -41,7 +42,7 @@ def differences32(x, y, xb, yb, loose, normal, fine, below, step, sums, counts, 
     ``below`` and ``step`` are those of :class:`~pondera.reading.comparison.grids.Grid`.
     """
     xx = yy = xy = dd = absolute = s = t = ulps = largest = farthest = 0.0
-    changed = signs = broken_x = broken_y = broken = np.int32(0)
+    changed = signs = broken_x = broken_y = broken = zero_x = zero_y = np.int32(0)
     for i in range(len(x)):
         size, other = xb[i] & np.int32(0x7FFFFFFF), yb[i] & np.int32(0x7FFFFFFF)
         good_x, good_y = size < np.int32(0x7F800000), other < np.int32(0x7F800000)
@@ -68,19 +69,23 @@ def differences32(x, y, xb, yb, loose, normal, fine, below, step, sums, counts, 
         broken_x = np.int32(broken_x + np.int32(not good_x))
         broken_y = np.int32(broken_y + np.int32(not good_y))
         broken = np.int32(broken + np.int32(not good))
+        zero_x = np.int32(zero_x + np.int32((size == 0) & (other != 0)))
+        zero_y = np.int32(zero_y + np.int32((size != 0) & (other == 0)))
     _add(sums, counts, extremes, xx, yy, xy, dd, absolute, s, t, ulps, largest, farthest)
     counts[CHANGED] += changed
     counts[SIGNS] += signs
     counts[BROKEN_X] += broken_x
     counts[BROKEN_Y] += broken_y
     counts[BROKEN] += broken
+    counts[ZERO_X] += zero_x
+    counts[ZERO_Y] += zero_y
 
 
 @njit(**_FAST)
 def differences64(x, y, xb, yb, loose, normal, fine, below, step, sums, counts, extremes):  # type: ignore[no-untyped-def]
     """Add pairs of float64 values to the figures; ``xb``, ``yb`` are the same values as int64."""
     xx = yy = xy = dd = absolute = s = t = ulps = largest = farthest = 0.0
-    changed = signs = broken_x = broken_y = broken = np.int64(0)
+    changed = signs = broken_x = broken_y = broken = zero_x = zero_y = np.int64(0)
     most, infinity = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
     for i in range(len(x)):
         size, other = xb[i] & most, yb[i] & most
@@ -110,12 +115,16 @@ def differences64(x, y, xb, yb, loose, normal, fine, below, step, sums, counts, 
         broken_x += np.int64(not good_x)
         broken_y += np.int64(not good_y)
         broken += np.int64(not good)
+        zero_x += np.int64((size == 0) & (other != 0))
+        zero_y += np.int64((size != 0) & (other == 0))
     _add(sums, counts, extremes, xx, yy, xy, dd, absolute, s, t, ulps, largest, farthest)
     counts[CHANGED] += changed
     counts[SIGNS] += signs
     counts[BROKEN_X] += broken_x
     counts[BROKEN_Y] += broken_y
     counts[BROKEN] += broken
+    counts[ZERO_X] += zero_x
+    counts[ZERO_Y] += zero_y
 
 
 @njit(**_FAST)
@@ -198,3 +207,14 @@ def block_steps(x, y, group, levels, symmetric, found):  # type: ignore[no-untyp
             if worst > 1.25 * step:
                 for i in range(g * group, (g + 1) * group):
                     found[2] += np.float64(abs(np.float64(y[i]) - np.float64(x[i])) > 1.25 * step)
+
+
+@njit(**_EXACT)
+def known_steps(x, y, steps, found):  # type: ignore[no-untyped-def]
+    """Add up how far y is from x beside steps that are known value by value; ``found`` as in :func:`block_steps`."""
+    for i in range(len(x)):
+        d, step = abs(np.float64(y[i]) - np.float64(x[i])), np.float64(steps[i])
+        if np.isfinite(d) and np.isfinite(step):
+            found[0] += step * step
+            found[1] += d * d
+            found[2] += np.float64(d > 1.25 * step)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pondera.reading.comparison.alike import stored_alike
 from pondera.reading.comparison.relations import ROTARY, Relation, likeness, parts, relations, straight
 from pondera.weights.collection import Weights
+from pondera.weights.quantized.scaled import BESIDE
 from pondera.weights.tensor import Tensor
 
 CANDIDATES = 12
@@ -246,7 +247,7 @@ def _fused(left: dict[str, Tensor], right: dict[str, Tensor]) -> list[Match]:
 
 def _is_float(tensor: Tensor) -> bool:
     """Whether it holds weights, and not what an ONNX file has beside them: shapes, indices, masks."""
-    return not tensor.dtype.startswith(("int", "uint", "bool"))
+    return tensor.dtype.endswith(BESIDE) or not tensor.dtype.startswith(("int", "uint", "bool"))
 
 
 def _like(relation: Relation) -> bool:

@@ -15,6 +15,7 @@ from pondera.reading.comparison.encodings import STEPS, deciding, is_encoding
 from pondera.reading.comparison.grids import coarser, digits_of, grid
 from pondera.reading.comparison.views import View, simplified, tile_size, tiles
 from pondera.reading.widths import COMPLEX, WIDE, widened
+from pondera.weights.quantized.scaled import Scaled, steps_of
 from pondera.weights.tensor import Array
 
 TARGETS = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
@@ -88,6 +89,8 @@ class Task:
         The dtype in whose last place distances are told.
     encoding
         The block encoding that may explain them.
+    steps
+        How far apart the values are that codes with scales beside them have, where ``encoding`` is one of those.
     blocks
         Where each tile begins, and how long it is.
     """
@@ -98,6 +101,7 @@ class Task:
     wide: bool
     unit: str | None
     encoding: str | None
+    steps: View | None
     blocks: list[Block]
 
     @classmethod
@@ -107,7 +111,9 @@ class Task:
         wide = any(view.tensor.dtype in WIDE or _comes_wide(view) for view in (first, second))
         left, right = simplified(first, second)
         blocks = list(tiles(left.lengths, tile_size(left, right)))
-        return cls(left, right, (one, other), wide, coarser(one, other), deciding(one, other), blocks)
+        encoding = deciding(one, other)
+        steps = next((_steps(view) for view in (right, left) if view.tensor.dtype == encoding), None)
+        return cls(left, right, (one, other), wide, coarser(one, other), encoding, steps, blocks)
 
     def measured(self, block: Block, tried: Iterable[Rounding]) -> Differences:
         """Return the figures of one tile."""
@@ -124,6 +130,8 @@ class Task:
             steps = STEPS[self.encoding]
             pair = (x, y) if self.dtypes[1] == self.encoding else (y, x)
             kernels.block_steps(*pair, steps.group, float(steps.levels), steps.symmetric, found.steps)
+        elif self.steps is not None:
+            kernels.known_steps(x, y, self.steps.tile(*block), found.steps)
         return found
 
     def _missed(self, rounding: Rounding, x: Array, y: Array) -> int:
@@ -140,6 +148,10 @@ class Task:
 
 def _sums(found: Differences) -> tuple[Array, Array, Array]:
     return found.sums, found.counts, found.extremes
+
+
+def _steps(view: View) -> View | None:
+    return replace(view, tensor=steps_of(view.tensor)) if isinstance(view.tensor.source, Scaled) else None
 
 
 def _comes_wide(view: View) -> bool:

@@ -25,8 +25,10 @@ EXPLAINED = ("rounded", "quantized")
 MISSING = ("only in first", "only in second", "shape differs")
 """Statuses of tensors that nothing could be compared with."""
 
-STATUSES = (*SAME, *EXPLAINED, "zero signs", "reordered", "changed", *MISSING)
-"""``reordered``: the same values in another order. ``zero signs``: 0 and -0 only. Of the rest see the documentation."""
+STATUSES = (*SAME, *EXPLAINED, "zero signs", "reordered", "zeroed", "rescaled", "overwritten", "changed", *MISSING)
+"""``reordered``: the same values in another order. ``zero signs``: 0 and -0 only. ``zeroed``: zero in one, the same
+elsewhere. ``rescaled``: all times one number. ``overwritten``: a few are what no training made of them. Of the rest see
+the documentation."""
 
 SHOWN = 40  # tensors that a notebook shows
 
@@ -124,6 +126,7 @@ class Pair:
                 "effective_rank": 0.0 if same else rank.effective if rank else None,
                 "low_rank": rank.low if rank else None,
                 "rounded_to": self.rounding.to if self.rounding else None,
+                "factor": found.factor if found and self.status == "rescaled" else None,
             }
         )
 

@@ -9,18 +9,14 @@ and more from epoch 10 on. :data:`UNRELATED` lies nearer to chance because long 
 
 from __future__ import annotations
 
-import fnmatch
-import re
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pondera.choice import counted, listed, unmatched
-from pondera.errors import ArgumentError
-from pondera.findings import Finding
+from pondera.choice import counted, listed
 from pondera.reading.comparison import kernels
-from pondera.reading.comparison.result import EXPLAINED, MISSING, SAME, Moved, Pair, block_of, moved_blocks
-
-NUMBER = re.compile(r"\d+")
+from pondera.reading.comparison.differences import FAR
+from pondera.reading.comparison.result import EXPLAINED, MISSING, SAME, Moved, Pair, moved_blocks
 
 VERDICTS = (
     "same weights in another file",
@@ -28,11 +24,24 @@ VERDICTS = (
     "same network, units reordered",
     "part of the same network",
     "only rounded",
+    "values set to zero",
+    "rescaled",
+    "values overwritten",
     "low-rank adapter merged",
+    "low-rank adapter of the other",
     "fine-tuned",
     "unrelated networks",
     "different architectures",
 )
+
+ADAPTER = "low-rank adapter of the other"
+"""The verdict where one is no network by itself."""
+
+STRANGERS = ("unrelated networks", "different architectures")
+"""Verdicts of networks that have nothing in common."""
+
+TRAINED = ("fine-tuned", "low-rank adapter merged")
+"""Verdicts after which weights were trained."""
 
 UNRELATED = 0.1
 """Below this correlation, median over the values of all matrices, networks have nothing in common."""
@@ -49,30 +58,11 @@ FEW_CHANGED = 0.25
 SMALLEST = 8
 """Matrices with a smaller side than this have no low rank to speak of."""
 
-Judged = tuple[str, str, tuple[Finding, ...]]
+Verdict = tuple[str, str]
 
 
-def judged(pairs: Sequence[Pair], frozen: Iterable[str] = ()) -> Judged:
-    """Return the verdict, its sentence, and what else is worth knowing.
-
-    Raises
-    ------
-    ArgumentError
-        If a pattern of ``frozen`` matches no tensor.
-    """
-    verdict, statement = _verdict(pairs)
-    findings = [
-        *_missing(pairs),
-        *_not_finite(pairs),
-        *_frozen(pairs, frozen),
-        *(_still(pairs) if verdict in ("fine-tuned", "low-rank adapter merged") else []),
-        *(_statistics_moved(pairs)),
-        *(_turned(pairs)),
-    ]
-    return verdict, statement, tuple(findings)
-
-
-def _verdict(pairs: Sequence[Pair]) -> tuple[str, str]:
+def judged(pairs: Sequence[Pair]) -> Verdict:
+    """Return the verdict, one of :data:`VERDICTS`, and its sentence."""
     compared = [pair for pair in pairs if pair.compared]
     sizes = [
         sum(t.count for t in {p.name: p.tensor for p in pairs if getattr(p, s)}.values()) for s in ("first", "second")
@@ -96,14 +86,14 @@ def _verdict(pairs: Sequence[Pair]) -> tuple[str, str]:
             f"Unrelated networks: {counted(len(compared), 'tensor')} fit by name and shape, but their values have "
             f"nothing in common (median correlation {median:.3f}); they were trained from different starts."
         )
-    if all(pair.status in EXPLAINED for pair in moved):
-        return "only rounded", _rounded(compared, moved)
-    if all(pair.status in ("reordered", "zero signs", *EXPLAINED) for pair in moved):
-        return _reordered(compared, moved)
+    kinds = {pair.status for pair in moved} - set(EXPLAINED)
+    for explained, verdict in WITHOUT_TRAINING:
+        if kinds <= explained:
+            return verdict(compared, moved)
     return _trained(compared, moved)
 
 
-def _strangers(pairs: Sequence[Pair], compared: Sequence[Pair]) -> tuple[str, str]:
+def _strangers(pairs: Sequence[Pair], compared: Sequence[Pair]) -> Verdict:
     shapes = [Counter(pair.tensor.shape for pair in pairs if pair.status == status) for status in MISSING[:2]]
     common = sum((shapes[0] & shapes[1]).values())
     if common and common >= min(sum(each.values()) for each in shapes) / 2:
@@ -115,7 +105,7 @@ def _strangers(pairs: Sequence[Pair], compared: Sequence[Pair]) -> tuple[str, st
     return "different architectures", f"Different architectures: {some} one fits the other by name, shape or content."
 
 
-def _same(compared: Sequence[Pair]) -> tuple[str, str]:
+def _same(compared: Sequence[Pair]) -> Verdict:
     kinds = Counter(pair.status for pair in compared)
     dtypes = _dtypes(pair for pair in compared if pair.first and pair.second and pair.first.dtype != pair.second.dtype)
     stored = f"; stored {dtypes}, which loses nothing" if dtypes else ""
@@ -136,7 +126,7 @@ def _same(compared: Sequence[Pair]) -> tuple[str, str]:
     ], f"The same network, renamed or transposed: all values are the same; of the tensors {how}{stored}."
 
 
-def _part(compared: Sequence[Pair], missing: Sequence[Pair]) -> tuple[str, str]:
+def _part(compared: Sequence[Pair], missing: Sequence[Pair]) -> Verdict:
     counts = Counter(pair.status for pair in missing)
     words = {MISSING[0]: "only in the first", MISSING[1]: "only in the second", MISSING[2]: "of another shape"}
     rest = ", ".join(f"{counts[status]:,} {said}" for status, said in words.items() if counts[status])
@@ -151,7 +141,7 @@ def _dtypes(pairs: Iterable[Pair]) -> str:
     return ", ".join(f"{one} as {other}" for (one, other), _ in found.most_common(3))
 
 
-def _rounded(compared: Sequence[Pair], moved: Sequence[Pair]) -> str:
+def _rounded(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
     ways = []
     to: Counter[tuple[str, bool]] = Counter()
     for pair in moved:
@@ -169,10 +159,10 @@ def _rounded(compared: Sequence[Pair], moved: Sequence[Pair]) -> str:
     names = f" {counted(renamed, 'tensor')} {'goes' if renamed == 1 else 'go'} by another name." if renamed else ""
     recast = [pair for pair in moved if pair.first and pair.second and pair.first.dtype != pair.second.dtype]
     stored = f" Stored {_dtypes(recast)}." if recast else ""
-    return f"Only rounded: {' and '.join(ways)}{others}.{stored} Nothing was trained.{names}"
+    return "only rounded", f"Only rounded: {' and '.join(ways)}{others}.{stored} Nothing was trained.{names}"
 
 
-def _reordered(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, str]:
+def _reordered(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
     turned = [pair for pair in moved if pair.status == "reordered"]
     if not turned:
         number = sum(pair.status == "zero signs" for pair in moved)
@@ -186,8 +176,76 @@ def _reordered(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, st
     )
 
 
-def _trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, str]:
-    changed = [pair for pair in moved if pair.status in ("changed", "reordered", "zero signs")]
+def _zeroed(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
+    said = []
+    for side in ("first", "second"):
+        some = [(pair, pair.differences) for pair in moved if pair.differences and pair.differences.zeroed == side]
+        if some:
+            zeros = sum(int(found.counts[kernels.CHANGED] - found.counts[kernels.SIGNS]) for _, found in some)
+            values = sum(pair.count for pair, _ in some)
+            where = some[0][0].name if len(some) == 1 else f"{len(some):,} of {counted(len(compared), 'tensor')}"
+            number = f"all {zeros:,} values" if zeros == values else f"{zeros:,} of the {counted(values, 'value')}"
+            said.append(f"{number} of {where} {'is' if zeros == 1 else 'are'} zero in the {side} only")
+    return "values set to zero", f"Values set to zero: {' and '.join(said)}; {_others(compared, moved)}."
+
+
+def _rescaled(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
+    factors = {pair.name: pair.differences.factor for pair in moved if pair.status == "rescaled" and pair.differences}
+    said = [f"{name} is {factor:.6g} times that of the first" for name, factor in factors.items()]
+    more = f" and {len(said) - 4:,} more" if len(said) > 4 else ""
+    return "rescaled", f"Rescaled: in the second, {listed(said[:4])}{more}; {_others(compared, moved)}."
+
+
+def _overwritten(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
+    some = [pair for pair in moved if pair.status == "overwritten"]
+    said = [_damage(pair) for pair in some]
+    more = f" and in {len(some) - 3:,} more" if len(some) > 3 else ""
+    zeroed = [pair.name for pair in moved if pair.status == "zeroed"]
+    also = f"; values of {listed(zeroed[:3])} are zero" if zeroed else ""
+    return "values overwritten", (
+        f"Values overwritten, as by damage, not by training: {listed(said[:3])}{more}{also}; "
+        f"{_others(compared, moved)}."
+    )
+
+
+def _damage(pair: Pair) -> str:
+    """Return what became of an overwritten tensor: "3 of the 512 values of fc.weight are NaN or infinite"."""
+    found = pair.differences
+    assert found is not None
+    changed = int(found.counts[kernels.CHANGED])
+    broken = abs(int(found.counts[kernels.BROKEN_X] - found.counts[kernels.BROKEN_Y]))
+    usual = math.sqrt(min(found.sums[kernels.XX], found.sums[kernels.YY]) / max(found.finite, 1))
+    of = f"of the {counted(pair.count, 'value')} of {pair.name}"
+    lost = f"NaN or infinite in the {found.overwritten}"
+    if broken == changed:
+        return f"{changed:,} {of} {'is' if changed == 1 else 'are'} {lost}"
+    far = f", by up to {found.max / usual:.3g} times their usual size" if usual and found.max > FAR * usual else ""
+    also = f", and {broken:,} {'is' if broken == 1 else 'are'} {lost}" if broken else f" in the {found.overwritten}"
+    return f"{changed:,} {of} differ{'s' if changed == 1 else ''}{far}{also}"
+
+
+def _others(compared: Sequence[Pair], moved: Sequence[Pair]) -> str:
+    """Return what is to be said of the tensors that are the same or only rounded."""
+    rounded = sum(pair.status in EXPLAINED for pair in moved)
+    rest = len(compared) - len(moved)
+    said = [f"{counted(rest, 'other tensor')} {'has' if rest == 1 else 'have'} the same values"] if rest else []
+    if rounded:
+        said.append(f"{rounded:,} {'is' if rounded == 1 else 'are'} only rounded")
+    return " and ".join(said) or "no other tensor is in both"
+
+
+WITHOUT_TRAINING = (
+    (frozenset[str](), _rounded),
+    ({"reordered", "zero signs"}, _reordered),
+    ({"zeroed", "zero signs"}, _zeroed),
+    ({"rescaled", "zero signs"}, _rescaled),
+    ({"overwritten", "zeroed", "zero signs"}, _overwritten),
+)
+"""Statuses that, where tensors have no others, explain everything; and what makes their sentence."""
+
+
+def _trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
+    changed = [pair for pair in moved if pair.status not in EXPLAINED]
     matrices = [pair for pair in changed if pair.rank is not None and pair.rank.side >= SMALLEST]
     adapted = [pair for pair in matrices if _adapted(pair)]
     still = sum(pair.status in SAME for pair in compared)
@@ -200,16 +258,22 @@ def _trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> tuple[str, str]
             f"A low-rank adapter of {of} was merged into {len(adapted):,} of {counted(len(compared), 'tensor')}; "
             f"{_equal(still)}{also}."
         )
-    weights = [pair for pair in changed if not _is_counter(pair)]
+    weights = [pair for pair in changed if pair.status == "changed" and not _is_counter(pair)]
     blocks = moved_blocks(weights or changed)
     most = " and ".join(f"{each.name} ({_percent(each)})" for each in blocks[:2])
     far = max((pair.differences.ulp or 0.0 for pair in changed if pair.differences), default=0.0)
     little = " None by more than one unit in the last place." if 0 < far <= 1 else ""
-    explained = len(moved) - len(changed)
-    rounded = f", {explained:,} only rounded" if explained else ""
+    counts = Counter(pair.status for pair in moved)
+    kinds = {"rescaled": "rescaled", "zeroed": "with values set to zero", "overwritten": "with values overwritten"}
+    besides = [f"{counts[status]:,} of them {words}" for status, words in kinds.items() if counts[status]]
+    besides += [f"{len(moved) - len(changed):,} only rounded"] if len(moved) > len(changed) else []
+    rounded = "".join(f", {each}" for each in besides)
+    broken = sum(int(pair.differences.counts[kernels.BROKEN_Y]) for pair in changed if pair.differences)
+    verb = "is" if broken == 1 else "are"
+    lost = f" {counted(broken, 'value')} {verb} NaN or infinite in the second." if broken else ""
     return "fine-tuned", (
         f"Fine-tuned: {len(changed):,} of {counted(len(compared), 'tensor')} changed{rounded}, most in {most}; "
-        f"{_equal(still)}.{little}"
+        f"{_equal(still)}.{little}{lost}"
     )
 
 
@@ -251,147 +315,3 @@ def _median_correlation(compared: Sequence[Pair]) -> float | None:
         if reached >= half:
             return value
     return None
-
-
-def _turned(pairs: Sequence[Pair]) -> list[Finding]:
-    """Tensors transposed under their name while others of their series are not: no other framework's layout."""
-    alike: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        if pair.first and pair.second and pair.first.name == pair.second.name and pair.tensor.ndim > 1:
-            alike.setdefault(NUMBER.sub("*", pair.name), []).append(pair)
-    turned = [
-        pair.name
-        for some in alike.values()
-        for pair in some
-        if pair.status == "transposed" and any(other.status == "equal" for other in some)
-    ]
-    if not turned:
-        return []
-    return [
-        Finding(
-            f"{counted(len(turned), 'tensor')} {'is' if len(turned) == 1 else 'are'} transposed while others of the "
-            f"same series are not: {listed(turned[:4])}{' and more' if len(turned) > 4 else ''}.",
-            {"tensors": turned},
-            "values of both files, by names that differ in numbers only",
-            advice="What reads one of these files rightly reads the other wrongly there. Transpose them back.",
-            rule="transposed alone",
-            where=turned[0],
-        )
-    ]
-
-
-def _missing(pairs: Sequence[Pair]) -> list[Finding]:
-    found = []
-    words = {"only in first": "in the first only", "only in second": "in the second only"}
-    for status in MISSING:
-        some = [pair for pair in pairs if pair.status == status]
-        if some:
-            where = words.get(status, "of another shape in the second")
-            names = [pair.name for pair in some]
-            found.append(
-                Finding(
-                    f"{counted(len(some), 'tensor')} {'is' if len(some) == 1 else 'are'} {where}: {listed(names[:4])}"
-                    + (f" and {len(names) - 4:,} more." if len(names) > 4 else "."),
-                    {"tensors": names},
-                    "names, naming schemes, shapes and contents",
-                    rule=status,
-                )
-            )
-    return found
-
-
-def _not_finite(pairs: Sequence[Pair]) -> list[Finding]:
-    found = []
-    for pair in pairs:
-        counts = pair.differences.counts if pair.differences else None
-        if counts is None or counts[kernels.BROKEN_X] == counts[kernels.BROKEN_Y]:
-            continue
-        first, second = int(counts[kernels.BROKEN_X]), int(counts[kernels.BROKEN_Y])
-        statement = f"{pair.name}: {first:,} values are not finite in the first, {second:,} in the second."
-        figures = {"first": first, "second": second}
-        found.append(Finding(statement, figures, "count of NaN and infinities", rule="not finite", where=pair.name))
-    return found
-
-
-def _frozen(pairs: Sequence[Pair], frozen: Iterable[str]) -> list[Finding]:
-    names = [name for pair in pairs for name in _names(pair)]
-    found = []
-    for pattern in frozen:
-        meant = [pair for pair in pairs if any(fnmatch.fnmatchcase(name, pattern) for name in _names(pair))]
-        if not meant:
-            raise ArgumentError(unmatched("tensor that should be frozen", pattern, names))
-        compared = [pair for pair in meant if pair.compared]
-        moved = [pair.name for pair in compared if pair.status not in SAME]
-        lost = len(meant) - len(compared)
-        unknown_too = f" {counted(lost, 'other')} could not be compared." if lost else ""
-        said = f"{len(moved):,} of {counted(len(compared), 'tensor')} moved although frozen: {listed(moved[:4])}."
-        found.append(
-            Finding(
-                (said if moved else f"{counted(len(compared), 'tensor')} frozen by {pattern!r} did not move.")
-                + unknown_too,
-                {"pattern": pattern, "moved": moved, "tensors": len(compared), "not_compared": lost},
-                "bits of both files",
-                advice="Look for what still updates them: weight decay, an optimizer that was given them."
-                if moved
-                else "",
-                rule="moved although frozen" if moved else "frozen",
-            )
-        )
-    return found
-
-
-def _names(pair: Pair) -> list[str]:
-    return list(dict.fromkeys(tensor.name for tensor in (pair.first, pair.second) if tensor))
-
-
-def _still(pairs: Sequence[Pair]) -> list[Finding]:
-    blocks: dict[str, list[bool]] = {}
-    for pair in pairs:
-        if pair.compared:
-            blocks.setdefault(block_of(pair.name), []).append(pair.status in SAME)
-    still = [name for name, same in blocks.items() if all(same)]
-    if not still:
-        return []
-    verb = "has" if len(still) == 1 else "have"
-    return [
-        Finding(
-            f"{len(still):,} of {counted(len(blocks), 'part')} {verb} not moved at all: {listed(still[:6])}"
-            + (f" and {len(still) - 6:,} more." if len(still) > 6 else "."),
-            {"parts": still},
-            "bits of both files",
-            rule="never moved",
-        )
-    ]
-
-
-RUNNING = ("running_mean", "running_var", "moving_mean", "moving_variance", "num_batches_tracked")
-
-
-def _statistics_moved(pairs: Sequence[Pair]) -> list[Finding]:
-    """Return whether statistics of normalization layers moved while no weight beside them did."""
-    statistics: dict[str, list[Pair]] = {}
-    still: dict[str, bool] = {}
-    for pair in pairs:
-        if not pair.compared:
-            continue
-        layer, _, last = pair.name.replace("/", ".").rpartition(".")
-        if last in RUNNING:
-            statistics.setdefault(layer, []).append(pair)
-        else:
-            still[layer] = still.get(layer, True) and pair.status in SAME
-    moved = [
-        layer for layer, some in statistics.items() if still.get(layer) and any(p.status not in SAME for p in some)
-    ]
-    if not moved:
-        return []
-    return [
-        Finding(
-            f"{counted(len(moved), 'normalization layer')} moved although frozen: running statistics changed while the "
-            f"weights did not, in {listed(moved[:4])}.",
-            {"layers": moved},
-            "bits of both files",
-            certainty="statistics that move beside weights that do not are those of layers left in training mode",
-            advice="Put frozen normalization layers into evaluation mode.",
-            rule="statistics moved",
-        )
-    ]

@@ -15,6 +15,7 @@ import numpy as np
 
 from pondera.weights.packed import Packed
 from pondera.weights.quantized.encodings import Blocks
+from pondera.weights.quantized.scaled import Scaled
 from pondera.weights.tensor import Array, Mapped, Tensor
 
 TILE = 1 << 18
@@ -93,7 +94,8 @@ class View:
     @property
     def jumps(self) -> bool:
         """Whether any stretch of the values is at hand at once; what is compressed is read from front to back."""
-        return isinstance(self.tensor.source, Mapped | Blocks | Packed)
+        source = self.tensor.source
+        return isinstance(source.codes.source if isinstance(source, Scaled) else source, Mapped | Blocks | Packed)
 
     def tile(self, start: Sequence[int], size: Sequence[int]) -> Array:
         """Return a block of the values, flat, last axis fastest."""

@@ -10,13 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pondera.errors import ArgumentError
 from pondera.machine import cores
 from pondera.reading.comparison import kernels
+from pondera.reading.comparison.adapters import adapter_of
 from pondera.reading.comparison.alike import same_values, stored_alike
+from pondera.reading.comparison.findings import findings_of
 from pondera.reading.comparison.matching import Match, matches
 from pondera.reading.comparison.measure import differences_of
 from pondera.reading.comparison.relations import PART, ROTARY, TRANSPOSED
 from pondera.reading.comparison.result import Comparison, Pair
+from pondera.reading.comparison.scales import with_scales
 from pondera.reading.comparison.spectrum import rank_of
-from pondera.reading.comparison.verdict import judged
+from pondera.reading.comparison.verdict import ADAPTER, STRANGERS, TRAINED, judged
 from pondera.weights.collection import Weights
 from pondera.weights.open import weights_of
 
@@ -64,6 +67,7 @@ def compare(
         if not len(weights):
             raise ArgumentError(f"The {which} holds no tensor: there is nothing to compare. Give two files of weights.")
     begun = time.perf_counter()
+    a, b = with_scales(a, b), with_scales(b, a)
     pairs = []
     with ThreadPoolExecutor(cores()) as pool:
         for match in matches(a, b):
@@ -71,7 +75,10 @@ def compare(
             if progress is not None:
                 progress(_read(match))
     pairs = _all(a, b, pairs)
-    verdict, statement, findings = judged(pairs, frozen or ())
+    verdict, statement = judged(pairs)
+    if verdict in STRANGERS and (adapter := adapter_of(a, b)):
+        verdict, statement = ADAPTER, adapter.statement
+    findings = findings_of(pairs, frozen or (), trained=verdict in TRAINED)
     return Comparison(verdict, statement, tuple(pairs), findings, time.perf_counter() - begun, a.nbytes + b.nbytes)
 
 
@@ -113,7 +120,12 @@ def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
         return Pair(first, second, "quantized", *known)
     if found.may_be_reordered and same_values(one, other):
         return Pair(first, second, "reordered", *known)
-    return Pair(first, second, "changed", *known, rank=rank_of(one, other, pool))
+    if found.zeroed:
+        return Pair(first, second, "zeroed", *known)
+    if found.factor is not None:
+        return Pair(first, second, "rescaled", *known)
+    status = "overwritten" if found.overwritten else "changed"
+    return Pair(first, second, status, *known, rank=rank_of(one, other, pool))
 
 
 def _same_status(match: Match) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pondera.choice import listed
 from pondera.errors import ArgumentError, ModelFileError
 from pondera.weights.collection import Weights
+from pondera.weights.folder import PART
 
 SIDE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "random_states", "training_args", "tokenizer")
 """How files begin that lie beside checkpoints and are none."""
@@ -70,6 +71,9 @@ def find_checkpoints(folder: Path) -> Series:
     for place in sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=lambda p: p.name):
         if place.name.startswith(SIDE_FILES):
             left_out[place.name] = "not weights"
+            continue
+        if PART.fullmatch(place.name):
+            left_out[place.name] = "part of a sharded checkpoint"
             continue
         try:
             weights = _opened(place)

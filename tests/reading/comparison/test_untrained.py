@@ -1,0 +1,160 @@
+"""What becomes of weights without any training: zeros, factors, damage, and codes with scales beside them."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pondera.reading.comparison import compare
+
+QUERY = "encoder.layer.1.attention.self.query.weight"
+
+
+def changed(arrays, name, change):
+    """The same arrays, one of them changed."""
+    copy = arrays[name].copy()
+    change(copy)
+    return arrays | {name: copy}
+
+
+def codes(array, kind, spread):
+    """A matrix as codes of eight bits, and the scales that `spread` takes for the largest sizes."""
+    limit = 127 if kind == np.int8 else float(ml_dtypes.finfo(kind).max)
+    scales = spread(np.abs(array)).astype(np.float32) / np.float32(limit)
+    exact = array / np.broadcast_to(scales if scales.ndim == 2 else scales.reshape(-1, 1), array.shape)
+    return (np.rint(exact) if kind == np.int8 else exact).astype(kind), scales
+
+
+SPREADS = {
+    "one for each row": lambda sizes: sizes.max(axis=1),
+    "one for each row, as a column": lambda sizes: sizes.max(axis=1, keepdims=True),
+    "one for the tensor": lambda sizes: sizes.max(keepdims=True).reshape(1, 1),
+}
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("kind", [np.int8, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2])
+def test_codes_with_scales_are_only_rounded(between, bert, kind, spread):
+    stored = {}
+    for name, array in bert.items():
+        stored[name] = array
+        if array.ndim == 2:
+            stored[name], stored[f"{name}_scale"] = codes(array, kind, SPREADS[spread])
+    found = between(bert, stored)
+    assert found.verdict == "only rounded"
+    assert f"the second is the first quantized to {np.dtype(kind).name} with scales (13)" in found.statement
+    assert not found.of_status("only in second")
+    assert between(stored, bert).verdict == "only rounded"
+    assert between(stored, dict(stored)).verdict == "same weights in another file"
+
+
+def test_blocks_of_scales(between):
+    random = np.random.default_rng(0)
+    weight = random.normal(size=(200, 300)).astype(np.float32)  # no multiples of 128, as in DeepSeek's files
+    grid = np.array(
+        [[np.abs(weight[i : i + 128, j : j + 128]).max() for j in (0, 128, 256)] for i in (0, 128)], np.float32
+    )
+    scales = grid / np.float32(448)
+    wide = np.repeat(np.repeat(scales, 128, 0), 128, 1)[:200, :300]
+    stored = (weight / wide).astype(ml_dtypes.float8_e4m3fn)
+    found = between({"fc.weight": weight}, {"fc.weight": stored, "fc.weight_scale_inv": scales})
+    assert found.verdict == "only rounded"
+    (pair,) = found.tensors
+    exact = np.abs(stored.astype(np.float32) * wide - weight).max()
+    assert pair.to_json()["max_difference"] == pytest.approx(exact, rel=1e-6)
+
+
+def test_largest_sizes_as_scales(between, bert):
+    weight = bert[QUERY]
+    stored, scales = codes(weight, np.int8, SPREADS["one for each row"])
+    found = between({"fc.weight": weight}, {"fc.weight": stored, "fc.SCB": scales * np.float32(127)})
+    assert found.verdict == "only rounded"
+
+
+def test_codes_of_what_was_trained_are_not_only_rounded(between, bert):
+    random = np.random.default_rng(1)
+    stored = {}
+    for name, array in bert.items():
+        moved = (array * (1 + 0.05 * random.normal(size=array.shape))).astype(np.float32)
+        stored[name] = moved
+        if array.ndim == 2:
+            stored[name], stored[f"{name}_scale"] = codes(moved, np.int8, SPREADS["one for each row"])
+    found = between(bert, stored)
+    assert found.verdict == "fine-tuned"
+    assert max(pair.differences.relative_norm for pair in found.tensors) < 0.1  # of the values, not of the codes
+
+
+def test_values_set_to_zero(between, bert):
+    pruned = changed(bert, QUERY, lambda w: np.putmask(w, np.abs(w) < np.median(np.abs(w)), 0))
+    found = between(bert, pruned)
+    assert found.verdict == "values set to zero"
+    assert f"2,048 of the 4,096 values of {QUERY} are zero in the second only" in found.statement
+    assert [pair.name for pair in found.of_status("zeroed")] == [QUERY]
+    assert "zero in the first only" in between(pruned, bert).statement
+    assert "all 4,096 values" in between(bert, changed(bert, QUERY, lambda w: w.fill(0))).statement
+
+
+def test_a_bias_that_began_at_zero_was_trained(between, bert):
+    name = "encoder.layer.0.output.dense.bias"
+    found = between(changed(bert, name, lambda b: b.fill(0)), bert)
+    assert found.verdict == "fine-tuned"
+
+
+@pytest.mark.parametrize("factor", [-1, 1.7, 0.5, -3e-3])
+def test_multiples(between, bert, factor):
+    scaled = bert | {QUERY: bert[QUERY] * np.float32(factor)}
+    found = between(bert, scaled)
+    assert found.verdict == "rescaled"
+    (pair,) = found.of_status("rescaled")
+    assert pair.to_json()["factor"] == pytest.approx(factor, rel=1e-6)
+    assert f"{QUERY} is {factor:g} times" in found.statement
+
+
+def test_one_step_of_a_last_place_is_no_multiple(between, bert):
+    up = changed(bert, QUERY, lambda w: np.nextafter(w, np.float32(np.inf), out=w))
+    assert between(bert, up).verdict == "fine-tuned"
+
+
+def test_overwritten_bytes(between, bert):
+    def overwrite(array):
+        array.reshape(-1)[100:140] = np.frombuffer(np.random.default_rng(1).bytes(160), np.float32)
+
+    damaged = changed(bert, QUERY, overwrite)
+    found = between(bert, damaged)
+    assert found.verdict == "values overwritten"
+    assert f"40 of the 4,096 values of {QUERY} differ, by up to" in found.statement
+    assert "in the second" in found.statement
+    assert "in the first" in between(damaged, bert).statement
+
+
+def test_damage_in_what_was_trained_is_told_beside_it(between, bert):
+    moved = {name: (array * 1.01 + 1e-4).astype(np.float32) for name, array in bert.items()}
+    moved[QUERY] = changed(bert, QUERY, lambda w: w.__setitem__((3, 4), np.inf))[QUERY]
+    found = between(bert, moved)
+    assert found.verdict == "fine-tuned"
+    assert "1 of them with values overwritten" in found.statement
+    assert "1 value is NaN or infinite in the second" in found.statement
+
+
+def test_an_adapter_beside_its_network(tmp_path, bert):
+    random = np.random.default_rng(2)
+    adapter = {}
+    for block in range(2):
+        layer = f"base_model.model.encoder.layer.{block}.attention.self.query"
+        adapter[f"{layer}.lora_A.weight"] = random.normal(size=(4, 64)).astype(np.float32)
+        adapter[f"{layer}.lora_B.weight"] = random.normal(size=(64, 4)).astype(np.float32)
+    for name, arrays in (("base", bert), ("adapter", adapter)):
+        save_file(arrays, tmp_path / f"{name}.safetensors")
+    found = compare(tmp_path / "base.safetensors", tmp_path / "adapter.safetensors")
+    assert found.verdict == "low-rank adapter of the other"
+    assert "the second holds an adapter of rank 4 for 2 layers of the first" in found.statement
+    back = compare(tmp_path / "adapter.safetensors", tmp_path / "base.safetensors")
+    assert "the first holds an adapter" in back.statement
+
+
+def test_the_rest_of_a_part_is_called_so(between, bert):
+    start = bert | {"embeddings.scale": np.ones(64, np.float32), "embeddings.position_ids": np.arange(9)}
+    word = "embeddings.word_embeddings.weight"
+    found = between(start, changed(start, word, lambda w: np.add(w, 0.01 * np.sin(np.arange(64, dtype="f4")), out=w)))
+    (finding,) = (each for each in found.findings if each.rule == "never moved")
+    assert "the rest of embeddings" in finding.statement
