@@ -133,12 +133,14 @@ def _tensors(reading: Reading, tensors: list[Tensor], width: int) -> Table:
     dtypes = len({tensor.dtype for tensor in largest}) > 1
     means = width >= WIDE
     rows = []
+    words = {each.layer.tensors["packed"] for each in reading.layers if "packed" in each.layer.tensors}
     for tensor in largest:
-        found = reading.statistics.get(tensor.name)
+        packed = tensor.name in words and tensor.dtype in ("int32", "uint32")  # several weights in each number
+        found = None if packed else reading.statistics.get(tensor.name)
         cells = [tensor.name, *([tensor.dtype] if dtypes else []), "×".join(map(str, tensor.shape)) or "–"]
         known = (found.minimum, found.maximum, found.mean, found.deviation) if found else (None,) * 4
         cells += [short(value, 3) for place, value in enumerate(known) if means or place != 2]
-        rows.append([*cells, _odd(found)])
+        rows.append([*cells, "packed" if packed else _odd(found)])
     figures = ["shape", "min", "max", *(["mean"] if means else []), "std", ""]
     return _table(["tensor", *(["dtype"] if dtypes else [])], figures, rows, width)
 

@@ -173,7 +173,7 @@ def checked_count(path: Path, tensors: int) -> None:
         )
 
 
-def checked_range(path: Path, name: str, start: int, stop: int, end: int) -> None:
+def checked_range(path: Path, name: str, start: int, stop: int, end: int, what: str = "tensor") -> None:
     """Refuse values that do not lie within the file.
 
     Raises
@@ -183,6 +183,6 @@ def checked_range(path: Path, name: str, start: int, stop: int, end: int) -> Non
     """
     if not 0 <= start <= stop <= end:
         raise ModelFileError(
-            f"{path}: tensor {name!r:.200} would lie at bytes {start:,} to {stop:,} of {end:,}. The file is cut short "
+            f"{path}: {what} {name!r:.200} would lie at bytes {start:,} to {stop:,} of {end:,}. The file is cut short "
             "or damaged; restore it from a copy."
         )

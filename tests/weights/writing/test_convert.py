@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,8 @@ def test_optimizers(tmp_path):
     made = weights(("w", np.ones(2)), optimizer={"o.w": tensor("o.w", np.zeros(2))})
     done = convert(made, tmp_path / "w.npz")
     assert done.notes == ("Left out: the optimizer's state, 1 tensor (--optimizer).",)
+    noted = replace(made, metadata={"optimizer": {"lr": 0.1}, "epoch": 3})
+    assert convert(noted, tmp_path / "noted.npz").notes[1].endswith(": epoch.")
     assert list(open_weights(tmp_path / "w.npz")) == ["w"]
     done = convert(made, tmp_path / "w.npz", optimizer=True)
     assert done.notes == ()

@@ -205,7 +205,7 @@ def _open_old(path: Path, view: memoryview, names: Find, budget: Budget) -> obje
         storage, count = seen.get(str(key) if isinstance(key, str | int) else "", (None, 0))
         if storage is None or storage.content is not None:
             raise ModelFileError(f"{path}: lists a storage that no tensor uses, or one twice. The file is damaged.")
-        checked_range(path, f"storage {storage.key}", at, at + 8 + storage.size, len(view))
+        checked_range(path, storage.key, at, at + 8 + storage.size, len(view), "storage")
         written = int.from_bytes(view[at : at + 8], "little", signed=True)
         if written != count:
             raise ModelFileError(

@@ -59,9 +59,11 @@ def left_out(weights: Weights, format: str, texts: Mapping[str, str] | None, opt
         Whether the optimizer's state is written.
     """
     notes = []
+    told = {*OF_THE_READER, *(texts or ())}
     if weights.optimizer and not optimizer:
+        told.add("optimizer")  # its settings, which stay with its state
         notes.append(f"Left out: the optimizer's state, {counted(len(weights.optimizer), 'tensor')} (--optimizer).")
-    missing = [key for key in weights.metadata if key not in (*OF_THE_READER, *(texts or ()))]
+    missing = [key for key in weights.metadata if key not in told]
     if missing:
         where = f"for which {format} has no place" if texts is None else f"of which {format} holds texts only"
         notes.append(f"Left out: metadata, {where}: {_shown(missing)}.")
