@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 import pondera
 from pondera.errors import ArgumentError, PonderaWarning, RunError
+from pondera.recording.checksum import masked_crc
 from pondera.recording.events import (
     LONGEST,
     Histogram,
     _bytes,
     _record,
-    masked_crc,
     read_events,
     record_of,
     version_record,

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from pondera.errors import ModelFileError, PonderaWarning, RunError
+from pondera.recording.checksum import masked_crc
 from pondera.weights.protobuf import BYTES, FIXED32, FIXED64, VARINT, Allowance, Message, signed
 
 Array = np.ndarray[Any, Any]
@@ -76,31 +77,6 @@ class Told(NamedTuple):
     step: int
     tag: str
     value: float | Histogram
-
-
-def _table() -> list[int]:
-    found = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        found.append(byte)
-    return found
-
-
-TABLE = _table()
-
-
-def masked_crc(data: bytes | memoryview) -> int:
-    """Return the checksum of a record.
-
-    >>> hex(masked_crc(b"123456789"))  # whose CRC-32C is 0xE3069283
-    '0xc78ab0e5'
-    """
-    crc, table = 0xFFFFFFFF, TABLE
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return (crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF
 
 
 def read_events(path: Path) -> Iterator[Told]:
