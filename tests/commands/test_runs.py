@@ -105,6 +105,8 @@ def test_runs_are_listed_and_compared(run, trained, tmp_path):
     assert [each["state"] for each in told["runs"]] == ["finished", "finished"]
     assert told["differences"] == {"seed": [0, 5]}
     assert all(each["best"] > 0.5 for each in told["runs"])
+    assert {each["metric"] for each in told["runs"]} == {"accuracy"}
+    assert all(each["ended"] for each in told["runs"])
     assert "they differ in" in run("runs", tmp_path, trained).out
 
 

@@ -38,6 +38,10 @@ def test_json_of_a_regression(run, tmp_path):
     assert report["task"] == "regression"
     assert set(report["metrics"]["test"]) == {"rmse", "mae", "r2"}
     assert report["rows"]["test"] == 89
+    (told,) = run("runs", tmp_path, "--json").json["runs"]
+    assert told["metric"] == "RMSE/std"  # answers are learned as deviations from their mean
+    with pondera.runs.open(tmp_path) as recorded:
+        assert set(recorded.about["inputs"]) == {each["input"] for each in report["connection_strength"]}
 
 
 def test_the_test_rows_of_numbers_are_those_of_scikit_learn(run, tmp_path):

@@ -8,12 +8,12 @@ from pondera.model.evaluation import _misses, _verdict
 RANDOM = np.random.default_rng(0)
 
 
-def classes(network, linear):
-    return _verdict(np.array(network, float), np.array(linear, float), True)
+def classes(network, linear, log_losses=(0.1, 0.2)):
+    return _verdict(np.array(network, float), np.array(linear, float), log_losses)
 
 
 def numbers(network, linear, truth):
-    return _verdict(_misses(np.array(network), np.array(truth)), _misses(np.array(linear), np.array(truth)), False)
+    return _verdict(_misses(np.array(network), np.array(truth)), _misses(np.array(linear), np.array(truth)), None)
 
 
 def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
@@ -29,6 +29,15 @@ def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
         "24 test rows cannot tell the network and the linear model apart (it alone is wrong"
     )
     assert found.figures["p"] == pytest.approx(12 / 32)
+
+
+def test_worse_probabilities_of_the_better_one_are_told():
+    rows = [1] * 2 + [0] * 98, [0] * 2 + [1] * 18 + [0] * 80
+    assert classes(*rows, (0.161, 0.1275)).statement.endswith(
+        "on 18. But its probabilities are worse: log loss 0.161, not 0.1275."
+    )
+    assert classes(*rows[::-1], (0.1, 0.2)).statement.endswith("worse: log loss 0.2, not 0.1.")
+    assert classes(*rows, (None, 0.2)).statement.endswith("on 18.")
 
 
 def test_equals_and_single_rows():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,13 @@ def evaluate(
     return Evaluation(
         test=_finite(metrics(own, truth)),
         baselines={name: _finite(metrics(predictions, truth)) for name, predictions in others.items()},
-        verdict=_verdict(_misses(own, truth), _misses(others["linear"], truth), isinstance(model.target, Classes)),
+        verdict=_verdict(
+            _misses(own, truth),
+            _misses(others["linear"], truth),
+            [_finite(metrics(predictions, truth)).get("log_loss") for predictions in (own, others["linear"])]
+            if isinstance(model.target, Classes)
+            else None,
+        ),
     )
 
 
@@ -100,10 +106,13 @@ def _misses(predictions: Array, truth: Array) -> Array:
     return missed
 
 
-def _verdict(own: Array, linear: Array, classes: bool) -> Finding:
-    """Return whether the network is better than the linear model, from what each of them misses on every test row."""
+def _verdict(own: Array, linear: Array, log_losses: Sequence[float | None] | None) -> Finding:
+    """Return whether the network is better than the linear model, from what each of them misses on every test row.
+
+    Of classes the log losses of both are given: probabilities may be worse where classes are more often right.
+    """
     saved, rows = linear - own, counted(len(own), "test row")
-    by, sure, figures, method = (_wrong_rows if classes else _squares)(saved)
+    by, sure, figures, method = (_squares if log_losses is None else _wrong_rows)(saved)
     advice = ""
     if not saved.any():
         statement = f"The network and the linear model do equally well on the {rows}."
@@ -111,9 +120,9 @@ def _verdict(own: Array, linear: Array, classes: bool) -> Finding:
         statement = f"{rows} cannot tell the network and the linear model apart{f' ({by})' if by else ''}."
         advice = "More test rows might; without them the linear model is the simpler choice."
     elif saved.mean() > 0:
-        statement = f"The network is better than the linear model: {by}."
+        statement = f"The network is better than the linear model: {by}.{_but(log_losses, own_is_better=True)}"
     else:
-        statement = f"The linear model is better than the network: {by}."
+        statement = f"The linear model is better than the network: {by}.{_but(log_losses, own_is_better=False)}"
         advice = "Use it, or try more rows, other columns or another recipe."
     return Finding(
         statement,
@@ -122,6 +131,14 @@ def _verdict(own: Array, linear: Array, classes: bool) -> Finding:
         certainty="95 %; it holds for rows like these test rows and for this one training",
         advice=advice,
     )
+
+
+def _but(log_losses: Sequence[float | None] | None, own_is_better: bool) -> str:
+    """Return that the probabilities say the contrary, where they do."""
+    own, linear = log_losses or (None, None)
+    if own is None or linear is None or (own <= linear) == own_is_better:
+        return ""
+    return f" But its probabilities are worse: log loss {max(own, linear):.4g}, not {min(own, linear):.4g}."
 
 
 Difference = tuple[str, bool, Metrics, str]  # in words, whether it is more than chance, figures, how it was found

@@ -111,7 +111,7 @@ def train(
         sample_weight=ready.weights,
         validation=ready.held,
         progress=progress,
-        recorder=recorder,
+        recorder=None if recorder is None else _naming(recorder, [each.name for each in ready.encoding.inputs]),
     )
     model = Model(
         target_name=target.name,
@@ -124,6 +124,17 @@ def train(
         record=_record(settings, ready.plan, population.fits, ready.rows, started),
     )
     return Trained(model, population.fits, settings.seeds - len(population.fits))
+
+
+def _naming(recorder: Callable[[int], Watcher], inputs: list[str]) -> Callable[[int], Watcher]:
+    """Return the same, where each watcher is told first what the inputs are called."""
+
+    def watcher(part: int) -> Watcher:
+        found = recorder(part)
+        found.named(inputs)
+        return found
+
+    return watcher
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from pondera.recording.run import Run
 from pondera.recording.runs import found_in
 from pondera.recording.schema import DATABASE
 
+ACCURACY = "accuracy"
+
 SHOWN = 24
 """Losses of a run that are told: of epochs, evenly apart."""
 
@@ -34,6 +36,8 @@ class Overview:
         The best validation metric of an epoch, and what it is called; None where nothing was held out.
     problem
         Why the run cannot be read; empty where it can.
+    ended
+        Why training ended, of the first network; empty while it goes on.
     """
 
     folder: Path
@@ -46,6 +50,7 @@ class Overview:
     best: float | None
     metric: str
     problem: str = ""
+    ended: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -60,6 +65,7 @@ class Overview:
             "best": self.best,
             "metric": self.metric,
             "problem": self.problem or None,
+            "ended": self.ended or None,
         }
 
 
@@ -100,8 +106,8 @@ def _of(run: Run) -> Overview:
         if loss is not None
     ]
     scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
-    loss = ((about.get("identity") or {}).get("plan") or {}).get("loss") or ""  # a name, or one with options
-    regression = "cross_entropy" not in (loss["name"] if isinstance(loss, Mapping) else str(loss))
+    metric = _metric(about)
+    reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
     return Overview(
         folder=run.folder,
         state=run.state,
@@ -112,9 +118,22 @@ def _of(run: Run) -> Overview:
         losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
         if len(losses) > SHOWN
         else tuple(losses),
-        best=(min(scores) if regression else max(scores)) if scores else None,
-        metric="RMSE" if regression else "accuracy",
+        best=(max(scores) if metric == ACCURACY else min(scores)) if scores else None,
+        metric=metric,
+        ended=reasons[0] if reasons else "",
     )
+
+
+def _metric(about: Mapping[str, Any]) -> str:
+    """Return what the metric is called; empty before it is known what is trained.
+
+    Where a table was trained on, its answers were given mean 0 and deviation 1: errors are shares of the deviation.
+    """
+    loss = ((about.get("identity") or {}).get("plan") or {}).get("loss")  # a name, or one with options
+    of_classes = "cross_entropy" in str(loss["name"] if isinstance(loss, Mapping) else loss)
+    if "task" in about:
+        return ACCURACY if about["task"] == "classification" else "RMSE/std"
+    return "" if loss is None else ACCURACY if of_classes else "RMSE"
 
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -128,6 +128,10 @@ class Recorder:
         """Return the watcher of a part: a network of a population."""
         self._keep_end()
         return self.parts.setdefault(part, PartRecorder(self, part))
+
+    def know(self, **about: Any) -> None:
+        """Have more written down of the run as a whole, once training begins."""
+        self._about |= about
 
     def __enter__(self) -> Recorder:
         return self
@@ -255,6 +259,10 @@ class PartRecorder(Watcher):
     def spent(self) -> float:
         """Seconds that training stopped for steps to be seen, and that looks at them computed on its cores."""
         return self.stopping + self.computing
+
+    def named(self, inputs: Sequence[str]) -> None:
+        """Have the names of the inputs written down with what else is known of the run."""
+        self.recorder.know(inputs=list(inputs))
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""

@@ -1,5 +1,7 @@
 """Each rule finds its fault where it is planted, and is silent about a healthy training."""
 
+from dataclasses import replace
+
 import numpy as np
 import optax
 import pytest
@@ -112,6 +114,15 @@ def test_every_rule_is_tested():
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found(name, tmp_path):
     assert found(RULE[name], PLANTED[name](tmp_path))
+
+
+def test_a_leak_is_called_by_its_name(tmp_path):
+    known = facts(tmp_path, x=leaking())
+    assert "column 3 alone tells" in RULE["leakage"](known).statement
+    named = replace(known, about=known.about | {"inputs": ["age", "size", "colour=red", "paid"] + ["more"] * 20})
+    said = RULE["leakage"](named).statement
+    assert "'paid' alone tells" in said
+    assert "that of the best constant is" in said
 
 
 @pytest.mark.parametrize(("keep", "said"), [("loss", True), ("last", False)])

@@ -145,6 +145,11 @@ class Facts:
         found: Mapping[str, Any] = self.about.get("rows", {})
         return found
 
+    def column(self, number: int) -> str:
+        """Return what an input is called: its name where the run knows it, else its number."""
+        names = self.about.get("inputs") or []
+        return repr(names[number]) if number < len(names) else f"column {number}"
+
     @property
     def baseline(self) -> float:
         """The mean loss of the best constant outputs; NaN where it is not known, or 0."""

@@ -82,10 +82,11 @@ def leakage(facts: Facts) -> Suspicion | None:
         return None
     _, held = _held(facts)
     best = float(held.min()) if len(held) else None
-    shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}."
+    of = f", that of the best constant is {facts.baseline:.2g}" if facts.baseline > 0 else ""
+    shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}{of}."
     return Suspicion(
         -math.log10(max(1 - tells, 1e-9)),
-        f"Too good: column {column} alone tells {tells:.2%} of what is to be predicted.{shown}",
+        f"Too good: {facts.column(column or 0)} alone tells {tells:.2%} of what is to be predicted.{shown}",
         "If that column is not known when predicting, leave it out with --drop.",
         figures={"column": column, "tells": tells, "best": best, "since": 0},
     )
@@ -121,8 +122,8 @@ def unscaled(facts: Facts) -> Suspicion | None:
     column = facts.rows.get("column")
     return Suspicion(
         max(abs(math.log10(size)), math.log10(largest / size)),
-        f"The inputs are not scaled: values of the middle column are of the size {size:.2g}, those of column "
-        f"{column} of {largest:.2g}.",
+        f"The inputs are not scaled: values of the middle column are of the size {size:.2g}, those of "
+        f"{facts.column(column or 0)} of {largest:.2g}.",
         "Give each column mean 0 and deviation 1, as pondera train and the estimators do.",
         figures={"size": size, "largest": largest, "column": column, "since": 0},
     )
