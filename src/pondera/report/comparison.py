@@ -48,6 +48,9 @@ def show_comparison(console: Console, found: Comparison, first: str, second: str
 
 
 def _relative(pair: Pair) -> float:
+    """Return how far a tensor moved; counters, which are no weights, come last."""
+    if pair.is_counter:
+        return 0.0
     found = pair.differences.relative_norm if pair.differences else None
     return math.inf if found is None else found
 
@@ -68,7 +71,8 @@ def _table(pairs: list[Pair], width: int) -> Table:
 
 
 def _row(pair: Pair, largest: float) -> list[Text]:
-    found, moved = pair.differences, _relative(pair)
+    found = pair.differences
+    moved = math.inf if found is not None and found.relative_norm is None else _relative(pair)
     assert found is not None
     rank = pair.rank.rank if pair.rank else None
     return [
@@ -154,6 +158,7 @@ WORDS = {
     "rotary order": "the same with rows in rotary order",
     "fused": "the same, fused into a larger one",
     "split": "the same, split off a larger one",
+    "extended": "the same, with more rows in one of both",
 }
 
 

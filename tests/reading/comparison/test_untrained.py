@@ -42,7 +42,7 @@ def test_codes_with_scales_are_only_rounded(between, bert, kind, spread):
             stored[name], stored[f"{name}_scale"] = codes(array, kind, SPREADS[spread])
     found = between(bert, stored)
     assert found.verdict == "only rounded"
-    assert f"the second is the first quantized to {np.dtype(kind).name} with scales (13)" in found.statement
+    assert f"the second is the first quantized to {np.dtype(kind).name} with scales (13 tensors)" in found.statement
     assert not found.of_status("only in second")
     assert between(stored, bert).verdict == "only rounded"
     assert between(stored, dict(stored)).verdict == "same weights in another file"
@@ -158,3 +158,120 @@ def test_the_rest_of_a_part_is_called_so(between, bert):
     found = between(start, changed(start, word, lambda w: np.add(w, 0.01 * np.sin(np.arange(64, dtype="f4")), out=w)))
     (finding,) = (each for each in found.findings if each.rule == "never moved")
     assert "the rest of embeddings" in finding.statement
+
+
+@pytest.mark.parametrize("per", ["row", "tensor"])
+def test_values_on_a_grid_of_whole_numbers_are_only_rounded(between, bert, per):
+    stored = {}
+    for name, array in bert.items():
+        step = np.abs(array).max(axis=-1, keepdims=True) / 127 if per == "row" else np.abs(array).max() / 127
+        stored[name] = (np.rint(array / step) * step).astype(np.float32) if array.ndim == 2 else array
+    found = between(bert, stored)
+    assert found.verdict == "only rounded"
+    assert "the second is the first rounded to evenly spaced values (13 tensors)" in found.statement
+    assert "the first is the second rounded to evenly spaced" in between(stored, bert).statement
+    moved = {name: (array * np.float32(1.01)).astype(np.float32) for name, array in stored.items()}
+    assert between(bert, moved).verdict != "only rounded"
+
+
+def test_two_roundings_of_the_same_values(between, bert):
+    half = {name: array.astype(np.float16) for name, array in bert.items()}
+    brain = {name: array.astype(ml_dtypes.bfloat16) for name, array in bert.items()}
+    found = between(half, brain)
+    assert found.verdict == "only rounded"
+    assert "both hold roundings of the same values, to float16 and bfloat16" in found.statement
+    moved = {name: (array * np.float32(1.02)).astype(ml_dtypes.bfloat16) for name, array in bert.items()}
+    assert between(half, moved).verdict == "fine-tuned"
+
+
+def test_two_sets_of_codes_for_the_same_values(between, bert):
+    def coded(kind, spread):
+        found = {}
+        for name, array in bert.items():
+            found[name] = array
+            if array.ndim == 2:
+                found[name], found[f"{name}_scale"] = codes(array, kind, SPREADS[spread])
+        return found
+
+    rows = coded(np.int8, "one for each row")
+    for other in (coded(np.int8, "one for the tensor"), coded(ml_dtypes.float8_e4m3fn, "one for each row")):
+        found = between(rows, other)
+        assert found.verdict == "only rounded"
+        assert "both hold roundings of the same values" in found.statement
+
+
+def test_damage_in_the_largest_tensor_does_not_make_networks_unrelated(between, bert):
+    random = np.random.default_rng(4)
+    large = bert | {"head.weight": random.normal(size=(400, 256)).astype(np.float32)}
+    for value in (1e6, 3e38):
+        found = between(large, changed(large, "head.weight", lambda w, v=value: w.__setitem__((3, 4), v)))
+        assert found.verdict == "values overwritten"
+
+
+def test_one_value_that_differs_a_little(between, bert):
+    found = between(bert, changed(bert, QUERY, lambda w: w.__setitem__((3, 4), np.nextafter(w[3, 4], np.float32(9)))))
+    assert found.verdict == "few values differ"
+    assert f"1 of the 4,096 values of {QUERY} differs by one unit in the last place" in found.statement
+
+
+def test_only_running_statistics(between, bert):
+    norm = {f"bn.{name}": np.linspace(1, 2, 8, dtype=np.float32) for name in ("weight", "running_mean", "running_var")}
+    start = bert | norm | {"bn.num_batches_tracked": np.array(3)}
+    moved = start | {
+        "bn.running_mean": norm["bn.running_mean"] + np.float32(0.5),
+        "bn.num_batches_tracked": np.array(9),
+    }
+    found = between(start, moved)
+    assert found.verdict == "running statistics moved"
+    assert "of 1 normalization layer" in found.statement
+
+
+def test_exchanged_layers(between, bert):
+    def there(name):
+        return name.replace("layer.0", "layer.x").replace("layer.1", "layer.0").replace("layer.x", "layer.1")
+
+    found = between(bert, {name: bert[there(name)] for name in bert})
+    assert found.verdict == "layers exchanged"
+    assert "encoder.layer.0 of the second is encoder.layer.1 of the first" in found.statement
+    assert {pair.status for pair in found.tensors} == {"equal", "exchanged"}
+
+
+def test_a_part_that_was_drawn_anew(between, bert):
+    random = np.random.default_rng(5)
+    found = between(bert, bert | {QUERY: random.normal(size=(64, 64)).astype(np.float32)})
+    assert found.verdict == "parts replaced"
+    assert "nothing in common" in found.statement
+
+
+def test_rows_that_were_added(between, bert):
+    word = "embeddings.word_embeddings.weight"
+    more = np.concatenate([bert[word], np.ones((8, 64), np.float32)])
+    found = between(bert, bert | {word: more})
+    assert found.verdict == "part of the same network"
+    assert "1 the same but for rows that one has more of" in found.statement
+    assert not found.same
+    trained = np.concatenate([bert[word] * np.float32(1.01), more[-8:]]).astype(np.float32)
+    (pair,) = [each for each in between(bert, bert | {word: trained}).tensors if each.name == word]
+    assert (pair.status, pair.relation) == ("rescaled", "the first 200 rows")
+
+
+def test_units_shuffled_in_one_layer_alone(between, bert):
+    order = np.random.default_rng(6).permutation(64)
+    found = between(bert, bert | {QUERY: bert[QUERY][order]})
+    assert found.verdict == "values reordered"
+    assert "computes something else" in found.statement
+
+
+def test_a_large_table_beside_an_adapter_is_told_at_once(tmp_path):
+    random = np.random.default_rng(7)
+    base = {"model.embed.weight": random.normal(size=(20000, 64)).astype(np.float32)}
+    adapter = {}
+    for block in range(6):
+        layer = f"layers.{block}.q_proj"
+        base[f"model.{layer}.weight"] = random.normal(size=(64, 64)).astype(np.float32)
+        adapter[f"base_model.model.model.{layer}.lora_A.weight"] = random.normal(size=(8, 64)).astype(np.float32)
+        adapter[f"base_model.model.model.{layer}.lora_B.weight"] = random.normal(size=(64, 8)).astype(np.float32)
+    for name, arrays in (("base", base), ("adapter", adapter)):
+        save_file(arrays, tmp_path / f"{name}.safetensors")
+    found = compare(tmp_path / "base.safetensors", tmp_path / "adapter.safetensors")
+    assert "rank 8 for 6 layers" in found.statement

@@ -54,7 +54,8 @@ def adapter_of(a: Weights, b: Weights) -> Adapter | None:
         adapted = [group for group in small if {"lora_a", "lora_b"} <= set(group.tensors)]
         layers = {group.parts: group for group in big if "weight" in group.tensors}
         ranks = {rank for group in adapted if (rank := _rank(group, layers)) is not None}
-        if adapted and ranks and not any("lora_a" in group.tensors for group in big):
+        alone = 2 * sum(len(group.tensors) for group in adapted) > sum(len(group.tensors) for group in small)
+        if alone and ranks and not any("lora_a" in group.tensors for group in big):
             fitting = sum(_rank(group, layers) is not None for group in adapted)
             return Adapter(which, fitting, tuple(sorted(ranks)))
     return None

@@ -20,6 +20,9 @@ PARALLEL, NEARLY = 1e-12, 1e-4
 """Values are multiples if 1 - cos² is below the first, which rounding in float32 leaves, and the factor is farther from
 1 than the second."""
 
+UNLIKE, MANY = 0.1, 1000
+"""Below this correlation so many values have nothing in common: by chance it is 0 ± 1/√n."""
+
 FAR = 100.0
 """Where at most half of the values move, training moves none by so many times their usual size."""
 
@@ -64,6 +67,9 @@ class Differences:
         The block encoding that could explain the distances.
     steps
         Σ step², Σ (y - x)², and outliers of its steps.
+    apart
+        How many pairs are farther apart than the roundings of one value to two float dtypes can be; None where the
+        dtypes are the same, or one of them is that of what was rounded.
     """
 
     count: int = 0
@@ -74,6 +80,7 @@ class Differences:
     missed: dict[Rounding, int] = field(default_factory=dict)
     encoding: str | None = None
     steps: Array = field(default_factory=lambda: np.zeros(3))
+    apart: int | None = None
 
     def merge(self, other: Differences) -> Differences:
         """Return the figures of both runs."""
@@ -86,6 +93,7 @@ class Differences:
             {each: missed + other.missed[each] for each, missed in self.missed.items() if each in other.missed},
             self.encoding or other.encoding,
             self.steps + other.steps,
+            None if self.apart is None or other.apart is None else self.apart + other.apart,
         )
 
     @property
@@ -169,6 +177,12 @@ class Differences:
             return None
         factor = float(s[kernels.XY] / s[kernels.XX])
         return factor if abs(factor - 1) > NEARLY else None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the values have nothing in common, and are so many that this is no chance."""
+        correlation = self.correlation
+        return self.finite >= MANY and correlation is not None and abs(correlation) < UNLIKE
 
     @property
     def overwritten(self) -> str | None:

@@ -11,12 +11,11 @@ from pondera.errors import ArgumentError
 from pondera.findings import Finding
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.result import MISSING, SAME, Pair, block_of
-from pondera.weights.layers import WHOLE
 
 NUMBER = re.compile(r"\d+")
 
-RUNNING = ("running_mean", "running_var", "moving_mean", "moving_variance", "num_batches_tracked")
-"""Statistics of normalization layers."""
+COUNTED = ("int16", "int32", "int64", "uint16", "uint32", "uint64", "bool")
+"""Dtypes of counters and indices, which are no weights; codes have eight bits."""
 
 
 def findings_of(pairs: Sequence[Pair], frozen: Iterable[str], trained: bool) -> tuple[Finding, ...]:
@@ -113,7 +112,7 @@ def _names(pair: Pair) -> list[str]:
 def _still(pairs: Sequence[Pair]) -> list[Finding]:
     blocks: dict[str, list[Pair]] = {}
     for pair in pairs:
-        if pair.compared and not pair.tensor.dtype.startswith(WHOLE):  # counters and indices are no weights
+        if pair.compared and pair.tensor.dtype not in COUNTED:
             blocks.setdefault(block_of(pair.name), []).append(pair)
     moved = [name for name, some in blocks.items() if any(pair.status not in SAME for pair in some)]
     still = [name for name in blocks if name not in moved]
@@ -142,8 +141,8 @@ def _statistics_moved(pairs: Sequence[Pair]) -> list[Finding]:
     for pair in pairs:
         if not pair.compared:
             continue
-        layer, _, last = pair.name.replace("/", ".").rpartition(".")
-        if last in RUNNING:
+        layer = pair.name.replace("/", ".").rpartition(".")[0]
+        if pair.is_statistic:
             statistics.setdefault(layer, []).append(pair)
         else:
             still[layer] = still.get(layer, True) and pair.status in SAME
@@ -154,12 +153,12 @@ def _statistics_moved(pairs: Sequence[Pair]) -> list[Finding]:
         return []
     return [
         Finding(
-            f"{counted(len(moved), 'normalization layer')} moved although frozen: running statistics changed while the "
-            f"weights did not, in {listed(moved[:4])}.",
+            f"Running statistics of {counted(len(moved), 'normalization layer')} moved while the weights beside them "
+            f"did not: {listed(moved[:4])}.",
             {"layers": moved},
             "bits of both files",
             certainty="statistics that move beside weights that do not are those of layers left in training mode",
-            advice="Put frozen normalization layers into evaluation mode.",
+            advice="If they were to be frozen, put these layers into evaluation mode.",
             rule="statistics moved",
         )
     ]

@@ -210,11 +210,11 @@ def block_steps(x, y, group, levels, symmetric, found):  # type: ignore[no-untyp
 
 
 @njit(**_EXACT)
-def known_steps(x, y, steps, found):  # type: ignore[no-untyped-def]
-    """Add up how far y is from x beside steps that are known value by value; ``found`` as in :func:`block_steps`."""
+def known_steps(x, y, one, other, found):  # type: ignore[no-untyped-def]
+    """Add up how far y is from x beside the steps of either, known value by value; as :func:`block_steps` does."""
     for i in range(len(x)):
-        d, step = abs(np.float64(y[i]) - np.float64(x[i])), np.float64(steps[i])
-        if np.isfinite(d) and np.isfinite(step):
-            found[0] += step * step
+        d, a, b = abs(np.float64(y[i]) - np.float64(x[i])), np.float64(one[i]), np.float64(other[i])
+        if np.isfinite(d) and np.isfinite(a + b):
+            found[0] += a * a + b * b
             found[1] += d * d
-            found[2] += np.float64(d > 1.25 * step)
+            found[2] += np.float64(d > 1.25 * (a + b))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pondera.reading.comparison.alike import stored_alike
-from pondera.reading.comparison.relations import ROTARY, Relation, likeness, parts, relations, straight
+from pondera.reading.comparison.relations import ROTARY, Relation, extended, likeness, parts, relations, straight
 from pondera.weights.collection import Weights
 from pondera.weights.quantized.scaled import BESIDE
 from pondera.weights.tensor import Tensor
@@ -120,7 +120,8 @@ def _prefixed(left: Named, right: Named) -> Pairs:
 def _related(first: Tensor, second: Tensor, by: str) -> Match:
     """Return two tensors of one name with the relation that a sample of values shows; if none, in the same order."""
     if first.count != second.count:
-        return Match(first, second, by, None)
+        more = extended(first, second)
+        return Match(first, second, by, more if more is not None and likeness(more) >= LIKE else None)
     plain = straight(first, second)
     if stored_alike(plain.first, plain.second) and _fits(first, second):
         return Match(first, second, by, plain, equal=True)

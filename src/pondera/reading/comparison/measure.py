@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from pondera.reading.comparison import kernels
@@ -16,7 +17,7 @@ from pondera.reading.comparison.grids import coarser, digits_of, grid
 from pondera.reading.comparison.views import View, simplified, tile_size, tiles
 from pondera.reading.widths import COMPLEX, WIDE, widened
 from pondera.weights.quantized.scaled import Scaled, steps_of
-from pondera.weights.tensor import Array
+from pondera.weights.tensor import DTYPES, Array
 
 TARGETS = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 """Dtypes that values may have been rounded to."""
@@ -90,7 +91,9 @@ class Task:
     encoding
         The block encoding that may explain them.
     steps
-        How far apart the values are that codes with scales beside them have, where ``encoding`` is one of those.
+        How far apart the values are that codes with scales beside them have, of either side that is of those.
+    roundings
+        The float dtypes of both sides, where both may be what values were rounded to.
     blocks
         Where each tile begins, and how long it is.
     """
@@ -101,7 +104,8 @@ class Task:
     wide: bool
     unit: str | None
     encoding: str | None
-    steps: View | None
+    steps: tuple[View, ...]
+    roundings: tuple[str, str] | None
     blocks: list[Block]
 
     @classmethod
@@ -112,8 +116,10 @@ class Task:
         left, right = simplified(first, second)
         blocks = list(tiles(left.lengths, tile_size(left, right)))
         encoding = deciding(one, other)
-        steps = next((_steps(view) for view in (right, left) if view.tensor.dtype == encoding), None)
-        return cls(left, right, (one, other), wide, coarser(one, other), encoding, steps, blocks)
+        steps = tuple(found for view in (left, right) if (found := _steps(view)) is not None)
+        narrow = one != other and all(0 <= digits_of(name) < digits_of("float32") for name in (one, other))
+        known = (encoding, steps, (one, other) if narrow else None)
+        return cls(left, right, (one, other), wide, coarser(one, other), *known, blocks)
 
     def measured(self, block: Block, tried: Iterable[Rounding]) -> Differences:
         """Return the figures of one tile."""
@@ -130,8 +136,11 @@ class Task:
             steps = STEPS[self.encoding]
             pair = (x, y) if self.dtypes[1] == self.encoding else (y, x)
             kernels.block_steps(*pair, steps.group, float(steps.levels), steps.symmetric, found.steps)
-        elif self.steps is not None:
-            kernels.known_steps(x, y, self.steps.tile(*block), found.steps)
+        elif self.steps:
+            known = [each.tile(*block) for each in self.steps]
+            kernels.known_steps(x, y, known[0], known[1] if len(known) > 1 else np.zeros_like(known[0]), found.steps)
+        if self.roundings is not None:
+            found = replace(found, apart=_apart(x, y, *self.roundings))
         return found
 
     def _missed(self, rounding: Rounding, x: Array, y: Array) -> int:
@@ -152,6 +161,25 @@ def _sums(found: Differences) -> tuple[Array, Array, Array]:
 
 def _steps(view: View) -> View | None:
     return replace(view, tensor=steps_of(view.tensor)) if isinstance(view.tensor.source, Scaled) else None
+
+
+def _apart(x: Array, y: Array, one: str, other: str) -> int:
+    """Return how many pairs are farther apart than half a last place of either dtype: no value rounds to both."""
+    room = _last_place(x, one) / 2 + _last_place(y, other) / 2
+    with np.errstate(all="ignore"):
+        distance = np.abs(x.astype(np.float64) - y)
+    both = np.isfinite(x) & np.isfinite(y)  # beyond the largest value one of them may be infinite
+    return int(np.count_nonzero(both & (distance > room)))
+
+
+def _last_place(values: Array, name: str) -> Array:
+    """Return the distance of neighbours of a float dtype where each of some values lies."""
+    find: Any = ml_dtypes.finfo
+    limits = find(DTYPES[name])
+    _, exponents = np.frexp(np.abs(values.astype(np.float64)))
+    lowest = int(np.frexp(float(limits.smallest_normal))[1])
+    found: Array = np.ldexp(1.0, np.maximum(exponents, lowest) - 1 - int(limits.nmant))
+    return found
 
 
 def _comes_wide(view: View) -> bool:

@@ -24,13 +24,16 @@ from pondera.weights.tensor import Array, Tensor
 SAMPLED, PLACES = 1024, 16
 """Values of a sample, and in how many places they are taken."""
 
-SAME, TRANSPOSED, ROTARY, PART = "same order", "transposed", "rotary order", "part"
+SAME, TRANSPOSED, ROTARY, PART, EXTENDED = "same order", "transposed", "rotary order", "part", "extended"
 """Kinds of relations."""
 
 CHANCE = 1e-9
 """Probability with which independent values may look related, a guess."""
 
 MOST_AXES = 5
+
+MOST_FUSED = 64
+"""A fused tensor has no more parts than this along an axis; stacked experts, which have an axis of their own, aside."""
 
 MOST_HEAD = 512
 """Heads of attention are not tried with more units than this."""
@@ -43,7 +46,7 @@ class Relation:
     Attributes
     ----------
     kind
-        One of :data:`SAME`, :data:`TRANSPOSED`, :data:`ROTARY`, :data:`PART`.
+        One of :data:`SAME`, :data:`TRANSPOSED`, :data:`ROTARY`, :data:`PART`, :data:`EXTENDED`.
     first, second
         Views of the first and of the second network's tensor.
     words
@@ -66,6 +69,14 @@ class Relation:
 def straight(a: Tensor, b: Tensor) -> Relation:
     """Return the relation of two tensors whose values follow one another alike."""
     return Relation(SAME, View.of(a), View.of(b, a.shape))
+
+
+def extended(a: Tensor, b: Tensor) -> Relation | None:
+    """Return the rows that both have, where one of two tensors has more of them: an embedding with new words."""
+    if not a.ndim or a.ndim != b.ndim or a.shape[1:] != b.shape[1:] or not (a.count and b.count):
+        return None
+    rows = min(a.shape[0], b.shape[0])
+    return Relation(EXTENDED, View.of(a).part(0, 0, rows), View.of(b).part(0, 0, rows), f"the first {rows:,} rows")
 
 
 def relations(a: Tensor, b: Tensor) -> Iterator[Relation]:
@@ -179,6 +190,8 @@ def _alike_in(small: Tensor, whole: Tensor, height: int) -> Iterator[int]:
 
 def _stretches(small: View, whole: View, axis: int) -> Iterator[Relation]:
     length, total = small.lengths[axis], whole.lengths[axis]
+    if total > MOST_FUSED * length:
+        return
     name = "rows" if axis == 0 else "columns"
     starts = [*range(0, total - length + 1, length), total - length, total - 2 * length]
     for start in dict.fromkeys(start for start in starts if start >= 0):

@@ -16,8 +16,8 @@ from pondera.reading.comparison.differences import Differences, Rounding
 from pondera.reading.comparison.spectrum import Rank
 from pondera.weights.tensor import Tensor
 
-SAME = ("equal", "renamed", "transposed", "rotary order", "fused", "split")
-"""Statuses of tensors whose values are the same."""
+SAME = ("equal", "renamed", "transposed", "rotary order", "fused", "split", "extended")
+"""Statuses of tensors whose values are the same, as far as both have them: ``extended`` has more rows in one."""
 
 EXPLAINED = ("rounded", "quantized")
 """Statuses of tensors that storing in fewer bits explains."""
@@ -25,10 +25,20 @@ EXPLAINED = ("rounded", "quantized")
 MISSING = ("only in first", "only in second", "shape differs")
 """Statuses of tensors that nothing could be compared with."""
 
-STATUSES = (*SAME, *EXPLAINED, "zero signs", "reordered", "zeroed", "rescaled", "overwritten", "changed", *MISSING)
+UNTRAINED = ("zero signs", "reordered", "zeroed", "rescaled", "overwritten", "replaced", "exchanged")
+"""Statuses of tensors that something else than training changed."""
+
+STATUSES = (*SAME, *EXPLAINED, *UNTRAINED, "changed", *MISSING)
 """``reordered``: the same values in another order. ``zero signs``: 0 and -0 only. ``zeroed``: zero in one, the same
-elsewhere. ``rescaled``: all times one number. ``overwritten``: a few are what no training made of them. Of the rest see
-the documentation."""
+elsewhere. ``rescaled``: all times one number. ``overwritten``: a few are what no training made of them. ``replaced``:
+the values have nothing in common. ``exchanged``: they are those of another tensor of the first. Of the rest see the
+documentation."""
+
+RUNNING = ("running_mean", "running_var", "moving_mean", "moving_variance", "num_batches_tracked")
+"""Statistics of normalization layers, which move without training."""
+
+Verdict = tuple[str, str]
+"""What two networks are to each other, one of :data:`pondera.reading.comparison.verdict.VERDICTS`, and its sentence."""
 
 SHOWN = 40  # tensors that a notebook shows
 
@@ -82,6 +92,16 @@ class Pair:
         return self.status not in MISSING
 
     @property
+    def is_counter(self) -> bool:
+        """Whether it is a whole number by itself, such as how many batches a normalization has seen."""
+        return not self.tensor.shape and self.tensor.dtype.startswith(("int", "uint"))
+
+    @property
+    def is_statistic(self) -> bool:
+        """Whether it is a running statistic of a normalization layer, by its name."""
+        return self.name.replace("/", ".").rpartition(".")[2] in RUNNING
+
+    @property
     def correlation(self) -> float | None:
         """Correlation of the values, 1 for the same; None where there is none."""
         if self.status in SAME:
@@ -91,6 +111,8 @@ class Pair:
     @property
     def count(self) -> int:
         """How many values were compared."""
+        if self.differences is not None:
+            return self.differences.count
         shared = [tensor.count for tensor in (self.first, self.second) if tensor is not None]
         return min(shared)
 
@@ -188,7 +210,7 @@ class Comparison:
     @property
     def same(self) -> bool:
         """Whether every tensor has its equal in the other network."""
-        return all(pair.status in SAME for pair in self.tensors)
+        return all(pair.status in SAME and pair.status != "extended" for pair in self.tensors)
 
     def of_status(self, *statuses: str) -> tuple[Pair, ...]:
         """Return the tensors of some statuses."""

@@ -12,15 +12,19 @@ from pondera.machine import cores
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.adapters import adapter_of
 from pondera.reading.comparison.alike import same_values, stored_alike
+from pondera.reading.comparison.differences import Rounding
+from pondera.reading.comparison.exchanges import with_exchanges
 from pondera.reading.comparison.findings import findings_of
 from pondera.reading.comparison.matching import Match, matches
 from pondera.reading.comparison.measure import differences_of
-from pondera.reading.comparison.relations import PART, ROTARY, TRANSPOSED
+from pondera.reading.comparison.relations import EXTENDED, PART, ROTARY, TRANSPOSED
 from pondera.reading.comparison.result import Comparison, Pair
 from pondera.reading.comparison.scales import with_scales
+from pondera.reading.comparison.spacing import SPACED, evenly_spaced
 from pondera.reading.comparison.spectrum import rank_of
-from pondera.reading.comparison.verdict import ADAPTER, STRANGERS, TRAINED, judged
+from pondera.reading.comparison.verdict import ADAPTER, TRAINED, judged
 from pondera.weights.collection import Weights
+from pondera.weights.layers import is_constant
 from pondera.weights.open import weights_of
 
 
@@ -67,17 +71,16 @@ def compare(
         if not len(weights):
             raise ArgumentError(f"The {which} holds no tensor: there is nothing to compare. Give two files of weights.")
     begun = time.perf_counter()
-    a, b = with_scales(a, b), with_scales(b, a)
+    a, b = with_scales(a, b)
+    adapter = adapter_of(a, b)
     pairs = []
     with ThreadPoolExecutor(cores()) as pool:
-        for match in matches(a, b):
+        for match in matches(a, b) if adapter is None else ():
             pairs.append(_pair(match, pool))
             if progress is not None:
                 progress(_read(match))
-    pairs = _all(a, b, pairs)
-    verdict, statement = judged(pairs)
-    if verdict in STRANGERS and (adapter := adapter_of(a, b)):
-        verdict, statement = ADAPTER, adapter.statement
+    pairs = with_exchanges(_all(a, b, pairs))
+    verdict, statement = judged(pairs) if adapter is None else (ADAPTER, adapter.statement)
     findings = findings_of(pairs, frozen or (), trained=verdict in TRAINED)
     return Comparison(verdict, statement, tuple(pairs), findings, time.perf_counter() - begun, a.nbytes + b.nbytes)
 
@@ -95,7 +98,18 @@ def _all(a: Weights, b: Weights, pairs: list[Pair]) -> list[Pair]:
     found = pairs + [Pair(tensor, None, "only in first") for name, tensor in a.items() if name not in taken[0]]
     order = {name: at for at, name in enumerate(a)}
     found.sort(key=lambda pair: order[pair.name])
-    return found + [Pair(None, tensor, "only in second") for name, tensor in b.items() if name not in taken[1]]
+    found += [Pair(None, tensor, "only in second") for name, tensor in b.items() if name not in taken[1]]
+    constants = _constants(a) | _constants(b)
+    return [pair for pair in found if pair.compared or pair.name not in constants]
+
+
+def _constants(weights: Weights) -> set[str]:
+    """Return the names of what an ONNX graph counts and indexes with: nobody misses it in another format."""
+    if not weights.format.startswith("ONNX"):
+        return set()
+    from pondera.weights.naming.assembly import layers_of
+
+    return {name for each in layers_of(weights) if is_constant(each, weights) for name in each.tensors.values()}
 
 
 def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
@@ -118,18 +132,24 @@ def _pair(match: Match, pool: ThreadPoolExecutor) -> Pair:
         return Pair(first, second, "rounded", *known, rounding=rounding)
     if found.quantized:
         return Pair(first, second, "quantized", *known)
+    if found.apart == 0:
+        return Pair(first, second, "rounded", *known)
+    if (of_first := evenly_spaced(one, other)) is not None:
+        return Pair(first, second, "rounded", *known, rounding=Rounding(SPACED, chop=False, of_first=of_first))
     if found.may_be_reordered and same_values(one, other):
         return Pair(first, second, "reordered", *known)
-    if found.zeroed:
+    if found.zeroed and first.shape:
         return Pair(first, second, "zeroed", *known)
     if found.factor is not None:
         return Pair(first, second, "rescaled", *known)
-    status = "overwritten" if found.overwritten else "changed"
+    status = "overwritten" if found.overwritten else "replaced" if found.unlike else "changed"
     return Pair(first, second, status, *known, rank=rank_of(one, other, pool))
 
 
 def _same_status(match: Match) -> str:
     assert match.relation is not None
+    if match.relation.kind == EXTENDED:
+        return "extended"
     if match.relation.kind == PART:
         return "fused" if match.first.count < match.second.count else "split"
     if match.relation.kind == ROTARY:

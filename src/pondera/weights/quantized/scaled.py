@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.weights.tensor import Array, Tensor
+from pondera.weights.tensor import Array, Source, Tensor
 
 CODES = ("int8", "uint8", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz")
 """Dtypes of codes."""
@@ -135,6 +135,32 @@ def scaled(codes: Tensor, scales: Tensor, zeros: Tensor | None = None, last: boo
     middle = None if zeros is None else zeros.values().astype(np.float32).reshape(lattice)
     beside = scales.nbytes + (zeros.nbytes if zeros is not None else 0)
     return replace(codes, dtype=codes.dtype + BESIDE, source=Scaled(codes, factors, blocks, middle, beside))
+
+
+def scaled_along(tensor: Tensor, codes: Source, scales: Array, zeros: Array, inner: int) -> Tensor | None:
+    """Return a tensor whose codes have one scale for all, or for each place of an axis; None where that does not fit.
+
+    Parameters
+    ----------
+    tensor
+        What the codes are the values of.
+    codes
+        Whole numbers, as many as the tensor has values.
+    scales, zeros
+        (1,) or (places,).
+    inner
+        How many values in a row share them.
+    """
+    kind = codes.flat(0, 0).dtype.name
+    axes = [at for at in range(tensor.ndim) if math.prod(tensor.shape[at + 1 :]) == inner]
+    axis = next((at for at in axes if tensor.shape[at] == len(scales)), None)
+    if kind not in CODES or tensor.ndim < 2 or (axis is None and len(scales) != 1):
+        return None
+    lattice = tuple(len(scales) if at == axis else 1 for at in range(tensor.ndim))
+    blocks = tuple(_block(length, count) for length, count in zip(tensor.shape, lattice, strict=True))
+    factors, middle = (figures.astype(np.float32).reshape(lattice) for figures in (scales, zeros))
+    stored = replace(tensor, dtype=kind, source=codes)
+    return replace(tensor, dtype=kind + BESIDE, source=Scaled(stored, factors, blocks, middle))
 
 
 def steps_of(tensor: Tensor) -> Tensor:
