@@ -214,3 +214,24 @@ def test_parts_of_one_sharded_model_are_no_series(tmp_path):
         save_file(arrays, tmp_path / f"model-0000{at + 1}-of-00002.safetensors")
     with pytest.raises(ArgumentError, match=r"expected at least two checkpoints to follow, found 0.*model-00001-of"):
         find_checkpoints(tmp_path)
+
+
+def test_another_checkpoint_of_the_same_step_is_no_step(tmp_path):
+    for at, arrays in enumerate(states(4)):
+        save_file(arrays, tmp_path / f"epoch_{at + 1}_bf16.safetensors")
+        save_file(arrays, tmp_path / f"epoch_{at + 1}_bf16_ema.safetensors")
+    found = timeline(tmp_path)
+    assert found.placed == 4
+    assert found.names[:4] == tuple(f"epoch_{at}_bf16.safetensors" for at in range(1, 5))
+    (said,) = [finding for finding in found.findings if finding.rule == "copies"]
+    assert said.figures["copies"]["epoch_2_bf16_ema.safetensors"] == "epoch_2_bf16.safetensors"
+
+
+def test_a_part_that_the_last_checkpoint_has_not(tmp_path):
+    some = states(3)
+    for at, arrays in enumerate(some):
+        more = {"old.weight": np.ones((2, 2), np.float32)} if at < 2 else {}
+        save_file(arrays | more, tmp_path / f"step-{at}.safetensors")
+    last = timeline(tmp_path).to_json()["checkpoints"][-1]["parts"]
+    assert last["old"]["norm"] is None
+    assert last["embed"]["norm"] > 0

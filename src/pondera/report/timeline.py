@@ -25,7 +25,7 @@ def show_timeline(console: Console, found: Timeline, folder: str) -> None:
         console.print(Text(finding.statement))
     console.print()
     console.print(_checkpoints(found))
-    if len(found.names) > SHOWN:
+    if len(found.names) > SHOWN + 2:
         console.print(Text(f"{len(found.names) - SHOWN:,} between them are not shown; --json has all", style=QUIET))
     console.print()
     console.print(_parts(found))
@@ -45,11 +45,11 @@ def _checkpoints(found: Timeline) -> Table:
     whole = found.whole
     largest = max((each.from_first or 0.0 for each in whole), default=0.0)
     count = len(whole)
-    every = range(count) if count <= SHOWN else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
+    every = range(count) if count <= SHOWN + 2 else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
     for at in every:
         if at == next((each for each in every if each >= found.placed), None):
             table.add_section()
-            table.add_row(Text("place not known", style=QUIET))
+            table.add_row(Text("no steps of their own", style=QUIET))
         each = whole[at]
         table.add_row(
             found.names[at],
@@ -75,7 +75,7 @@ def _parts(found: Timeline) -> Table:
     for name, figures in parts[:SHOWN]:
         table.add_row(
             name,
-            figure(figures[-1].norm, 3),
+            figure(figures[-1].norm, 3) if figures[-1].known else "–",
             moved_words(figures[-1].way),
             _curve([each.from_first for each in figures]),
             _curve([each.from_previous for each in figures]),

@@ -46,14 +46,19 @@ def _checkpoints(found: Timeline) -> Section:
     head = ["checkpoint", "norm", "from previous", "from first", "NaN or ∞"]
     content = table(head, rows[: found.placed][:LISTED], paths=True)
     if apart := rows[found.placed :]:
-        content += "<p class='quiet'>Nothing tells the place of these in the training:</p>"
+        content += "<p class='quiet'>These are no steps of their own: copies, or nothing tells their place.</p>"
         content += table(head, apart[:LISTED], paths=True)
     return Section("Checkpoints", "In the order of the training, as far as it is known.", content)
 
 
 def _parts(found: Timeline) -> Section:
     rows = [
-        [part, figure(figures[-1].norm), moved_words(figures[-1].way), sparkline([e.from_first for e in figures])]
+        [
+            part,
+            figure(figures[-1].norm) if figures[-1].known else "–",
+            moved_words(figures[-1].way),
+            sparkline([e.from_first for e in figures]),
+        ]
         for part, every in list(found.parts.items())[:LISTED]
         for figures in (every[: found.placed],)
     ]

@@ -34,12 +34,16 @@ class Series:
         Name -> why it is no checkpoint.
     unordered
         Those whose place nothing tells: neither a number in their name nor a step in the file. They come last.
+    copies
+        Name -> another one of the same step with a shorter name, such as ``epoch_3_ema.pt`` -> ``epoch_3.pt``. They are
+        no steps of their own, and are among ``unordered``.
     """
 
     names: tuple[str, ...]
     weights: tuple[Weights, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     unordered: tuple[str, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def placed(self) -> int:
@@ -90,26 +94,39 @@ def find_checkpoints(folder: Path) -> Series:
             f"{folder}: expected at least two checkpoints to follow, found {len(found)}.{why} Give the folder that the "
             "training saved them to, as files or as folders such as checkpoint-100."
         )
-    names, unordered = ordered(found)
-    return Series(names, tuple(found[name] for name in names), left_out, unordered)
+    names, unordered, copies = ordered(found)
+    return Series(names, tuple(found[name] for name in names), left_out, unordered, copies)
 
 
-def ordered(found: Mapping[str, Weights]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names in the order of the training, and which of them only stand last because nothing tells their place.
+def ordered(found: Mapping[str, Weights]) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
+    """Return names in the order of the training, which of them only stand last, and which are copies of another.
 
     Examples
     --------
     >>> empty = Weights.of([], "none")
     >>> ordered(dict.fromkeys(["last.pt", "step-100.pt", "step-20.pt"], empty))
-    (('step-20.pt', 'step-100.pt', 'last.pt'), ('last.pt',))
+    (('step-20.pt', 'step-100.pt', 'last.pt'), ('last.pt',), {})
+    >>> ordered(dict.fromkeys(["step-20.pt", "step-20-ema.pt"], empty))
+    (('step-20.pt', 'step-20-ema.pt'), ('step-20-ema.pt',), {'step-20-ema.pt': 'step-20.pt'})
     """
     for kind in STEPS:
         steps = {name: step_in(weights.metadata, kind) for name, weights in found.items()}
-        if None not in steps.values() and len(set(steps.values())) == len(steps):
-            return tuple(sorted(found, key=lambda name: (steps[name], natural(name)))), ()
+        if None not in steps.values() and len(set(steps.values())) >= FEWEST:
+            copies = _copies(steps)
+            names = sorted(found, key=lambda name: (name in copies, steps[name], natural(name)))
+            return tuple(names), tuple(copies), copies
+    copies = _copies({name: _numbers(name) for name in found if _numbers(name)})
     names = sorted(found, key=natural)
-    unordered = [name for name in names if not _numbered(name)]
-    return (*(name for name in names if name not in unordered), *unordered), tuple(unordered)
+    unordered = [*(name for name in names if not _numbers(name)), *(name for name in names if name in copies)]
+    return (*(name for name in names if name not in unordered), *unordered), tuple(unordered), copies
+
+
+def _copies(places: Mapping[str, Any]) -> dict[str, str]:
+    """Return names -> the shortest one of the same place, for all that are not it."""
+    first: dict[Any, str] = {}
+    for name in sorted(places, key=lambda name: (len(name), natural(name))):
+        first.setdefault(places[name], name)
+    return {name: first[place] for name, place in places.items() if first[place] != name}
 
 
 def step_in(metadata: Mapping[str, Any], kind: str) -> int | None:
@@ -138,9 +155,14 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((1, int(part), "") if part.isascii() and part.isdigit() else (0, 0, part.lower()) for part in parts)
 
 
-def _numbered(name: str) -> bool:
-    """Whether there is a number in a name other than in its ending, such as ``.h5``."""
-    return bool(re.search(r"\d", re.sub(r"\.[A-Za-z]\w*$", "", name)))
+STORED = re.compile(r"(?<![A-Za-z0-9])(b?f|bf|fp|float|bfloat|u?int|i?q)\d+(_[a-z0-9]+)*(?![a-z0-9])", re.IGNORECASE)
+"""Words such as fp16, bf16, int8 and Q4_K: how values are stored, which is no place in a training."""
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    """Return the numbers in a name other than those of its ending, such as ``.h5``, and of what it is stored as."""
+    plain = STORED.sub("", re.sub(r"\.[A-Za-z]\w*$", "", name))
+    return tuple(int(number[:18]) for number in re.findall(r"[0-9]+", plain))
 
 
 def _opened(place: Path) -> Weights:

@@ -22,20 +22,39 @@ def findings_of(series: Series, tensors: Figures, changed: Mapping[str, int | No
     return (
         *_broken(series, tensors),
         *_unordered(series),
+        *_copies(series),
         *_strangers(series),
         *_still(tensors, changed),
         *_left_out(series),
     )
 
 
-def _unordered(series: Series) -> list[Finding]:
-    if not series.unordered:
+def _copies(series: Series) -> list[Finding]:
+    if not series.copies:
         return []
-    one = len(series.unordered) == 1
+    said = [f"{name} of {original}" for name, original in list(series.copies.items())[:4]]
+    one = len(series.copies) == 1
     return [
         Finding(
-            f"Nothing tells the place of {listed(list(series.unordered)[:4])}"
-            f"{' and more' if len(series.unordered) > 4 else ''} in the training: there is no number in the "
+            f"Of the same step as another, such as averages of its weights: {listed(said)}"
+            f"{f' and {len(series.copies) - 4:,} more' if len(series.copies) > 4 else ''}. "
+            f"{'It is no step' if one else 'They are no steps'} of the training.",
+            {"copies": dict(series.copies)},
+            "numbers in names, and steps in metadata",
+            rule="copies",
+        )
+    ]
+
+
+def _unordered(series: Series) -> list[Finding]:
+    unknown = [name for name in series.unordered if name not in series.copies]
+    if not unknown:
+        return []
+    one = len(unknown) == 1
+    return [
+        Finding(
+            f"Nothing tells the place of {listed(unknown[:4])}"
+            f"{' and more' if len(unknown) > 4 else ''} in the training: there is no number in the "
             f"name{'' if one else 's'}, and not in all checkpoints a step. "
             + ("It" if one else "They")
             + (
@@ -43,7 +62,7 @@ def _unordered(series: Series) -> list[Finding]:
                 if series.placed == len(series.names)
                 else f" {'is' if one else 'are'} shown apart, beside the first checkpoint."
             ),
-            {"checkpoints": list(series.unordered)},
+            {"checkpoints": unknown},
             "names and metadata",
             advice="Give it the number of its step in its name, or take it out of the folder."
             if one

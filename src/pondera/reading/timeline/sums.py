@@ -53,6 +53,8 @@ class Sums:
         From the last checkpoint before that has them, and from the first one; None where there is none before.
     changed
         Whether any bit is another one than in the last checkpoint before that has them.
+    known
+        Whether the checkpoint has any of them.
     """
 
     squares: float = 0.0
@@ -60,6 +62,7 @@ class Sums:
     step: Moved | None = None
     way: Moved | None = None
     changed: bool = False
+    known: bool = True
 
     @classmethod
     def of(cls, tensor: Tensor, last: Tensor | None, first: Tensor | None, pool: ThreadPoolExecutor) -> Sums:
@@ -89,6 +92,7 @@ class Sums:
             moved(one.step for one in known),
             moved(one.way for one in known),
             any(one.changed for one in known),
+            bool(known),
         )
 
     @property
@@ -109,7 +113,7 @@ class Sums:
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values."""
         return {
-            "norm": self.norm,
+            "norm": self.norm if self.known else None,
             "from_previous": self.from_previous,
             "from_first": self.from_first,
             "not_finite": self.broken,

@@ -21,7 +21,7 @@ def distance(found: Timeline) -> Any:
     import altair as alt
 
     rows = [
-        {"place": at, "checkpoint": found.names[at], "moved": value, "from": word}
+        {"place": at + (found.placed > NAMED), "checkpoint": found.names[at], "moved": value, "from": word}
         for at, each in enumerate(found.whole[: found.placed])
         for word, value in (("from first", each.from_first), ("from previous", each.from_previous))
         if drawable(value)
