@@ -11,10 +11,12 @@ from rich.text import Text
 
 from pondera.choice import counted
 from pondera.reading.comparison.result import EXPLAINED, MISSING, SAME, Comparison, Pair
-from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, bar
+from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, bar, fitting
 
 SHOWN = 20  # tensors that are listed
 BAR = 8
+NARROWEST = 16  # letters for a name
+SPARE = (6, 2, 4, 5, 3)  # columns that are left out where a terminal is narrow: the bars first, then the cosine …
 
 TOLD = 100_000_000
 """Of fewer bytes no speed is told: what it takes to begin would be most of it."""
@@ -59,8 +61,11 @@ def _table(pairs: list[Pair], width: int) -> Table:
     largest = max((each for each in map(_relative, pairs) if each != math.inf), default=0.0)
     headings = ("status", "moved", "cosine", "values", "last place", "rank", "")
     rows = [_row(pair, largest) for pair in pairs]
-    kept = [at for at in range(len(headings)) if any(row[at].plain != "–" for row in rows)]
-    taken = sum(max(len(headings[at]), *(len(row[at].plain) for row in rows)) + 1 for at in kept)
+    known = [at for at in range(len(headings)) if any(row[at].plain != "–" for row in rows)]
+    sizes = {at: max(len(headings[at]), *(len(row[at].plain) for row in rows)) + 1 for at in known}
+    spare = [1 + known.index(at) for at in SPARE if at in known]
+    kept = [known[place - 1] for place in fitting([NARROWEST, *sizes.values()], width, spare) if place]
+    taken = sum(sizes[at] for at in kept)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style=QUIET)
     table.add_column("tensor", overflow="fold")
     for at in kept:

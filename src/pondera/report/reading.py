@@ -14,7 +14,7 @@ from pondera.choice import counted, printable
 from pondera.findings import Finding
 from pondera.reading.read import LayerFigures, Reading
 from pondera.reading.statistics import Statistics
-from pondera.report.terminal import GRAVE, QUIET, amount, short, shortened
+from pondera.report.terminal import GRAVE, QUIET, amount, fitting, short, shortened
 from pondera.weights.layers import Layer
 from pondera.weights.tensor import Array, Tensor
 
@@ -159,16 +159,18 @@ def _spread(norms: Array) -> str:
 def _table(words: list[str], figures: list[str], rows: list[list[str]], width: int) -> Table:
     """Return a table as wide as the terminal: names that do not fit lose their middles, or take several lines."""
     columns = list(zip(words + figures, *rows, strict=True))
-    others = sum(max(map(len, column)) + 2 for column in columns[1:])
+    sizes = [NARROWEST + 2, *(max(map(len, column)) + 2 for column in columns[1:])]
+    kept = fitting(sizes, width, range(1, len(columns) - 1))
+    others = sum(sizes[at] for at in kept[1:])
     room = max(width - others - 2, NARROWEST)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
     table.add_column(words[0], overflow="fold", max_width=room)
-    for heading in words[1:]:
-        table.add_column(heading, no_wrap=True)
-    for heading in figures:
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for name, (_, *cells) in zip(shortened([row[0] for row in rows], room), rows, strict=True):
-        table.add_row(name, *cells)
+    headings = words + figures
+    for at in kept[1:]:
+        right = at >= len(words) and headings[at]
+        table.add_column(headings[at], justify="right" if right else "left", no_wrap=True)
+    for name, row in zip(shortened([row[0] for row in rows], room), rows, strict=True):
+        table.add_row(name, *(row[at] for at in kept[1:]))
     return table
 
 

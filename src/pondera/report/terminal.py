@@ -102,6 +102,31 @@ def amount(size: int) -> str:
     return f"{size} bytes"
 
 
+def fitting(sizes: Sequence[int], width: int, spare: Sequence[int]) -> list[int]:
+    """Return which columns of a table fit into a terminal: some are left out, rather than all cut short.
+
+    Parameters
+    ----------
+    sizes
+        Letters that each column takes, with the space after it.
+    width
+        Of the terminal.
+    spare
+        Places of columns that may be left out, the first of them first.
+
+    Examples
+    --------
+    >>> fitting([16, 8, 8, 20], 40, [3, 1])
+    [0, 1, 2]
+    """
+    kept = list(range(len(sizes)))
+    for place in spare:
+        if sum(sizes[at] for at in kept) <= width:
+            break
+        kept.remove(place)
+    return kept
+
+
 TAILS = (0.6, 0.75, 0.9, 0.4, 0.2)
 """How much of what is kept of a name is its end, the best first: the ends of tensors' names tell more."""
 

@@ -123,6 +123,15 @@ def test_other_names(name):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "runs"), [("posix\nsystem", True), ("builtins\neval", True), ("os\nsystem", True), ("torch\nload", False)]
+)
+def test_what_would_run_a_program_is_not_to_be_trusted(name, runs):
+    said = "do not load it" if runs else "If you trust the file"
+    with pytest.raises(ModelFileError, match=said):
+        read(b"c" + name.encode() + b"\n)R.")
+
+
 def test_nothing_is_imported():
     with pytest.raises(ModelFileError, match=r"'antigravity\.fly'"):
         read(b"cantigravity\nfly\n)R.")

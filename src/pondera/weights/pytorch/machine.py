@@ -33,6 +33,14 @@ MOST_BYTES = 1 << 28
 MOST_LINE = 1 << 20
 """A longer line of the oldest, textual instructions is refused."""
 
+RUNNING = frozenset(
+    ("os", "posix", "nt", "subprocess", "sys", "pty", "socket", "shutil", "runpy", "importlib", "ctypes", "webbrowser")
+)
+"""Modules that no model needs, and that those use who have a pickle run a program."""
+
+BUILTINS = ("builtins", "__builtin__")
+CALLING = ("eval", "exec", "compile", "__import__", "open", "getattr", "breakpoint")
+
 MOST_SLOTS = 1 << 32
 
 
@@ -228,10 +236,16 @@ class Machine:
             raise self.damaged("it names a class or function by something that is no text")
         found = self.find(f"{module}.{name}")
         if found is None:
+            runs = module.split(".")[0] in RUNNING or (module in BUILTINS and name in CALLING)
+            advice = (
+                "It would run a program where a pickle is loaded: do not load it."
+                if runs
+                else "If you trust the file, load it with PyTorch and save the model's state_dict() instead, best as "
+                "safetensors."
+            )
             raise ModelFileError(
                 f"{self.path}: the pickle asks for {f'{module}.{name}'!r:.200}, which is none of the names that "
-                "tensors need. Nothing was imported or run. If you trust the file, load it with PyTorch and save the "
-                "model's state_dict() instead, best as safetensors."
+                f"tensors need. Nothing was imported or run. {advice}"
             )
         return found
 
