@@ -1,8 +1,7 @@
 """A run is paused, stopped and looked at whole by another process."""
 
 import os
-import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,27 +34,25 @@ def test_a_run_names_its_writer(tmp_path):
     assert writer_of(tmp_path) is None
 
 
-def test_a_training_waits_while_it_is_paused(tmp_path):
-    epochs = []
+def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
+    epochs, looks = [], []
 
     def seen(progress):
         epochs.append(progress)
         if len(epochs) == 2:
             pause(tmp_path)
 
-    thread = threading.Thread(target=train, args=(tmp_path, 6), kwargs={"progress": seen})
-    thread.start()
-    for _ in range(600):
-        if is_paused(tmp_path):
-            break
-        time.sleep(0.1)
-    time.sleep(0.5)
-    waited = len(epochs)
-    time.sleep(0.5)
-    assert waited == len(epochs) < 6
-    assert thread.is_alive()
-    go_on(tmp_path)
-    thread.join(60)
+    def sleep(seconds):
+        """Between two looks whether it may go on: the fifth one finds that it may."""
+        assert is_paused(tmp_path)
+        looks.append(len(epochs))
+        if len(looks) == 4:
+            go_on(tmp_path)
+
+    monkeypatch.setattr("pondera.recording.process.time", SimpleNamespace(sleep=sleep))
+    train(tmp_path, 6, progress=seen)
+    assert looks == 4 * looks[:1]
+    assert looks[0] < len(epochs) == 6
     with Run(tmp_path) as run:
         assert (run.state, run.taken) == ("finished", 6)
 

@@ -1,7 +1,7 @@
 """A recorded training is the training it would have been, can be read, and goes on where its process died."""
 
 import math
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -78,14 +78,20 @@ def test_what_is_recorded_is_what_happened(tmp_path):
 
 
 def test_what_the_first_look_compiles_is_no_cost_of_recording(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0, own=0.0)  # of all, and of the thread that looks
+
     def slow(*arguments):
-        time.sleep(1)
+        clock.now, clock.own = clock.now + 7, clock.own + 4
         return looks.look(*arguments)
 
     monkeypatch.setattr("pondera.recording.recorder.look", slow)
-    with Recorder(tmp_path) as recorder:
-        fitted(recorder, PLAN.replace(epochs=1, batch_size=240))
-    assert recorder.writer.seconds < 1
+    for module in ("recorder", "writer"):
+        told = SimpleNamespace(perf_counter=lambda: clock.now, thread_time=lambda: clock.own)
+        monkeypatch.setattr(f"pondera.recording.{module}.time", told)
+    with Recorder(tmp_path, "full") as recorder:
+        fitted(recorder, PLAN.replace(epochs=3, batch_size=240))  # three steps, and each is looked at
+    assert recorder.writer.seconds == 2 * 4
+    assert recorder.parts[0].computing == 2 * (7 - 4)
 
 
 def test_steps_tell_what_they_did_to_their_own_batch(tmp_path):

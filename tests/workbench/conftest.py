@@ -1,9 +1,13 @@
+import os
+import signal
+
 import numpy as np
 import polars as pl
 import pytest
 from safetensors.numpy import save_file
 from starlette.testclient import TestClient
 
+from pondera.recording.process import writer_of
 from pondera.workbench.application import application
 from pondera.workbench.guard import Guard
 
@@ -11,8 +15,21 @@ PORT = 8000
 MOST = 200_000
 
 
+@pytest.fixture(scope="session")
+def end_trainings():
+    """Give the function that ends what still trains in a folder: a test that failed may have left it behind."""
+
+    def end_trainings(folder):
+        for lock in folder.rglob("run.lock"):
+            process = writer_of(lock.parent)
+            if process not in (None, os.getpid()):
+                os.kill(process, signal.SIGKILL)
+
+    return end_trainings
+
+
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, end_trainings):
     """What is served: a table, a file of weights, and beside it something that is not."""
     place = tmp_path / "served"
     place.mkdir()
@@ -24,7 +41,8 @@ def folder(tmp_path):
     matrix = np.zeros((600, 400), np.float32)
     matrix[417, 33], matrix[5, 399] = -7, np.nan
     save_file({"fc.weight": matrix, "fc.bias": np.ones(400, np.float32)}, place / "weights.safetensors")
-    return place
+    yield place
+    end_trainings(place)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_thousand_requests_beside_two_hundred_streams(server):
 
     async def many():
         limits = httpx2.Limits(max_connections=500)
-        async with httpx2.AsyncClient(base_url=address.split("/?")[0], limits=limits, timeout=60) as client:
+        async with httpx2.AsyncClient(base_url=address.split("/?")[0], limits=limits, timeout=300) as client:
             await client.get(f"/?{address.split('?')[1]}")
             assert (await client.get("/api/runs")).status_code == 200
             before = memory(process)
@@ -52,7 +52,7 @@ def test_a_thousand_requests_beside_two_hundred_streams(server):
 
             streams = [asyncio.create_task(listen()) for _ in range(200)]
             for _ in streams:
-                await asyncio.wait_for(opened.acquire(), 60)
+                await asyncio.wait_for(opened.acquire(), 300)
             answers = await asyncio.gather(*(client.get("/api/files") for _ in range(1000)))
             done.set()
             heard = await asyncio.gather(*streams)

@@ -11,7 +11,8 @@ from pondera.workbench.trainings import RUNNING, STARTING, Trainings
 
 def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
     trainings = Trainings(Served(folder))
-    trainings.start("left", ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"], "signs.csv")
+    options = ["--target=kind", "--recipe=plain", "--epochs=1000000", "--learning-rate=1e-6"]
+    trainings.start("left", options, "signs.csv")
     process = trainings._processes["left"]
     assert trainings.activity("left") in (STARTING, RUNNING)
     number = process.pid
@@ -21,7 +22,7 @@ def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
     assert not [each for each in recwarn if each.category is ResourceWarning]
     os.kill(number, 0)  # it is still there
     again = Trainings(Served(folder))
-    for _ in range(600):
+    for _ in range(3000):  # however busy the machine is
         if again.activity("left") == RUNNING:
             break
         time.sleep(0.1)

@@ -11,6 +11,8 @@ from playwright.sync_api import expect, sync_playwright
 import pondera
 from pondera.widgets.view import BUNDLE
 
+PATIENCE = 180_000  # milliseconds; a machine may be busy
+expect.set_options(timeout=PATIENCE)
 HOME = "http://127.0.0.1:9/"
 POLICY = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -68,7 +70,7 @@ def show(browser):
                 route.fulfill(body=body, content_type=kind, headers={"content-security-policy": POLICY})
 
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
         page.route("**/*", answer)
@@ -89,7 +91,7 @@ def picture(page):
 
 def until(page, true, asked=None):
     """Wait until something is true in the page, whose policy lets nothing be evaluated in it while Playwright waits."""
-    for _ in range(600):
+    for _ in range(PATIENCE // 50):
         if page.evaluate(true, asked):
             return
         page.wait_for_timeout(50)
@@ -97,7 +99,7 @@ def until(page, true, asked=None):
 
 
 def changed(page, seen):
-    for _ in range(600):
+    for _ in range(PATIENCE // 50):
         if picture(page) != seen:
             return
         page.wait_for_timeout(50)
