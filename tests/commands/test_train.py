@@ -301,15 +301,39 @@ main(sys.argv[2:])
 """The command line, which makes a file of the given name once the first epoch is over."""
 
 
-def test_kill_leaves_no_damaged_model(flowers, tmp_path):
-    """Kill at moments spread over the whole training and the save: the model is whole or not there."""
-    for moment in (0.5, 1.5, 2.0, 2.5, 3.0, 3.5):
-        process = start("train", flowers, "--target", "kind", "--epochs", 4, "--seeds", 4, "--out", tmp_path)
-        time.sleep(moment)
-        process.kill()
-        process.communicate()
-        if (tmp_path / "model.safetensors").exists():
-            pondera.load(tmp_path / "model.safetensors")
+THAT_DIES = """
+import os, signal, sys
+from pondera.commands import main
+
+def heard(event, arguments):
+    if event in ("open", "os.rename") and ".model.safetensors." in str(arguments[0]):
+        left.pop()
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+left = [None] * int(sys.argv[1])
+sys.addaudithook(heard)
+main(sys.argv[2:])
+"""
+"""The command line, which is killed when it is about to do the nth thing to the part that becomes the model's file."""
+
+
+def test_kill_leaves_no_damaged_model(run, flowers, tmp_path):
+    """Killed before the part has the model's name, and before the model is saved again: it is whole or not there."""
+    train = ("train", flowers, "--target", "kind", "--hidden", 4, "--epochs", 2, "--out", tmp_path)
+    model = tmp_path / "model.safetensors"
+    for nth, there in ((2, False), (4, True)):
+        process = start(nth, *train, program=("-c", THAT_DIES))
+        _, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, err
+        assert model.exists() == there
+        parts = [*tmp_path.glob(".model.safetensors.*.part")]
+        assert len(parts) == (not there)
+        for part in parts:
+            part.unlink()
+    pondera.load(model)
+    assert run(*train).code == 0  # the next training is like any other
+    pondera.load(model)
 
 
 def test_an_earlier_model_is_not_replaced_in_silence(run, flowers, tmp_path):
@@ -331,10 +355,13 @@ def test_ctrl_c_keeps_the_best_weights(tmp_path):
         sign, "train", "--example", "digits", "--epochs", 100_000, "--out", tmp_path, "--json",
         program=("-c", WITH_A_SIGN), start_new_session=True,
     )  # fmt: skip
-    while not sign.exists() and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        while not sign.exists() and process.poll() is None:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()  # it would train on for hours
     assert process.returncode == 0
     assert json.loads(out)["fits"][0]["reason"] == "interrupted"
     assert "interrupted" in err
