@@ -267,15 +267,15 @@ def test_numbers_beyond_single_precision_are_infinite(file):
 
 
 def test_one_record_is_in_memory_at_a_time(file):
-    record = record_of(1.0, 0, [("a", 0.5)]) + _record(_bytes(3, bytes(200_000)))
+    record = record_of(1.0, 0, [("a", 0.5)]) + _record(_bytes(3, bytes(50_000)))
     path = file(*[record] * 20)
     tracemalloc.start()
     for _ in read_events(path):
         pass
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 2_000_000
-    assert path.stat().st_size > 4_000_000
+    assert most < 500_000
+    assert path.stat().st_size > 1_000_000
 
 
 def test_a_training_loss_that_nobody_told_is_that_of_the_steps(tmp_path, file):
@@ -313,8 +313,8 @@ def test_scalars_that_are_no_loss_are_named(tmp_path, file):
     pondera.runs.from_tensorboard(path, tmp_path / "a", loss="reward")
 
 
-def test_millions_of_bins_take_little_memory(tmp_path, file):
-    count = 400_000
+def test_many_bins_take_little_memory(tmp_path, file):
+    count = 100_000
     many = Histogram(0.0, 1.0, count, 1.0, 1.0, np.linspace(0, 1, count), np.ones(count))
     path = file(record_of(1.0, 0, [("w", many)]))
     tracemalloc.start()

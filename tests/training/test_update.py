@@ -34,7 +34,7 @@ def before_and_after(plan):
 
 
 @pytest.mark.parametrize("optimizer", CHOICES, ids=str)
-@pytest.mark.parametrize("more", [{}, {"gradient_clip": 0.5}, {"rate_factors": {"bias": 0.1}}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"gradient_clip": 0.5, "rate_factors": {"bias": 0.1}}], ids=str)
 def test_what_is_written_out_is_what_training_does(optimizer, more):
     plan = Plan(optimizer=optimizer, **more)
     network, state, batch, after = before_and_after(plan)

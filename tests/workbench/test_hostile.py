@@ -15,7 +15,7 @@ import pytest
 MAKE = runpy.run_path(str(Path(__file__).parents[1] / "weights" / "hostile" / "make.py"))
 GROUPS, MODELS = MAKE["all_cases"]()
 CASES = {name: case for cases in GROUPS.values() for name, case in cases.items()}
-COMMANDED = set(list(CASES)[::10])
+FIRST = {next(iter(cases)) for cases in GROUPS.values()}  # of each kind of files
 MEMORY = 600 << 20  # of the server, which opens files itself where a page asks for a piece of a tensor
 ADDRESSES = 6 << 30  # of the server and of each command that it runs
 
@@ -56,7 +56,8 @@ def answers(server):
             client.get("/api/contents", params={"file": name}),
             client.get("/api/tensor", params={"file": name, "tensor": "w"}),
         ]
-        asked = name in COMMANDED or own[0].status_code == 200  # what is in the values, only reading them tells
+        # What is in the values, only reading them tells; the models are fine as weights, all in the same way.
+        asked = name in FIRST or (own[0].status_code == 200 and name not in MODELS)
         for _ in range(10 * asked):
             told = client.get("/api/checkpoint", params={"file": name})
             if told.status_code != 202:

@@ -1,8 +1,10 @@
 """Hostile ONNX files, some with the values of their tensors in a file beside them."""
 
+import functools
 import struct
 
 
+@functools.cache
 def varint(number):
     number %= 1 << 64
     found = []
