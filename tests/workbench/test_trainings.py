@@ -10,6 +10,8 @@ from pondera.workbench.trainings import RUNNING, STARTING, Trainings
 
 
 def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
+    gc.collect()
+    recwarn.clear()  # of what other tests left
     trainings = Trainings(Served(folder))
     options = ["--target=kind", "--recipe=plain", "--epochs=1000000", "--learning-rate=1e-6"]
     trainings.start("left", options, "signs.csv")
