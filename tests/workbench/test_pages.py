@@ -120,6 +120,11 @@ def picture(page):
     return page.get_by_test_id("network").locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
+def until(page, true):
+    """Wait until something is true in the page, without a look at every frame, which would keep the machine busy."""
+    page.wait_for_function(true, polling=100)
+
+
 QUIET = """() => {
   if (window.changed === undefined) {
     window.changed = performance.now();
@@ -172,15 +177,13 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.get_by_test_id("network").wait_for()
     expect(page.get_by_test_id("activity")).to_have_text("running")
     first, seen = steps(page), picture(page)
-    page.wait_for_function(
-        f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(seen)}"
-    )
+    until(page, f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(seen)}")
     assert steps(page) >= first
 
     page.reload()  # loses nothing
     page.get_by_test_id("network").wait_for()
-    page.wait_for_function(
-        f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {first}"
+    until(
+        page, f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {first}"
     )
     second = page.context.new_page()  # another tab shows the same
     open_page(second, server, "run?run=signs")
@@ -191,25 +194,21 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     second.close()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_test_id("activity")).to_have_text("running")
-    page.wait_for_function(RECORDED)  # how many steps are recorded by then depends on the machine
+    until(page, RECORDED)  # how many steps are recorded by then depends on the machine
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Explain it").wait_for()
 
-    page.wait_for_function("() => Number(document.querySelector('[data-testid=replay]').max) > 5")
+    until(page, "() => Number(document.querySelector('[data-testid=replay]').max) > 5")
     last = picture(page)
     page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
-    page.wait_for_function(
-        f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}"
-    )
+    until(page, f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}")
     page.get_by_test_id("surface").wait_for()
     colours = page.get_by_test_id("heat-map").locator("canvas")
     first = settled(colours)
     slider = page.get_by_test_id("replay-layer")  # the same slider, beside the layer that it colours
     assert slider.input_value() == "0"
     slider.fill(slider.get_attribute("max"))
-    page.wait_for_function(
-        f"() => document.querySelector('[data-testid=heat-map] canvas').toDataURL() !== {json.dumps(first)}"
-    )
+    until(page, f"() => document.querySelector('[data-testid=heat-map] canvas').toDataURL() !== {json.dumps(first)}")
     assert page.get_by_test_id("replay").input_value() == slider.get_attribute("max")
 
     page.get_by_test_id("network").focus()
@@ -306,8 +305,8 @@ def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, s
     page.goto(server.address)
     open_page(page, server, "run?run=long")
     expect(page.get_by_test_id("activity")).to_have_text("running")
-    page.wait_for_function(
-        f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {before}"
+    until(
+        page, f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {before}"
     )
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Explain it").wait_for()
@@ -419,7 +418,7 @@ def test_nothing_keeps_anybody_out(page, server, place):
         page.emulate_media(color_scheme=theme)
         open_page(page, server, place.split("#")[0])
         PLACES[place](page)
-        page.wait_for_function(QUIET)
+        until(page, QUIET)
         found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
         assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
         page.set_viewport_size({"width": 390, "height": 800})
