@@ -19,14 +19,13 @@ def test_values_and_derivatives_are_those_of_the_plain_product(shape):
 
         ours, plain = of(product), of(jnp.matmul)
         np.testing.assert_allclose(product(x, WEIGHT), x @ WEIGHT, rtol=1e-14)
-        for derivative in (jax.grad, jax.jacfwd, jax.hessian):
-            for argument in (0, 1):
-                np.testing.assert_allclose(
-                    jax.jit(derivative(ours, argument))(x, WEIGHT),
-                    jax.jit(derivative(plain, argument))(x, WEIGHT),
-                    rtol=1e-10,
-                    atol=1e-12,
-                )
+        derivatives = [(kind, argument) for kind in (jax.grad, jax.jacfwd, jax.hessian) for argument in (0, 1)]
+        found, expected = (
+            jax.jit(lambda *given, f=f: [kind(f, argument)(*given) for kind, argument in derivatives])(x, WEIGHT)
+            for f in (ours, plain)
+        )
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
 def test_over_a_batch_of_batches():
