@@ -27,6 +27,7 @@ from pondera.tables.encode import Encoding, check_columns
 from pondera.tables.frame import from_objects
 from pondera.tables.inputs import inputs_of, scaling_of
 from pondera.tables.scale import Scaling
+from pondera.tables.sketch import Sketch
 from pondera.tables.split import distinct_rows, split
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
 from pondera.training.epoch import State
@@ -121,7 +122,7 @@ def train(
         networks=population.networks,
         loss=Choice.of(ready.plan.loss),
         clamp=recipe_of(settings.recipe).clamp,
-        record=_record(settings, ready.plan, population.fits, ready.rows, started),
+        record=_record(settings, ready.plan, population.fits, ready.rows, ready.sketch, started),
     )
     return Trained(model, population.fits, settings.seeds - len(population.fits))
 
@@ -153,6 +154,8 @@ class Prepared:
         How columns became inputs, and what the answers were made from.
     rows
         How many rows of the table are trained on, and how many held out; copies count.
+    sketch
+        By which both are known again.
     """
 
     architecture: Architecture
@@ -165,6 +168,7 @@ class Prepared:
     scaling: Scaling
     target: Classes | TargetScaling
     rows: tuple[int, int]
+    sketch: Sketch
 
 
 def prepare(
@@ -209,6 +213,7 @@ def prepare(
         scaling=scaling,
         target=scale,
         rows=(int(copies[kept].sum()), int(copies[held].sum())),
+        sketch=Sketch.of(x).with_rows(held_x),
     )
 
 
@@ -245,9 +250,10 @@ def train_on(
     answers, weights = _answers(model.target, target, weights, settings)
     count = len(model.target.values) if isinstance(model.target, Classes) else 0
     plan = single_epoch(settings.plan(model.task, count))
+    x = model.inputs(frame)[0]
     population = fit_population(
         model.architecture,
-        model.inputs(frame)[0],
+        x,
         answers,
         plan,
         seeds=len(model.networks),
@@ -256,7 +262,9 @@ def train_on(
         starts=states,
         sample_weight=weights,
     )
-    record = _record(settings, plan, population.fits, (frame.height, 0), started)
+    before = model.record.get("sketch")
+    sketch = Sketch.of(x) if before is None else Sketch.from_text(before).with_rows(x)
+    record = _record(settings, plan, population.fits, (frame.height, 0), sketch, started)
     record["history"] = [*model.record["history"], *record["history"]]
     return Trained(dataclasses.replace(model, networks=population.networks, record=record), population.fits)
 
@@ -323,7 +331,7 @@ def _answers(
 
 
 def _record(
-    settings: Settings, plan: Plan, fits: Sequence[Fit], rows: tuple[int, int], started: float
+    settings: Settings, plan: Plan, fits: Sequence[Fit], rows: tuple[int, int], sketch: Sketch, started: float
 ) -> dict[str, Any]:
     """Return what is known of the training, as plain values."""
     return {
@@ -331,6 +339,7 @@ def _record(
         "plan": plan.to_json(),
         "seeds": len(fits),
         "rows": {"train": int(rows[0]), "validation": int(rows[1])},
+        "sketch": sketch.to_text(),
         "seconds": time.perf_counter() - started,
         "fits": [
             {"reason": fit.reason, "message": fit.message, "best_epoch": fit.best_epoch, "metric": fit.metric}
