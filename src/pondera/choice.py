@@ -126,13 +126,13 @@ def _is_fractional(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral)
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Return the sentence for a name that is in no list, with the closest name that is.
+def unknown(what: str, name: object, known: Iterable[str], most: int = MOST_LISTED) -> str:
+    """Return the sentence for a name that is in no list, with the closest name that is, and ``most`` of all.
 
     >>> unknown("activation", "rleu", ["relu", "tanh"])
     "Unknown activation 'rleu'. Did you mean 'relu'? Known: relu, tanh."
     """
-    return f"Unknown {what} {name!r}.{_instead(name, list(known))}"
+    return f"Unknown {what} {name!r}.{_instead(name, list(known), most)}"
 
 
 def unmatched(what: str, pattern: str, known: Iterable[str]) -> str:
@@ -144,10 +144,10 @@ def unmatched(what: str, pattern: str, known: Iterable[str]) -> str:
     return f"No {what} matches {pattern!r}.{_instead(pattern, list(known))}"
 
 
-def _instead(name: object, names: Sequence[str]) -> str:
+def _instead(name: object, names: Sequence[str], most: int = MOST_LISTED) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Known: {listed(names)}."
+    return f"{hint} Known: {listed(names, most)}."
 
 
 def printable(name: str) -> str:
@@ -168,15 +168,15 @@ def visible(name: str) -> str:
     return printable(name) if name.strip() else repr(name)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return the first ten names, and how many more there are.
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return the first names, ten or as many as are wanted, and how many more there are.
 
     >>> listed(["relu", "tanh"])
     'relu, tanh'
     >>> listed([f"x{i}" for i in range(5000)])
     'x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 4,990 more'
     """
-    shown = names if len(names) == MOST_LISTED + 1 else names[:MOST_LISTED]  # "and 1 more" would save nothing
+    shown = names if len(names) == most + 1 else names[:most]  # "and 1 more" would save nothing
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 

@@ -14,9 +14,10 @@ from sklearn.tree import DecisionTreeRegressor
 
 import pondera
 from pondera import Dense, Embedding, ImportanceDisplay, Network, PonderaClassifier
-from pondera.errors import ArgumentError
+from pondera.errors import ArgumentError, TableError
 from pondera.explaining.coded import Coded
 from pondera.explaining.entry import question_about
+from pondera.explaining.methods import METHODS
 from pondera.explaining.row import explain_row
 
 RANDOM = np.random.default_rng(0)
@@ -273,3 +274,71 @@ def test_of_wide_tables_fewer_rows_are_looked_at():
     assert found.results["permutation"].rows == 1310
     assert first(found)[:2] == ["x7", "x150"]
     assert sum(found.measurable) == 2
+
+
+def fitted():
+    """Give what was fitted on four columns, and the columns."""
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    frame = pd.DataFrame(x, columns=list("abcd"))
+    return LinearRegression().fit(frame, x[:, 0]), frame, x
+
+
+class Module:
+    """What a module of PyTorch says of itself."""
+
+    in_features = None
+
+    def __init__(self, *layers, takes=None):
+        self.layers, self.in_features = layers, takes
+
+    def children(self):
+        return iter(self.layers)
+
+    def modules(self):
+        return [self, *self.layers]
+
+    def predict(self, x):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (60x3 and 4x3)")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda e, f, x: (e, x[:, :3]), "Expected rows of 4 columns, which the estimator takes. Got 3 columns."),
+        (lambda e, f, x: (e, f.drop(columns="c")), "Not there: c. Got a, b, d. Give a table that has them all."),
+        (lambda e, f, x: (e, f.rename(columns=str.upper)), "Not there: a, b, c, d. Got A, B, C, D."),
+        (lambda e, f, x: (e, f.assign(e=1.0)), "Expected rows of 4 columns, which the estimator takes. Got 5 columns."),
+        (lambda e, f, x: (e, f[list("dcba")]), "fitted on: a, b, c, d. Got d, c, b, a. Put them into that order."),
+        (lambda e, f, x: (e, f.assign(c="word")), "it failed with ValueError: could not convert string to float"),
+        (lambda e, f, x: (LinearRegression(), x), "The estimator is not fitted. Call its fit first."),
+        (lambda e, f, x: (e, [[1.0, 2.0], [3.0]]), "Got rows of different lengths."),
+        (lambda e, f, x: (Module(Module(takes=4)), x[:, :3]), "4 columns, which the module's first layer takes. Got 3"),
+        (lambda e, f, x: (Module(), x[:, :3]), "3 columns. Asked for them, it failed with RuntimeError: mat1"),
+        (lambda e, f, x: (lambda x: x @ np.ones((4, 1)), x[:, :3]), "60 rows of 3 columns. Asked for them, it failed"),
+    ],
+)  # fmt: skip
+def test_rows_that_do_not_fit_are_told_in_a_sentence(change, words):
+    what, rows = change(*fitted())
+    with pytest.raises(ArgumentError) as told:
+        pondera.explain(what, rows, np.zeros(len(rows)))
+    assert words in str(told.value)
+
+
+def test_an_array_of_other_columns_than_the_models():
+    _, frame, x = fitted()
+    model = pondera.PonderaRegressor([4], recipe="plain", epochs=2).fit(frame, x[:, 0])
+    with pytest.raises(TableError, match=r"Expected rows of 4 columns, .* a, b, c, d\. Got 3 columns"):
+        pondera.explain(model, x[:, :3])
+
+
+def test_a_pipeline_takes_its_columns_from_anywhere():
+    _, frame, x = fitted()
+    some = Pipeline([("two", ColumnTransformer([("two", "passthrough", ["a", "b"])])), ("line", LinearRegression())])
+    found = pondera.explain(some.fit(frame, x[:, 0]), frame[list("dcba")].assign(e=0.0), x[:, 0], methods="permutation")
+    assert found.names[found.order[0]] == "a"
+
+
+def test_all_methods_are_named_where_one_is_unknown():
+    with pytest.raises(ArgumentError) as told:
+        pondera.explain(lambda x: x, np.ones((20, 1)), methods="permutate")
+    assert all(name in str(told.value) for name in METHODS)

@@ -12,6 +12,7 @@ import numpy as np
 from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.adapters import of_estimator, of_torch
+from pondera.explaining.asking import outputs_of
 from pondera.explaining.coded import Coded
 from pondera.explaining.question import Input, Question, some_of
 from pondera.explaining.scoring import best_constant, class_score, error_of, place_of
@@ -90,7 +91,7 @@ def question_of_arrays(
         rows, table = _numbers(x), None
         inputs = _named(names, x, rows.shape[1])
         subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
-    every = [subject.outputs(rows) for subject in subjects]
+    every = outputs_of(what, subjects, rows, [each.name for each in inputs], hasattr(x, "columns"))
     outputs = every[0]
     for each in every:
         _require_finite("The outputs", each)
@@ -129,7 +130,7 @@ def _takes_columns(what: Any, x: Any) -> bool:
     """
     if not hasattr(what, "predict") or isinstance(what, Network):
         return False
-    rows = np.asarray(x)
+    rows = _array(x)
     if rows.ndim != 2 or not len(rows):
         return False
     numeric = rows.dtype.kind in "fiub"
@@ -138,12 +139,21 @@ def _takes_columns(what: Any, x: Any) -> bool:
 
 
 def _numbers(x: Any) -> Array:
-    rows = np.asarray(x)
+    rows = _array(x)
     if rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "fiub":
         raise ArgumentError(f"Expected rows of numbers, (rows, inputs). Got {rows.dtype} of shape {rows.shape}.")
     rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
     _require_finite("x", rows)
     return rows
+
+
+def _array(x: Any) -> Array:
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ArgumentError(
+            "Expected rows of numbers, (rows, inputs). Got rows of different lengths. Give each a value an input."
+        ) from None
 
 
 def _named(names: Sequence[str] | None, x: Any, width: int) -> tuple[Input, ...]:
@@ -192,7 +202,9 @@ def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: i
         places = {each: place for place, each in enumerate(classes)}
         strange = next((each for each in found.tolist() if each not in places), None)
         if strange is not None:
-            raise ArgumentError(f"The answer {strange!r} is none of the classifier's classes: {listed(classes)}.")
+            raise ArgumentError(
+                f"The answer {strange!r} is none of the classifier's classes: {listed([*map(str, classes)])}."
+            )
         found = np.array([places[each] for each in found.tolist()])
     if found.dtype.kind not in "fiub":
         raise ArgumentError(f"Expected numbers as right answers. Got {found.dtype}.")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pondera.errors import ArgumentError
+from pondera.choice import counted, listed
+from pondera.errors import ArgumentError, TableError
 from pondera.explaining.arrays import question_of_arrays
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import Progress
@@ -126,7 +127,7 @@ def question_about(
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:
             raise ArgumentError("A model of Pondera's knows its columns and its loss. Leave out names, output, loss.")
-        frame = x if isinstance(x, pl.DataFrame) else as_frame(x, names=[each.name for each in model.encoding.columns])
+        frame = x if isinstance(x, pl.DataFrame) else _frame(model, x)
         return question_of(
             model,
             frame,
@@ -141,6 +142,18 @@ def question_about(
     return question_of_arrays(
         what, x, y, names=names, output=output, target_class=target_class, loss=loss, baseline=baseline, seed=seed
     )
+
+
+def _frame(model: Model, x: Any) -> pl.DataFrame:
+    """Return rows as a table; an array has the model's columns in their order."""
+    names = [each.name for each in model.encoding.columns]
+    shape = np.shape(x) if isinstance(x, np.ndarray | list) else ()
+    if len(shape) == 2 and shape[1] != len(names):
+        raise TableError(
+            f"Expected rows of {counted(len(names), 'column')}, which the model was trained on: {listed(names)}. "
+            f"Got {counted(shape[1], 'column')}. Give these columns, or a data frame that has them."
+        )
+    return as_frame(x, names=names)
 
 
 def _target_of(model: Model, frame: pl.DataFrame, y: Any) -> pl.Series | None:
