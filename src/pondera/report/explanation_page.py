@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from pondera.choice import counted
 from pondera.explaining.explain import PAIRED
-from pondera.explaining.explanation import Explanation
+from pondera.explaining.explanation import Explanation, percent
 from pondera.markup import escaped, table
 from pondera.report.charts.explanation import CHARTS, DRAWN
 from pondera.report.charts.reading import svg
-from pondera.report.explanation import VERDICTS, retrained_words
+from pondera.report.explanation import VERDICTS, retrained_words, rows_words, skill_words, told_words
 from pondera.report.page import Section, page
 
 LISTED = 40  # columns of the table
+
+NARROW = 720
+"""Width of a screen, in pixels, below which charts are drawn for a narrow one."""
+
+LOOK = (
+    "<style>div.wide figure{margin:0;min-width:0}figure.narrow{display:none}"
+    f"@media(max-width:{NARROW}px){{figure.broad{{display:none}}figure.narrow{{display:block}}"
+    "section{padding:.8rem .7rem}main{padding:1rem .6rem 3rem}"
+    "table.pondera :is(td,th){white-space:normal}table.pondera :is(td,th):first-child{min-width:6em}"
+    "section:not(:last-of-type) td:nth-child(n+2):not(:last-child){white-space:nowrap}}</style>"
+)
 
 COLOURS = {"green": "#2f855a", "yellow": "#c7791f", "red": "#c53030"}
 
@@ -22,12 +34,13 @@ def explanation_page(found: Explanation, name: str) -> str:
     """Return an explanation as HTML: the verdict first, then charts, then tables."""
     evidence = found.evidence
     figures = [("rows", f"{found.rows:,}"), ("networks", f"{found.stability.networks:,}")]
-    figures += [("error below a constant's", f"{evidence.skill:.0%}")] if evidence.skill is not None else []
+    figures += [("error", skill_words(evidence.skill))] if evidence.skill is not None else []
     figures += [("starts agree", f"{evidence.stability:.2f}")] if evidence.stability is not None else []
     figures += [("methods agree", f"{evidence.agreement:.2f}")] if evidence.agreement is not None else []
     ranking, *charts = _charts(found)
     parts = [_verdict(found), ranking, _columns(found), *charts, *_pairs(found), _methods(found)]
     sections = [each for each in parts if each is not None]
+    sections[0] = dataclasses.replace(sections[0], content=LOOK + sections[0].content)
     return page(f"What matters to {found.unit}", name, figures, sections)
 
 
@@ -35,28 +48,24 @@ def _verdict(found: Explanation) -> Section:
     colour = COLOURS[VERDICTS[found.reliability.verdict]]
     word = f"<b style='color:{colour}'>{escaped(found.reliability.verdict)}</b>"
     parts = [f"<p>{word}. {escaped(found.reliability.statement)}</p>"]
-    for group in found.groups.groups:
-        names = ", ".join(found.names[k] for k in group)
-        together = sum(float(found.importance[k]) for k in group)
-        parts.append(
-            f"<p>{escaped(names)} tell each other's values; together they have {together:.0%} of all importance. "
-            f"How it "
-            "is divided between them is not known.</p>"
-        )
+    parts += [f"<p>{escaped(sentence)}</p>" for sentence in told_words(found)]
     if found.retrained is not None:
         parts.append(f"<p>{escaped(retrained_words(found.retrained))}</p>")
     if found.weights is not None:
         parts.append(f"<p>{escaped(' '.join([found.weights.statement, *found.weights.reasons]))}</p>")
-    return Section("How far can this be believed?", "Measured on these networks and rows.", "".join(parts))
+    measured = f"Measured on these networks and {rows_words(found)}."
+    return Section("How far can this be believed?", measured, "".join(parts))
 
 
 def _charts(found: Explanation) -> list[Section]:
-    drawn = [(title, sentence, draw(found)) for title, (sentence, draw) in CHARTS.items()]
-    return [
-        Section(title, sentence + _left_out(found, title), f"<figure style='margin:0'>{svg(chart)}</figure>")
-        for title, sentence, chart in drawn
-        if chart is not None
-    ]
+    """Return every chart twice, for broad and for narrow screens: one that is scaled down cannot be read."""
+    sections = []
+    for title, (sentence, draw) in CHARTS.items():
+        broad, narrow = draw(found), draw(found, narrow=True)
+        if broad is not None and narrow is not None:
+            figures = f"<figure class='broad'>{svg(broad)}</figure><figure class='narrow'>{svg(narrow)}</figure>"
+            sections.append(Section(title, sentence + _left_out(found, title), figures))
+    return sections
 
 
 def _left_out(found: Explanation, title: str) -> str:
@@ -71,7 +80,7 @@ def _columns(found: Explanation) -> Section:
     for place, k in enumerate(found.order[:LISTED], 1):
         low, high = found.intervals[k]
         interval = "–" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f} %"
-        rows.append([found.names[k], place, f"{100 * found.importance[k]:.1f} %", interval, found.verdict_of(k)])
+        rows.append([found.names[k], place, percent(found.importance[k]), interval, found.verdict_of(k)])
     more = len(found.names) - len(rows)
     left = f"<p class='quiet'>and {counted(more, 'less important column')}; --json has all</p>" if more else ""
     head = ["column", "place", "importance", "95 %", "rank, as far as it is known"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from pondera.explaining.effects import Effect
 from pondera.explaining.explain import EFFECTS
 from pondera.explaining.explanation import Explanation
 from pondera.report.charts.reading import data_of
@@ -16,9 +19,11 @@ LETTERS = 32
 ROW = 22  # height of a bar
 PANEL = 280
 CURVES = 30  # single rows behind a curve
+LEVEL = 36  # letters of all values together that are written level
+NARROW, SHORT = 270, 16  # width of a chart on a narrow screen, and letters of a name there
 
 
-def distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str], letters: int = LETTERS) -> list[str]:
     """Return names as charts show them: the ends of long ones, numbered where they would be the same.
 
     >>> distinct(["a" * 40, "b" + "a" * 40, "c"])[1:]
@@ -26,67 +31,82 @@ def distinct(names: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        short = ending(name, LETTERS)
+        short = ending(name, letters)
         same = sum(each == short or each.startswith(f"{short} (") for each in found)
         found.append(short if not same else f"{short} ({same + 1})")
     return found
 
 
-def ranking(found: Explanation) -> Any:
-    """Draw each column's share of all importance with its interval."""
+def ranking(found: Explanation, narrow: bool = False) -> Any:
+    """Draw each column's share of all importance with its interval; no bars where there is nothing to share."""
     import altair as alt
 
-    rows, labels = [], distinct(found.names)
+    shares, intervals = np.nan_to_num(found.importance), np.nan_to_num(found.intervals)
+    rows, labels = [], distinct(found.names, SHORT if narrow else LETTERS)
     for k in found.order[:BARS]:
-        low, high = found.intervals[k]
+        low, high = intervals[k]
         none = found.influential is not None and not found.influential[k]
         kind = "in a group" if found.is_grouped(k) else "hardly any influence, or none" if none else "measured"
         rows.append(
-            {"column": labels[k], "share": float(found.importance[k]), "kind": kind,
+            {"column": labels[k], "share": float(shares[k]), "kind": kind,
              "low": float(low), "high": float(high)}
         )  # fmt: skip
     colours = {"measured": BLUE, "in a group": AMBER, "hardly any influence, or none": "#b8c0c8"}
     kinds = [kind for kind in colours if any(row["kind"] == kind for row in rows)]
-    base = alt.Chart(data_of(rows), width=640, height=ROW * len(rows)).encode(
+    base = alt.Chart(data_of(rows), width=NARROW if narrow else 640, height=ROW * len(rows)).encode(
         y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
     )
     bars = base.mark_bar(height=ROW - 9).encode(
-        x=alt.X("share:Q", title="share of all importance, with its 95 % interval", axis=alt.Axis(format="%")),
+        x=alt.X(
+            "share:Q",
+            title="share of all importance, with its 95 % interval",
+            axis=alt.Axis(format="%", tickCount=5 if narrow else 10),
+        ),
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
-            legend=alt.Legend() if len(kinds) > 1 else None,
+            legend=alt.Legend(columns=1 if narrow else 0) if len(kinds) > 1 else None,
         ),
     )
     return bars + base.mark_rule(color="#1f2933", strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
 
 
-def heat_map(found: Explanation) -> Any:
+def heat_map(found: Explanation, narrow: bool = False) -> Any:
     """Draw each method's share of each column."""
     import altair as alt
 
-    labels = distinct(found.names)
+    labels = distinct(found.names, SHORT if narrow else LETTERS)
     rows = [
-        {"column": labels[k], "method": each.method.title, "share": float(each.shares[k])}
+        {
+            "column": labels[k],
+            "method": each.method.title,
+            "share": float(each.shares[k]),
+            "percent": 100 * float(each.shares[k]),
+        }
         for each in found.results.values()
         for k in found.order[:BARS]
     ]
     shown, darkest = len(found.order[:BARS]), max(float(each.shares.max()) for each in found.results.values())
-    base = alt.Chart(data_of(rows), width=54 * len(found.results), height=ROW * shown).encode(
-        x=alt.X("method:N", sort=None, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=200, domain=False)),
+    base = alt.Chart(data_of(rows), width=(26 if narrow else 54) * len(found.results), height=ROW * shown).encode(
+        x=alt.X(
+            "method:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelAngle=-90 if narrow else -40, labelLimit=200, domain=False),
+        ),
         y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False)),
     )
     squares = base.mark_rect(stroke="white").encode(
         color=alt.Color("share:Q", scale=alt.Scale(range=["#f3f6fa", BLUE]), legend=None)
     )
     words = base.mark_text(fontSize=10).encode(
-        text=alt.Text("share:Q", format=".0%"),
+        text=alt.Text("percent:Q", format=".0f") if narrow else alt.Text("share:Q", format=".0%"),
         color=alt.condition(f"datum.share > {darkest / 2}", alt.value("white"), alt.value(QUIET)),
     )
     return squares + words
 
 
-def deletion(found: Explanation) -> Any:
+def deletion(found: Explanation, narrow: bool = False) -> Any:
     """Draw what happens as columns are taken away, or given back, the most important first."""
     import altair as alt
 
@@ -107,7 +127,7 @@ def deletion(found: Explanation) -> Any:
             for n, value in zip(faithful.counts, others.mean(axis=0), strict=True)
         ]
         panels.append(
-            alt.Chart(data_of(lines), width=400, height=200, title=title)
+            alt.Chart(data_of(lines), width=NARROW if narrow else 400, height=200, title=title)
             .mark_line(strokeWidth=2)
             .encode(
                 x=alt.X("columns:Q", title="columns", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
@@ -117,63 +137,99 @@ def deletion(found: Explanation) -> Any:
                 ),
             )
         )
-    return alt.concat(*panels, columns=2, spacing=30)
+    return alt.concat(*panels, columns=1 if narrow else 2, spacing=30)
 
 
-def dependence(found: Explanation) -> Any:
+def dependence(found: Explanation, narrow: bool = False) -> Any:
     """Draw how the most important columns act: single rows, their mean, and accumulated local effects."""
     import altair as alt
 
-    panels = []
-    for each in found.effects:
-        if len(each.values) < 2:
-            continue
-        values = [value if isinstance(value, bool | int | float) else str(value) for value in each.values]
-        numeric = each.ordered and all(isinstance(value, int | float) for value in values)
-        kind = "Q" if numeric else "N"
-        x = alt.X(
-            f"value:{kind}",
-            title=None,
-            sort=None,
-            axis=alt.Axis(grid=False, tickCount=4, labelLimit=90) if numeric else alt.Axis(labelLimit=90),
-            scale=alt.Scale(zero=False, nice=False) if numeric else alt.Undefined,
+    panels = [_curves(each) if each.continuous else _bars(each) for each in found.effects if len(each.values) > 1]
+    return alt.concat(*panels, columns=1 if narrow else 3, spacing=22) if panels else None
+
+
+def _title(each: Effect) -> Any:
+    """Return the name of a column, and beneath what else there is to say."""
+    import altair as alt
+
+    beneath = []
+    if each.others:
+        beneath.append(f"{len(each.values)} of {len(each.values) + each.others:,} values")
+    if each.missing is not None and each.gone is not None:
+        beneath.append(f"missing ({each.missing.share:.0%}): {each.gone:+.3g}")
+    return alt.TitleParams(
+        ending(each.name, LETTERS),
+        subtitle=", ".join(beneath) or alt.Undefined,
+        subtitleColor=QUIET,
+        subtitleFontSize=11,
+    )
+
+
+def _bars(each: Effect) -> Any:
+    """Draw what single values do, a bar each: of categories, and of two values such as no and yes."""
+    import altair as alt
+
+    rows: list[dict[str, Any]] = [
+        {"value": str(v), "score": float(s)} for v, s in zip(each.values, each.local, strict=True)
+    ]
+    if each.missing is not None and each.gone is not None:
+        rows.append({"value": "(missing)", "score": each.gone})
+    room = sum(len(row["value"]) for row in rows) <= LEVEL
+    return (
+        alt.Chart(data_of(rows), width=PANEL, height=150, title=_title(each))
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("value:N", title=None, sort=None, axis=alt.Axis(labelLimit=90, labelAngle=0 if room else -90)),
+            y=alt.Y("score:Q", title=None),
         )
-        title = ending(each.name, LETTERS)
-        title += f" ({len(values)} of {len(values) + each.others:,} values)" if each.others else ""
-        mean = [{"value": v, "score": float(s)} for v, s in zip(values, each.centered, strict=True)]
-        if not each.ordered:
-            chart = alt.Chart(data_of(mean), width=PANEL, height=150, title=title).mark_bar(color=BLUE)
-            panels.append(chart.encode(x=x, y=alt.Y("score:Q", title=None)))
-            continue
-        single = [
-            {"value": v, "score": float(s - each.shares @ curve), "row": row}
-            for row, curve in enumerate(each.curves[:CURVES])
-            for v, s in zip(values, curve, strict=True)
-        ]
-        y = alt.Y("score:Q", title=None)
-        layers = [
-            alt.Chart(data_of(single)).mark_line(color=LINE, strokeWidth=0.8).encode(x=x, y=y, detail="row:N"),
-            alt.Chart(data_of(mean)).mark_line(color=QUIET, strokeDash=[4, 3]).encode(x=x, y=y),
-        ]
-        if each.accumulated is not None:
-            local = [{"value": v, "score": float(s)} for v, s in zip(values, each.accumulated, strict=True)]
-            layers.append(alt.Chart(data_of(local)).mark_line(color=BLUE, strokeWidth=2.2).encode(x=x, y=y))
-        panels.append(alt.layer(*layers, width=PANEL, height=150, title=title))
-    return alt.concat(*panels, columns=3, spacing=22) if panels else None
+    )
 
 
-def strength_against_importance(found: Explanation) -> Any:
+def _curves(each: Effect) -> Any:
+    """Draw what values on an axis do: single rows, their mean, and accumulated local effects."""
+    import altair as alt
+
+    values = [value if isinstance(value, int | float) else str(value) for value in each.values]
+    numeric = all(isinstance(value, int | float) for value in values)
+    x = alt.X(
+        f"value:{'Q' if numeric else 'N'}",
+        title=None,
+        sort=None,
+        axis=alt.Axis(grid=False, tickCount=4, labelLimit=90) if numeric else alt.Axis(labelLimit=90),
+        scale=alt.Scale(zero=False, nice=False) if numeric else alt.Undefined,
+    )
+    y = alt.Y("score:Q", title=None)
+    single = [
+        {"value": v, "score": float(s - each.shares @ curve), "row": row}
+        for row, curve in enumerate(each.curves[:CURVES])
+        for v, s in zip(values, curve, strict=True)
+    ]
+    mean, local = (
+        [{"value": v, "score": float(s)} for v, s in zip(values, scores, strict=True)]
+        for scores in (each.centered, each.local)
+    )
+    return alt.layer(
+        alt.Chart(data_of(single)).mark_line(color=LINE, strokeWidth=0.8).encode(x=x, y=y, detail="row:N"),
+        alt.Chart(data_of(mean)).mark_line(color=QUIET, strokeDash=[4, 3]).encode(x=x, y=y),
+        alt.Chart(data_of(local)).mark_line(color=BLUE, strokeWidth=2.2).encode(x=x, y=y),
+        width=PANEL,
+        height=150,
+        title=_title(each),
+    )
+
+
+def strength_against_importance(found: Explanation, narrow: bool = False) -> Any:
     """Draw connection strength against measured importance, a point a column."""
     import altair as alt
 
-    if "first_layer" not in found.results:
+    if "first_layer" not in found.results or not found.any_influence:
         return None
     strengths = found.results["first_layer"].shares
     rows = [
         {"column": ending(name, LETTERS), "strength": float(s), "importance": float(i)}
         for name, s, i in zip(found.names, strengths, found.importance, strict=True)
     ]
-    base = alt.Chart(data_of(rows), width=560, height=320).encode(
+    base = alt.Chart(data_of(rows), width=NARROW + 80 if narrow else 560, height=320).encode(
         x=alt.X("strength:Q", title="share of connection strength, first layer", axis=alt.Axis(format="%")),
         y=alt.Y("importance:Q", title="share of importance", axis=alt.Axis(format="%")),
     )
@@ -182,7 +238,7 @@ def strength_against_importance(found: Explanation) -> Any:
     return points + names if len(rows) <= BARS else points
 
 
-CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
+CHARTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "Which columns matter": (
         "Black lines: the 95 % interval, over the networks, where there are several, and what was sampled.",
         ranking,
@@ -190,7 +246,8 @@ CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
     "How each column acts": (
         "Change of the score along a column, from its mean over the rows. Blue lines: accumulated local effects, right "
         "where columns vary together. Dashed, and bars of categories: the mean over all rows (partial dependence). "
-        "Grey: single rows.",
+        "Grey: single rows. Values of which there are two are bars, too; what a missing one does is beside the mean of "
+        "the known ones.",
         dependence,
     ),
     "Methods side by side": ("The share that each method gives each column.", heat_map),
@@ -204,7 +261,7 @@ CHARTS: dict[str, tuple[str, Callable[[Explanation], Any]]] = {
         strength_against_importance,
     ),
 }
-"""Title -> what it shows, and the function that draws it, or returns None where there is nothing to draw."""
+"""Title -> what it shows, and the function that draws it, ``narrow`` or not; None where there is nothing to draw."""
 
 DRAWN: dict[str, int] = {
     "Which columns matter": BARS,
