@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,6 +22,68 @@ def place(tmp_path_factory):
         folder / "m.safetensors"
     )
     return folder
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
+
+NAMES = ("methods", "left_out", "units")
+"""Objects whose keys are names of what they are about."""
+
+
+def keys(value):
+    """Yield every key of an object, and of all that is in it."""
+    for key, each in value.items() if isinstance(value, dict) else []:
+        yield key
+        yield from [] if key in NAMES and isinstance(each, dict) else keys(each)
+    for each in value if isinstance(value, list) else []:
+        yield from keys(each)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--row", "3"], ["--weight", "layers.0.weight[0,2]"], ["--connections"]],
+    ids=lambda each: str(each[:1]),
+)
+def test_every_key_is_documented(run, place, options):
+    section = DOCS.read_text(encoding="utf-8").split("\n## explain\n")[1].split("\n## ")[0]
+    known = set(re.findall(r"[`.]([a-z_]+)`", section))
+    found = json.loads(run("explain", place / "m.safetensors", place / "rows.csv", *options, "--json").out)
+    assert set(keys(found)) <= known
+
+
+def test_narrow_terminals_lose_no_digit(run, place, monkeypatch):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv")
+    found = json.loads(run(*asked, "--json").out)
+    row = json.loads(run(*asked, "--row", "3", "--json").out)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown, told = run(*asked).out, run(*asked, "--row", "3").out
+    assert max(len(line) for line in (shown + told).splitlines()) <= 60
+    for each in found["inputs"]:
+        low, high = each["interval"]
+        assert f"{100 * each['importance']:.1f} %" in shown
+        assert f"{100 * low:.1f} to {100 * high:.1f}" in shown
+    assert all(f"{each['contribution']:+.4g}" in told for each in row["contributions"])
+    for effect in found["effects"]:
+        if effect["name"] == "age":
+            assert f"{min(effect['accumulated']):+.3g} to {max(effect['accumulated']):+.3g}" in shown
+
+
+def test_what_is_explained_is_told_first(run, place):
+    shown = run("explain", place / "m.safetensors", place / "rows.csv").out
+    assert "300 rows of rows.csv; 100% of them have the values of rows that were trained on" in " ".join(shown.split())
+    assert "what values do" in shown  # of the towns
+    assert (
+        "Its values are those of a row that was trained on."
+        in run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3").out
+    )
+
+
+def test_the_mean_of_the_background_is_called_so(run, place):
+    asked = ("explain", place / "m.safetensors", place / "rows.csv", "--row", "3")
+    assert "mean of the rows" in run(*asked).out
+    shown = run(*asked, "--background", place / "bare.csv").out
+    assert "mean of the background" in shown
+    assert "mean of the rows" not in shown
 
 
 def test_json_of_an_explanation(run, place):

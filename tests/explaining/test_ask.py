@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,9 @@ from pondera.errors import ArgumentError, TableError
 from pondera.explaining.adapters import of_estimator
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import explain
+from pondera.explaining.explanation import Seen
 from pondera.explaining.question import Question
+from pondera.explaining.row import explain_row
 
 RANDOM = np.random.default_rng(0)
 
@@ -100,7 +104,7 @@ def test_without_answers_shapley_values_are_ranked(regression):
     model, frame, _ = regression
     found = explain(question_of(model, frame)[0])
     assert found.headline == "shapley"
-    assert found.influential is None
+    assert "on the score" in found.tested
     assert "permutation" in found.left_out
     assert found.to_json()["reliability"]["skill"] is None
 
@@ -125,3 +129,32 @@ def test_estimators_of_scikit_learn_can_be_asked():
     outputs = of_estimator(classes).outputs(x)
     assert outputs.shape == (300, 1)
     assert ((outputs[:, 0] > 0) == (classes.predict_proba(x)[:, 1] > 0.5)).all()
+
+
+def test_rows_that_were_trained_on_are_known_again(regression):
+    model, frame, _ = regression
+    both = pl.concat([frame[:30], frame[:10].with_columns(pl.col("size") + 0.5)])
+    question, _ = question_of(model, both)
+    assert question.seen.tolist() == [1] * 30 + [0] * 10
+    assert Seen.of(question.seen) == Seen(40, 40, 30)
+    assert Seen.of(question.seen).statement.startswith("75% of them have the values of rows that were trained on")
+    assert Seen.of(question.seen[30:]).statement == "none of them has the values of a row that was trained on"
+    assert explain_row(question, 3).seen
+    assert not explain_row(question, 35).seen
+    for record in ({}, {"sketch": "all:AAAA"}, {"sketch": "nonsense"}):  # of older models, and of broken ones
+        older = dataclasses.replace(model, record=record)
+        assert question_of(older, both)[0].seen is None
+
+
+def test_a_regression_predicts_a_number_of_a_row(regression):
+    model, frame, worth = regression
+    found = explain_row(question_of(model, frame, worth)[0], 5)
+    assert found.prediction == pytest.approx(float(model.predictions(model.inputs(frame)[0])[5]))
+    assert not found.background
+    assert explain_row(question_of(model, frame, worth, background=frame[:50])[0], 5).background
+
+
+def test_answers_are_one_a_row(regression):
+    model, frame, worth = regression
+    with pytest.raises(TableError, match=r"Expected 400 right answers, one a row\. Got 7"):
+        question_of(model, frame, worth[:7])

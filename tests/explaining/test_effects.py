@@ -56,6 +56,21 @@ def test_columns_in_their_own_units():
     np.testing.assert_allclose(city.shares, [2 / 3, 1 / 3])
     np.testing.assert_allclose(city.centered, [2 / 3, -4 / 3])  # nothing, on the mean over the rows
     assert city.others == 0
+    np.testing.assert_allclose([city.missing.share, city.gone], [1 / 4, 0 - 7 * 2 / 3 - 5 * 1 / 3])
+    assert age.missing.share == 1 / 4
+    assert age.continuous
+    assert not city.continuous
+    assert age.apart
+
+
+def test_two_values_are_apart_and_lie_on_no_axis():
+    x = np.array([[0.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
+    question = Question.of_arrays(Subject(lambda x: 2 * x[:, :1] + x[:, 1:]), x)
+    truth, number = effect_of(question, 0), effect_of(question, 1)
+    assert (truth.continuous, truth.apart, number.continuous, number.apart) == (False, True, True, False)
+    np.testing.assert_allclose(np.diff(truth.local), 2)
+    assert truth.missing is None
+    assert truth.gone is None
 
 
 def test_categories_that_are_not_looked_at_are_counted():

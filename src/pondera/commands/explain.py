@@ -125,8 +125,9 @@ def explain(
     usual = None if background is None else rows_of_model(loaded, background, None)
     asked = {"seed": seed, "retrain": retrain, "baseline": baseline, "target_class": target_class, "background": usual}
     question = _question(loaded, table, example, **asked)
+    source = table.name if table is not None else str(example)
     found: Any
-    shown: Callable[[Any, Any], None]
+    shown: Callable[..., None]
     if row is not None:
         found, shown = explain_row(question, row, seed=seed), show_row
     elif weight is not None:
@@ -137,9 +138,9 @@ def explain(
     else:
         with steps_progress() as progress:
             found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
-        shown = show_explanation
+        shown = partial(show_explanation, source=source)
     if html is not None:
-        _write_page(html, found, table.name if table is not None else str(example))
+        _write_page(html, found, source)
     if json:
         print_json(found.to_json())
     else:

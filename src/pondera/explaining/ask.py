@@ -18,6 +18,7 @@ from pondera.model.model import Model
 from pondera.network.network import Network
 from pondera.tables.encode import Unseen
 from pondera.tables.parts import Where, row_number
+from pondera.tables.sketch import Sketch
 from pondera.tables.target import Classes, TargetScaling, regression_values, require_complete
 from pondera.training.fit import fit
 from pondera.training.plan import Plan
@@ -76,6 +77,8 @@ def question_of(
     """
     if not frame.height:
         raise TableError("Expected rows to explain, found a table without any.")
+    if target is not None and len(target) != frame.height:
+        raise TableError(f"Expected {frame.height:,} right answers, one a row. Got {len(target):,}.")
     x, unseen = model.inputs(frame, where)
     others = x if background is None else model.inputs(background)[0]
     some = some_of(len(others), seed)
@@ -102,8 +105,18 @@ def question_of(
         table=frame,
         usual=None if background is None else background[some],
         baseline=baseline,
+        seen=_seen(model, x),
+        predict=lambda x: model.labels(model.predictions(x)),
         retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen
+
+
+def _seen(model: Model, x: Array) -> Array | None:
+    """Return which rows training saw, as far as the model's record tells."""
+    try:
+        return Sketch.from_text(str(model.record["sketch"])).among(x)
+    except (KeyError, ValueError):  # of a model that was saved without, or by other hands
+        return None
 
 
 def _trained(model: Model, x: Array, answers: Array, seed: int) -> Subject:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pondera.explaining.question import Input, Question
+from pondera.tables.columns import missing_in
 
 Array = np.ndarray[Any, Any]
 
@@ -20,6 +21,22 @@ CATEGORIES = 12
 
 ROWS = 512
 INTERACTION_ROWS = 48
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the score does where a column's value is missing.
+
+    Attributes
+    ----------
+    share
+        Of the rows, those that miss it.
+    mean
+        The mean score over the rows with the value of each taken away, to be held against those of :attr:`Effect.mean`.
+    """
+
+    share: float
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,8 @@ class Effect:
     accumulated
         Accumulated local effects, mean 0: (values,). None where there is no order, or no two values. Right where inputs
         vary together, which a mean over all rows is not.
+    missing
+        What a missing value does; None where no row misses one.
     """
 
     name: str
@@ -54,6 +73,7 @@ class Effect:
     others: int
     curves: Array
     accumulated: Array | None
+    missing: Missing | None = None
 
     @property
     def mean(self) -> Array:
@@ -66,6 +86,26 @@ class Effect:
         """Partial dependence less its mean over the rows, as accumulated effects are: (values,)."""
         found: Array = self.mean - self.shares @ self.mean
         return found
+
+    @property
+    def local(self) -> Array:
+        """Accumulated local effects where there are any, else partial dependence less its mean: (values,)."""
+        return self.centered if self.accumulated is None else self.accumulated
+
+    @property
+    def continuous(self) -> bool:
+        """Whether values lie on an axis on which others could lie between them: of two, such as no and yes, none do."""
+        return self.ordered and len(self.values) > 2
+
+    @property
+    def apart(self) -> bool:
+        """Whether there is more to say of single values: they lie on no axis, or some are missing."""
+        return self.missing is not None or (not self.continuous and len(self.values) > 1)
+
+    @property
+    def gone(self) -> float | None:
+        """What a missing value does beside the known ones: its mean score less the mean of theirs."""
+        return None if self.missing is None else self.missing.mean - float(self.shares @ self.mean)
 
 
 def effect_of(question: Question, column: int, *, points: int = POINTS, seed: int = 0) -> Effect:
@@ -110,7 +150,16 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
         max(categories - len(chosen), 0),
         curves,
         None if bins is None else _accumulated(few, each, chosen, bins, shares),
+        _missing(few, each, series),
     )
+
+
+def _missing(question: Question, each: Input, series: pl.Series) -> Missing | None:
+    rows = np.flatnonzero(missing_in(series))
+    if not len(rows):
+        return None
+    scores = _set(question, each, question.x[rows[0], each.places])
+    return Missing(len(rows) / len(series), float(scores.mean()))
 
 
 def _quantile_rows(series: pl.Series, points: int) -> Array:

@@ -12,22 +12,24 @@ from scipy import stats
 from pondera.choice import unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.effects import effect_of, interactions
-from pondera.explaining.explanation import Explanation, MethodResult
+from pondera.explaining.explanation import Explanation, Seen
 from pondera.explaining.method import Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import shares
-from pondera.explaining.reliability.agreement import agreement
-from pondera.explaining.reliability.faithfulness import faithfulness
-from pondera.explaining.reliability.groups import Groups, groups_of
+from pondera.explaining.reliability.agreement import Agreement, agreement
+from pondera.explaining.reliability.faithfulness import Faithfulness, faithfulness
+from pondera.explaining.reliability.groups import NOTHING_OWN, Groups, groups_of
 from pondera.explaining.reliability.reasons import reasons
 from pondera.explaining.reliability.sanity import sanity
 from pondera.explaining.reliability.seeds import SeedStability, seed_stability
 from pondera.explaining.reliability.verdict import FEWEST, Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
+from pondera.explaining.result import MethodResult
 from pondera.explaining.retraining import retrained_without, without_meaning
 from pondera.explaining.scoring import least_error
 from pondera.explaining.subject import Subject
+from pondera.explaining.together import Jointly, Units, jointly
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[str, int, int], None]
@@ -78,6 +80,7 @@ def explain(
     Examples
     --------
     >>> from pondera.explaining.subject import Subject
+    from pondera.explaining.together import Jointly, Units, jointly
     >>> x = np.random.default_rng(0).normal(size=(300, 3))
     >>> question = Question.of_arrays(Subject(lambda x: x @ np.array([[3.0], [1.0], [0.0]])), x, 3 * x[:, 0] + x[:, 1])
     >>> found = explain(question)
@@ -109,49 +112,43 @@ def explain(
         results[each.name] = _result(each, question, seed, meaningless)
     show("reliability", len(usable), len(usable) + 1)
     main = results[headline]
-    measurable = _measurable(main) if headline == "permutation" and len(question.x) >= FEWEST else None
-    influential = None if measurable is None else measurable & (main.mean >= TRIFLE * main.mean.max())
+    groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
+    together = {name: jointly(question, each, groups.units, seed) for name, each in results.items() if each.counts}
+    measurable, influential = _tested(question, main)
     stability = seed_stability(main.values, main.errors, influential)
-    found_groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
-    rankings = {name: each.shares for name, each in results.items() if each.counts}
+    units = _units(question, groups, together[headline])
+    rankings = {name: each.shares for name, each in together.items()}
     if "exact_shapley" in rankings:
         rankings.pop("shapley", None)  # which is the same, sampled: no other method
-    agreed = agreement(rankings, influential)
-    several = len(question.inputs) > 1 and len(question.x) > 1
-    faithful = faithfulness(question, question.subjects[0], stability.mean, seed) if several else None
+    agreed = agreement(rankings, units.influential)
+    faithful = None
+    if len(units.columns) > 1 and len(question.x) > 1:
+        whole = question.united(units.columns) if groups.groups else question
+        faithful = faithfulness(whole, whole.subjects[0], units.stability.mean, seed)
     again = None
     if question.retrain is not None and len(question.inputs) > 1:
         show("training without the first of the ranking", len(usable), len(usable) + 1)
         again = retrained_without(question, stability.mean, seed)
-    weights = _weights(question, results, stability, influential, measurable, found_groups, seed)
+    weights = _weights(question, results, stability, influential, measurable, groups, seed)
     matters = np.ones(len(question.names), bool) if influential is None else influential
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
-    evidence = Evidence(
-        _skill(question),
-        stability.correlation,
-        agreed.median if len(agreed.methods) > 1 else None,
-        None if faithful is None or np.isnan(faithful.advantage) else faithful.share_better,
-        _grouped(stability, found_groups),
-        _ordered(stability),
-        _equal(stability, influential),
-        question.answers is not None,
-        len(question.inputs),
-        len(question.x),
-    )
+    evidence = _evidence(question, units, groups, agreed, faithful)
     return Explanation(
         names=tuple(question.names),
         unit=question.unit,
         rows=len(question.x),
+        seen=Seen.of(question.seen),
         results=results,
         left_out={name: why for name, why in obstacles.items() if why is not None},
         headline=headline,
         stability=stability,
+        units=units,
         influential=influential,
         measurable=measurable,
         agreement=agreed,
         faithfulness=faithful,
         retrained=again,
-        groups=found_groups,
+        groups=groups,
         evidence=evidence,
         reliability=reliability_of(evidence),
         weights=weights,
@@ -173,7 +170,7 @@ def _chosen(methods: str | Sequence[str] | None) -> list[Method]:
     names = [methods] if isinstance(methods, str) else list(methods)
     strange = next((name for name in names if name not in METHODS), None)
     if strange is not None:
-        raise ArgumentError(unknown("method", strange, METHODS))
+        raise ArgumentError(unknown("method", strange, METHODS, most=len(METHODS)))
     if not names:
         raise ArgumentError("methods names none; leave it out for all that can be used.")
     return [METHODS[name] for name in dict.fromkeys(names)]
@@ -193,12 +190,46 @@ def _result(method: Method, question: Question, seed: int, meaningless: Subject 
     return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
 
 
-def _measurable(result: MethodResult) -> Array:
-    """Return which columns the error grows without, beyond what chance gives one of so many."""
-    error = np.sqrt(np.square(result.errors).mean(axis=0))
-    least = float(stats.norm.ppf(1 - (1 - LEVEL) / len(result.mean)))
-    found: Array = (result.mean > least * error) & (result.mean > 0)
-    return found
+def _tested(question: Question, found: MethodResult | Jointly) -> tuple[Array | None, Array | None]:
+    """Return which have a measurable influence, and which one that is no trifle: (columns or units,) each.
+
+    Measurable is what is beyond that which chance gives one of so many. None where there are too few rows to tell.
+    """
+    if len(question.x) < FEWEST:
+        return None, None
+    mean, error = found.values.mean(axis=0), np.sqrt(np.square(found.errors).mean(axis=0))
+    least = float(stats.norm.ppf(1 - (1 - LEVEL) / len(mean)))
+    measurable: Array = (mean > least * error) & (mean > 0)
+    return measurable, measurable & (mean >= TRIFLE * mean.max())
+
+
+def _units(question: Question, groups: Groups, found: Jointly) -> Units:
+    influential = _tested(question, found)[1]
+    return Units(groups.units, seed_stability(found.values, found.errors, influential), influential)
+
+
+def _evidence(
+    question: Question, units: Units, groups: Groups, agreed: Agreement, faithful: Faithfulness | None
+) -> Evidence:
+    stable = units.stability
+    influence = units.influential is None or bool(units.influential.any())
+    ranked = faithful is not None and not np.isnan(faithful.advantage) and influence
+    grouped, told = _shared(units, groups)
+    return Evidence(
+        skill=_skill(question),
+        stability=stable.correlation,
+        agreement=agreed.median if len(agreed.methods) > 1 else None,
+        outdone=faithful.share_better if faithful is not None and ranked else None,
+        grouped=grouped,
+        ordered=_ordered(stable),
+        equal=_equal(stable, units.influential),
+        answered=question.answers is not None,
+        columns=len(units.columns),
+        rows=len(question.x),
+        told=told,
+        influence=influence,
+        networks=stable.networks,
+    )
 
 
 def _skill(question: Question) -> float | None:
@@ -212,10 +243,14 @@ def _skill(question: Question) -> float | None:
     return float((question.reference - errors) / (question.reference - least))
 
 
-def _grouped(stability: SeedStability, groups: Groups) -> float:
-    """Return the share of all importance that columns in groups have."""
-    found = shares(stability.mean)
-    return float(sum(found[list(group)].sum() for group in groups.groups))
+def _shared(units: Units, groups: Groups) -> tuple[float, float]:
+    """Return the share of all importance that others may claim: nearly all of it, or some of it."""
+    found = shares(units.stability.mean)
+    alone = {unit[0]: float(share) for unit, share in zip(units.columns, found, strict=True) if len(unit) == 1}
+    told = {k: share for k, share in alone.items() if k in groups.told_by}
+    own = sum(share for k, share in alone.items() if k not in told)
+    partly = sum(share for k, share in told.items() if groups.told[k] < NOTHING_OWN)
+    return max(float(found.sum()) - own - partly, 0.0), partly
 
 
 def _equal(stability: SeedStability, influential: Array | None) -> bool:

@@ -11,17 +11,16 @@ import numpy as np
 
 from pondera.choice import counted
 from pondera.explaining.effects import Effect, Interaction
-from pondera.explaining.gradients import COMPLETE
-from pondera.explaining.method import Measured, Method
 from pondera.explaining.ranks import shares
 from pondera.explaining.reliability.agreement import Agreement
 from pondera.explaining.reliability.faithfulness import Faithfulness
 from pondera.explaining.reliability.groups import Groups
-from pondera.explaining.reliability.sanity import Sanity
 from pondera.explaining.reliability.seeds import SeedStability
 from pondera.explaining.reliability.verdict import Evidence, Reliability
 from pondera.explaining.reliability.weights import WeightsAsImportance
+from pondera.explaining.result import MethodResult
 from pondera.explaining.retraining import Retrained
+from pondera.explaining.together import Units
 from pondera.markup import STYLE, escaped, table
 
 Array = np.ndarray[Any, Any]
@@ -30,69 +29,42 @@ SHOWN = 40  # columns that a notebook shows
 
 
 @dataclass(frozen=True)
-class MethodResult:
-    """What a method found.
+class Seen:
+    """Whether rows are those that a model was trained on, and so may look better explained than new ones.
 
     Attributes
     ----------
-    method
-        Which.
-    measured
-        Of each network.
     rows
-        How many rows it looked at.
-    seconds
-        How long it took, all networks together.
-    sanity
-        Whether it looks at the network; None where there are no weights to randomize.
+        How many there are.
+    told
+        Of how many rows that is known: of large tables a sample.
+    same
+        How many of these have the values of a row that was trained on, or that chose the epoch.
     """
 
-    method: Method
-    measured: tuple[Measured, ...]
     rows: int
-    seconds: float
-    sanity: Sanity | None
+    told: int
+    same: int
+
+    @classmethod
+    def of(cls, seen: Array | None) -> Seen | None:
+        """Return the count of what :attr:`Question.seen` says; None where it says nothing."""
+        if seen is None or np.isnan(seen).all():
+            return None
+        return cls(len(seen), int(np.isfinite(seen).sum()), int(np.nansum(seen)))
 
     @property
-    def incomplete(self) -> float:
-        """How far contributions are from the differences they should add up to, a share; of the worst network."""
-        return max(float(each.figures.get("completeness_error", 0.0)) for each in self.measured)
+    def share(self) -> float:
+        """The share of the rows that training saw."""
+        return self.same / self.told
 
     @property
-    def counts(self) -> bool:
-        """Whether it has a say in whether methods agree: it looks at data, at these networks, and did what it promises.
-
-        What networks without a column come to is another question.
-        """
-        sampled = "draws" in self.measured[0].figures
-        done = sampled or self.incomplete <= 2 * COMPLETE
-        return self.method.kind == "importance" and "training" not in self.method.needs and done
-
-    @property
-    def values(self) -> Array:
-        """By network: (networks, columns)."""
-        return np.stack([each.values for each in self.measured])
-
-    @property
-    def mean(self) -> Array:
-        """Mean over the networks: (columns,)."""
-        found: Array = self.values.mean(axis=0)
-        return found
-
-    @property
-    def errors(self) -> Array:
-        """Standard errors of sampling, by network: (networks, columns)."""
-        return np.stack([each.errors for each in self.measured])
-
-    @property
-    def shares(self) -> Array:
-        """Each column's share: (columns,).
-
-        Of what is measured on data the share of the mean over the networks, whose unit is one; of strengths, which have
-        another scale in each network, the mean of the shares.
-        """
-        found: Array = shares(self.values).mean(axis=0) if self.method.kind == "strength" else shares(self.mean)
-        return found
+    def statement(self) -> str:
+        """What is to be said of it."""
+        of = "them" if self.told == self.rows else f"the {self.told:,} that can be looked up"
+        if not self.same:
+            return f"none of {of} has the values of a row that was trained on"
+        return f"{self.share:.0%} of {of} have the values of rows that were trained on: better give new ones"
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,6 +79,8 @@ class Explanation:
         What the scores are that contributions add up to.
     rows
         How many rows the table has.
+    seen
+        How many of them have the values of rows that were trained on.
     results
         Name of a method -> what it found, in the order of the list.
     left_out
@@ -115,6 +89,8 @@ class Explanation:
         The method whose importances the ranking is of.
     stability
         Of the headline method's importances.
+    units
+        The same of columns that cannot be told apart as one.
     influential
         Which columns have a measurable influence that is no trifle, (columns,); None where that cannot be tested.
     measurable
@@ -130,10 +106,12 @@ class Explanation:
     names: tuple[str, ...]
     unit: str
     rows: int
+    seen: Seen | None
     results: Mapping[str, MethodResult]
     left_out: Mapping[str, str]
     headline: str
     stability: SeedStability
+    units: Units
     influential: Array | None
     measurable: Array | None
     agreement: Agreement
@@ -155,28 +133,31 @@ class Explanation:
     def importance(self) -> Array:
         """Each column's share of all importance, 0 to 1: (columns,)."""
         found: Array = shares(self.stability.mean)
-        return found
+        return found if self.any_influence else np.full(len(found), math.nan)
 
     @property
     def intervals(self) -> Array:
         """Of those shares, at 95 %, as each column varies beside the others: (columns, 2), within 0 and 1."""
-        means = np.maximum(self.stability.mean, 0)
-        others = (means.sum() - means)[:, None]
-        ends = np.maximum(np.stack([self.stability.low, self.stability.high], axis=1), 0)
-        whole = ends + others
-        found: Array = np.divide(ends, whole, out=np.full(ends.shape, math.nan), where=whole > 0)
-        return found
+        found = self.stability.share_intervals
+        return found if self.any_influence else np.full(found.shape, math.nan)
+
+    @property
+    def any_influence(self) -> bool:
+        """Whether any column, or group, has a measurable influence: else there is nothing to have a share of."""
+        return self.units.influential is None or bool(self.units.influential.any())
 
     @property
     def tested(self) -> str:
         """What verdicts of single columns and their intervals rest on, which is not the same, as sentences."""
         if self.measurable is None:
-            return "Without the right answers no column is tested: ranks are those that the intervals leave."
+            return "Of so few rows no column is tested: ranks are those that the intervals leave."
         columns = counted(len(self.names), "column")
+        what = "measurable influence" if self.headline == "permutation" else "measurable influence on the score"
         return (
-            "Whether a column has a measurable influence is tested on the rows, with allowance for "
+            f"Whether a column has a {what} is tested on the rows, with allowance for "
             f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column alone, over rows and networks: one "
-            "may hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave."
+            "may hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave, "
+            "among what has an influence, a group as one."
         )
 
     def __repr__(self) -> str:
@@ -188,7 +169,7 @@ class Explanation:
         for k in self.order[:SHOWN]:
             low, high = self.intervals[k]
             interval = "–" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f} %"
-            rows.append([self.names[k], f"{100 * self.importance[k]:.1f} %", interval, self.verdict_of(k)])
+            rows.append([self.names[k], percent(self.importance[k]), interval, self.verdict_of(k)])
         more = f"<p>and {len(self.names) - SHOWN:,} less important ones</p>" if len(self.names) > SHOWN else ""
         said = f"<p><b>{escaped(self.reliability.verdict)}.</b> {escaped(self.reliability.statement)}</p>"
         weights = f"<p>{escaped(self.weights.statement)}</p>" if self.weights else ""
@@ -206,13 +187,30 @@ class Explanation:
             return "no measurable influence"
         if self.influential is not None and not self.influential[column]:
             return "hardly any influence"
-        best, worst = self.stability.rank_ranges()[column]
-        return f"rank {best}" if best == worst else f"rank {best} to {worst}"
+        best, worst = self.units.rank_range(self.units.of(column))
+        return f"rank {best}" if best == worst else f"tied, rank {best} to {worst}"
 
     def is_grouped(self, column: int) -> bool:
         """Whether a column is one of a group that has an influence: its own may be that of any other of them."""
-        group = list(self.groups.of(column))
-        return len(group) > 1 and (self.influential is None or bool(self.influential[group].any()))
+        unit = self.units.of(column)
+        matters = self.units.influential is None or bool(self.units.influential[unit])
+        return len(self.units.columns[unit]) > 1 and matters
+
+    @property
+    def grouped(self) -> list[tuple[tuple[int, ...], float, tuple[float, float]]]:
+        """Groups that have an influence, with the share that each has as one of all units, and its interval."""
+        stable = self.units.stability
+        whole, ends = shares(stable.mean), stable.share_intervals
+        return [
+            (unit, float(whole[k]), (float(ends[k, 0]), float(ends[k, 1])))
+            for k, unit in enumerate(self.units.columns)
+            if self.is_grouped(unit[0]) and len(unit) > 1
+        ]
+
+    @property
+    def told(self) -> list[int]:
+        """Columns with an influence that others tell, without being a group with them: the most important first."""
+        return [k for k in self.order if k in self.groups.told_by and (self.influential is None or self.influential[k])]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is not a number becomes None."""
@@ -220,6 +218,9 @@ class Explanation:
         return {
             "unit": self.unit,
             "rows": self.rows,
+            "rows_seen": None
+            if self.seen is None
+            else {"told": self.seen.told, "same": self.seen.same, "statement": self.seen.statement},
             "networks": stable.networks,
             "headline": self.headline,
             "inputs": [self._input(k) for k in self.order],
@@ -257,7 +258,22 @@ class Explanation:
                     "ranked": [float(each) for each in self.retrained.ranked],
                     "random": [float(each) for each in self.retrained.random.mean(axis=0)],
                 },
-                "groups": [[self.names[k] for k in group] for group in self.groups.groups],
+                "groups": [
+                    {
+                        "columns": [self.names[k] for k in group],
+                        "importance": _plain(together),
+                        "interval": [_plain(each) for each in interval],
+                    }
+                    for group, together, interval in self.grouped
+                ],
+                "told": [
+                    {
+                        "column": self.names[k],
+                        "by": [self.names[other] for other in self.groups.told_by[k]],
+                        "r_squared": _plain(self.groups.told[k]),
+                    }
+                    for k in self.told
+                ],
             },
             "weights_as_importance": None
             if self.weights is None
@@ -310,7 +326,17 @@ def _effect(each: Effect) -> dict[str, Any]:
         "others": each.others,
         "mean": [float(score) for score in each.mean],
         "accumulated": None if each.accumulated is None else [float(score) for score in each.accumulated],
+        "missing": None if each.missing is None else {"share": each.missing.share, "mean": each.missing.mean},
     }
+
+
+def percent(share: float) -> str:
+    """Return a share of importance as people read it; a dash where there is none.
+
+    >>> percent(0.1234), percent(math.nan)
+    ('12.3 %', '–')
+    """
+    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _plain(value: Any) -> float | None:

@@ -88,6 +88,12 @@ class Question:
         The rows of the background as the user knows them, where they are not of the table.
     baseline
         Where integrated gradients begin: see :func:`~pondera.explaining.gradients.integrated_gradients`.
+    seen
+        Whether each row has the values of one that was trained on, 1 or 0, NaN where that cannot be told: (rows,); None
+        where nothing is known of the training.
+    predict
+        Rows (some, encoded) -> what the model predicts of each, in the target's own values; None where only scores are
+        known.
     retrain
         Rows (some, encoded), answers and a seed -> what a training like the subjects' makes of them; None where nothing
         is to be trained anew.
@@ -118,6 +124,8 @@ class Question:
     table: pl.DataFrame | None = None
     usual: pl.DataFrame | None = None
     baseline: str | Array = "mean"
+    seen: Array | None = None
+    predict: Callable[[Array], Array] | None = None
     retrain: Callable[[Array, Array, int], Subject] | None = None
     leaves: dict[Input, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -224,6 +232,36 @@ class Question:
         """Return sums over the encoded inputs of each column: (..., encoded) -> (..., columns)."""
         return np.asarray(np.add.reduceat(encoded, [each.start for each in self.inputs], axis=-1))
 
+    def united(self, units: Sequence[tuple[int, ...]]) -> Question:
+        """Return the same question with some columns as one: every column is in one of the units.
+
+        >>> question = Question.of_arrays(Subject(lambda x: x[:, :1] + 5 * x[:, 2:]), np.array([[1.0, 2.0, 3.0]]))
+        >>> together = question.united([(0, 2), (1,)])
+        >>> together.names, together.x.tolist(), together.scores(together.subjects[0]).tolist()
+        (['x0 + x2', 'x1'], [[1.0, 3.0, 2.0]], [16.0])
+        """
+        places = [np.concatenate([np.r_[self.inputs[k].places] for k in unit]) for unit in units]
+        order = np.concatenate(places)
+        back = np.argsort(order)
+        ends = np.cumsum([len(each) for each in places])
+        return dataclasses.replace(
+            self,
+            subjects=tuple(
+                Subject(lambda x, each=each: each.outputs(x[:, back]))  # type: ignore[misc]
+                for each in self.subjects
+            ),
+            inputs=tuple(
+                Input(" + ".join(self.inputs[k].name for k in unit), int(end) - len(each), int(end))
+                for unit, each, end in zip(units, places, ends, strict=True)
+            ),
+            x=self.x[:, order],
+            background=self.background[:, order],
+            baseline=self.baseline if isinstance(self.baseline, str) else self.baseline[..., order],
+            table=None,
+            usual=None,
+            retrain=None,
+        )
+
     def rows(self, which: Array) -> Question:
         """Return the same question about some of the rows, given by their numbers."""
         return dataclasses.replace(
@@ -232,6 +270,7 @@ class Question:
             directions=self.directions[which],
             answers=None if self.answers is None else self.answers[which],
             table=None if self.table is None else self.table[which],
+            seen=None if self.seen is None else self.seen[which],
         )
 
     def sample(self, count: int, random: np.random.Generator) -> Question:

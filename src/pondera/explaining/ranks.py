@@ -38,7 +38,7 @@ def rank_correlation(one: Array, other: Array) -> float:
 
 
 def concordance(one: Array, other: Array) -> float:
-    """Return how far two sets of importances agree on which of two columns is the larger one: −1 to 1.
+    """Return how far two sets of importances agree on which of two columns is the larger one: −1 to 1; NaN of fewer.
 
     Kendall's (1938, Biometrika 30) share of pairs in the same order less that of pairs in the opposite one, where
     values within a fifth of each other are equal. A pair that only one of both orders counts half, against neither; 1
@@ -49,6 +49,8 @@ def concordance(one: Array, other: Array) -> float:
     >>> concordance(np.array([1.0, 1.01, 0.99]), np.array([5.0, 5.1, 4.9]))
     1.0
     """
+    if len(one) < 2:
+        return math.nan
     first, second = np.triu_indices(len(one), 1)
     a, b = (_orders(values[first], values[second]) for values in (one, other))
     both, single = (a != 0) & (b != 0), (a == 0) ^ (b == 0)

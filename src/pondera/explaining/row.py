@@ -34,16 +34,22 @@ class RowExplanation:
     unit
         What a score is.
     score, baseline
-        Of the row, and the mean over the rows that contributions start from.
+        Of the row, and the mean over the rows that contributions start from: those of the background where one was
+        given, else some of the table.
+    background
+        Whether one was given.
     contributions, errors
         Shapley values, (columns,): their sum and the baseline are the score. Standard errors of sampling; 0 where all
         coalitions were looked at.
     prediction
-        The class that is predicted, where classes are.
+        The class that is predicted, or the number, within the range of training where the model keeps to it; None where
+        what is explained only gives scores.
     change
         The nearest change found that turns the class.
     searched
         What that was looked for among; None where there are no classes.
+    seen
+        Whether the row has the values of one that was trained on; None where that cannot be told.
     """
 
     row: int
@@ -52,11 +58,13 @@ class RowExplanation:
     unit: str
     score: float
     baseline: float
+    background: bool
     contributions: Array
     errors: Array
-    prediction: str | None
+    prediction: str | float | None
     change: Change | None
     searched: str | None
+    seen: bool | None
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values, the largest contribution first."""
@@ -66,6 +74,8 @@ class RowExplanation:
             "unit": self.unit,
             "score": self.score,
             "baseline": self.baseline,
+            "background": self.background,
+            "row_seen": self.seen,
             "prediction": self.prediction,
             "contributions": [
                 {
@@ -130,17 +140,22 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
         question.unit,
         score,
         baseline,
+        question.usual is not None,
         contributions,
         errors,
-        None if question.classes is None else question.classes[_predicted(asked)],
+        _predicted(asked),
         None if nearest is None else nearest.change,
         None if nearest is None else nearest.searched,
+        None if asked.seen is None or np.isnan(asked.seen[0]) else bool(asked.seen[0]),
     )
 
 
-def _predicted(question: Question) -> int:
-    """Return which class is predicted of the first row."""
-    return int(mean_probabilities([subject.outputs(question.x) for subject in question.subjects])[0].argmax())
+def _predicted(question: Question) -> str | float | None:
+    """Return what is predicted of the first row."""
+    if question.classes is not None:
+        outputs = [subject.outputs(question.x) for subject in question.subjects]
+        return question.classes[int(mean_probabilities(outputs)[0].argmax())]
+    return None if question.predict is None else float(question.predict(question.x)[0])
 
 
 def _plain(value: Any) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pondera.choice import counted, listed
-from pondera.explaining.explanation import Explanation
+from pondera.explaining.effects import Effect
+from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
@@ -20,21 +22,31 @@ from pondera.report.timeline import sparkline
 SHOWN = 20  # columns that are listed
 LETTERS = 18  # of a column's name
 BAR = 12
-ACTING = 4  # columns whose curves are shown
-PAIRS = 3
+ACTING = 4  # columns whose curves are shown, and as many whose values are
+VALUES = 6  # of a column that are shown: of more the highest and the lowest
+PAIRS, TOLD = 3, 4
+BROAD = 80  # letters of a line from which on there is room for bars and curves beside figures
+
+SEEN = {True: "a row that was trained on", False: "no row that was trained on"}
+
+NONE = ("no measurable influence", "hardly any influence")
+"""What is said of columns that have no bar."""
 
 VERDICTS = {"reliable": "green", "partly": "yellow", "not identifiable": "yellow", "unreliable": GRAVE}
 """Verdict -> its colour."""
 
 
-def show_explanation(console: Console, found: Explanation) -> None:
-    """Print the verdict, the ranking, the methods, and whether weights may be read as importance."""
-    _head(console, found)
+def show_explanation(console: Console, found: Explanation, source: str = "") -> None:
+    """Print the verdict, the ranking, the methods, and whether weights may be read as importance.
+
+    ``source`` is what the table is called.
+    """
+    _head(console, found, source)
     console.print()
-    console.print(_ranking(found))
+    console.print(_ranking(console, found))
     _rest(console, found)
     console.print()
-    console.print(_methods(found))
+    console.print(_methods(console, found))
     _about_methods(console, found)
     _retrained(console, found)
     _groups(console, found)
@@ -42,10 +54,24 @@ def show_explanation(console: Console, found: Explanation) -> None:
     _weights(console, found)
 
 
-def _head(console: Console, found: Explanation) -> None:
+def _columns(console: Console, *headings: str, right: tuple[str, ...] = ()) -> Table:
+    """Return a table whose figures are never cut: on a narrow terminal words are broken instead."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    for heading in headings:
+        figures = heading in right
+        table.add_column(
+            heading,
+            justify="right" if figures else "left",
+            no_wrap=figures or console.width >= BROAD,
+            overflow="fold",
+        )
+    return table
+
+
+def _head(console: Console, found: Explanation, source: str) -> None:
     networks = counted(found.stability.networks, "network")
     console.print(Text.assemble(("What matters to ", "bold"), (found.unit, "bold")))
-    console.print(Text(f"{counted(found.rows, 'row')}, {networks}; {_sampled(found)}", style=QUIET))
+    console.print(Text(f"{rows_words(found, source)}; {networks}; {_sampled(found)}", style=QUIET))
     console.print()
     verdict = found.reliability.verdict
     console.print(
@@ -54,6 +80,12 @@ def _head(console: Console, found: Explanation) -> None:
         )
     )
     console.print(Text(f"  {_evidence(found)}", style=QUIET))
+
+
+def rows_words(found: Explanation, source: str = "") -> str:
+    """Return which rows were explained, and whether training saw them."""
+    rows = f"{counted(found.rows, 'row')}{f' of {source}' if source else ''}"
+    return rows if found.seen is None else f"{rows}; {found.seen.statement}"
 
 
 def _sampled(found: Explanation) -> str:
@@ -65,32 +97,39 @@ def _evidence(found: Explanation) -> str:
     """Return the figures of the verdict."""
     evidence = found.evidence
     parts = [
-        None if evidence.skill is None else f"error {evidence.skill:.0%} below a constant's",
+        None if evidence.skill is None else f"error {skill_words(evidence.skill)}",
         None if evidence.stability is None else f"starts agree {evidence.stability:.2f}",
         None if evidence.agreement is None else f"methods agree {evidence.agreement:.2f}",
         None if evidence.outdone is None else f"{evidence.outdone:.0%} of random orders are better",
-        f"{evidence.grouped:.0%} in groups" if evidence.grouped else None,
+        f"{evidence.grouped:.0%} is not told apart" if evidence.grouped else None,
     ]
     return " · ".join(part for part in parts if part)
 
 
-def _ranking(found: Explanation) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    table.add_column("importance", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    table.add_column("95 %", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    largest = float(found.importance.max())
+def skill_words(skill: float) -> str:
+    """Return how an error is beside that of the best constant.
+
+    >>> skill_words(0.88), skill_words(-0.02), skill_words(0.001)
+    ("88% below a constant's", "2% above a constant's", "as large as a constant's")
+    """
+    size = f"{abs(skill):.0%}"
+    return "as large as a constant's" if size == "0%" else f"{size} {'below' if skill > 0 else 'above'} a constant's"
+
+
+def _ranking(console: Console, found: Explanation) -> Table:
+    broad = console.width >= BROAD
+    table = _columns(console, "importance", "share", "95 %", *([""] if broad else []), "", right=("share", "95 %"))
+    largest = float(np.nanmax(found.importance, initial=0.0))
     for k in found.order[:SHOWN]:
         low, high = found.intervals[k]
-        none = found.influential is not None and not found.influential[k]
+        none = found.verdict_of(k) in NONE
         interval = "" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f}"
+        bars = [bar(0.0 if none else float(found.importance[k]), largest, BAR)] if broad else []
         table.add_row(
             Text(ending(found.names[k], LETTERS), style=QUIET if none else ""),
-            f"{100 * found.importance[k]:.1f} %",
+            percent(found.importance[k]),
             interval,
-            bar(0.0 if none else float(found.importance[k]), largest, BAR),
+            *bars,
             Text(found.verdict_of(k), style=QUIET),
         )
     return table
@@ -106,14 +145,13 @@ def _rest(console: Console, found: Explanation) -> None:
         if found.headline == "permutation"
         else "the mean size of a column's Shapley values"
     )
-    console.print(Text(f"Shares of {title}: {meant}. {found.tested}", style=QUIET))
+    nothing = "" if found.any_influence else " No column has a measurable influence, so that there are no shares."
+    console.print(Text(f"Shares of {title}: {meant}.{nothing} {found.tested}", style=QUIET))
 
 
-def _methods(found: Explanation) -> Table:
+def _methods(console: Console, found: Explanation) -> Table:
     """Return what each method says, and which columns it puts first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in ("method", "says"):
-        table.add_column(heading, no_wrap=True)
+    table = _columns(console, "method", "says")
     table.add_column("first three", overflow="fold")
     for each in found.results.values():
         order = sorted(range(len(found.names)), key=lambda k: -each.shares[k])[:3]
@@ -159,37 +197,78 @@ def retrained_words(again: Retrained) -> str:
 
 
 def _groups(console: Console, found: Explanation) -> None:
-    for group in found.groups.groups:
-        names = listed([repr(found.names[k]) for k in group])
-        together = sum(found.importance[k] for k in group)
+    for statement in told_words(found):
         console.print()
-        console.print(
-            Text(
-                f"{names} tell each other's values; together they have {together:.0%}. How it is divided is not known."
-            )
+        console.print(Text(statement))
+
+
+def told_words(found: Explanation) -> list[str]:
+    """Return what columns cannot be told apart, and which others together tell, as sentences."""
+    sentences = []
+    for group, together, (low, high) in found.grouped:
+        names = listed([repr(found.names[k]) for k in group])
+        sure = "" if math.isnan(low) else f" ({low:.0%} to {high:.0%})"
+        sentences.append(
+            f"{names} tell each other's values. Taken as one they have {together:.0%}{sure} of all importance; how it "
+            "is divided between them is not known."
         )
+    told = found.told
+    for k in told[:TOLD]:
+        others = found.groups.told_by[k]
+        by = listed([repr(found.names[other]) for other in others])
+        jointly = " together" if len(others) > 1 else ""
+        sentences.append(
+            f"{found.names[k]!r} is told by {by}{jointly}, though they are no group: some of its importance may be "
+            "theirs."
+        )
+    if len(told) > TOLD:
+        sentences.append(f"So are {listed([repr(found.names[k]) for k in told[TOLD:]])} told by others.")
+    return sentences
 
 
 def _acting(console: Console, found: Explanation) -> None:
-    drawn = [each for each in found.effects if each.accumulated is not None and len(each.values) > 2][:ACTING]
-    if drawn:
+    curves = [each for each in found.effects if each.continuous][:ACTING]
+    if curves:
         console.print()
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-        table.add_column("how it acts", no_wrap=True)
-        for heading in ("from", "", "to", "score"):
-            table.add_column(heading, no_wrap=True, justify="right" if heading in ("from", "score") else "left")
-        for each in drawn:
-            assert each.accumulated is not None
-            low = float(each.accumulated.min())
-            curve = sparkline([float(value) - low for value in each.accumulated])
-            spread = f"{each.accumulated.min():+.3g} to {each.accumulated.max():+.3g}"
-            ends = (_value(each.values[0]), _value(each.values[-1]))
-            table.add_row(ending(each.name, LETTERS), ends[0], Text(curve, style=POSITIVE), ends[1], spread)
+        console.print(_curves(console, curves))
+    apart = [each for each in found.effects if each.apart][:ACTING]
+    if apart:
+        console.print()
+        table = _columns(console, "what values do")
+        table.add_column("score beside the mean", overflow="fold")
+        for each in apart:
+            table.add_row(ending(each.name, LETTERS), " · ".join(_parts(each)))
         console.print(table)
     strong = [each for each in found.interactions if each.share >= 0.1][:PAIRS]
     if strong:
         pairs = "; ".join(f"{each.first} × {each.second} ({each.share:.0%})" for each in strong)
         console.print(Text(f"Not the sum of each alone: {pairs} of what both do.", style=QUIET))
+
+
+def _curves(console: Console, drawn: list[Effect]) -> Table:
+    """Return how the score goes along columns whose values lie on an axis."""
+    broad = console.width >= BROAD
+    headings = ("how it acts", "from", *([""] if broad else []), "to", "score")
+    table = _columns(console, *headings, right=("from", "to", "score"))
+    for each in drawn:
+        assert each.accumulated is not None
+        low = float(each.accumulated.min())
+        curve = sparkline([float(value) - low for value in each.accumulated])
+        spread = f"{each.accumulated.min():+.3g} to {each.accumulated.max():+.3g}"
+        line = [Text(curve, style=POSITIVE)] if broad else []
+        table.add_row(ending(each.name, LETTERS), _value(each.values[0]), *line, _value(each.values[-1]), spread)
+    return table
+
+
+def _parts(each: Effect) -> list[str]:
+    """Return what single values of a column do, the highest first, and what a missing one does."""
+    found = [] if each.continuous else sorted(zip(each.local, each.values, strict=True), key=lambda pair: -pair[0])
+    parts = [f"{_value(value)} {score:+.3g}" for score, value in found]
+    if len(parts) > VALUES:
+        parts = [*parts[: VALUES // 2], "…", *parts[-VALUES // 2 :]]
+    if each.missing is not None and each.gone is not None:
+        parts.append(f"missing ({each.missing.share:.0%}) {each.gone:+.3g}")
+    return parts
 
 
 def _weights(console: Console, found: Explanation) -> None:
@@ -209,22 +288,27 @@ def _weights(console: Console, found: Explanation) -> None:
 
 def show_row(console: Console, found: RowExplanation) -> None:
     """Print what each column adds to the score of a row, from the baseline to the score."""
-    predicted = f", predicted {found.prediction}" if found.prediction is not None else ""
+    predicted = f", predicted {_value(found.prediction)}" if found.prediction is not None else ""
     console.print(Text.assemble((f"Row {found.row}{predicted}", "bold"), f"  {found.unit}"))
+    if found.seen is not None:
+        console.print(Text(f"Its values are those of {SEEN[found.seen]}.", style=QUIET))
     console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in ("column", "value", "adds", ""):
-        table.add_column(heading, justify="right" if heading == "adds" else "left", no_wrap=True)
+    broad = console.width >= BROAD
+    table = _columns(console, "column", "value", "adds", *([""] if broad else []), right=("adds",))
     order = sorted(range(len(found.names)), key=lambda k: -abs(found.contributions[k]))
     largest = float(abs(found.contributions).max(initial=0.0))
-    table.add_row(Text("mean of the rows", style=QUIET), "", f"{found.baseline:.4g}", "")
-    for k in order[:SHOWN]:
-        size = float(found.contributions[k])
-        table.add_row(ending(found.names[k], LETTERS), _value(found.values[k]), f"{size:+.4g}", bar(size, largest, BAR))
     rest = sum(float(found.contributions[k]) for k in order[SHOWN:])
+
+    def add(name: str | Text, value: str, size: float) -> None:
+        table.add_row(name, value, f"{size:+.4g}", *([bar(size, largest, BAR)] if broad else []))
+
+    start = "mean of the background" if found.background else "mean of the rows"
+    table.add_row(Text(start, style=QUIET), "", f"{found.baseline:.4g}")
+    for k in order[:SHOWN]:
+        add(ending(found.names[k], LETTERS), _value(found.values[k]), float(found.contributions[k]))
     if len(order) > SHOWN:
-        table.add_row(Text(f"{len(order) - SHOWN} others", style=QUIET), "", f"{rest:+.4g}", bar(rest, largest, BAR))
-    table.add_row(Text("sum: this row's score", style="bold"), "", Text(f"{found.score:.4g}", style="bold"), "")
+        add(Text(f"{len(order) - SHOWN} others", style=QUIET), "", rest)
+    table.add_row(Text("sum: this row's score", style="bold"), "", Text(f"{found.score:.4g}", style="bold"))
     console.print(table)
     _change(console, found)
 

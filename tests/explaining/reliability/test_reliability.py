@@ -78,8 +78,21 @@ def test_groups_are_found_by_what_they_tell():
     question = Question.of_arrays(Subject(lambda x: x), x)
     found = groups_of(question)
     assert found.of(0) == (0, 2, 6)  # a bent copy, and one with little noise
-    assert found.of(3) == (1, 3, 4)  # a sum, which no other tells alone
+    assert found.of(3) == (3,)  # a sum, which no other tells alone: no group, but told by both together
+    assert found.told_by == {1: (3, 4), 3: (1, 4), 4: (1, 3)}
     assert found.of(5) == (5,)
+    assert found.units == ((0, 2, 6), (1,), (3,), (4,), (5,))
+
+
+def test_a_chain_of_neighbours_is_no_group():
+    """Each tells the next, and the first nothing of the last."""
+    steps = np.random.default_rng(0).normal(size=(1000, 16))
+    x = np.stack([steps[:, k : k + 8].sum(axis=1) for k in range(8)], axis=1)
+    x += 0.01 * np.random.default_rng(1).normal(size=x.shape)
+    found = groups_of(Question.of_arrays(Subject(lambda x: x), x))
+    assert np.corrcoef(x.T)[0, 7] < 0.25
+    assert all(found.pairs[i, j] >= 0.8 for group in found.groups for i in group for j in group)
+    assert max(len(group) for group in found.groups) < 4
 
 
 @pytest.mark.parametrize(("rho", "grouped"), [(0.5, False), (0.9, True), (0.99, True)])
@@ -154,7 +167,9 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"outdone": 0.8}, "unreliable", "less than in random orders"),
         ({"grouped": 0.8}, "not identifiable", "80% of all importance"),
         ({"skill": None}, "partly", "All right answers are the same"),
-        ({"stability": None}, "partly", "one network only"),
+        ({"stability": None, "networks": 1}, "partly", "one network only"),
+        ({"told": 0.4}, "partly", "40% of all importance belongs to inputs that others together tell"),
+        ({"influence": False, "ordered": False}, "unreliable", "nothing to rank"),
         ({"stability": 0.7}, "partly", "agree only roughly"),
         ({"agreement": 0.6}, "partly", "agree only roughly"),
         ({"outdone": 0.3}, "partly", "hardly more"),
@@ -275,3 +290,96 @@ def test_few_columns_in_the_same_order_may_be_chance(columns, verdict, said):
     found = weights_as_importance([f"x{k}" for k in range(columns)], values, values, values / 100)
     assert (found.verdict, found.rank_correlation) == (verdict, 1.0)
     assert said in found.statement
+
+
+def linear(weights):
+    """Give a network that is a sum of inputs times weights."""
+    weights = np.array(weights, float)[:, None]
+    return Network.create(len(weights), [Dense(1)], dtype="float64").with_weights({"layers.0.weight": weights})
+
+
+@pytest.mark.parametrize("weights", [[3.0, 1.0], [3.0, 1.5, 0, 0, 0, 0], [2.0, 0, 0, 0, 0, 0, 0, 0]])
+def test_orders_that_tie_are_not_better(weights, ask):
+    """Of two columns half of all orders are the same; of more, orders differ among columns that do nothing."""
+    for seed in range(6):
+        question = ask(linear(weights), np.random.default_rng(seed).normal(size=(300, len(weights))))
+        importances = np.square(weights) + np.random.default_rng(seed).normal(size=len(weights)) * 1e-3
+        assert faithfulness(question, question.subjects[0], importances, seed).share_better == 0
+
+
+def test_orders_that_are_better_are_counted(ask):
+    question = ask(linear([5.0, 3.0, 1.0, 0.2]), RANDOM.normal(size=(400, 4)))
+    assert faithfulness(question, question.subjects[0], np.array([1.0, 2.0, 3.0, 4.0])).share_better > 0.8
+
+
+def duplicated(divided, seed):
+    """Ask about networks of an input that is there twice, each of which divides its weight otherwise."""
+    x = np.random.default_rng(seed).normal(size=(500, 5))
+    x[:, 1] = x[:, 0]
+    networks = [Subject.of_network(linear([2 * part, 2 * (1 - part), 1.0, 0.5, 0.0])) for part in divided]
+    return Question.of_arrays(networks, x, 2 * x[:, 0] + x[:, 2] + 0.5 * x[:, 3])
+
+
+@pytest.mark.parametrize("divided", [(0.5, 0.5, 0.5), (0.0, 1.0, 0.3), (1.0, 0.9, -0.4)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_column_that_is_there_twice_counts_as_one(divided, seed):
+    methods = ["permutation", "conditional_permutation", "gradient_input"]
+    found = explain(duplicated(divided, seed), methods, seed=seed)
+    assert found.reliability.verdict == "not identifiable"
+    assert (found.evidence.stability, found.evidence.agreement, found.evidence.outdone) == (1.0, 1.0, 0.0)
+    ((group, together, (low, high)),) = found.grouped
+    assert group == (0, 1)
+    assert low < together < high
+    assert together == pytest.approx(4 / 5.25, abs=0.04)  # what the input has that is there once
+    assert [found.verdict_of(k) for k in range(4)] == ["not told apart", "not told apart", "rank 2", "rank 3"]
+    assert found.to_json()["reliability"]["groups"][0]["columns"] == ["x0", "x1"]
+
+
+def test_a_sum_is_told_by_its_terms_and_is_no_group():
+    a, b = np.random.default_rng(0).normal(size=(2, 500))
+    x = np.stack([a, b, a + b, np.random.default_rng(1).normal(size=500)], axis=1)
+    found = explain(Question.of_arrays(Subject.of_network(linear([1.0, 1.0, 1.0, 1.0])), x, 2 * a + 2 * b + x[:, 3]))
+    assert found.grouped == []
+    assert found.groups.told_by == {0: (1, 2), 1: (0, 2), 2: (0, 1)}
+    assert found.reliability.verdict == "not identifiable"  # they leave each other nothing of their own
+    assert {each["column"] for each in found.to_json()["reliability"]["told"]} == {"x0", "x1", "x2"}
+
+
+def test_groups_do_not_swallow_a_table():
+    """Of the tumours' 30 columns a tenth of the pairs tell each other; chained, they would be one group."""
+    from sklearn.datasets import load_breast_cancer
+
+    found = groups_of(Question.of_arrays(Subject(lambda x: x), load_breast_cancer().data))
+    assert max(len(group) for group in found.groups) <= 6
+    assert all(found.pairs[i, j] >= 0.8 for group in found.groups for i in group for j in group)
+    assert sorted(k for unit in found.units for k in unit) == list(range(30))
+
+
+def test_of_nothing_there_are_no_shares_and_no_agreement():
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    networks = [Subject.of_network(linear(np.array([1e-9, -1e-9, 1e-9]) * k)) for k in (1, 2)]
+    found = explain(Question.of_arrays(networks, x, np.random.default_rng(1).normal(size=400)), "permutation")
+    assert not found.any_influence
+    assert found.reliability.verdict == "unreliable"
+    assert "nothing to rank" in found.reliability.statement
+    assert (found.evidence.stability, found.evidence.agreement, found.evidence.outdone) == (None, None, None)
+    assert {each["importance"] for each in found.to_json()["inputs"]} == {None}
+    assert "–" in found._repr_html_()
+
+
+def test_ranks_are_tied_among_columns_with_an_influence():
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    found = explain(
+        Question.of_arrays(Subject.of_network(linear([3.0, 1.0, 1.0, 0.0])), x, x @ np.array([3.0, 1, 1, 0]))
+    )
+    assert [found.verdict_of(k) for k in range(4)] == [
+        "rank 1", "tied, rank 2 to 3", "tied, rank 2 to 3", "no measurable influence",
+    ]  # fmt: skip
+
+
+def test_without_answers_columns_that_do_nothing_have_no_rank():
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    found = explain(Question.of_arrays(Subject.of_network(linear([3.0, 1.0, 0.0, 0.0])), x))
+    assert found.headline == "shapley"
+    assert [found.verdict_of(k) for k in (2, 3)] == ["no measurable influence"] * 2
+    assert "influence on the score" in found.tested

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,8 @@ class Agreement:
     matrix
         Rank correlations, (methods, methods), of the columns that matter and the largest of the others.
     median
-        Of the concordance of all pairs of methods, which knows ties; None with fewer than two methods.
+        Of the concordance of all pairs of methods, which knows ties; None with fewer than two methods, or than two
+        columns to be ordered.
     outlier
         The method that agrees with the others much less than they with each other, if there is one.
     """
@@ -60,7 +62,8 @@ def agreement(values: Mapping[str, Array], matter: Array | None = None) -> Agree
     compared = {name: condensed(each, matter) for name, each in values.items()}
     matrix = np.array([[rank_correlation(compared[a], compared[b]) for b in names] for a in names])
     pairs = [concordance(compared[a], compared[b]) for a, b in itertools.combinations(names, 2)]
-    return Agreement(names, matrix, float(np.median(pairs)) if pairs else None, _outlier(names, matrix))
+    median = float(np.median(pairs)) if pairs else math.nan
+    return Agreement(names, matrix, None if math.isnan(median) else median, _outlier(names, matrix))
 
 
 def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:

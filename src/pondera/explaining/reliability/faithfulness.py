@@ -23,6 +23,12 @@ ORDERS = 16
 POINTS = 12
 """Of more columns, several are taken away between two points of a curve."""
 
+BEYOND = 1.96
+"""Standard errors by which an order must be better than the ranking."""
+
+TRIFLE = 0.01
+"""The share of what all columns together do by which it must be better, too: less is a tie, however sure."""
+
 
 @dataclass(frozen=True)
 class Faithfulness:
@@ -37,6 +43,9 @@ class Faithfulness:
         known, else how far the scores move.
     random_deletion, random_insertion
         The same in random orders, (orders, points).
+    better
+        Which of these orders are better than the ranking, (orders,): in the same rows, by more than chance gives, and
+        by more than a trifle of the harm that is done without any column.
     """
 
     counts: Array
@@ -44,6 +53,7 @@ class Faithfulness:
     insertion: Array
     random_deletion: Array
     random_insertion: Array
+    better: Array
 
     @property
     def advantage(self) -> float:
@@ -59,10 +69,12 @@ class Faithfulness:
 
     @property
     def share_better(self) -> float:
-        """The share of the random orders that are better than the ranking; of few columns many are the same."""
-        ours = self.deletion.mean() - self.insertion.mean()
-        others = self.random_deletion.mean(axis=1) - self.random_insertion.mean(axis=1)
-        return float((others > ours + 1e-12 * abs(ours)).mean())
+        """The share of the random orders that are better than the ranking, by more than chance and a trifle.
+
+        Of few columns many orders are the same, and orders that differ among columns without influence do the same:
+        such ties are not better.
+        """
+        return float(self.better.mean())
 
 
 def faithfulness(question: Question, subject: Subject, values: Array, seed: int = 0) -> Faithfulness:
@@ -87,28 +99,29 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
     few = question.sample(fewer(ROWS, len(question.inputs)), random)
     before_scores = few.scores(subject)
     known = few.answers is not None and few.error is not None
-    before = float(few.errors(subject).mean()) if known else 0.0
+    before = few.errors(subject) if known else np.zeros(len(few.x))
 
-    known_harms: dict[bytes, float] = {}
+    known_harms: dict[bytes, Array] = {}
 
-    def harm(gone: Array) -> float:
+    def harm(gone: Array) -> Array:
         key = gone.tobytes()
         if key not in known_harms:
             known_harms[key] = measured(gone)
         return known_harms[key]
 
-    def measured(gone: Array) -> float:
+    def measured(gone: Array) -> Array:
         if not gone.any():
-            return 0.0
+            return np.zeros(len(few.x))
         mixed = replaced(few, gone, np.random.default_rng([seed, *np.packbits(gone)]))  # the same however one got there
         if known:
-            return float(few.errors(subject, mixed).mean()) - before
-        return float(np.abs(few.scores(subject, mixed) - before_scores).mean())
+            return few.errors(subject, mixed) - before
+        return np.asarray(np.abs(few.scores(subject, mixed) - before_scores))
 
     columns = len(values)
     counts = np.unique(np.linspace(0, columns, min(columns, POINTS) + 1).round().astype(int))
 
     def curves(order: Array) -> tuple[Array, Array]:
+        """Return the harm at each point in each row, of deletion and of insertion: (points, rows) each."""
         deletion, insertion = [], []
         for count in counts:
             first = np.zeros(columns, bool)
@@ -118,5 +131,21 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
         return np.array(deletion), np.array(insertion)
 
     ours = curves(np.argsort(-values, kind="stable"))
-    others = [curves(random.permutation(columns)) for _ in range(ORDERS)]
-    return Faithfulness(counts, *ours, np.array([d for d, _ in others]), np.array([i for _, i in others]))
+    area = ours[0].mean(axis=0) - ours[1].mean(axis=0)
+    whole = abs(float(ours[0][-1].mean()))
+    means, better = [], []
+    for _ in range(ORDERS):
+        theirs = curves(random.permutation(columns))
+        means.append([each.mean(axis=1) for each in theirs])
+        better.append(_is_more(theirs[0].mean(axis=0) - theirs[1].mean(axis=0), area, TRIFLE * whole))
+    others = np.array(means)
+    return Faithfulness(
+        counts, ours[0].mean(axis=1), ours[1].mean(axis=1), others[:, 0], others[:, 1], np.array(better)
+    )
+
+
+def _is_more(theirs: Array, ours: Array, least: float) -> bool:
+    """Return whether numbers are larger on average than others of the same rows, beyond chance and some least."""
+    gain = theirs - ours
+    error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
+    return bool(gain.mean() > max(BEYOND * error, least))

@@ -1,7 +1,8 @@
-"""Inputs that cannot be told apart: what one says, others say too."""
+"""Inputs that cannot be told apart: what one says, another says too, or several others together."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,11 @@ from pondera.explaining.ranks import ranks
 Array = np.ndarray[Any, Any]
 
 TOLD = 0.8
-"""The correlation from which on two columns form a group."""
+"""The correlation that every two columns of a group have, at least, and from which on several others tell a column."""
+
+NOTHING_OWN = 0.9
+"""The R² from which on a column has next to nothing of its own beside the others: a variance inflation of 10
+(Marquardt 1970, Technometrics 12)."""
 
 CARRIED = 0.1
 """The share of a column's variance that what others tell of it must have."""
@@ -26,12 +31,15 @@ RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class Groups:
-    """Columns that tell each other's values.
+    """Columns that tell each other's values, and columns that others tell.
 
     Attributes
     ----------
     groups
-        Places of columns, two or more in each.
+        Places of columns, two or more in each: every two of them tell each other.
+    told_by
+        Column -> others that tell it, alone or only several together, of columns in no group. That is no group: of two
+        that tell a third neither need know anything of the other.
     told
         How well each column is known from all others: R² of the ranks, (columns,).
     pairs
@@ -39,6 +47,7 @@ class Groups:
     """
 
     groups: tuple[tuple[int, ...], ...]
+    told_by: Mapping[int, tuple[int, ...]]
     told: Array
     pairs: Array
 
@@ -46,14 +55,20 @@ class Groups:
         """Return the group of a column; itself alone where it is in none."""
         return next((group for group in self.groups if column in group), (column,))
 
+    @property
+    def units(self) -> tuple[tuple[int, ...], ...]:
+        """All columns, those of a group as one: the groups first, then each other column by itself."""
+        grouped = {column for group in self.groups for column in group}
+        return (*self.groups, *((column,) for column in range(len(self.told)) if column not in grouped))
+
 
 def groups_of(question: Question) -> Groups:
     """Return which columns tell each other's values.
 
     Correlations are canonical ones (Hotelling 1936, Biometrika 28) of the encoded inputs' ranks, which take one-hot
     categories, numbers and whatever bends but does not turn alike. Directions count that together have a tenth of what
-    a column varies: that two values are missing in the same few rows tells nothing. Columns that only several others
-    together tell join those that tell most of them.
+    a column varies: that two values are missing in the same few rows tells nothing. Groups are found by complete
+    linkage (Sørensen 1948): in a chain of neighbours, whose ends know nothing of each other, they end.
 
     Examples
     --------
@@ -71,13 +86,33 @@ def groups_of(question: Question) -> Groups:
         for j in range(i):
             pairs[i, j] = pairs[j, i] = _canonical(blocks[i], blocks[j])
     told = _known_from_all(blocks)
-    whitened = [block.basis for block in blocks]
-    linked = pairs >= TOLD
-    for i in map(int, np.flatnonzero(told >= TOLD**2)):
-        if linked[i].sum() == 1:  # no other alone tells it
-            for j in _tellers(whitened, i, np.argsort(-pairs[i], kind="stable")[:MOST_TELLERS]):
-                linked[i, j] = linked[j, i] = True
-    return Groups(_components(linked), told, pairs)
+    groups = _complete(pairs)
+    grouped = {column for group in groups for column in group}
+    told_by: dict[int, tuple[int, ...]] = {}
+    alone = [i for i in range(columns) if i not in grouped and (told[i] >= TOLD**2 or (pairs[i] >= TOLD).sum() > 1)]
+    products = _Products.of([block.basis for block in blocks] if alone else [])
+    for i in alone:
+        nearest = np.argsort(-pairs[i], kind="stable")
+        nearest = nearest[nearest != i]
+        if pairs[i, nearest[0]] >= TOLD:  # by one that is in a group with others, which this column does not know
+            told_by[i] = (int(nearest[0]),)
+        else:
+            told_by[i] = tuple(sorted(_tellers(products, i, nearest[:MOST_TELLERS])))
+    return Groups(groups, told_by, told, pairs)
+
+
+def _complete(pairs: Array) -> tuple[tuple[int, ...], ...]:
+    """Return groups in which the smallest correlation of two columns is large enough."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(pairs) < 2:
+        return ()
+    apart = np.clip(1 - pairs, 0, 1)
+    np.fill_diagonal(apart, 0)
+    labels = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - TOLD, "distance")
+    found = [tuple(int(k) for k in np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    return tuple(sorted(group for group in found if len(group) > 1))
 
 
 @dataclass(frozen=True)
@@ -153,15 +188,40 @@ def _whitened(block: Array) -> Array:
     return np.asarray(left[:, sizes > 1e-9 * max(float(sizes.max(initial=0)), 1e-300)])
 
 
-def _tellers(whitened: list[Array], which: int, candidates: Array) -> list[int]:
+@dataclass(frozen=True)
+class _Products:
+    """All products of the columns' bases: what is needed of the rows to say how well some columns tell another."""
+
+    matrix: Array
+    places: tuple[slice, ...]
+
+    @classmethod
+    def of(cls, bases: list[Array]) -> _Products:
+        ends = np.cumsum([basis.shape[1] for basis in bases])
+        every = np.concatenate(bases, axis=1) if bases else np.zeros((0, 0))
+        places = tuple(slice(int(end) - b.shape[1], int(end)) for end, b in zip(ends, bases, strict=True))
+        return cls(every.T @ every, places)
+
+    def told(self, which: int, columns: list[int]) -> float:
+        """Return the correlation between one column and what several tell of it."""
+        if not columns:
+            return 0.0
+        theirs = np.concatenate([np.arange(self.places[k].start, self.places[k].stop) for k in columns])
+        between = self.matrix[theirs, self.places[which]]
+        among = self.matrix[np.ix_(theirs, theirs)] + RIDGE * np.eye(len(theirs))
+        share = np.linalg.norm(between.T @ np.linalg.solve(among, between), 2)
+        return float(np.sqrt(min(float(share), 1.0)))
+
+
+def _tellers(products: _Products, which: int, candidates: Array) -> list[int]:
     """Return the columns that tell one: chosen one after the other, and then those left out that are not needed."""
 
     def told_by(columns: list[int]) -> bool:
-        return bool(_share(whitened, which, columns) >= TOLD)
+        return products.told(which, columns) >= TOLD
 
-    chosen, left = list[int](), [int(k) for k in candidates if k != which and whitened[k].shape[1]]
+    chosen, left = list[int](), [int(k) for k in candidates if products.places[k].stop > products.places[k].start]
     while left and not told_by(chosen):
-        best = max(left, key=lambda k: _share(whitened, which, [*chosen, k]))
+        best = max(left, key=lambda k: products.told(which, [*chosen, k]))
         chosen.append(best)
         left.remove(best)
     for each in list(chosen):
@@ -169,19 +229,3 @@ def _tellers(whitened: list[Array], which: int, candidates: Array) -> list[int]:
         if told_by(rest):
             chosen = rest
     return chosen
-
-
-def _share(whitened: list[Array], which: int, columns: list[int]) -> float:
-    """Return the correlation between one column and what several tell of it."""
-    if not columns:
-        return 0.0
-    basis = _whitened(np.concatenate([whitened[k] for k in columns], axis=1))
-    return float(np.linalg.norm(basis.T @ whitened[which], 2))
-
-
-def _components(linked: Array) -> tuple[tuple[int, ...], ...]:
-    from scipy.sparse.csgraph import connected_components
-
-    count, labels = connected_components(linked, directed=False)
-    found = [tuple(int(k) for k in np.flatnonzero(labels == label)) for label in range(count)]
-    return tuple(group for group in found if len(group) > 1)

@@ -31,7 +31,7 @@ class SeedStability:
         The interval of each, at 95 %, from how far the networks are apart and from what was sampled: (columns,).
     correlation
         The mean concordance of two networks, of the columns that matter and the largest of the others; None with one
-        network.
+        network, and with fewer than two of these to be ordered.
     """
 
     networks: int
@@ -39,6 +39,16 @@ class SeedStability:
     low: Array
     high: Array
     correlation: float | None
+
+    @property
+    def share_intervals(self) -> Array:
+        """Intervals of shares of all importance, as each column varies beside the others: (columns, 2), 0 to 1."""
+        means = np.maximum(self.mean, 0)
+        others = (means.sum() - means)[:, None]
+        ends = np.maximum(np.stack([self.low, self.high], axis=1), 0)
+        whole = ends + others
+        found: Array = np.divide(ends, whole, out=np.full(ends.shape, math.nan), where=whole > 0)
+        return found
 
     def rank_ranges(self) -> list[tuple[int, int]]:
         """Return the best and the worst rank that the intervals allow each column; 1 is the most important."""
@@ -71,7 +81,8 @@ def seed_stability(values: Array, errors: Array, matter: Array | None = None) ->
     apart = values.std(axis=0, ddof=1) / math.sqrt(networks) if networks > 1 else np.zeros_like(mean)
     half = np.hypot(_quantile(networks) * apart, _quantile(1) * sampled)
     pairs = [concordance(a, b) for a, b in itertools.combinations(condensed(values, matter), 2)]
-    return SeedStability(networks, mean, mean - half, mean + half, float(np.mean(pairs)) if pairs else None)
+    agreed = float(np.mean(pairs)) if pairs else math.nan
+    return SeedStability(networks, mean, mean - half, mean + half, None if math.isnan(agreed) else agreed)
 
 
 def _quantile(networks: int) -> float:

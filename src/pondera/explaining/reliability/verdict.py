@@ -30,14 +30,15 @@ class Evidence:
         By how much the network's error is below that of the best constant, as a share of what right outputs would be
         below it; None where the answers are not known or all the same.
     stability
-        The rank correlation between networks of other starts; None with one network.
+        The concordance of networks of other starts; None with one network, and where there is nothing to be ordered.
     agreement
-        The median rank correlation of methods; None with one method.
+        The median concordance of methods; None with one method, and where there is nothing to be ordered.
     outdone
-        The share of random orders that are better than the ranking at deletion and insertion; None where there is no
-        order.
+        The share of random orders that are better than the ranking at deletion and insertion, by more than chance and a
+        trifle; None where there is no order.
     grouped
-        The share of all importance that belongs to columns which cannot be told apart.
+        The share of all importance that belongs to columns which cannot be told apart: groups, and columns that have
+        next to nothing of their own beside several others together.
     ordered
         Whether any two columns differ measurably.
     equal
@@ -45,8 +46,14 @@ class Evidence:
     answered
         Whether the right answers are known.
     columns
-        How many there are.
+        How many can be told apart: a group is one.
     rows
+        How many there are.
+    told
+        The share of all importance that belongs to columns which others together tell for a good part.
+    influence
+        Whether any column has an influence that can be measured.
+    networks
         How many there are.
     """
 
@@ -60,6 +67,9 @@ class Evidence:
     answered: bool = True
     columns: int = 2
     rows: int = FEWEST
+    told: float = 0.0
+    influence: bool = True
+    networks: int = 2
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ def reliability_of(evidence: Evidence) -> Reliability:
     if evidence.grouped > 0.5:
         return Reliability(
             "not identifiable",
-            f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values: believe what a "
-            "group has together, not how it is divided.",
+            f"{evidence.grouped:.0%} of all importance belongs to inputs whose values others tell: believe what those "
+            "have together, not how it is divided.",
         )
     doubts = _doubts(evidence)
     if doubts:
@@ -106,7 +116,9 @@ def _broken(evidence: Evidence) -> list[str]:
         found.append(f"Of {evidence.rows} rows chance cannot be told from influence: give {FEWEST} or more.")
     if evidence.skill is not None and evidence.skill <= 0.02:
         found.append("The network predicts these rows hardly better than a constant: there is nothing to explain.")
-    if not evidence.ordered and not evidence.equal and evidence.columns > 1:
+    if not evidence.influence:
+        found.append("No input has a measurable influence: there is nothing to rank.")
+    elif not evidence.ordered and not evidence.equal and evidence.columns > 1:
         found.append("No two inputs differ measurably in importance, and intervals are wide.")
     if evidence.stability is not None and evidence.stability < UNSTABLE:
         found.append(
@@ -125,9 +137,9 @@ def _doubts(evidence: Evidence) -> list[str]:
         found.append("Without the right answers it is not known whether the network is any good.")
     elif evidence.skill is None:
         found.append("All right answers are the same: whether the network is any good cannot be said.")
-    if evidence.stability is None:
+    if evidence.networks == 1:
         found.append("There is one network only: whether another random start says the same was not measured.")
-    elif evidence.stability < STABLE:
+    elif evidence.stability is not None and evidence.stability < STABLE:
         found.append(f"Networks from other random starts agree only roughly (concordance {evidence.stability:.2f}).")
     if evidence.agreement is None and evidence.columns > 1:
         found.append("One method only was asked: whether others say the same was not measured.")
@@ -136,5 +148,9 @@ def _doubts(evidence: Evidence) -> list[str]:
     if evidence.outdone is not None and evidence.outdone > OUTDONE and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
     if evidence.grouped > 0.1:
-        found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs that tell each other's values.")
+        found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs whose values others tell.")
+    if evidence.told > 0.1:
+        found.append(
+            f"{evidence.told:.0%} of all importance belongs to inputs that others together tell for a good part."
+        )
     return found
