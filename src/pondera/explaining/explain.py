@@ -215,8 +215,11 @@ def _evidence(
     influence = units.influential is None or bool(units.influential.any())
     ranked = faithful is not None and not np.isnan(faithful.advantage) and influence
     grouped, told = _shared(units, groups)
+    errors = (
+        None if question.answers is None else np.mean([question.errors(each) for each in question.subjects], axis=0)
+    )
     return Evidence(
-        skill=_skill(question),
+        skill=None if errors is None else _skill(question, errors),
         stability=stable.correlation,
         agreement=agreed.median if len(agreed.methods) > 1 else None,
         outdone=faithful.share_better if faithful is not None and ranked else None,
@@ -229,18 +232,24 @@ def _evidence(
         told=told,
         influence=influence,
         networks=stable.networks,
+        heaviest=None if errors is None or not errors.sum() > 0 else _heaviest(errors),
     )
 
 
-def _skill(question: Question) -> float | None:
+def _heaviest(errors: Array) -> tuple[int, float]:
+    """Return the row that has more of the whole error than any other, and its share."""
+    row = int(errors.argmax())
+    return row, float(errors[row] / errors.sum())
+
+
+def _skill(question: Question, errors: Array) -> float | None:
     """Return by how much the error is below that of the best constant, as a share of what could be gained."""
     if question.answers is None or question.reference is None:
         return None
     least = least_error(question.loss, question.answers)
     if question.reference - least <= NO_SPREAD:
         return None
-    errors = np.mean([question.errors(each).mean() for each in question.subjects])
-    return float((question.reference - errors) / (question.reference - least))
+    return float((question.reference - errors.mean()) / (question.reference - least))
 
 
 def _shared(units: Units, groups: Groups) -> tuple[float, float]:

@@ -170,6 +170,8 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"stability": None, "networks": 1}, "partly", "one network only"),
         ({"told": 0.4}, "partly", "40% of all importance belongs to inputs that others together tell"),
         ({"influence": False, "ordered": False}, "unreliable", "nothing to rank"),
+        ({"influence": False, "heaviest": (7, 0.9)}, "unreliable", "Row 7 (from 0) alone has 90% of the whole error"),
+        ({"heaviest": (7, 0.9)}, "reliable", "say the same"),
         ({"stability": 0.7}, "partly", "agree only roughly"),
         ({"agreement": 0.6}, "partly", "agree only roughly"),
         ({"outdone": 0.3}, "partly", "hardly more"),
@@ -383,3 +385,11 @@ def test_without_answers_columns_that_do_nothing_have_no_rank():
     assert found.headline == "shapley"
     assert [found.verdict_of(k) for k in (2, 3)] == ["no measurable influence"] * 2
     assert "influence on the score" in found.tested
+
+
+def test_a_row_that_has_nearly_all_of_the_error_is_named():
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    x[41] = [0.0, 1e4, 0.0]
+    question = Question.of_arrays(Subject.of_network(linear([1.0, 0.01, 0.0])), x, x[:, 0])
+    found = explain(question, "permutation")
+    assert found.evidence.heaviest == (41, pytest.approx(1.0, abs=0.01))

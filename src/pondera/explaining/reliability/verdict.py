@@ -13,6 +13,9 @@ STABLE, UNSTABLE = 0.8, 0.5
 AGREED, APART = 0.7, 0.4
 """Concordance of methods."""
 
+HEAVY = 0.25
+"""The share of the whole error that one row has, from which on little can be measured beside it."""
+
 FEWEST = 10
 """Of fewer rows chance and influence cannot be told apart: the spread over rows is not known."""
 
@@ -55,6 +58,8 @@ class Evidence:
         Whether any column has an influence that can be measured.
     networks
         How many there are.
+    heaviest
+        The row with more of the whole error than any other, and its share; None where errors are not known.
     """
 
     skill: float | None
@@ -70,6 +75,7 @@ class Evidence:
     told: float = 0.0
     influence: bool = True
     networks: int = 2
+    heaviest: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,11 @@ def _broken(evidence: Evidence) -> list[str]:
         found.append("No input has a measurable influence: there is nothing to rank.")
     elif not evidence.ordered and not evidence.equal and evidence.columns > 1:
         found.append("No two inputs differ measurably in importance, and intervals are wide.")
+    if found and evidence.heaviest is not None and evidence.heaviest[1] >= HEAVY:
+        row, share = evidence.heaviest
+        found.append(
+            f"Row {row} (from 0) alone has {share:.0%} of the whole error: leave it out, to see what matters elsewhere."
+        )
     if evidence.stability is not None and evidence.stability < UNSTABLE:
         found.append(
             f"Networks from other random starts order the inputs otherwise (concordance {evidence.stability:.2f})."
