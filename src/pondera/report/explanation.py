@@ -16,7 +16,7 @@ from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
-from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure, signed
 from pondera.report.timeline import sparkline
 
 SHOWN = 20  # columns that are listed
@@ -254,7 +254,7 @@ def _curves(console: Console, drawn: list[Effect]) -> Table:
         assert each.accumulated is not None
         low = float(each.accumulated.min())
         curve = sparkline([float(value) - low for value in each.accumulated])
-        spread = f"{each.accumulated.min():+.3g} to {each.accumulated.max():+.3g}"
+        spread = f"{signed(float(each.accumulated.min()))} to {signed(float(each.accumulated.max()))}"
         line = [Text(curve, style=POSITIVE)] if broad else []
         table.add_row(ending(each.name, LETTERS), _value(each.values[0]), *line, _value(each.values[-1]), spread)
     return table
@@ -263,11 +263,11 @@ def _curves(console: Console, drawn: list[Effect]) -> Table:
 def _parts(each: Effect) -> list[str]:
     """Return what single values of a column do, the highest first, and what a missing one does."""
     found = [] if each.continuous else sorted(zip(each.local, each.values, strict=True), key=lambda pair: -pair[0])
-    parts = [f"{_value(value)} {score:+.3g}" for score, value in found]
+    parts = [f"{_value(value)} {signed(score)}" for score, value in found]
     if len(parts) > VALUES:
         parts = [*parts[: VALUES // 2], "…", *parts[-VALUES // 2 :]]
     if each.missing is not None and each.gone is not None:
-        parts.append(f"missing ({each.missing.share:.0%}) {each.gone:+.3g}")
+        parts.append(f"missing ({each.missing.share:.0%}) {signed(each.gone)}")
     return parts
 
 
@@ -300,15 +300,15 @@ def show_row(console: Console, found: RowExplanation) -> None:
     rest = sum(float(found.contributions[k]) for k in order[SHOWN:])
 
     def add(name: str | Text, value: str, size: float) -> None:
-        table.add_row(name, value, f"{size:+.4g}", *([bar(size, largest, BAR)] if broad else []))
+        table.add_row(name, value, signed(size, 4), *([bar(size, largest, BAR)] if broad else []))
 
     start = "mean of the background" if found.background else "mean of the rows"
-    table.add_row(Text(start, style=QUIET), "", f"{found.baseline:.4g}")
+    table.add_row(Text(start, style=QUIET), "", figure(found.baseline))
     for k in order[:SHOWN]:
         add(ending(found.names[k], LETTERS), _value(found.values[k]), float(found.contributions[k]))
     if len(order) > SHOWN:
         add(Text(f"{len(order) - SHOWN} others", style=QUIET), "", rest)
-    table.add_row(Text("sum: this row's score", style="bold"), "", Text(f"{found.score:.4g}", style="bold"))
+    table.add_row(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
     console.print(table)
     _change(console, found)
 

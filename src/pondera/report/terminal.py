@@ -75,6 +75,17 @@ def figure(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number that is added, with its sign, as people read it.
+
+    Examples
+    --------
+    >>> signed(0.85664), signed(-1234.5)
+    ('+0.857', '-1,234')
+    """
+    return f"{value:+,.0f}" if abs(value) >= 1000 else f"{value:+.{digits}g}"
+
+
 def short(value: float | None, digits: int = 4) -> str:
     """Return a number in few columns: positions and counters in tensors of whole numbers can be long.
 

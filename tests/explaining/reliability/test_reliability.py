@@ -265,6 +265,9 @@ def test_values_missing_in_the_same_rows_tell_nothing():
         Question.of_arrays(Subject(lambda x: x), x), inputs=(Input("a", 0, 2), Input("b", 2, 4))
     )
     assert groups_of(question).groups == ()
+    third = dataclasses.replace(question, inputs=(Input("a", 0, 2), Input("b", 2, 4), Input("c", 4, 5)))
+    told = np.column_stack([x, x[:, 0] + x[:, 2]])  # by both together, not by the one with the same rows missing
+    assert groups_of(dataclasses.replace(third, x=told)).told_by == {0: (1, 2), 1: (0, 2), 2: (0, 1)}
     x[:, 2] = x[:, 0] + 0.1 * x[:, 2]
     assert groups_of(dataclasses.replace(question, x=x)).groups == ((0, 1),)
 

@@ -90,7 +90,7 @@ def groups_of(question: Question) -> Groups:
     grouped = {column for group in groups for column in group}
     told_by: dict[int, tuple[int, ...]] = {}
     alone = [i for i in range(columns) if i not in grouped and (told[i] >= TOLD**2 or (pairs[i] >= TOLD).sum() > 1)]
-    products = _Products.of([block.basis for block in blocks] if alone else [])
+    products = _Products.of(blocks if alone else [])
     for i in alone:
         nearest = np.argsort(-pairs[i], kind="stable")
         nearest = nearest[nearest != i]
@@ -192,25 +192,29 @@ def _whitened(block: Array) -> Array:
 class _Products:
     """All products of the columns' bases: what is needed of the rows to say how well some columns tell another."""
 
+    blocks: list[_Block]
     matrix: Array
     places: tuple[slice, ...]
 
     @classmethod
-    def of(cls, bases: list[Array]) -> _Products:
+    def of(cls, blocks: list[_Block]) -> _Products:
+        bases = [block.basis for block in blocks]
         ends = np.cumsum([basis.shape[1] for basis in bases])
         every = np.concatenate(bases, axis=1) if bases else np.zeros((0, 0))
         places = tuple(slice(int(end) - b.shape[1], int(end)) for end, b in zip(ends, bases, strict=True))
-        return cls(every.T @ every, places)
+        return cls(blocks, every.T @ every, places)
 
     def told(self, which: int, columns: list[int]) -> float:
-        """Return the correlation between one column and what several tell of it."""
+        """Return the correlation between what several tell of a column, along directions that carry enough, and it."""
         if not columns:
             return 0.0
         theirs = np.concatenate([np.arange(self.places[k].start, self.places[k].stop) for k in columns])
         between = self.matrix[theirs, self.places[which]]
         among = self.matrix[np.ix_(theirs, theirs)] + RIDGE * np.eye(len(theirs))
-        share = np.linalg.norm(between.T @ np.linalg.solve(among, between), 2)
-        return float(np.sqrt(min(float(share), 1.0)))
+        sizes, directions = np.linalg.eigh(between.T @ np.linalg.solve(among, between))
+        carried = np.cumsum(self.blocks[which].carried(directions[:, ::-1]))
+        enough = np.flatnonzero(carried >= CARRIED)
+        return float(np.sqrt(np.clip(sizes[::-1][enough[0]], 0.0, 1.0))) if len(enough) else 0.0
 
 
 def _tellers(products: _Products, which: int, candidates: Array) -> list[int]:

@@ -12,7 +12,7 @@ from pondera.explaining.explain import EFFECTS
 from pondera.explaining.explanation import Explanation
 from pondera.report.charts.reading import data_of
 from pondera.report.charts.style import AMBER, BLUE, LINE, QUIET
-from pondera.report.terminal import ending
+from pondera.report.terminal import ending, signed
 
 BARS = 30  # columns that are drawn
 LETTERS = 32
@@ -130,7 +130,9 @@ def deletion(found: Explanation, narrow: bool = False) -> Any:
             alt.Chart(data_of(lines), width=NARROW if narrow else 400, height=200, title=title)
             .mark_line(strokeWidth=2)
             .encode(
-                x=alt.X("columns:Q", title="columns", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
+                x=alt.X(
+                    "columns:Q", title="columns, a group as one", axis=alt.Axis(tickMinStep=1, format="d", grid=False)
+                ),
                 y=alt.Y("harm:Q", title="harm"),
                 color=alt.Color(
                     "order:N", scale=alt.Scale(domain=["this ranking", "random orders"], range=[BLUE, "#a0aec0"])
@@ -156,7 +158,7 @@ def _title(each: Effect) -> Any:
     if each.others:
         beneath.append(f"{len(each.values)} of {len(each.values) + each.others:,} values")
     if each.missing is not None and each.gone is not None:
-        beneath.append(f"missing ({each.missing.share:.0%}): {each.gone:+.3g}")
+        beneath.append(f"missing ({each.missing.share:.0%}): {signed(each.gone)}")
     return alt.TitleParams(
         ending(each.name, LETTERS),
         subtitle=", ".join(beneath) or alt.Undefined,
