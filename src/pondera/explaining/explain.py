@@ -80,7 +80,6 @@ def explain(
     Examples
     --------
     >>> from pondera.explaining.subject import Subject
-    from pondera.explaining.together import Jointly, Units, jointly
     >>> x = np.random.default_rng(0).normal(size=(300, 3))
     >>> question = Question.of_arrays(Subject(lambda x: x @ np.array([[3.0], [1.0], [0.0]])), x, 3 * x[:, 0] + x[:, 1])
     >>> found = explain(question)
