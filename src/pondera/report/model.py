@@ -30,7 +30,7 @@ def model_json(model: Model, path: str) -> dict[str, Any]:
         "architecture": model.architecture.to_json(),
         "networks": len(model.networks),
         "loss": model.loss.to_json(),
-        "record": dict(model.record),
+        "record": {name: value for name, value in model.record.items() if name != "sketch"},  # hashes, for explain only
         "weights": [_tensor_json(name, values) for name, values in model.weights.items()],
     }
 
