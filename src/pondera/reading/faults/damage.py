@@ -1,5 +1,7 @@
 """Bytes that training did not write: stretches of zeros, random bytes, blocks that occur twice.
 
+What bytes are does not depend on what a tensor is for: every tensor of floats is looked at, whatever its name.
+
 A file that was not written or copied whole holds zeros where a page or its end should be; one that was overwritten
 holds bytes of something else. Read as floats those have all exponents alike, so that among weights there are numbers
 such as 10³⁰. A copy of another block is made of healthy values, but no two weights agree in all their bits by chance.
@@ -15,10 +17,13 @@ import numpy as np
 
 from pondera.choice import counted
 from pondera.findings import Finding
+from pondera.reading.faults.design import WAVES, design_of
 from pondera.reading.faults.facts import STRETCH, Facts, Place
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.histogram import Histogram
-from pondera.weights.quantized.encodings import ENCODINGS
+from pondera.weights.layers import STATE
+from pondera.weights.mapped import FileMap
+from pondera.weights.quantized.encodings import ENCODINGS, Blocks
 from pondera.weights.tensor import DTYPES, Array, Mapped, Tensor
 
 RESTORE = "Restore the file from where it came from, and compare checksums."
@@ -35,8 +40,20 @@ SPARSE = 0.01
 SPARSE_RUN = 16
 """… as many times longer than chance would give, because zeros of pruning gather in places."""
 
+PATTERNED = 0.1
+"""With more zeros than this outside of the run, zeros may be blocks of a pattern, however long."""
+
 STRAY = 4
 """Zeros beside whole rows of them that may be there by chance."""
+
+FEWEST_IN_ROW = 16
+"""Shorter rows, such as those of small kernels, begin and end in too many places to say anything."""
+
+FIRST_ROWS = 2
+"""Rows of a table of waves that may be zeros by design: an extra token's, and the sines of place 0."""
+
+NEARBY = 1 << 16
+"""Bytes before and after a run of zeros in which its ends in the file are looked for."""
 
 UNUSED = 1 / 4
 """Of tokens that follow each other no more than this share of all are not in use, or fill a table up."""
@@ -47,8 +64,14 @@ MOST_DECODED, AROUND = 64, 1 << 18
 FLIPPED = 2.0**60
 """So many times the usual size no weight is: the highest bits of an exponent have flipped."""
 
+FLIPPED_HALF, LARGE_HALF = 2.0**12, 64.0
+"""The same for float16, in which the highest bit of the exponent is a factor of 2¹⁶; what stays smaller is harmless."""
+
 FEW = 2
 """Values that single bits may have made absurd."""
+
+FEWEST = 16
+"""Of fewer values none is far off the usual size."""
 
 SECTOR = 512
 """Bytes at whose multiples content is compared: a sector of a disk."""
@@ -75,12 +98,15 @@ class Run(NamedTuple):
 
 def zero_run(facts: Facts) -> Iterator[Finding]:
     """A long stretch of exact zeros in a tensor that is not otherwise sparse."""
-    for place in facts.connections:
+    for place in facts.stored:
         figures = place.figures
         if not SHORTEST_RUN <= figures.zeros < figures.count:
             continue
         run = longest_zeros(place.tensor)
-        if run is None or not _is_damage(place, run, facts.is_of_tokens(place)):
+        if run is None or not _is_long(place, run):
+            continue
+        whole = _is_of_rows(place.tensor, run)
+        if not _is_damage(facts, place, run, whole):
             continue
         tail = run.start + run.length == place.tensor.count
         yield Finding(
@@ -99,26 +125,69 @@ def zero_run(facts: Facts) -> Iterator[Finding]:
             "longest run of exact zeros, against the longest that as many zeros in random places give",
             "Erdős & Rényi 1970 on the longest run",
             certainty_of("zero run"),
-            f"Part of the tensor was probably not written or not copied. {RESTORE}",
+            f"Part of the tensor was probably not written or not copied. {RESTORE}"
+            if not whole
+            else "They are whole units. Either part of the tensor was not written or not copied, which checksums tell; "
+            "or these units were pruned, are not used, or fill up to a round number, and nothing is wrong.",
             where=place.name,
         )
 
 
-def _is_damage(place: Place, run: Run, of_tokens: bool) -> bool:
-    figures = place.figures
-    outside = (figures.zeros - run.length) / max(figures.count - run.length, 1)
+def _is_long(place: Place, run: Run) -> bool:
+    """Whether zeros in random places would not give such a run."""
+    outside = _outside(place, run)
     # Expected longest run: n·zᴸ = 1. With chance c instead of 1 it is ln(n/c) / ln(1/z).
-    limit = math.log(figures.count / CHANCE) / -math.log(max(outside, 1e-12)) if outside < 1 else math.inf
-    if run.length < max(SHORTEST_RUN, limit * (SPARSE_RUN if outside > SPARSE else 1)):
+    limit = math.log(place.figures.count / CHANCE) / -math.log(max(outside, 1e-12)) if outside < 1 else math.inf
+    return run.length >= max(SHORTEST_RUN, limit * (SPARSE_RUN if outside > SPARSE else 1))
+
+
+def _outside(place: Place, run: Run) -> float:
+    """Return the share of zeros among the other values."""
+    return (place.figures.zeros - run.length) / max(place.figures.count - run.length, 1)
+
+
+def _is_of_rows(tensor: Tensor, run: Run) -> bool:
+    """Whether a run is whole rows, along whatever axes; every value of a tensor of one axis is a row."""
+    lengths = [length for length in tensor.shape if length > 1]
+    rows = [math.prod(lengths[axis:]) for axis in range(1, len(lengths))]
+    rows = [row for row in rows if row >= FEWEST_IN_ROW or len(rows) == 1]
+    whole = ((row, (run.start + run.length) // row - -(-run.start // row)) for row in rows)
+    return len(lengths) < 2 or any(count > 0 and run.length - count * row <= STRAY for row, count in whole)
+
+
+def _is_damage(facts: Facts, place: Place, run: Run, whole: bool) -> bool:
+    """Whether a long run may be damage, which begins and ends anywhere, or at sectors of a disk; designs do at rows."""
+    early = run.start + run.length <= FIRST_ROWS * place.tensor.shape[-1]
+    if early and design_of(facts, place.name) == WAVES:
         return False
-    row = place.tensor.shape[-1]
-    if place.tensor.ndim > 2:
-        row = max(row, place.tensor.count // place.tensor.shape[0])
-    rows = (run.start + run.length) // row - -(-run.start // row)  # whole ones
-    if rows < 1 or run.length - rows * row > STRAY:
-        return True
-    # Whole rows of zeros are tokens that are not in use, or units that were pruned: unless many follow each other.
-    return rows > 1 and outside <= SPARSE and (not of_tokens or run.length > UNUSED * figures.count)
+    outside = _outside(place, run)
+    if not whole:
+        return outside <= PATTERNED or _is_of_sectors(place.tensor, run)
+    units = next((length for length in place.tensor.shape if length > 1), 1)
+    single = place.tensor.ndim > 1 and run.length <= place.tensor.count // units + STRAY
+    unused = facts.is_of_tokens(place) and run.length <= UNUSED * place.figures.count
+    if outside > SPARSE or single or unused:
+        return False
+    gain = place.kind == "normalization" and place.role in ("weight", "variance")  # which are not zero otherwise
+    return gain or _is_of_sectors(place.tensor, run)
+
+
+def _is_of_sectors(tensor: Tensor, run: Run) -> bool:
+    """Whether the zeros in the file, of which a run is part, begin and end where sectors do, or with the file."""
+    source = tensor.source
+    if not isinstance(source, Mapped | Blocks):
+        return False
+    file = np.frombuffer(source.buffer.obj if isinstance(source.buffer.obj, FileMap) else source.buffer, np.uint8)
+    here = np.frombuffer(source.buffer, np.uint8)
+    shift = here.__array_interface__["data"][0] - file.__array_interface__["data"][0] + source.start
+    first = shift + run.start * tensor.nbytes // tensor.count
+    last = shift + (run.start + run.length) * tensor.nbytes // tensor.count
+    before, after = file[max(first - NEARBY, 0) : first], file[last : last + NEARBY]
+    zeros_before, zeros_after = _zeros_ahead(before[::-1]), _zeros_ahead(after)
+    to_end = last + zeros_after == len(file)
+    begins = first % SECTOR <= zeros_before
+    ends = to_end or -last % SECTOR <= zeros_after
+    return (begins and ends) or (to_end and tensor.ndim > 1)
 
 
 def longest_zeros(tensor: Tensor) -> Run | None:
@@ -143,7 +212,7 @@ def longest_zeros(tensor: Tensor) -> Run | None:
 
 def _zeros_ahead(values: Array) -> int:
     """Return how many zeros come first."""
-    if values[0] != 0:
+    if not len(values) or values[0] != 0:
         return 0
     other = values != 0
     return int(other.argmax()) if other.any() else len(values)
@@ -184,8 +253,8 @@ def _longest_within(values: Array, start: int, stop: int) -> Run:
 
 def noise(facts: Facts) -> Iterator[Finding]:
     """Random bytes read as floats: huge values of all exponents alike among ordinary ones."""
-    for place in facts.connections:
-        found = _huge(place)
+    for place in facts.stored:
+        found = _huge(place) if place.figures.count >= FEWEST else None
         if found is None:
             continue
         count, octaves, typical = found
@@ -221,17 +290,36 @@ def _huge(place: Place) -> tuple[int, int, float] | None:
         return 1, 200, _typical(exponents_of(figures.histogram))
     counts = exponents_of(figures.histogram)  # (256,)
     typical = _typical(counts)
+    if _is_one_number(figures.histogram, typical):
+        return None
     first = 127 + math.ceil(math.log2(max(typical, 2.0**-20))) + (40 if wide else 10)
     first = max(first, 127 + (20 if wide else 6))
     upper = counts[first:255]
     octaves = np.flatnonzero(upper)
     if upper.sum() < 3 or len(octaves) < 3 or np.ptp(octaves) < (16 if wide else 3):
-        flipped = wide and largest > FLIPPED * typical
+        flipped = largest > FLIPPED * typical if wide else _is_flipped_half(place, largest, typical)
         return (max(int(upper.sum()), 1), max(len(octaves), 1), typical) if flipped else None
     half = len(upper) // 2 if wide else max((127 + 16 - first) // 2, 1)
     if not wide and (upper.sum() < 8 or 3 * upper[half:].sum() < upper[:half].sum()):
         return None  # a tail that grows thinner is one of a heavy-tailed tensor
     return int(upper.sum()), len(octaves), typical
+
+
+def _is_flipped_half(place: Place, largest: float, typical: float) -> bool:
+    """Whether a value of float16 is larger than any weight by what the highest bit of its exponent is a factor of."""
+    learned = place.kind != "unknown" and place.role not in STATE  # figures of a training may have any range
+    if place.tensor.dtype != "float16" or not learned or not largest > max(FLIPPED_HALF * typical, LARGE_HALF):
+        return False
+    sizes = exponents_of(place.figures.histogram)[127 + round(math.log2(LARGE_HALF)) : 255]
+    return bool(sizes.sum() <= FEW)
+
+
+def _is_one_number(histogram: Histogram, typical: float) -> bool:
+    """Whether all that is absurdly large is one number again and again: it stands for something, such as no entry."""
+    orders = histogram.bins.astype(np.int64) - 32768
+    sizes = np.where(orders < 0, -1 - orders, orders) >> 7  # exponents
+    absurd = sizes >= min(127 + 40 + math.log2(typical), 254)
+    return bool(absurd.sum() == 1 and histogram.counts[absurd].sum() > FEW)
 
 
 def exponents_of(histogram: Histogram) -> Array:
@@ -250,11 +338,11 @@ def _typical(counts: Array) -> float:
 
 def repeated(facts: Facts) -> Iterator[Finding]:
     """A block of bytes that occurs twice in one tensor."""
-    whole = sum(place.tensor.nbytes for place in facts.connections)
+    whole = sum(place.tensor.nbytes for place in facts.stored)
     step = SECTOR
     while whole // step > MOST_PRINTS:
         step *= 2
-    for place in facts.connections:
+    for place in facts.stored:
         tensor = place.tensor
         loaded = not isinstance(tensor.source, Mapped) and tensor.nbytes > MOST_LOADED
         if tensor.dtype not in DTYPES or tensor.nbytes < 2 * SHORTEST_COPY or loaded:

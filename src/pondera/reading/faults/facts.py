@@ -28,7 +28,7 @@ STRETCH = 4096
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor of connections, with what is known of it.
+    """A tensor of floats, with what is known of it.
 
     Attributes
     ----------
@@ -117,19 +117,27 @@ class Facts:
     @cached_property
     def connections(self) -> tuple[Place, ...]:
         """The tensors of connections, embeddings among them: floats or blocks of them, of two or more axes."""
-        return tuple(place for place in self._floats() if _connects(place, self.weights.format))
+        return tuple(place for place in self.stored if _connects(place, self.weights.format))
+
+    @cached_property
+    def stored(self) -> tuple[Place, ...]:
+        """Every tensor of floats, or of blocks of them: what is known of bytes needs no names."""
+        return tuple(self._floats())
 
     @cached_property
     def by_name(self) -> dict[str, Place]:
-        """Name of a tensor of connections -> the tensor."""
-        return {place.name: place for place in self.connections}
+        """Name of a tensor of floats -> the tensor."""
+        return {place.name: place for place in self.stored}
+
+    @cached_property
+    def designs(self) -> dict[str, str]:
+        """Name of a tensor -> what it was made as, of those that a rule has asked for; see :mod:`.design`."""
+        return {}
 
     @cached_property
     def floats(self) -> tuple[Place, ...]:
         """All tensors of floats that belong to a layer of a known kind, and those of connections."""
-        return tuple(
-            place for place in self._floats() if place.kind != "unknown" or _connects(place, self.weights.format)
-        )
+        return tuple(place for place in self.stored if place.kind != "unknown" or _connects(place, self.weights.format))
 
     @cached_property
     def _tokens(self) -> set[tuple[int | None, int | None]]:

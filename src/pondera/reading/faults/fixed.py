@@ -7,6 +7,7 @@ and a cosine of each frequency have Σ y² = w² at each place, but for a factor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,9 @@ from pondera.weights.tensor import Array
 
 MOST_VALUES = 1 << 24
 """Larger tensors are not judged."""
+
+LARGEST = 1e100
+"""No wave is so large, and squares of such numbers are none."""
 
 LOOKED_AT = 64
 """Units that are held against the law of a wave, spread over all of them."""
@@ -51,7 +55,8 @@ APART = 1e-3
 def is_fixed(facts: Facts, name: str) -> bool:
     """Return whether a tensor of connections is a basis of waves that was computed, which no rule on training is about.
 
-    Units may lie along the first axis, as in a Fourier transform, or along the last, as in position embeddings.
+    Units may lie along the first axis, as in a Fourier transform, or along the last, as in position embeddings: of a
+    line, or of a grid whose rows follow each other; of both the first row, before them all, may be zero.
 
     Examples
     --------
@@ -69,6 +74,8 @@ def is_fixed(facts: Facts, name: str) -> bool:
     place = facts.by_name.get(name)
     if place is None or place.figures.nan or place.figures.infinite or place.tensor.count > MOST_VALUES:
         return False
+    if place.figures.linf > LARGEST:
+        return False
     limit = WITHIN.get(place.tensor.dtype, COARSE)
     return any(_are_waves(units, limit) for units in _both_ways(place))
 
@@ -79,7 +86,22 @@ def _both_ways(place: Place) -> Iterator[Array]:
     for units in (values, np.moveaxis(values, -1, 0)):
         places = [size for size in units.shape[1:] if size > 1]
         if places:
-            yield units.reshape(len(units), *places)
+            units = units.reshape(len(units), *places)
+            yield units
+            if len(places) == 1:
+                yield from _as_places(units)
+
+
+def _as_places(units: Array) -> Iterator[Array]:
+    """Yield units, (units, places), without a first place that is zero, and with the places of every grid they fill."""
+    if not units[:, 0].any():
+        units = units[:, 1:]
+        yield units
+    count = units.shape[1]
+    for rows in range(math.isqrt(count), FEWEST_PLACES, -1):  # the nearest to a square first
+        if count % rows == 0:
+            yield units.reshape(len(units), rows, -1)
+            yield units.reshape(len(units), -1, rows)
 
 
 def _are_waves(units: Array, limit: float) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pondera.choice import listed
 from pondera.findings import Finding
 from pondera.reading.faults.calibration import CALIBRATION
+from pondera.reading.faults.design import design_of
 from pondera.reading.faults.facts import Facts
-from pondera.reading.faults.fixed import is_fixed
 
 NUMBER = re.compile(r"\d{1,18}")
 """A number in a name. Of longer ones each part counts: they are identifiers."""
@@ -29,18 +29,18 @@ class Rule:
         What it is called; findings carry it.
     look
         Facts -> findings, one for each place.
-    of_training
-        Whether it says what training did or left undone, which is no question of a basis that was computed.
+    spares
+        What it says nothing of: designs, as :mod:`~pondera.reading.faults.design` tells them.
     """
 
     name: str
     look: Callable[[Facts], Iterable[Finding]]
-    of_training: bool = False
+    spares: frozenset[str] = frozenset()
 
     def findings(self, facts: Facts) -> Iterator[Finding]:
         """Yield what the rule finds, one finding for each place."""
         for finding in self.look(facts):
-            if self.of_training and is_fixed(facts, finding.where):
+            if self.spares and design_of(facts, finding.where) in self.spares:
                 continue
             yield finding if finding.rule else replace(finding, rule=self.name)
 

@@ -10,6 +10,7 @@ from pondera.reading.faults.consequences import with_consequences, without_conse
 from pondera.reading.faults.copies import copied
 from pondera.reading.faults.damage import noise, repeated, zero_run
 from pondera.reading.faults.depth import out_of_scale
+from pondera.reading.faults.design import AVERAGE, COMPUTED, MASK, WAVES
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.metadata import metadata
 from pondera.reading.faults.redundancy import dead, duplicated
@@ -21,19 +22,19 @@ from pondera.reading.faults.values import below_half, beyond_half, constant, lor
 RULES: tuple[Rule, ...] = (
     Rule("not finite", not_finite),
     Rule("random bytes", noise),
-    Rule("zero run", zero_run),
-    Rule("repeated block", repeated),
+    Rule("zero run", zero_run, COMPUTED - {WAVES}),
+    Rule("repeated block", repeated, COMPUTED - {WAVES}),
     Rule("copied layer", copied),
-    Rule("constant", constant),
+    Rule("constant", constant, frozenset({AVERAGE})),
     Rule("negative variance", negative_variance),
     Rule("metadata", metadata),
-    Rule("untrained", untrained, of_training=True),
+    Rule("untrained", untrained, COMPUTED),
     Rule("scale along depth", out_of_scale),
-    Rule("saturated", saturated, of_training=True),
-    Rule("duplicated units", duplicated, of_training=True),
-    Rule("dead units", dead, of_training=True),
+    Rule("saturated", saturated, COMPUTED),
+    Rule("duplicated units", duplicated, COMPUTED),
+    Rule("dead units", dead, COMPUTED),
     Rule("empty adapter", lora_zero),
-    Rule("beyond float16", beyond_half),
+    Rule("beyond float16", beyond_half, frozenset({MASK})),
     Rule("below float16", below_half),
 )
 """The rules, the gravest first: what makes a file useless, what a training missed, what costs, what to know."""

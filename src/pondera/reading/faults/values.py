@@ -10,10 +10,11 @@ import numpy as np
 
 from pondera.choice import counted
 from pondera.findings import Finding
+from pondera.reading.faults.design import MASK, design_of
 from pondera.reading.faults.facts import Facts
 from pondera.reading.histogram import Histogram
 from pondera.reading.statistics import Statistics
-from pondera.weights.tensor import Array, Tensor
+from pondera.weights.tensor import Array
 
 HALF_OVERFLOWS = 65_520.0
 """From here on a value is rounded to infinity in float16 (IEEE 754-2019: halfway above its largest, 65,504)."""
@@ -37,7 +38,8 @@ def not_finite(facts: Facts) -> Iterator[Finding]:
         if not (figures.nan or figures.infinite) or tensor is None:
             continue
         kind = facts.owners[name][0].kind if name in facts.owners else "unknown"
-        if kind == "unknown" and _is_mask(tensor, figures):
+        limit = tensor.count == 1 and not figures.nan
+        if kind == "unknown" and (limit or design_of(facts, name) == MASK):
             continue
         said = [f"{figures.nan:,} NaN"] if figures.nan else []
         said += [f"{figures.infinite:,} infinite"] if figures.infinite else []
@@ -54,11 +56,6 @@ def not_finite(facts: Facts) -> Iterator[Finding]:
             "without; train on with a smaller learning rate, with gradients clipped, or in more precision.",
             where=name,
         )
-
-
-def _is_mask(tensor: Tensor, figures: Statistics) -> bool:
-    zeros_else = figures.zeros == figures.count - figures.infinite
-    return not figures.nan and zeros_else and (tensor.count == 1 or figures.zeros > 0)
 
 
 def constant(facts: Facts) -> Iterator[Finding]:
