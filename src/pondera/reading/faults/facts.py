@@ -120,6 +120,11 @@ class Facts:
         return tuple(place for place in self.stored if _connects(place, self.weights.format))
 
     @cached_property
+    def connecting(self) -> frozenset[str]:
+        """The names of these."""
+        return frozenset(place.name for place in self.connections)
+
+    @cached_property
     def stored(self) -> tuple[Place, ...]:
         """Every tensor of floats, or of blocks of them: what is known of bytes needs no names."""
         return tuple(self._floats())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from pondera.findings import Finding
-from pondera.reading.faults.facts import Facts, Place, sample
+from pondera.reading.faults.facts import WEIGHT, Facts, Place, sample
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.statistics import Statistics
 from pondera.weights.tensor import Tensor
@@ -33,6 +34,9 @@ LEVELS = 16
 SAMPLED = 1 << 17
 
 CODES = ("int8", "uint8")
+
+PACKED = re.compile(r"(qweight|qzeros|_packed|_blocks)$")
+"""What tensors are called into each of whose values several weights are packed."""
 
 
 def saturated(facts: Facts) -> Iterator[Finding]:
@@ -65,7 +69,20 @@ def _candidates(facts: Facts) -> Iterator[Place]:
     for name, figures in facts.statistics.items():
         tensor = facts.weights.get(name)
         if tensor is not None and tensor.dtype in CODES and tensor.ndim >= 2:
-            yield Place(tensor, figures, *facts.owners.get(name, (None, "")))
+            place = Place(tensor, figures, *facts.owners.get(name, (None, "")))
+            if _are_codes(place):
+                yield place
+
+
+def _are_codes(place: Place) -> bool:
+    """Whether whole numbers are weights, one each: those of a layer that has scales, or called weights.
+
+    Others are images, letters or counts, which may well pile up at an extreme, or several weights packed into one.
+    """
+    beside = set(place.layer.tensors) if place.layer else set()
+    packed = PACKED.search(place.name) or beside & {"quantization map", "quantization state"}
+    scaled = place.role in ("weight", "packed") and beside & {"scales", "zero_points"}
+    return not packed and bool(scaled or WEIGHT.search(place.name))
 
 
 def _is_full(figures: Statistics, dtype: str) -> bool:

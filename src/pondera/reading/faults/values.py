@@ -11,10 +11,11 @@ import numpy as np
 from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.reading.faults.design import MASK, design_of
-from pondera.reading.faults.facts import Facts
+from pondera.reading.faults.facts import Facts, Place
 from pondera.reading.histogram import Histogram
 from pondera.reading.statistics import Statistics
-from pondera.weights.tensor import Array
+from pondera.weights.layers import STATE
+from pondera.weights.tensor import Array, Tensor
 
 HALF_OVERFLOWS = 65_520.0
 """From here on a value is rounded to infinity in float16 (IEEE 754-2019: halfway above its largest, 65,504)."""
@@ -27,6 +28,20 @@ SUBNORMAL_SHARE = 0.1
 
 LORA_SECOND = re.compile(r"(^|[._/])(lora_?(b|up)|loraB|lora_embedding_A)([._/]|$)", re.IGNORECASE)
 """What the second factor of a low-rank adapter is called, which starts at zero."""
+
+VARIANCE = re.compile(
+    r"(^|[._/:])((\w+_)?(running_var|moving_var|moving_variance)|_variance|var_ema/average)(:0)?$", re.ASCII
+)
+"""What running variances are called, whatever layer they are found to be of: in MXNet, Paddle and Haiku, too."""
+
+SMALLEST_ADDED = 1e-5
+"""What most frameworks add to a variance, or less: 10⁻⁵ PyTorch and Flax, 10⁻³ Keras."""
+
+FEWEST_UNKNOWN = 16
+"""What is not known by name and has fewer rows or columns may be anything that begins with zeros."""
+
+FEW_ROWS, AT_ONCE = 16, 1 << 20
+"""Rows that are compared first, and values at a time after that."""
 
 COUNTED = "counts of one pass over all values"
 
@@ -59,22 +74,21 @@ def not_finite(facts: Facts) -> Iterator[Finding]:
 
 
 def constant(facts: Facts) -> Iterator[Finding]:
-    """Matrices of connections, and gains of normalization, that are all zero; matrices that are one other value."""
-    for place in facts.floats:
-        figures, connects = place.figures, place.tensor.ndim >= 2
-        gain = place.kind == "normalization" and place.role == "weight" and figures.count > 1
-        if LORA_SECOND.search(place.name) or not (connects or gain) or figures.count < 2:
+    """Tensors that are all zero, or one other value, where that leaves nothing of what they are for."""
+    for place in facts.stored:
+        figures, connects = place.figures, place.name in facts.connecting
+        if figures.count < 2 or figures.nan or figures.infinite or LORA_SECOND.search(place.name):
             continue
         if figures.zeros == figures.count:
-            yield Finding(
-                f"{place.name} is all zero: {counted(figures.count, 'value')}.",
-                {"values": figures.count, "value": 0.0},
-                COUNTED,
-                advice="Nothing passes through this layer. If it is the last of a residual branch it may be meant to "
-                "start so, and has not been trained; otherwise load or train it again.",
-                where=place.name,
-            )
-        elif connects and figures.minimum == figures.maximum and not figures.nan and not figures.infinite:
+            if advice := _without_zeros(facts, place):
+                yield Finding(
+                    f"{place.name} is all zero: {counted(figures.count, 'value')}.",
+                    {"values": figures.count, "value": 0.0},
+                    COUNTED,
+                    advice=advice,
+                    where=place.name,
+                )
+        elif connects and figures.minimum == figures.maximum:
             yield Finding(
                 f"{place.name} is constant: all of its {counted(figures.count, 'value')} are {figures.minimum:g}.",
                 {"values": figures.count, "value": figures.minimum},
@@ -82,21 +96,84 @@ def constant(facts: Facts) -> Iterator[Finding]:
                 advice="All its units do the same and will stay so in training. Start it at random and train it.",
                 where=place.name,
             )
+        elif place.kind == "embedding" and connects and _rows_are_alike(place.tensor):
+            rows = place.tensor.shape[0]
+            yield Finding(
+                f"All {rows:,} rows of {place.name} are the same.",
+                {"values": figures.count, "rows": rows},
+                "comparison of rows",
+                advice="The network cannot tell its tokens, or places, apart. Load it again from where it came from, "
+                "or start it at random and train it.",
+                where=place.name,
+            )
+
+
+def _without_zeros(facts: Facts, place: Place) -> str:
+    """Return what it means that a tensor is all zero, and what to do; ``""`` where it may well be."""
+    if place.kind == "embedding":
+        if place.tensor.shape[0] == 1:
+            return ""  # one token type, which biases can stand for
+        return (
+            "It adds nothing: its tokens, or places, are all alike. If the model has no use for them, as for token "
+            "types where there is one, it is meant so; otherwise load or train it again."
+        )
+    if place.role == "scales":
+        return "What these scales multiply is all zero: nothing passes through. Load it again or quantize again."
+    if place.role == "variance" or VARIANCE.search(place.name):
+        return (
+            "Outputs are divided by the root of the small number that is added to a variance: they become hundreds of "
+            "times too large. Let the network see some batches in training mode, or load it again."
+        )
+    gain = place.kind == "normalization" and place.role == "weight"
+    if gain or place.name in facts.connecting:
+        return (
+            "Nothing passes through this layer. If it is the last of a residual branch it may be meant to start so, "
+            "and has not been trained; otherwise load or train it again."
+        )
+    unknown = place.kind == "unknown" and place.role not in STATE and not facts.weights.format.startswith("ONNX")
+    if unknown and place.tensor.ndim > 1 and min(place.tensor.shape) >= FEWEST_UNKNOWN:
+        return (
+            "What it is for is not known. If it is a mask, or a state that begins empty, it is meant so; otherwise "
+            "load it again from where it came from."
+        )
+    return ""
+
+
+def _rows_are_alike(tensor: Tensor) -> bool:
+    """Whether all rows are the same; a few of them tell of nearly all tensors that they are not."""
+    rows = tensor.shape[0]
+    first = tensor[0]
+    few = np.unique(np.linspace(0, rows - 1, FEW_ROWS).astype(int)).tolist()
+    if rows < 2 or not all(np.array_equal(tensor[row], first) for row in few):
+        return False
+    width = first.size
+    return all(
+        bool((values.reshape(-1, width) == first.reshape(-1)).all())
+        for values in tensor.chunks(max(AT_ONCE // width, 1) * width)
+    )
 
 
 def negative_variance(facts: Facts) -> Iterator[Finding]:
     """Variances of a normalization that are below zero."""
-    for name, figures in facts.statistics.items():
-        layer, role = facts.owners.get(name, (None, ""))
-        if layer is None or layer.kind != "normalization" or role != "variance" or not figures.minimum < 0:
+    for place in facts.stored:
+        figures = place.figures
+        named = place.kind == "normalization" and place.role == "variance"
+        if not (named or VARIANCE.search(place.name)) or not figures.minimum < 0:
             continue
+        hidden = figures.minimum > -SMALLEST_ADDED
         yield Finding(
-            f"{name} has variances below zero, down to {figures.minimum:.3g}.",
+            f"{place.name} has variances below zero, down to {figures.minimum:.3g}"
+            f"{', which what is added to them before the root is taken makes up for' if hidden else ''}.",
             {"least": figures.minimum, "values": figures.count},
             COUNTED,
-            advice="The square root of a variance is taken: outputs become NaN. Load it again from where it came from, "
-            "or let the network see some batches in training mode again.",
-            where=name,
+            advice=(
+                "No variance is negative: rounding may have left it. With nothing, or less than that, added, outputs "
+                "become NaN. "
+                if hidden
+                else "The square root of a variance is taken: outputs become NaN. "
+            )
+            + "Load it again from where it came from, or let the network see some batches in training mode again.",
+            where=place.name,
         )
 
 
