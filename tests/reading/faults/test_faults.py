@@ -16,6 +16,7 @@ from pondera.reading.units.units import units_of
 from pondera.weights.collection import Weights
 from pondera.weights.layers import INPUTS, OUTPUTS, Layer
 from pondera.weights.tensor import Mapped, Tensor
+from tests.reading.faults import files
 
 
 def tensor_of(name, array):
@@ -292,6 +293,27 @@ def test_copied_units_are_duplicates(healthy):
     (finding,) = findings_of(facts_of(healthy))
     assert finding.rule == "duplicated units"
     assert finding.figures["pairs"] == 4
+
+
+def test_pairs_of_opposite_units_are_no_duplicates_and_not_counted(healthy):
+    both = trained(6, (200, 64))
+    both[100:] = -both[:100]
+    both[3], both[101] = both[0], -both[0]
+    assert rules_of({**healthy, "c.weight": both}) == set()  # 2 pairs, less than 2 % of the units
+    one = np.outer(trained(7)[:, 0], trained(8)[0]).astype(np.float32)
+    found = {each.rule: each for each in findings_of(facts_of({"c.weight": one}))}["duplicated units"]
+    above = int((trained(7)[:, 0] > 0).sum())
+    assert found.figures["pairs"] == (above * (above - 1) + (64 - above) * (63 - above)) // 2
+    assert found.figures["complete"]
+
+
+def test_filters_of_channels_of_their_own_may_be_alike(tmp_path):
+    alike = np.repeat(files.learned(8, 1, 5, 5), 8, axis=0)
+    several = {f"blocks.{at}.conv.weight": alike for at in range(2)}
+    several |= {f"blocks.{at}.conv.bias": files.learned(64, seed=at) for at in range(2)}
+    assert "duplicated units" not in files.rules_of(tmp_path, several)
+    gray = {"conv1.weight": alike, "conv1.bias": files.learned(64), "fc.weight": files.learned(64, 96)}
+    assert "duplicated units" in files.rules_of(tmp_path, gray)
 
 
 def test_dead_units_are_found_on_both_sides(healthy):

@@ -152,7 +152,8 @@ def test_many_that_are_the_same_are_all_counted(monkeypatch):
     for values, axes in ((matrix, (OUTPUTS, INPUTS)), (matrix.T.copy(), (INPUTS, OUTPUTS))):
         found = of(values, axes).duplicates
         assert found.total == len(pairs_of(matrix))
-        assert len(found.pairs) == duplicates.LISTED
+        assert found.opposite == sum(cosine < 0 for cosine in pairs_of(matrix).values())
+        assert sum(pair.cosine < 0 for pair in found.pairs) == duplicates.LISTED == len(found.pairs) // 2
     constant = of(np.full((300, 16), 0.5, np.float32)).duplicates
     assert (constant.total, constant.complete) == (300 * 299 // 2, True)
 
@@ -162,6 +163,16 @@ def test_copies_rounded_to_eight_bits_are_found():
     matrix[100:] = (matrix[:100] * 1.37).astype(DTYPES["bfloat16"]).astype(np.float32)
     found = of(matrix).duplicates
     assert found.total == 100 == len(pairs_of(matrix))
+
+
+@pytest.mark.parametrize("angle", [0, 1e-3])
+def test_pairs_of_either_sign_are_counted_apart(angle):
+    """Near ones too, where groups of units that are the same lie beside each other."""
+    kinds = RANDOM.standard_normal((2, 32))
+    kinds[1] = kinds[0] + angle * kinds[1]
+    matrix = kinds[RANDOM.integers(0, 2, 60)] * np.where(RANDOM.random((60, 1)) < 0.3, -2, 1)
+    found, exact = of(matrix).duplicates, pairs_of(matrix)
+    assert (found.total, found.opposite) == (len(exact), sum(cosine < 0 for cosine in exact.values()))
 
 
 def test_more_pairs_than_there_is_room_for(monkeypatch):

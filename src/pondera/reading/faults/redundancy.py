@@ -84,15 +84,17 @@ def duplicated(facts: Facts) -> Iterator[Finding]:
         units = facts.units.get(place.layer.name) if place.layer else None
         few = place.figures.count < FEWEST_COMPARED * len(units.outputs) if units else True
         alike = place.figures.minimum == place.figures.maximum  # another rule says so
-        if units is None or place.role != "weight" or facts.is_of_tokens(place) or alike or few:
+        apart = facts.is_of_tokens(place) or _is_by_channel(facts, place)
+        if units is None or place.role != "weight" or apart or alike or few:
             continue
         pairs = units.duplicates
         same = [pair for pair in pairs.pairs if pair.cosine > 0]
-        total = (pairs.total or 0) * len(same) // max(len(pairs.pairs), 1)
+        total = (pairs.total or 0) - pairs.opposite
         if total < max(PAIRS, ALIKE * len(units.outputs)) or _is_pruned(place, 0.0):
             continue
         yield Finding(
-            f"{place.layer.name if place.layer else place.name} has {counted(total, 'pair')} of output units with the "
+            f"{place.layer.name if place.layer else place.name} has {'' if pairs.complete else 'at least '}"
+            f"{counted(total, 'pair')} of output units with the "
             f"same weights but for a factor: {_pairs([(pair.first, pair.second) for pair in same])}.",
             {
                 "pairs": total,
@@ -106,6 +108,20 @@ def duplicated(facts: Facts) -> Iterator[Finding]:
             "heads were copied on purpose, all is well.",
             where=place.name,
         )
+
+
+def _is_by_channel(facts: Facts, place: Place) -> bool:
+    """Whether each unit has an input of its own, so that the same weights do not do the same.
+
+    So it is in a depthwise convolution. Where groups are not known, one that takes one input may as well be the first
+    layer of a network for gray images; there is but one of these.
+    """
+    layer = place.layer
+    if layer is None or layer.kind != "convolution":
+        return False
+    if layer.groups is not None:
+        return layer.groups == layer.outputs
+    return layer.inputs == 1 and sum(each.kind == "convolution" and each.inputs == 1 for each in facts.layers) > 1
 
 
 def _pairs(pairs: Sequence[tuple[int, int]]) -> str:

@@ -33,7 +33,7 @@ SAME = 1e-9
 """Units whose |cosine| is within this of 1 are compared with the others through one of them."""
 
 LISTED = 20
-"""How many pairs are told."""
+"""How many pairs of each sign are told."""
 
 ROOM = 1 << 16
 """How many pairs are compared in full at most, those of units that are the same not counted."""
@@ -61,15 +61,19 @@ class Duplicate:
 class Duplicates:
     """Pairs of output units whose cosine has at least the size :data:`THRESHOLD`.
 
-    Units that are dead, or hold NaN or infinity, are in none.
+    Units that are dead, or hold NaN or infinity, are in none. Those that point the same way and those that point
+    opposite ways are counted apart: the latter are no duplicates where an activation tells signs apart.
 
     Attributes
     ----------
     pairs
-        The closest ones, at most :data:`LISTED`; of many units that are all the same, each beside one of them.
+        The closest ones, at most :data:`LISTED` of each sign; of many units that are all the same, each beside one of
+        them.
     total
         How many pairs there are, all pairs among units that are the same counted; None where units have fewer than
         :data:`FEWEST` weights. Pairs within 2·10⁻⁶ of the threshold may be on either side of it.
+    opposite
+        How many of them point opposite ways.
     complete
         Whether all pairs were compared; if not, ``total`` is the number of those found.
     """
@@ -77,10 +81,12 @@ class Duplicates:
     pairs: tuple[Duplicate, ...] = ()
     total: int | None = None
     complete: bool = True
+    opposite: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the pairs as plain values."""
-        return {"pairs": [each.to_json() for each in self.pairs], "total": self.total, "complete": self.complete}
+        pairs = [each.to_json() for each in self.pairs]
+        return {"pairs": pairs, "total": self.total, "opposite": self.opposite, "complete": self.complete}
 
 
 def duplicates(tensor: Tensor, layout: Layout, squares: Array, projections: Array, sound: Array) -> Duplicates:
@@ -109,9 +115,12 @@ def duplicates(tensor: Tensor, layout: Layout, squares: Array, projections: Arra
     members = np.flatnonzero(leader != np.arange(len(units)))
     same = _cosines(tensor, layout, squares, units[leader[members]], units[members])
     leader[members[np.abs(same) < 1 - SAME]] = members[np.abs(same) < 1 - SAME]
+    sign = np.ones(len(units))  # which way a unit points, as its leader does or opposite
+    sign[members] = np.where(np.abs(same) < 1 - SAME, 1, np.sign(same))
     found = [(leader[member], member, c) for member, c in zip(members, same, strict=True) if leader[member] != member]
 
-    chosen, sizes = np.unique(leader, return_counts=True)
+    chosen, group, sizes = np.unique(leader, return_inverse=True, return_counts=True)
+    balance = np.bincount(group.reshape(-1), sign, len(chosen)).astype(np.int64)  # (groups,) Σ sign
     first, second = np.empty((2, ROOM), np.int64)
     count = kernels.near_pairs(points[chosen], _BEYOND * math.sqrt(2 - 2 * THRESHOLD), first, second)
     first, second = first[:count], second[:count]
@@ -119,7 +128,10 @@ def duplicates(tensor: Tensor, layout: Layout, squares: Array, projections: Arra
     near = np.flatnonzero(np.abs(cosines) >= THRESHOLD)
     found += [(chosen[first[k]], chosen[second[k]], cosines[k]) for k in near]
     total = int((sizes * (sizes - 1) // 2).sum() + (sizes[first[near]] * sizes[second[near]]).sum())
-    return Duplicates(tuple(_closest(layout, units, found)), total, bool(count <= ROOM))
+    # The same way less opposite ways, of n signs that add up to b: (b² − n) / 2 within a group, ± b b' between two.
+    between = np.sign(cosines[near]).astype(np.int64) * balance[first[near]] * balance[second[near]]
+    more = int((balance * balance - sizes).sum() // 2 + between.sum())
+    return Duplicates(tuple(_closest(layout, units, found)), total, bool(count <= ROOM), (total - more) // 2)
 
 
 def _closest(layout: Layout, units: Array, found: list[tuple[Any, Any, Any]]) -> Iterator[Duplicate]:
@@ -127,8 +139,11 @@ def _closest(layout: Layout, units: Array, found: list[tuple[Any, Any, Any]]) ->
     number = np.empty(layout.outputs, np.int64)
     number[layout.order(np.arange(layout.outputs))] = np.arange(layout.outputs)
     pairs = [(*sorted((int(number[units[a]]), int(number[units[b]]))), float(c)) for a, b, c in found]
-    for a, b, cosine in sorted(pairs, key=lambda pair: (-round(abs(pair[2]), 12), pair[0], pair[1]))[:LISTED]:
-        yield Duplicate(int(a), int(b), min(max(cosine, -1.0), 1.0))
+    told = {True: 0, False: 0}  # pairs of either sign
+    for a, b, cosine in sorted(pairs, key=lambda pair: (-round(abs(pair[2]), 12), pair[0], pair[1])):
+        told[cosine > 0] += 1
+        if told[cosine > 0] <= LISTED:
+            yield Duplicate(int(a), int(b), min(max(cosine, -1.0), 1.0))
 
 
 def _cosines(tensor: Tensor, layout: Layout, squares: Array, first: Array, second: Array) -> Array:
