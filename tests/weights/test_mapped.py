@@ -1,16 +1,22 @@
+import gc
 import os
 
+import numpy as np
 import pytest
 
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import (
     MOST_TENSORS,
+    READ,
     beside,
+    bytes_of,
     checked_count,
     checked_range,
     checked_shape,
     map_file,
 )
+from pondera.weights.quantized.encodings import ENCODINGS, Blocks
+from pondera.weights.tensor import Mapped
 
 
 def test_files_are_mapped(tmp_path):
@@ -85,3 +91,43 @@ def test_claims(tmp_path):
     checked_count(tmp_path, MOST_TENSORS)
     with pytest.raises(ModelFileError, match=r"holds 500,001 tensors; expected at most 500,000"):
         checked_count(tmp_path, MOST_TENSORS + 1)
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_file_that_is_cut_while_it_is_read_is_an_error_and_no_crash(tmp_path, encoded):
+    path = tmp_path / "w"
+    path.write_bytes(bytes(1 << 20))
+    view = map_file(path)
+    source = Blocks(view, 8, ENCODINGS["Q8_0"], 32_000) if encoded else Mapped(view, 8, np.dtype("f4"), 200_000)
+    before = source.flat(0, 16_000)
+    os.truncate(path, 4096)
+    assert not before.any()  # what was read stays
+    for start in (0, 16_000):
+        with pytest.raises(ModelFileError, match=f"{path}: became shorter while it was read"):
+            source.flat(start, start + 16_000)
+
+
+def test_many_bytes_are_a_view_and_few_are_read(tmp_path):
+    path = tmp_path / "w"
+    path.write_bytes(bytes(READ + 4096))
+    view = map_file(path)[1:]
+    few, many = bytes_of(view, 3, 10), bytes_of(view, 3, READ + 1)
+    with path.open("r+b") as file:
+        file.seek(4)
+        file.write(b"\x07")
+    assert (few[0], many[0], bytes_of(view, 3, 1)[0]) == (0, 7, 7)
+    assert not few.flags.writeable
+    assert not many.flags.writeable
+    os.truncate(path, 4096)
+    with pytest.raises(ModelFileError, match="became shorter"):
+        bytes_of(view, 3, READ + 1)
+
+
+def test_files_are_closed_with_their_mappings(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    views = [map_file(tmp_path / "a") for _ in range(20)]
+    assert [bytes(bytes_of(view, 0, 3)) for view in views] == [b"abc"] * 20
+    del views
+    gc.collect()
+    assert before is None or len(os.listdir("/proc/self/fd")) <= before

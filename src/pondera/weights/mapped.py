@@ -11,8 +11,13 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from pondera.errors import ModelFileError
+
+Array = np.ndarray[Any, Any]
 
 MOST_TENSORS = 500_000
 """More tensors than this are refused: the largest models known have about 100,000."""
@@ -31,8 +36,89 @@ AT_ONCE = 1 << 20
 """Bytes that may come into memory when one of them is looked at, if the system keeps the file in large pages."""
 
 
+READ = 1 << 24
+"""Up to so many bytes at a time are read, not looked at in the mapping."""
+
+
 class FileMap(mmap.mmap):
-    """A file's bytes, mapped for reading only; the ``obj`` of every memoryview of them."""
+    """A file's bytes, mapped for reading only; the ``obj`` of every memoryview of them.
+
+    To look at a page of a mapping whose file was cut short meanwhile ends the process (SIGBUS). What is read from the
+    file in small pieces comes without that danger, and as fast: it goes into memory that the cache holds.
+
+    Attributes
+    ----------
+    path
+        Of the file, for messages.
+    """
+
+    path: Path
+    _descriptor: int
+
+    @classmethod
+    def of(cls, path: Path, file: BinaryIO) -> FileMap:
+        """Return an open file mapped; a descriptor of its own is kept as long as the mapping is."""
+        found = cls(file.fileno(), 0, access=mmap.ACCESS_READ)
+        found.path, found._descriptor = path, os.dup(file.fileno())
+        weakref.finalize(found, os.close, found._descriptor)
+        return found
+
+    def check(self) -> None:
+        """Refuse to go on where the file is shorter than it was.
+
+        Raises
+        ------
+        ModelFileError
+            Says so.
+        """
+        if self.size() < len(self):
+            raise self._cut()
+
+    def read_at(self, start: int, count: int) -> Array:
+        """Return bytes of the file, (count,), uint8, which cannot be written to.
+
+        Raises
+        ------
+        ModelFileError
+            If the file does not have them any more.
+        """
+        found = np.empty(count, np.uint8)
+        done = 0
+        while done < count:
+            more = os.preadv(self._descriptor, [found[done:].data], start + done)
+            if not more:
+                raise self._cut()
+            done += more
+        found.flags.writeable = False
+        return found
+
+    def _cut(self) -> ModelFileError:
+        return ModelFileError(
+            f"{self.path}: became shorter while it was read. Read it again when it is written to its end."
+        )
+
+
+def file_of(buffer: memoryview) -> tuple[FileMap, int] | None:
+    """Return the mapped file that a buffer is of, and where in it the buffer begins; None where it is of none."""
+    if not isinstance(buffer.obj, FileMap):
+        return None
+    here, begin = (np.frombuffer(each, np.uint8).__array_interface__["data"][0] for each in (buffer, buffer.obj))
+    return buffer.obj, int(here - begin)
+
+
+def bytes_of(buffer: memoryview, start: int, count: int) -> Array:
+    """Return bytes of a buffer, (count,), uint8: a view, or what is read where they are few and of a mapped file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file became shorter.
+    """
+    found = file_of(buffer) if 0 < count <= READ and hasattr(os, "preadv") else None
+    if found is not None:
+        return found[0].read_at(found[1] + start, count)
+    look(buffer, count)
+    return np.frombuffer(buffer, np.uint8, count, start)
 
 
 class Residence:
@@ -49,7 +135,10 @@ class Residence:
         Their pages are dropped, and come back when they are looked at again. Arrays that refer to them stay valid:
         nothing is lost but the time to map pages again.
         """
-        if not isinstance(buffer.obj, FileMap) or not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
+        if not isinstance(buffer.obj, FileMap):
+            return
+        buffer.obj.check()
+        if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
             return
         with self._lock:
             self._files.add(buffer.obj)
@@ -85,7 +174,7 @@ def map_file(path: Path) -> memoryview:
         with path.open("rb") as file:
             if not file.seek(0, 2):
                 raise ModelFileError(f"{path}: is empty: expected a file of weights.")
-            return memoryview(FileMap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return memoryview(FileMap.of(path, file))
     except ModelFileError:
         raise
     except FileNotFoundError:

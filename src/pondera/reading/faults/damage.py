@@ -22,7 +22,7 @@ from pondera.reading.faults.facts import STRETCH, Facts, Place
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.histogram import Histogram
 from pondera.weights.layers import STATE
-from pondera.weights.mapped import FileMap
+from pondera.weights.mapped import bytes_of, file_of
 from pondera.weights.quantized.encodings import ENCODINGS, Blocks
 from pondera.weights.tensor import DTYPES, Array, Mapped, Tensor
 
@@ -177,14 +177,15 @@ def _is_of_sectors(tensor: Tensor, run: Run) -> bool:
     source = tensor.source
     if not isinstance(source, Mapped | Blocks):
         return False
-    file = np.frombuffer(source.buffer.obj if isinstance(source.buffer.obj, FileMap) else source.buffer, np.uint8)
-    here = np.frombuffer(source.buffer, np.uint8)
-    shift = here.__array_interface__["data"][0] - file.__array_interface__["data"][0] + source.start
-    first = shift + run.start * tensor.nbytes // tensor.count
-    last = shift + (run.start + run.length) * tensor.nbytes // tensor.count
-    before, after = file[max(first - NEARBY, 0) : first], file[last : last + NEARBY]
-    zeros_before, zeros_after = _zeros_ahead(before[::-1]), _zeros_ahead(after)
-    to_end = last + zeros_after == len(file)
+    found = file_of(source.buffer)
+    whole, shift = (memoryview(found[0]), found[1]) if found else (source.buffer, 0)
+    first, last = (
+        shift + source.start + at * tensor.nbytes // tensor.count for at in (run.start, run.start + run.length)
+    )
+    before, after = min(first, NEARBY), min(len(whole) - last, NEARBY)
+    zeros_before = _zeros_ahead(bytes_of(whole, first - before, before)[::-1])
+    zeros_after = _zeros_ahead(bytes_of(whole, last, after))
+    to_end = last + zeros_after == len(whole)
     begins = first % SECTOR <= zeros_before
     ends = to_end or -last % SECTOR <= zeros_after
     return (begins and ends) or (to_end and tensor.ndim > 1)
