@@ -7,7 +7,11 @@ can mend it, of exit code 1 where the mistake is ours. ``--debug`` shows where i
 from __future__ import annotations
 
 import atexit
+import contextlib
+import errno
 import gc
+import itertools
+import os
 import sys
 import warnings
 from typing import Any
@@ -41,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     with warnings.catch_warnings():
         warnings.showwarning = note
+        _open_streams()
         try:
             _run([argument for argument in given if argument != "--debug"])
         except PonderaError as error:
@@ -58,7 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
                 raise
             where = getattr(error, "filename", None)
             what = getattr(error, "strerror", None) or str(error) or "out of memory"
-            advice = "Give another place." if where else "Free some memory or disk, or give fewer rows."
+            full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            advice = "Give another place." if where else "Free some disk." if full else "Free memory, or give less."
             _fail(f"{f'{where} cannot be used' if where else 'The machine refused'}: {what}. {advice}")
         except Exception as error:
             if debug:
@@ -67,6 +73,25 @@ def main(arguments: list[str] | None = None) -> None:
                 _fail("This does not fit into memory. Give smaller hidden layers, smaller batches or fewer rows.")
             what = f"{type(error).__name__}: {error}".rstrip(": .")
             _fail(f"this is a mistake in Pondera: {what}. Run again with --debug and report what it prints.", code=1)
+
+
+def _open_streams() -> None:
+    """See that all can be written that results and messages are made of.
+
+    What an encoding has no letter for comes as a question mark. Standard output that whoever started us closed is like
+    a pipe whose reader has gone.
+
+    Raises
+    ------
+    SystemExit
+        If there is no standard output.
+    """
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # as long as the process
+    if sys.stdout is None:
+        raise SystemExit(BROKEN_PIPE)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # notebooks and tests have streams of their own
+            stream.reconfigure(errors="replace")
 
 
 def _run(arguments: list[str]) -> None:
@@ -81,6 +106,8 @@ def _run(arguments: list[str]) -> None:
 
     from pondera.commands.app import app
 
+    if any(not argument and not before.startswith("-") for before, argument in itertools.pairwise(["", *arguments])):
+        _fail("an argument is empty, as a variable of the shell that is not set leaves it. Give a name or a path.")
     usage_error: Any = typer.BadParameter.__mro__[1]  # its name is not public, and its module moved between versions
     try:
         code = app(arguments or ["--help"], prog_name="pondera", standalone_mode=False)

@@ -29,8 +29,9 @@ def messages() -> Console:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print exactly one JSON object to standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    """Print exactly one JSON object to standard output; where that is not UTF-8, other letters than ASCII's escaped."""
+    ascii_only = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=2) + "\n")
 
 
 def bar(value: float, largest: float, width: int = 24) -> Text:
