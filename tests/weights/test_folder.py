@@ -105,14 +105,14 @@ def test_a_tensor_that_is_missing(sharded):
         ('{"weight_map": {"a": 5}}', "expected a weight_map"),
         ('{"weight_map": {"a": "x", "a": "y"}}', "cannot be read as JSON: the name 'a' occurs twice"),
         ('{"weight_map": ' + "[" * 200_000, "cannot be read as JSON: it is nested too deep"),
-        ('{"metadata": ' + "9" * 5000 + "}", "cannot be read as JSON"),
+        ('{"metadata": ' + "9" * 5000 + "}", "expected a weight_map of tensors and their files"),
         ('{"weight_map": {"a": "../x"}}', "names the file '../x', which is not in its folder"),
         ('{"weight_map": {"a": "/etc/passwd"}}', "which is not in its folder"),
         ('{"weight_map": {"a": "link"}}', "names the file 'link', which is not in its folder"),
         ('{"weight_map": {"a": ""}}', "expected the name of a file beside it, found ''"),
         ('{"weight_map": {"a": "a\\u0000"}}', "expected the name of a file beside it"),
         ('{"weight_map": {"a": "\\ud800"}}', "cannot be read as JSON: it has half of a letter"),
-        ('{"weight_map": {"a": "."}}', "1 file of 1 that it names is missing beside it: .."),
+        ('{"weight_map": {"a": "."}}', "names ., which is no file but a folder, a pipe, a device"),
         ('{"weight_map": {"a": "' + "x" * 5000 + '"}}', "1 file of 1 that it names is missing"),
         ('{"weight_map": {"a": "model.safetensors.index.json"}}', "which is an index too"),
         ('{"weight_map": {"a": "notes.txt"}}', "notes.txt: expected a file of weights"),
@@ -142,6 +142,18 @@ def test_absurd_sizes(sharded, monkeypatch):
             patch.setattr(folders, name, 2 if words.endswith("2") else 1)
             with pytest.raises(ModelFileError, match=words):
                 open_folder(sharded, open_file)
+
+
+def test_a_pipe_that_an_index_names_is_not_missing(tmp_path):
+    os.mkfifo(tmp_path / "a.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "a.safetensors"}}')
+    with pytest.raises(ModelFileError, match="is no file but a folder, a pipe"):
+        open_folder(tmp_path, open_file)
+
+
+def test_a_number_that_is_too_long_in_a_config_comes_as_text(sharded):
+    (sharded / "config.json").write_text('{"model_type": "tiny", "seed": ' + "9" * 5000 + "}")
+    assert open_folder(sharded, open_file).metadata["config"] == {"model_type": "tiny", "seed": "9" * 40}
 
 
 def test_a_config_that_is_none(sharded):

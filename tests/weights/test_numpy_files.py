@@ -94,6 +94,17 @@ def test_hostile_arrays(tmp_path, name, packed):
         open_weights(path)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_of_letters_are_left_out_and_named(tmp_path, save):
+    dates = np.array(["2026-01-01"], "M8[D]")
+    save(tmp_path / "w.npz", w=np.ones(3), classes=np.array(["a", "b"]), raw=np.array([b"c"]), dates=dates)
+    weights = open_weights(tmp_path / "w.npz")
+    assert (list(weights), weights.skipped) == (["w"], ("classes.npy", "raw.npy", "dates.npy"))
+    save(tmp_path / "w.npz", w=np.ones(3), objects=np.array([{}], object))
+    with pytest.raises(ModelFileError, match="holds Python objects"):
+        open_weights(tmp_path / "w.npz")
+
+
 def archive_of(*entries, compression=zipfile.ZIP_STORED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:

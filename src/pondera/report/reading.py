@@ -76,17 +76,18 @@ def show_reading(console: Console, reading: Reading, path: str) -> None:
 
 
 def skipped_words(names: Sequence[str]) -> str:
-    """Return which files of weights in a folder were not read.
+    """Return which files of weights in a folder, or arrays of letters in a file, were not read.
 
     Examples
     --------
     >>> skipped_words(["older.npz", "pytorch_model.bin"])
-    '2 other files of weights in the folder were not read: older.npz, pytorch_model.bin'
+    '2 others, of weights in the folder or of letters in the file, were not read: older.npz, pytorch_model.bin'
     """
     were = "was" if len(names) == 1 else "were"
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     shown = ", ".join(map(printable, names[:NAMED]))
-    return f"{counted(len(names), 'other file')} of weights in the folder {were} not read: {shown}{more}"
+    others = counted(len(names), "other")
+    return f"{others}, of weights in the folder or of letters in the file, {were} not read: {shown}{more}"
 
 
 def show_finding(console: Console, finding: Finding) -> None:

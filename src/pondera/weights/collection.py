@@ -36,7 +36,8 @@ class Weights(Mapping[str, Tensor]):
     whole
         Whether these are all the tensors that the metadata are about, not a selection of them.
     skipped
-        Names of files of weights in the same folder that were not read, where a folder was given.
+        Names of files of weights in the same folder that were not read, where a folder was given, and of arrays in the
+        file that hold letters or dates.
 
     Examples
     --------

@@ -172,7 +172,7 @@ def open_folder(path: Path, open_one: OpenOne) -> Weights:
     """
     names = _names(path)
     found = _opened(path, _best(path, names), open_one)
-    return replace(found, skipped=_skipped(names, found))
+    return replace(found, skipped=(*found.skipped, *_skipped(names, found)))
 
 
 def _opened(path: Path, found: Sequence[str], open_one: OpenOne) -> Weights:
@@ -226,6 +226,12 @@ def open_index(path: Path, view: memoryview, open_one: OpenOne) -> Weights:
     if len(files) > MOST_SHARDS:
         raise ModelFileError(f"{path}: names {len(files):,} files; expected at most {MOST_SHARDS:,}. It is damaged.")
     missing = [file for file in files if not os.path.isfile(_part(path, file))]
+    odd = [file for file in missing if os.path.lexists(beside(path, file))]
+    if odd:
+        raise ModelFileError(
+            f"{path}: names {_named(odd)}, which {'is' if len(odd) == 1 else 'are'} no file but a folder, a pipe, a "
+            "device or a link that leads nowhere. Copy the file of weights there."
+        )
     if missing:
         raise ModelFileError(
             f"{path}: {counted(len(missing), 'file')} of {len(files):,} that it names "
@@ -279,13 +285,7 @@ def _with_config(folder: Path, weights: Weights) -> Weights:
     if not place.is_file():
         return weights
     config = _json(place, map_file(beside(place, place.name)), MOST_CONFIG)
-    return Weights.of(
-        list(weights.values()),
-        weights.format,
-        metadata={**weights.metadata, "config": config},
-        files=weights.files,
-        optimizer=weights.optimizer,
-    )
+    return replace(weights, metadata={**weights.metadata, "config": config})
 
 
 def _json(path: Path, view: memoryview, most: int) -> dict[str, Any]:

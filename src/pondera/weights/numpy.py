@@ -26,6 +26,12 @@ MAGIC = b"\x93NUMPY"
 NUMBER = re.compile(r"[<>|=]?(?:\?|[biufc]\d{1,2})", re.ASCII)
 """How dtypes of numbers are written; of anything else NumPy makes a grammar of its own, or warns."""
 
+WORDS = re.compile(rb"""['"]descr['"]: ?['"][<>|=][USMm]""")
+"""How the headers of arrays of letters and of dates describe them."""
+
+MOST_DESCRIPTION = 256
+"""Bytes at the beginning of an array that describe it, if it is of one type."""
+
 MOST_HEADER = 1 << 16
 """A longer header is refused: parsing literals takes memory many times their length."""
 
@@ -61,15 +67,20 @@ def open_npy(path: Path, view: memoryview) -> Weights:
 def open_npz(path: Path, view: memoryview) -> Weights:
     """Return the arrays of a .npz archive: mapped where they are stored, streamed where they are compressed.
 
+    Arrays of letters or dates, such as the names of classes, are left out and named as ``skipped``.
+
     Raises
     ------
     ModelFileError
-        If the archive or one of its arrays is damaged, or one holds objects.
+        If the archive or one of its arrays is damaged, one holds objects, or none holds numbers.
     """
     entries = entries_of(path, view)
     checked_count(path, len(entries))
-    tensors = [_of_entry(path, entry) for entry in entries.values() if entry.name.endswith(".npy")]
-    return Weights.of(tensors, "NumPy .npz", files=(path,))
+    arrays = [entry for entry in entries.values() if entry.name.endswith(".npy")]
+    words = [entry for entry in arrays if WORDS.search(entry.head(MOST_DESCRIPTION))]
+    words = words if len(words) < len(arrays) else []
+    tensors = [_of_entry(path, entry) for entry in arrays if entry not in words]
+    return Weights.of(tensors, "NumPy .npz", files=(path,), skipped=tuple(entry.name for entry in words))
 
 
 def _of_entry(path: Path, entry: Entry) -> Tensor:
