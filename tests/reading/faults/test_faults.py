@@ -155,6 +155,21 @@ def test_normalization_at_its_start_is_found(healthy):
     assert rules_of(healthy) == set()
 
 
+def test_normalizations_that_were_folded_into_trained_layers_are_told_so(healthy):
+    folded = {
+        f"{name}.{part}": np.full(64, part == "weight", np.float32) for name in "pq" for part in ("weight", "bias")
+    }
+    folded |= {name: healthy[name] for name in ("a.weight", "a.bias", "b.weight")}
+    (finding,) = findings_of(facts_of(folded))
+    assert (finding.rule, finding.where) == ("possibly untrained", "p.weight")
+    assert "folded into the layers that follow" in finding.advice
+    start = np.random.default_rng(0).uniform(-1, 1, (64, 128)) / math.sqrt(128)
+    found = {each.rule: each for each in findings_of(facts_of({**folded, "a.weight": start.astype(np.float32)}))}
+    assert found["untrained"].figures["places"] == ["a.weight", "p.weight", "q.weight"]  # then all is as it started
+    learned = {"r.weight": healthy["norm.weight"], "r.bias": healthy["norm.bias"]}
+    assert rules_of({**folded, **learned}) == {"untrained"}
+
+
 def test_zeros_in_a_row_are_found_and_told_where(healthy):
     flat = healthy["a.weight"].reshape(-1)
     flat[1100:2050] = 0

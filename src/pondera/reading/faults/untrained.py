@@ -68,11 +68,24 @@ BEYOND = 14.0
 EPSILON = {"float32": 2.0**-22, "float64": 2.0**-22, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 """Twice the rounding of dtypes that initial values are stored in; others are not judged."""
 
+EXACT = ("float32", "float64")
+"""In fewer bits, small steps are lost beside a gain of 1."""
+
+FEWEST_GAINS = 8
+"""Normalizations of fewer units are not judged."""
+
+START = {"bias": 0.0, "mean": 0.0, "variance": 1.0}
+"""What is beside the gain of a normalization -> what it starts with."""
+
 ORTHOGONAL = "an orthogonal matrix"
 
 ADVICE = (
     "Check that it is among the weights the optimizer is given, that gradients reach it, and that the file was loaded "
     "whole: a loader that does not find a tensor leaves it as it was started. If it is frozen on purpose, all is well."
+)
+FOLDED = (
+    "They were probably folded into the layers that follow, or frozen, and all is well. If they should have learned, "
+    "check that they are among the weights the optimizer is given."
 )
 POSSIBLY = "It may also have been trained very little; from the weights alone this cannot be told apart. "
 
@@ -111,6 +124,7 @@ class Verdict:
 
 def untrained(facts: Facts) -> Iterator[Finding]:
     """Layers at their start: for certain where an edge, orthogonality or the bias shows it, else possibly."""
+    initial = False  # whether any matrix is
     for place in facts.connections:
         verdict = verdict_of(place)
         if verdict is None:
@@ -119,6 +133,7 @@ def untrained(facts: Facts) -> Iterator[Finding]:
         certain = _is_certain(place, verdict, bias)
         if not certain and not _is_possible(place, verdict, bias):
             continue
+        initial = True
         rule = "untrained" if certain else "possibly untrained"
         scale = f" with the scale of {verdict.scale.name}" if verdict.scale else ""
         yield Finding(
@@ -134,7 +149,7 @@ def untrained(facts: Facts) -> Iterator[Finding]:
             rule,
             place.name,
         )
-    yield from _normalizations(facts)
+    yield from _normalizations(facts, initial)
 
 
 def _is_certain(place: Place, verdict: Verdict, bias: str) -> bool:
@@ -285,31 +300,36 @@ def _bias(facts: Facts, place: Place) -> str:
     return "uniform" if flat and any(share * limit < largest <= limit for limit in limits) else "moved"
 
 
-def _normalizations(facts: Facts) -> Iterator[Finding]:
-    """Normalization whose gain is exactly 1 and bias exactly 0, and whose averages, where it has any, are 0 and 1."""
-    for place in facts.floats:
-        figures = place.figures
-        exact = place.tensor.dtype in ("float32", "float64")  # in fewer bits, small steps are lost beside 1
-        if place.kind != "normalization" or place.role != "weight" or figures.count < 8 or not exact:
-            continue
-        others = {"bias": 0.0, "mean": 0.0, "variance": 1.0}
-        there = {role: found for role in others if (found := facts.beside(place, role)) is not None}
-        if (
-            not there
-            or not _is_only(place, 1.0)
-            or not all(_is_only(each, others[role]) for role, each in there.items())
-        ):
-            continue
+def _normalizations(facts: Facts, initial: bool) -> Iterator[Finding]:
+    """Normalization whose gain is exactly 1 and bias exactly 0, and whose averages, where it has any, are 0 and 1.
+
+    Where all of a file's are so, while no matrix is as it started, they were folded into other layers, or frozen.
+    """
+    gains = [place for place in facts.floats if place.kind == "normalization" and place.role == "weight"]
+    gains = [place for place in gains if place.figures.count >= FEWEST_GAINS]
+    exact = [place for place in gains if place.tensor.dtype in EXACT and _others_at_start(facts, place)]
+    folded = len(exact) == len(gains) > 1 and not initial and bool(facts.connections) and facts.weights.whole
+    for place in exact:
+        there = _others_at_start(facts, place)
+        values = "all gains are 1" + "".join(f", each {role} is {START[role]:g}" for role in there)
         yield Finding(
-            f"{place.name} and what belongs to it are as before training: all gains are 1"
-            + "".join(f", each {role} is {others[role]:g}" for role in there)
-            + ".",
-            {"values": figures.count, "with": list(there)},
+            f"{place.name} and what belongs to it change nothing: {values}. So do all normalizations of the file, "
+            "while its matrices were trained."
+            if folded
+            else f"{place.name} and what belongs to it are as before training: {values}.",
+            {"values": place.figures.count, "with": there},
             "comparison with the values that normalization starts with",
-            advice=ADVICE,
-            rule="untrained",
+            advice=FOLDED if folded else ADVICE,
+            rule="possibly untrained" if folded else "untrained",
             where=place.name,
         )
+
+
+def _others_at_start(facts: Facts, place: Place) -> list[str]:
+    """Return what lies beside a gain that is all 1, if there is any and all of it is as it starts; else nothing."""
+    there = {role: found for role in START if (found := facts.beside(place, role)) is not None}
+    at_start = _is_only(place, 1.0) and all(_is_only(each, START[role]) for role, each in there.items())
+    return list(there) if at_start else []
 
 
 def _is_only(place: Place, value: float) -> bool:
