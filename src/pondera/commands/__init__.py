@@ -89,7 +89,8 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # as long as the process
     if sys.stdout is None:
         raise SystemExit(BROKEN_PIPE)
-    for stream in (sys.stdout, sys.stderr):
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
+    for stream in streams:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # notebooks and tests have streams of their own
             stream.reconfigure(errors="replace")
 

@@ -13,6 +13,7 @@ from pondera.weights.keras import reader
 from pondera.weights.keras.config import layers_of, read_json, summary_of
 from pondera.weights.keras.reader import looks_like_keras, open_keras, open_keras_hdf5
 from pondera.weights.mapped import map_file
+from pondera.weights.tensor import Mapped
 
 FILES = Path(__file__).parent / "files"  # written by make.py there, which needs Keras
 EXPECTED = dict(np.load(FILES / "expected.npz"))
@@ -99,10 +100,11 @@ def unzipped(path):
 
 def test_stored_values_are_mapped_and_deflated_ones_unpacked(tmp_path, monkeypatch):
     view = map_file(FILES / "small.keras")
-    values = open_keras(FILES / "small.keras", view)["edges/kernel"].values()
-    assert np.shares_memory(values, np.frombuffer(view, np.uint8))
+    tensor = open_keras(FILES / "small.keras", view)["edges/kernel"]
+    assert isinstance(tensor.source, Mapped)
+    assert tensor.source.buffer.obj is view.obj
     path = zipped(tmp_path / "a.keras", unzipped(FILES / "small.keras"), zipfile.ZIP_DEFLATED)
-    np.testing.assert_array_equal(opened(path)["edges/kernel"].values(), values)
+    np.testing.assert_array_equal(opened(path)["edges/kernel"].values(), tensor.values())
     monkeypatch.setattr(reader, "MOST_UNPACKED", 1000)
     with pytest.raises(ModelFileError, match=r"up to 1,000 are unpacked into memory\. Unzip the archive"):
         opened(path)

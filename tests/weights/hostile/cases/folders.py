@@ -35,7 +35,11 @@ CASES = {
         lambda: folder({"w": "link.safetensors"}, **{"link.safetensors": "/etc/hostname"}),
     ),
     "index-of-itself": ("An index that names itself as a part.", "which is an index too", folder({"w": INDEX})),
-    "index-of-the-folder": ("An index that names its folder as a part.", "is missing beside it", folder({"w": "."})),
+    "index-of-the-folder": (
+        "An index that names its folder as a part.",
+        "which is no file but a folder",
+        folder({"w": "."}),
+    ),
     "index-twice": (
         "One tensor in two parts, by a name that occurs twice.",
         "the name 'w' occurs twice",
