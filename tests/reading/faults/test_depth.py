@@ -5,6 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import pondera
+from tests.reading.faults.files import found_in, learned
 from tests.reading.faults.test_faults import trained
 
 NAMES = {
@@ -132,3 +133,35 @@ def test_a_detector_sorted_by_name(tmp_path):
     save_file(arrays, tmp_path / "sorted.safetensors")
     assert pondera.read(tmp_path / "sorted.safetensors").findings == ()
     assert rules_of(tmp_path, arrays) == set()
+
+
+def blocks(factor, variance):
+    """Give eight convolutions, each before a normalization of its own; one is out of scale."""
+    arrays = {}
+    for at in range(8):
+        odd = at == 5
+        kernel = learned(32, 32, 3, 3, seed=at)
+        arrays[f"layer3.{at}.conv2.weight"] = (kernel * (factor if odd else 1)).astype(np.float32)
+        values = {"weight": 1 + learned(32, seed=at), "bias": learned(32), "running_mean": learned(32, seed=at + 9)}
+        values["running_var"] = (1 + np.abs(learned(32))) * (variance if odd else 1)
+        arrays |= {f"layer3.{at}.bn2.{part}": np.asarray(each, np.float32) for part, each in values.items()}
+    return arrays
+
+
+@pytest.mark.parametrize("factor", [1e-2, 100])
+def test_what_the_normalization_after_it_divides_by_is_not_out_of_scale(tmp_path, factor):
+    assert "scale along depth" not in {rule for rule, _ in found_in(tmp_path, blocks(factor, factor**2))}
+    found = found_in(tmp_path, blocks(factor, 1))
+    assert ("scale along depth", "layer3.5.conv2.weight") in found  # the variance tells that it was not so in training
+    words = "times larger than" if factor > 1 else "times smaller than"
+    assert words in found["scale along depth", "layer3.5.conv2.weight"].statement
+
+
+def test_convolutions_that_began_at_zero_have_come_as_far_as_they_have(tmp_path):
+    for name, expected in (("controlnet_down_blocks", set()), ("blocks", {"scale along depth"})):
+        arrays = {f"{name}.{i}.weight": 10 ** (0.5 * i - 3) * learned(64, 64, 1, 1, seed=i) for i in range(8)}
+        arrays |= {f"{name}.{i}.bias": learned(64, seed=i) for i in range(8)}
+        arrays = {each: values.astype(np.float32) for each, values in arrays.items()}
+        found = {rule for rule, _ in found_in(tmp_path, arrays)}
+        assert found & {"scale along depth"} == expected
+        assert expected or "possibly scale along depth" not in found

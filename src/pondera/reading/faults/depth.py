@@ -28,6 +28,9 @@ grow, or shrink, so many times from the smallest to the largest."""
 COUNTED = re.compile(rf"_?{NUMBER.pattern}")
 """What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
 
+FROM_ZERO = re.compile(r"(^|[._/])(controlnet_(down|mid)_block|zero_conv)s?([._/]|$)")
+"""Layers that begin at zero and stand beside each other: how far each has come is no question of scale."""
+
 BESIDE = re.compile(r"((?<![A-Za-z])(expert|head|branch|tower|member)|Expert|Head|Branch|Tower|Member)(e?s)?(?![a-z])")
 """In the names of layers that are numbered and stand beside each other, not one after the other."""
 
@@ -57,6 +60,7 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
         sizes = [place.size for place in places]
         median = statistics.median(sizes)
         odd = [place for place in places if not median / FACTOR < place.size < median * FACTOR]
+        odd = [place for place in odd if not _is_made_up_for(facts, place, places)]
         if not odd and len(places) > FEWEST and max(sizes) > FACTOR * min(sizes) and _is_trend(sizes):
             odd = [min(places, key=lambda place: place.size), max(places, key=lambda place: place.size)]
         if not odd or not median > 0:
@@ -66,7 +70,7 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
         times = first.size / median
         others = f" Also out of scale: {listed([place.name for place in odd[1:]])}." if len(odd) > 1 else ""
         yield Finding(
-            f"{first.name} is {times:.3g} times as large as the same weights elsewhere ({name}, median "
+            f"{first.name} is {_times(times)} than the same weights elsewhere ({name}, median "
             f"√(Σ w² / n) {median:.3g}, from {min(sizes):.3g} to {max(sizes):.3g}).{others}",
             {"size": first.size, "median": median, "sizes": sizes[:1000], "odd": [place.name for place in odd][:1000]},
             "√(Σ w² / n) against the median of the layers of the same name and shape",
@@ -75,6 +79,33 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
             where=first.name,
         )
     yield from _products(facts, named)
+
+
+def _is_made_up_for(facts: Facts, place: Place, places: Sequence[Place]) -> bool:
+    """Whether the normalization of a layer's outputs divides by as much as the layer is out of scale.
+
+    Its running variance is of what the layer gives: where it grew or shrank along with the weights, nothing changes.
+    """
+    passed = {each.name: each.size / deviation for each in places if (deviation := _deviation_after(facts, each))}
+    if place.name not in passed or len(passed) < FEWEST:
+        return False
+    median = statistics.median(passed.values())
+    return median / FACTOR < passed[place.name] < median * FACTOR
+
+
+def _deviation_after(facts: Facts, place: Place) -> float | None:
+    """Return the deviation that the normalization with the number of a layer, or the next one, divides by."""
+    name = _name(place)
+    block, _, last = name.rpartition(".")
+    numbers = numbers_of(last)
+    following = str(numbers[-1] + 1) if last.isdecimal() else None
+    for other in facts.normalizing.get(block, ()):
+        own = other.name.rpartition(".")[2]
+        if own == following or (following is None and numbers_of(own) == numbers):
+            variance = facts.statistics.get(other.tensors["variance"])
+            if variance is not None and variance.mean > 0:
+                return math.sqrt(variance.mean)
+    return None
 
 
 def _is_trend(sizes: Sequence[float]) -> bool:
@@ -89,7 +120,13 @@ def _alike(facts: Facts) -> dict[str, list[Place]]:
     groups: dict[tuple[str, tuple[int, ...]], list[Place]] = {}
     for place in facts.connections:
         pattern = NUMBER.sub("*", place.name)
-        if "*" in pattern and place.size > 0 and math.isfinite(place.size) and place.kind != "embedding":
+        if (
+            "*" in pattern
+            and place.size > 0
+            and math.isfinite(place.size)
+            and place.kind != "embedding"
+            and not FROM_ZERO.search(place.name)
+        ):
             groups.setdefault((pattern, place.tensor.shape), []).append(place)
     return {
         pattern: sorted(places, key=lambda place: numbers_of(place.name))
@@ -170,9 +207,19 @@ def _chains(facts: Facts) -> Iterator[list[Place]]:
             and all(beginnings[_beginning(place)] == 1 for place in chain)
             and len({numbers_of(_name(place)) for place in chain}) == len(chain)
             and not BESIDE.search(_name(chain[0]))
+            and not FROM_ZERO.search(_name(chain[0]))
             and _follow(chain)
         ):
             yield chain
+
+
+def _times(ratio: float) -> str:
+    """Return how many times larger or smaller something is.
+
+    >>> _times(100.0), _times(0.036)
+    ('100 times larger', '27.8 times smaller')
+    """
+    return f"{ratio:.3g} times larger" if ratio >= 1 else f"{1 / ratio:.3g} times smaller"
 
 
 def _name(place: Place) -> str:

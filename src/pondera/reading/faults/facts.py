@@ -145,6 +145,15 @@ class Facts:
         return tuple(place for place in self.stored if place.kind != "unknown" or _connects(place, self.weights.format))
 
     @cached_property
+    def normalizing(self) -> dict[str, list[Layer]]:
+        """What a layer's name has before its last part -> normalizations there that divide by running variances."""
+        found: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            if layer.kind == "normalization" and "variance" in layer.tensors:
+                found.setdefault(layer.name.rpartition(".")[0], []).append(layer)
+        return found
+
+    @cached_property
     def _tokens(self) -> set[tuple[int | None, int | None]]:
         return {(layer.inputs, layer.outputs) for layer in self.layers if layer.kind == "embedding"}
 
