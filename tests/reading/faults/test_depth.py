@@ -157,6 +157,14 @@ def test_what_the_normalization_after_it_divides_by_is_not_out_of_scale(tmp_path
     assert words in found["scale along depth", "layer3.5.conv2.weight"].statement
 
 
+@pytest.mark.parametrize(("factor", "expected"), [(1, False), (30, False), (1000, True), (1e-3, True)])
+def test_gains_of_normalizations_are_compared_along_depth(tmp_path, factor, expected):
+    arrays = {f"blocks.{i}.norm.weight": (1 + learned(64, seed=i)) * (factor if i == 2 else 1) for i in range(6)}
+    arrays |= {f"blocks.{i}.norm.bias": learned(64, seed=i) for i in range(6)}
+    found = found_in(tmp_path, {name: np.asarray(values, np.float32) for name, values in arrays.items()})
+    assert (("scale along depth", "blocks.2.norm.weight") in found) == expected
+
+
 def test_convolutions_that_began_at_zero_have_come_as_far_as_they_have(tmp_path):
     for name, expected in (("controlnet_down_blocks", set()), ("blocks", {"scale along depth"})):
         arrays = {f"{name}.{i}.weight": 10 ** (0.5 * i - 3) * learned(64, 64, 1, 1, seed=i) for i in range(8)}

@@ -341,6 +341,15 @@ def test_dead_units_are_found_on_both_sides(healthy):
     ]
 
 
+def test_slices_of_a_layer_whose_axes_are_not_known_are_dead(tmp_path):
+    kernel = files.learned(128, 64, 3, 3)
+    assert files.rules_of(tmp_path, {"c.weight": kernel}) == set()
+    kernel[5:9] = 0
+    finding = files.found_in(tmp_path, {"c.weight": kernel})["dead units", "c.weight"]
+    assert (finding.figures["dead"], finding.figures["first"]) == (4, [5, 6, 7, 8])
+    assert finding.statement.startswith("4 of 128 slices of c.weight along its first axis are all zero")
+
+
 def test_scale_along_depth():
     layers = {f"layers.{i}.weight": trained(i, (32, 32)) for i in range(8)}
     assert rules_of(layers) == set()

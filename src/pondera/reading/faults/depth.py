@@ -25,6 +25,9 @@ FACTOR = 30.0
 """A layer is out of scale where it is so many times larger or smaller than the median of its like. So are layers that
 grow, or shrink, so many times from the smallest to the largest."""
 
+GAINS = 300.0
+"""The same for gains of normalization, which learn to differ more from place to place."""
+
 COUNTED = re.compile(rf"_?{NUMBER.pattern}")
 """What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
 
@@ -59,9 +62,16 @@ def out_of_scale(facts: Facts) -> Iterator[Finding]:
     for name, places in _alike(facts).items():
         sizes = [place.size for place in places]
         median = statistics.median(sizes)
-        odd = [place for place in places if not median / FACTOR < place.size < median * FACTOR]
+        factor = GAINS if places[0].kind == "normalization" else FACTOR
+        odd = [place for place in places if not median / factor < place.size < median * factor]
         odd = [place for place in odd if not _is_made_up_for(facts, place, places)]
-        if not odd and len(places) > FEWEST and max(sizes) > FACTOR * min(sizes) and _is_trend(sizes):
+        if (
+            not odd
+            and factor == FACTOR
+            and len(places) > FEWEST
+            and max(sizes) > FACTOR * min(sizes)
+            and _is_trend(sizes)
+        ):
             odd = [min(places, key=lambda place: place.size), max(places, key=lambda place: place.size)]
         if not odd or not median > 0:
             continue
@@ -118,7 +128,8 @@ def _is_trend(sizes: Sequence[float]) -> bool:
 def _alike(facts: Facts) -> dict[str, list[Place]]:
     """Return the tensors that are the same but for numbers in their names, and have the same shape, by the numbers."""
     groups: dict[tuple[str, tuple[int, ...]], list[Place]] = {}
-    for place in facts.connections:
+    gains = (place for place in facts.floats if place.kind == "normalization" and place.role == "weight")
+    for place in (*facts.connections, *gains):
         pattern = NUMBER.sub("*", place.name)
         if (
             "*" in pattern

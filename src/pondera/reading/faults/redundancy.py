@@ -18,6 +18,9 @@ FAINT = 1e-6
 FEWEST = 8
 """Units of fewer weights lose all of them too easily, by rounding or pruning."""
 
+AT_ONCE = 1 << 20
+"""Values that are looked at at a time."""
+
 PRUNED = 0.2
 """With more zeros than this among the other weights, dead units are what pruning left."""
 
@@ -64,6 +67,37 @@ def dead(facts: Facts) -> Iterator[Finding]:
                 else "The layer does not use these inputs. Check that they are not constant, and leave them out.",
                 where=place.name,
             )
+    yield from dead_slices(facts)
+
+
+def dead_slices(facts: Facts) -> Iterator[Finding]:
+    """Units of a layer of which it is not known which axis is which: slices along the first axis that are all zero."""
+    for place in facts.connections:
+        units, width = place.tensor.shape[0], place.figures.count // place.tensor.shape[0]
+        few = units < 2 or width < FEWEST or not width <= place.figures.zeros < place.figures.count
+        if place.kind != "unknown" or few:
+            continue
+        gone = np.flatnonzero(~_occupied(place, units, width))
+        if not len(gone) or _is_pruned(place, len(gone) / units):
+            continue
+        yield Finding(
+            f"{len(gone):,} of {counted(units, 'slice')} of {place.name} along its first axis "
+            f"{'is' if len(gone) == 1 else 'are'} all zero (slice {listed([str(i) for i in gone[:10].tolist()])}"
+            f"{' …' if len(gone) > 10 else ''}).",
+            {"side": "first axis", "dead": len(gone), "units": units, "first": gone[:100].tolist()},
+            "counted",
+            certainty=certainty_of("dead units"),
+            advice="If they are units of the layer, they take room and do nothing: leave them out. If it is a table, "
+            "they may stand for what never occurs.",
+            where=place.name,
+        )
+
+
+def _occupied(place: Place, units: int, width: int) -> Array:
+    """Return which slices along the first axis are not all zero, (units,)."""
+    at_once = max(AT_ONCE // width, 1)
+    parts = (place.tensor[start : min(start + at_once, units)] for start in range(0, units, at_once))
+    return np.concatenate([part.reshape(len(part), -1).any(axis=1) for part in parts])
 
 
 def _gone(strengths: Array) -> Array:
