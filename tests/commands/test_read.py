@@ -289,8 +289,7 @@ def test_files_of_weights_that_were_not_read_are_named(run, tmp_path):
     (folder / "config.json").write_text("{}")
     expected = [*(f"{k}.npz" for k in range(5)), "pytorch_model.bin"]
     assert run("read", folder, "--json").json["skipped"] == expected
-    sentence = "6 others, of weights in the folder or of letters in the file, were not read: "
-    sentence += "0.npz, 1.npz, 2.npz, 3.npz and 2 more"
+    sentence = "6 other files or arrays were not read: 0.npz, 1.npz, 2.npz, 3.npz and 2 more"
     assert sentence in run("read", folder, "--html", tmp_path / "page.html").out.replace("\n", " ")
     assert sentence in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert run("read", folder / "model.safetensors", "--json").json["skipped"] == []

@@ -81,13 +81,13 @@ def skipped_words(names: Sequence[str]) -> str:
     Examples
     --------
     >>> skipped_words(["older.npz", "pytorch_model.bin"])
-    '2 others, of weights in the folder or of letters in the file, were not read: older.npz, pytorch_model.bin'
+    '2 other files or arrays were not read: older.npz, pytorch_model.bin'
     """
     were = "was" if len(names) == 1 else "were"
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     shown = ", ".join(map(printable, names[:NAMED]))
-    others = counted(len(names), "other")
-    return f"{others}, of weights in the folder or of letters in the file, {were} not read: {shown}{more}"
+    kind = "other file or array" if len(names) == 1 else "other files or arrays"
+    return f"{len(names):,} {kind} {were} not read: {shown}{more}"
 
 
 def show_finding(console: Console, finding: Finding) -> None:
