@@ -178,7 +178,11 @@ def _found(path: Path, view: memoryview) -> str:
     """Return what a file that cannot be read seems to be, and what to do."""
     head = bytes(view[:4096])
     if head[8:9] == b"{":
-        return f"one that is cut short after {len(view):,} bytes. Restore it from a copy or save it again."
+        said = int.from_bytes(head[:8], "little")
+        return (
+            f"one of {len(view):,} bytes whose header is said to have {said:,}. It is cut short or damaged; restore it "
+            "from a copy or save it again."
+        )
     text = head.decode("utf-8", errors="replace")
     kind = "a table" if head.startswith((b"PAR1", b"ARROW1")) else "a text" if _is_text(text) else "something else"
     return f"{kind}. Give the path of a model file."

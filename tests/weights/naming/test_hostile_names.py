@@ -56,6 +56,12 @@ def test_every_tensor_is_in_one_layer_whatever_its_name(named, kind, metadata, d
     assert len({*found.values()}) == len(found)
 
 
+def test_a_tensor_without_a_name_beside_one_that_is_called_as_its_role():
+    source = Mapped(memoryview(b""), 0, np.dtype("u1"), 0)
+    layers = layers_of(Weights.of([Tensor(name, (3,), "float32", source) for name in ("", "weight")], "safetensors"))
+    assert sorted(name for layer in layers for name in layer.tensors.values()) == ["", "weight"]
+
+
 def test_long_names():
     source = Mapped(memoryview(b""), 0, np.dtype("u1"), 0)
     names = ["a." * 500_000 + "weight", "_" * 1_000_000 + ".weight", "1" * 1_000_000, "a1_" * 300_000 + "/kernel"]

@@ -54,8 +54,9 @@ class Group:
     groups: int | None = None
 
     def add(self, role: str, tensor: Tensor) -> None:
-        """Put a tensor in; where its role is taken, its own name is its role."""
-        self.tensors[role if role not in self.tensors else tensor.name] = tensor
+        """Put a tensor in; where its role is taken, its own name is its role, with a number if that is taken too."""
+        roles = (role, tensor.name, f"{tensor.name} {len(self.tensors)}")
+        self.tensors[next(each for each in roles if each not in self.tensors)] = tensor
 
     @property
     def words(self) -> tuple[str, ...]:
