@@ -35,7 +35,7 @@ def server(pages, tmp_path_factory):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES)),
     )
     address = re.search(r"http\S+", process.stderr.readline())[0]
-    with httpx2.Client(base_url=address.split("/?")[0], timeout=120) as client:
+    with httpx2.Client(base_url=address.split("/?")[0], timeout=900) as client:
         client.get(f"/?{address.split('?')[1]}")
         yield client, process, sorted(each.name for each in folder.iterdir())
     process.send_signal(signal.SIGKILL)
@@ -58,7 +58,7 @@ def answers(server):
         ]
         # What is in the values, only reading them tells; the models are fine as weights, all in the same way.
         asked = name in FIRST or (own[0].status_code == 200 and name not in MODELS)
-        for _ in range(10 * asked):
+        for _ in range(100 * asked):
             told = client.get("/api/checkpoint", params={"file": name})
             if told.status_code != 202:
                 return [told, *own]

@@ -34,7 +34,7 @@ def found(place, tmp_path_factory):
     folder = tmp_path_factory.mktemp("warm")
     asked = "".join(json.dumps([str(place(name)), name in MODELS]) + "\n" for name in CASES)
     program = [sys.executable, str(HERE / "check.py"), str(folder)]
-    done = subprocess.run(program, input=asked, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+    done = subprocess.run(program, input=asked, capture_output=True, text=True, cwd=folder, timeout=3600, check=False)
     results = [json.loads(line) for line in done.stdout.splitlines()]
     ended = f"the process ended with {done.returncode} at {list(CASES)[len(results) :][:1]}: {done.stderr[-2000:]}"
     assert len(results) == len(CASES), ended
