@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pondera.door import opener
 from pondera.errors import ModelFileError
 
 Array = np.ndarray[Any, Any]
@@ -171,7 +172,7 @@ def map_file(path: Path) -> memoryview:
             raise ModelFileError(f"{path}: is a folder, not a file. Give the path of a file of weights.")
         if not stat.S_ISREG(kind):
             raise ModelFileError(f"{path}: is a pipe or device. Give the path of a file of weights.")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=opener) as file:
             if not file.seek(0, 2):
                 raise ModelFileError(f"{path}: is empty: expected a file of weights.")
             return memoryview(FileMap.of(path, file))
