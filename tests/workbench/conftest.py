@@ -1,5 +1,9 @@
 import os
+import re
 import signal
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import polars as pl
@@ -26,6 +30,32 @@ def end_trainings():
                 os.kill(process, signal.SIGKILL)
 
     return end_trainings
+
+
+@pytest.fixture(scope="session")
+def begin(pages):
+    """Give the function that starts ``pondera ui`` in a process of its own; what it prints is read as it comes."""
+    begun = {}
+
+    def begin(folder, **options):
+        arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
+        process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
+        address = re.search(r"http\S+", process.stderr.readline())[0]
+        process.said = []  # a pipe that nobody reads is full some day, and whoever writes to it waits
+        reading = threading.Thread(target=read, args=(process,))
+        reading.start()
+        begun[process] = reading
+        return address, process
+
+    def read(process):
+        with process.stderr:
+            process.said.extend(process.stderr)
+
+    yield begin
+    for process, reading in begun.items():
+        process.kill()
+        process.wait()
+        reading.join()
 
 
 @pytest.fixture

@@ -39,8 +39,7 @@ def steps(client):
     return client.get("/api/run", params={"run": "signs"}).json()["steps"]
 
 
-def stands(client):
-    """Whether no step comes to those that are written: they are written several times a second."""
+def stands_still(client):
     before = steps(client)
     time.sleep(0.5)
     return steps(client) == before
@@ -237,7 +236,7 @@ def test_the_life_of_a_training(client, folder):
         assert os.getpriority(os.PRIO_PROCESS, writer_of(folder / "signs")) > os.getpriority(os.PRIO_PROCESS, 0)
     until(lambda: client.get("/api/run/curves", params={"run": "signs"}).json().get("epochs"))
     assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] == "paused"
-    until(lambda: stands(client))  # it waits from the end of its epoch on
+    until(lambda: stands_still(client))  # it waits at the end of its epoch
     before = steps(client)
     assert client.delete("/api/run", params={"run": "signs"}).status_code == 400
     client.post("/api/training/continue", params={"run": "signs"})
