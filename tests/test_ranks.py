@@ -16,6 +16,7 @@ RANKS = {
     "errors": 0,
     "findings": 0,
     "markup": 0,
+    "door": 0,
     "files": 0,
     "choice": 0,
     "constraints": 0,

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from pondera.door import opener
 from pondera.errors import ArgumentError
 
 BEGINNING = 4096
@@ -164,7 +165,7 @@ def lock(path: str | os.PathLike[str]) -> IO[bytes]:
     OSError
         If the file cannot be written.
     """
-    handle = open(path, "ab")  # noqa: SIM115 (who asked for it closes it)
+    handle = open(path, "ab", opener=opener)  # noqa: SIM115 (who asked for it closes it)
     try:
         if os.name == "nt":
             import msvcrt

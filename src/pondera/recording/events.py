@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from pondera.door import opener
 from pondera.errors import ModelFileError, PonderaWarning, RunError
 from pondera.recording.checksum import masked_crc
 from pondera.weights.protobuf import BYTES, FIXED32, FIXED64, VARINT, Allowance, Message, signed
@@ -100,7 +101,7 @@ def read_events(path: Path) -> Iterator[Told]:
     [Told(step=3, tag='loss', value=0.25)]
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=opener) as file:
             for at, record in _records(path, file):
                 yield from _event(Message(path, f"event at byte {at:,}", memoryview(record), Allowance()))
     except OSError as error:

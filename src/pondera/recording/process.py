@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from pondera.door import opener
 from pondera.errors import RunError
 from pondera.files import lock
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
@@ -41,7 +42,8 @@ def writer_of(folder: Path) -> int | None:
     try:
         lock(place).close()
     except BlockingIOError:
-        written = place.read_bytes().strip()
+        with open(place, "rb", opener=opener) as file:
+            written = file.read().strip()
         return int(written) if written.isdigit() else None
     return None
 
@@ -60,7 +62,7 @@ def pause(folder: Path) -> None:
         If nothing writes to it.
     """
     _require_writer(folder)
-    (folder / PAUSE).touch()
+    open(folder / PAUSE, "ab", opener=opener).close()
 
 
 def go_on(folder: Path) -> None:

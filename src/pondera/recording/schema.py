@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from pondera.door import check_database, check_opened
 from pondera.errors import RunError
 
 DATABASE, SNAPSHOTS, STATES, LOCK, PAUSE = "run.sqlite", "snapshots", "states", "run.lock", "run.pause"
@@ -122,13 +123,21 @@ def connect(path: Path) -> sqlite3.Connection:
         raise RunError(f"{path.parent}: expected the folder of a run, with a {DATABASE} in it. Give such a folder.")
     address = f"file:{quote(str(path.absolute()))}"
     try:
+        check_database(path)
         connection = sqlite3.connect(f"{address}?mode=ro", PATIENCE, uri=True, check_same_thread=False)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:  # where nothing can be written, not even the lock that readers share
             connection.close()
             connection = sqlite3.connect(f"{address}?immutable=1", PATIENCE, uri=True, check_same_thread=False)
-        _check(connection, path)
+        try:
+            _check(connection, path)
+            check_opened(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}.") from error
     except sqlite3.Error as error:
         raise RunError(f"{path}: expected the database of a run, found one that cannot be read ({error}).") from error
     return connection

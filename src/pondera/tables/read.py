@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import polars as pl
 
+from pondera.door import opener
 from pondera.errors import TableError
 from pondera.tables.frame import checked_frame
 from pondera.tables.parts import row_number
@@ -121,7 +122,8 @@ def _read_bytes(place: Path) -> bytes:
     try:
         kind = place.stat().st_mode
         if stat.S_ISREG(kind):
-            return place.read_bytes()
+            with open(place, "rb", opener=opener) as file:
+                return file.read()
     except FileNotFoundError:
         raise TableError(f"There is no file {place}. Check the name and the folder ({Path.cwd()}).") from None
     except (OSError, ValueError) as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pondera.door import opener
 from pondera.errors import ModelFileError
 from pondera.weights.mapped import checked_count
 from pondera.weights.tensor import Array
@@ -167,7 +168,7 @@ def entries_of(path: Path, view: memoryview) -> dict[str, Entry]:
     """
     checked_count(path, _listed(view))  # before a million of them take memory
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with open(path, "rb", opener=opener) as file, zipfile.ZipFile(file) as archive:
             listed = archive.infolist()
     # What zipfile raises of a damaged archive; it becomes a sentence, nothing is passed over.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, OverflowError) as error:

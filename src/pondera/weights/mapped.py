@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
+from pondera.door import opener
 from pondera.errors import ModelFileError
 
 MOST_TENSORS = 500_000
@@ -82,7 +83,7 @@ def map_file(path: Path) -> memoryview:
             raise ModelFileError(f"{path}: is a folder, not a file. Give the path of a file of weights.")
         if not stat.S_ISREG(kind):
             raise ModelFileError(f"{path}: is a pipe or device. Give the path of a file of weights.")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=opener) as file:
             if not file.seek(0, 2):
                 raise ModelFileError(f"{path}: is empty: expected a file of weights.")
             return memoryview(FileMap(file.fileno(), 0, access=mmap.ACCESS_READ))
