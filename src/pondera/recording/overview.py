@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pondera.errors import PonderaError, RunError
-from pondera.recording.run import Run
+from pondera.recording.run import Run, recorded
 from pondera.recording.runs import found_in
 from pondera.recording.schema import DATABASE
 
@@ -84,7 +84,7 @@ def overviews(places: Iterable[Path]) -> list[Overview]:
 def overview(folder: Path) -> Overview:
     """Return a run at a glance; one that cannot be read says why."""
     try:
-        with Run(folder) as run:
+        with Run(folder) as run, recorded(folder):
             return _of(run)
     except PonderaError as error:
         return Overview(folder, "damaged", "", 0, 0, {}, (), None, "", str(error))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from pondera.choice import unknown
-from pondera.errors import ArgumentError, RunError
+from pondera.errors import ArgumentError, PonderaError, RunError
 from pondera.recording import schema
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.weights.mapped import map_file
@@ -22,6 +24,44 @@ from pondera.weights.safetensors import open_safetensors
 from pondera.weights.tensor import Mapped, Tensor
 
 Array = np.ndarray[Any, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[None]:
+    """Say of a run that it is damaged, where what was recorded is not of the form that it is written in.
+
+    Raises
+    ------
+    RunError
+        Instead of what SQLite, JSON and NumPy raise of it.
+
+    Examples
+    --------
+    >>> with recorded(Path("run")):
+    ...     json.loads("{")
+    Traceback (most recent call last):
+    pondera.errors.RunError: run: the run is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1). Record the training again.
+    """  # noqa: E501
+    try:
+        yield
+    except PonderaError:
+        raise
+    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
+        said = f"there is no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise RunError(f"{folder}: the run is damaged: {said}. Record the training again.") from error
+
+
+def _reads(method: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
+    """Have a method say of a run that it is damaged."""
+
+    @wraps(method)
+    def reading(run: Run, /, *arguments: P.args, **options: P.kwargs) -> T:
+        with recorded(run.folder):
+            return method(run, *arguments, **options)
+
+    return reading
 
 
 @dataclass(frozen=True)
@@ -118,16 +158,19 @@ class Run:
         self.database.close()
 
     @cached_property
+    @_reads
     def about(self) -> Mapping[str, Any]:
         """What is known of the run as a whole, such as its plan, its data, versions and the machine."""
-        return {name: json.loads(value) for name, value in self.database.execute("SELECT name, value FROM about")}
+        return {name: _plain(value) for name, value in self.database.execute("SELECT name, value FROM about")}
 
     @property
+    @_reads
     def state(self) -> str:
         """``"finished"``, or why it ended before; ``"unfinished"`` where it is being trained or was killed."""
         return str(self.about.get("state", "unfinished"))
 
     @property
+    @_reads
     def parts(self) -> tuple[int, ...]:
         """The numbers of its parts: networks of a population, processes, shards."""
         for table in ("tensors", "steps"):  # of an import without histograms nothing but steps is known
@@ -137,6 +180,7 @@ class Run:
         return ()
 
     @property
+    @_reads
     def taken(self) -> int:
         """How many steps were written down, of the part that came farthest."""
         return max((int(self._end(part)) for part in self.parts), default=0)
@@ -147,6 +191,7 @@ class Run:
         ).fetchone()
         return 0 if found is None else found[0] + found[1] * found[2]
 
+    @_reads
     def steps(self, part: int = 0) -> Steps:
         """Return loss, learning rate and gradient norm of every step."""
         rows = self.database.execute(
@@ -160,18 +205,24 @@ class Run:
         losses, rates, norms = np.concatenate(figures, axis=1).astype(np.float64)
         return Steps(np.concatenate(first), losses, rates, norms)
 
+    @_reads
     def epochs(self, part: int = 0, first: int = 0) -> list[dict[str, Any]]:
         """Return the figures of epochs from one on: losses, metric, learning rate, seconds, the step it ended after."""
         rows = self.database.execute(
             "SELECT figures FROM epochs WHERE part = ? AND epoch >= ? ORDER BY epoch", (part, first)
         )
-        return [json.loads(figures) for (figures,) in rows]
+        found = [_plain(figures) for (figures,) in rows]
+        if not all(isinstance(each, dict) for each in found):
+            raise TypeError("an epoch has no figures")
+        return found
 
+    @_reads
     def tensors(self, part: int = 0) -> dict[str, tuple[int, ...]]:
         """Return the shapes of its tensors, by name."""
         rows = self.database.execute("SELECT name, shape FROM tensors WHERE part = ? ORDER BY id", (part,))
         return {name: tuple(json.loads(shape)) for name, shape in rows}
 
+    @_reads
     def tensor(self, name: str, part: int = 0) -> TensorHistory:
         """Return the figures of a tensor at the steps that were recorded.
 
@@ -193,6 +244,7 @@ class Run:
             tuple(TensorFigures.from_bytes(figures, spread) for _, figures, spread in rows),
         )
 
+    @_reads
     def units(self, layer: str, part: int = 0) -> list[tuple[int, UnitFigures]]:
         """Return what a layer made of the batches of the steps that were recorded: (step, figures)."""
         rows = self.database.execute(
@@ -200,6 +252,7 @@ class Run:
         )
         return [(step, UnitFigures.from_json(json.loads(figures))) for step, figures in rows]
 
+    @_reads
     def looks(self, part: int = 0) -> Array:
         """Return what recorded steps did to their own batches: (n, 3), the step, its mean loss before and after."""
         rows = self.database.execute(
@@ -207,11 +260,13 @@ class Run:
         ).fetchall()
         return np.array(rows, np.float64).reshape(-1, 3)
 
+    @_reads
     def layers(self, part: int = 0) -> list[str]:
         """Return the names of the layers whose outputs were looked at, in the order of the network."""
         rows = self.database.execute("SELECT DISTINCT layer FROM unit_figures WHERE part = ?", (part,))
         return sorted((layer for (layer,) in rows), key=_natural)
 
+    @_reads
     def weight(self, name: str, index: tuple[int, ...], part: int = 0) -> WeightHistory:
         """Return one weight at the steps that were recorded.
 
@@ -242,6 +297,7 @@ class Run:
             self.kept(part),
         )
 
+    @_reads
     def recorded(self, name: str, part: int = 0) -> list[int]:
         """Return the steps at which all weights of a tensor are known, ascending: each value is that just before it.
 
@@ -256,6 +312,7 @@ class Run:
         rows = self.database.execute("SELECT step FROM weights WHERE tensor = ? ORDER BY step", (number,))
         return [step for (step,) in rows]
 
+    @_reads
     def tensor_at(self, name: str, step: int, part: int = 0) -> Tensor:
         """Return a tensor as it was just before one of the steps that :meth:`recorded` gives.
 
@@ -286,16 +343,33 @@ class Run:
         ArgumentError
             As of that.
         """
-        return self.tensor_at(name, step, part).values()
+        found = self.tensor_at(name, step, part)
+        with recorded(self.folder):
+            return found.values()
 
+    @_reads
     def kept(self, part: int = 0) -> int:
         """Return after how many steps the weights were taken that were kept."""
         return int(self.about.get(f"kept.{part}", self._end(part)))
 
+    @_reads
     def snapshots(self, part: int = 0) -> dict[int, Path]:
-        """Return the files of all weights, by the number of steps after which they were taken."""
+        """Return the files of all weights, by the number of steps after which they were taken.
+
+        Raises
+        ------
+        RunError
+            If one is not in the folder of snapshots: a run reads nothing else.
+        """
         rows = self.database.execute("SELECT step, file FROM snapshots WHERE part = ? ORDER BY step", (part,))
-        return {step: self.folder / file for step, file in rows}
+        return {step: self._snapshot(file) for step, file in rows}
+
+    def _snapshot(self, file: str) -> Path:
+        above, _, name = file.partition("/")
+        place = self.folder / file
+        if above != schema.SNAPSHOTS or name in ("", ".", "..") or set(name) & set("/\\:\0") or place.is_symlink():
+            raise ValueError(f"it names the snapshot {file!r:.200}, which is no file in its own folder {schema.SNAPSHOTS}")
+        return place
 
     def _from_snapshots(self, name: str, index: tuple[int, ...], part: int) -> WeightHistory:
         found = {step: float(_in_file(path, name).values()[index]) for step, path in self.snapshots(part).items()}
@@ -320,6 +394,16 @@ class Run:
         if isinstance(source, str):  # a choice without options is written as its name
             source = {"name": source}
         return number, tuple(json.loads(shape)), np.dtype(dtype), source, chosen
+
+
+def _plain(text: str) -> Any:
+    """Return JSON as plain values; what is not finite, which JSON has no word for, becomes None."""
+    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _in_file(path: Path, name: str) -> Tensor:

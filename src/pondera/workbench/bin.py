@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from pondera.errors import ArgumentError
 from pondera.recording.schema import DATABASE
-from pondera.workbench.served import OWN, Served
+from pondera.workbench.served import BIN, LONGEST, OWN, Served, free
 
 LABEL = "deleted.json"
 """Beside the database of a run in the bin: what it was called."""
@@ -23,22 +22,23 @@ def put(served: Served, run: str) -> Path:
     ------
     ArgumentError
         If it is no folder of a run.
+    OSError
+        If it cannot be moved, or the bin is a link.
     """
     folder = served.existing(run)
     if folder == served.root or not (folder / DATABASE).is_file():
         raise ArgumentError(f"{run!r} is no folder of a run. Give the name of one.")
-    place = _free(_bin(served) / f"{time.strftime('%Y%m%d-%H%M%S')}-{run.replace('/', '--')}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(folder, place)
-    (place / LABEL).write_text(json.dumps({"run": run, "deleted": time.time()}), "utf-8")
+    short = run.replace("/", "--").encode()[:LONGEST].decode(errors="ignore")
+    place = _unused(served.root / OWN / BIN / f"{time.strftime('%Y%m%d-%H%M%S')}-{short}")
+    served.move(folder, place)
+    served.write_own(json.dumps({"run": run, "deleted": time.time()}).encode(), BIN, place.name, LABEL)
     return place
 
 
 def listed(served: Served) -> list[dict[str, Any]]:
     """Return what is in the bin, the latest first: ``name`` there, the ``run`` it was, when it was ``deleted``."""
-    found = [
-        _label(place) for place in _bin(served).glob("*") if (place / DATABASE).is_file() and not place.is_symlink()
-    ]
+    places = (served.root / OWN / BIN / name for name in served.own_names(BIN))
+    found = [_label(served, each) for each in places if not each.is_symlink() and (each / DATABASE).is_file()]
     return sorted(found, key=lambda each: (-float(each["deleted"]), str(each["name"])))
 
 
@@ -56,21 +56,16 @@ def restore(served: Served, name: str) -> str:
     wanted = served.path(known[name]["run"])
     if wanted == served.root:
         raise ArgumentError(f"What {name!r} was called is not known. Move it out of {OWN}/bin by hand.")
-    place = _free(wanted)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(_bin(served) / name, place)
+    place = _unused(wanted)
+    served.move(served.root / OWN / BIN / name, place)
     (place / LABEL).unlink(missing_ok=True)
     return served.name(place)
 
 
-def _bin(served: Served) -> Path:
-    return served.root / OWN / "bin"
-
-
-def _label(place: Path) -> dict[str, Any]:
+def _label(served: Served, place: Path) -> dict[str, Any]:
     """Return what is known of a run in the bin; of one without a label by the name of its folder."""
     try:
-        told = json.loads((place / LABEL).read_text("utf-8"))
+        told = json.loads(served.read_own(BIN, place.name, LABEL) or b"")
         run, deleted = told["run"], told["deleted"]
         if not isinstance(run, str) or not isinstance(deleted, int | float):
             raise TypeError
@@ -80,10 +75,6 @@ def _label(place: Path) -> dict[str, Any]:
         return {"name": place.name, "run": run, "deleted": place.stat().st_mtime}
 
 
-def _free(place: Path) -> Path:
+def _unused(place: Path) -> Path:
     """Return a place that nothing is at: that, or one of the next number."""
-    number, found = 1, place
-    while found.exists() or found.is_symlink():
-        number += 1
-        found = place.with_name(f"{place.name}-{number}")
-    return found
+    return next(each for each in free(place) if not each.exists() and not each.is_symlink())

@@ -1,17 +1,36 @@
-"""The folder that is served: names that pages may use, and nothing outside of it."""
+"""The folder that is served: names that pages may use, and nothing outside of it.
+
+A name is checked here, so that what is wrong with it can be said. What is opened is opened through
+:mod:`pondera.door`, which follows no link whatever becomes of the name after the check.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from pondera.door import Inside
 from pondera.errors import ArgumentError
+from pondera.recording.schema import DATABASE, SNAPSHOTS, STATES
 
 OWN = ".pondera"
-"""The folder, in the one that is served, for what the workbench keeps: logs of trainings and the bin."""
+"""The folder, in the one that is served, for what the workbench keeps: logs of trainings, the bin, uploads."""
+
+LOGS, BIN, UPLOADS = "logs", "bin", "uploads"
+"""Folders in it."""
+
+LONGEST = 150
+"""Bytes of a file of the workbench's own that is named by a run: systems allow names of 255."""
+
+WINDOWS = os.name == "nt"
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\..*)?")
+"""What Windows takes for a device, in every folder and with any ending."""
 
 MOST_LISTED = 5000
 """Files that are listed at most: a page of more helps nobody."""
@@ -49,6 +68,11 @@ class Served:
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", self.root.resolve())
 
+    @property
+    def inside(self) -> Inside:
+        """The same folder as what files are opened by."""
+        return Inside(self.root)
+
     def path(self, name: str) -> Path:
         """Return the place that a name stands for: parts joined by slashes, below the folder, links never followed.
 
@@ -70,6 +94,8 @@ class Served:
             raise ArgumentError(f"{name!r} leads out of the folder that is served. Give a name below it.")
         if any(len(os.fsencode(part)) > 255 for part in parts) or len(os.fsencode(name)) > 4000:
             raise ArgumentError("Expected the name of a file, found one that is too long. Give a shorter one.")
+        if WINDOWS and any(":" in part or part[-1] in ". " or RESERVED.fullmatch(part) for part in parts):
+            raise ArgumentError(f"{name!r} is no name of a file on Windows. Give a name without a colon, such as 'a'.")
         place = self.root
         for part in parts:
             place = place / part
@@ -90,9 +116,127 @@ class Served:
             raise ArgumentError(f"{name!r}: there is no such file in the folder that is served.")
         return place
 
+    def run(self, name: str) -> Path:
+        """Return the folder of a run, once it is sure that nothing in it is a link.
+
+        Raises
+        ------
+        ArgumentError
+            As of :meth:`existing`, or if something in it is a link.
+        """
+        folder = self.existing(name)
+        for place in (folder, folder / SNAPSHOTS, folder / STATES):
+            if place.is_dir() and any(each.is_symlink() for each in os.scandir(place)):
+                raise ArgumentError(f"{name!r} holds a link, which is not followed. Serve the folder that it leads to.")
+        return folder
+
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
+        """Return the descriptor of a file; no part of its path is a link, also if it has become one just now.
+
+        Raises
+        ------
+        ArgumentError, OSError
+            As of :meth:`path`, and of :func:`os.open`.
+        """
+        return self.inside.open(self.path(name).relative_to(self.root).parts, flags)
+
+    def open_own(self, flags: int, *parts: str) -> int:
+        """Return the descriptor of a file of the workbench's own; folders are made where something is written.
+
+        Raises
+        ------
+        OSError
+            As of :func:`os.open`, and if something on the way is a link.
+        """
+        return self.inside.open((OWN, *parts), flags, make=bool(flags & os.O_CREAT))
+
+    def read_own(self, *parts: str, last: int = 1 << 20) -> bytes | None:
+        """Return what a file of the workbench's own holds, at most so many bytes of its end; None where there is none.
+
+        Raises
+        ------
+        OSError
+            If something on the way is a link, or the file cannot be read.
+        """
+        try:
+            with os.fdopen(self.open_own(os.O_RDONLY, *parts), "rb") as file:
+                file.seek(max(os.fstat(file.fileno()).st_size - last, 0))
+                return file.read(last)
+        except FileNotFoundError:
+            return None
+
+    def write_own(self, content: bytes, *parts: str) -> None:
+        """Write a file of the workbench's own.
+
+        Raises
+        ------
+        OSError
+            As of :meth:`open_own`.
+        """
+        with os.fdopen(self.open_own(os.O_WRONLY | os.O_CREAT | os.O_TRUNC, *parts), "wb") as file:
+            file.write(content)
+
+    def own_names(self, *parts: str) -> list[str]:
+        """Return what is in a folder of the workbench's own, by name; nothing where there is none.
+
+        Raises
+        ------
+        OSError
+            If something on the way is a link.
+        """
+        try:
+            with self.inside.holding((OWN, *parts)) as folder:
+                return sorted(filter(is_text, os.listdir(self.root.joinpath(OWN, *parts) if folder is None else folder)))
+        except FileNotFoundError:
+            return []
+
+    def move(self, source: Path, target: Path) -> None:
+        """Move something to where nothing is yet; folders on the way there are made.
+
+        Raises
+        ------
+        OSError
+            If it cannot be moved, or something on the way is a link.
+        """
+        (*above, name), (*below, new) = (self.inside.parts(place) for place in (source, target))
+        with self.inside.holding(above) as before, self.inside.holding(below, make=True) as after:
+            if before is None or after is None:
+                os.rename(source, target)
+            else:
+                os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name, at which nothing is yet.
+
+        Raises
+        ------
+        FileExistsError
+            If something is there.
+        OSError
+            If it cannot be done, or something on the way is a link.
+        """
+        (*above, name), (*below, new) = (self.inside.parts(place) for place in (source, target))
+        with self.inside.holding(above) as before, self.inside.holding(below) as after:
+            if before is None or after is None:
+                os.link(source, target)
+                return
+            try:
+                os.link(name, new, src_dir_fd=before, dst_dir_fd=after, follow_symlinks=False)
+            except (PermissionError, NotImplementedError):  # of a file system that has one name a file
+                os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=after))
+                os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
+
     def name(self, place: Path) -> str:
         """Return the name of a place, as :meth:`path` takes it."""
         return place.relative_to(self.root).as_posix()
+
+    def without_root(self, sentence: str) -> str:
+        """Return a sentence in which files are called as pages call them, wherever the folder is."""
+        return sentence.replace(f"{self.root}{os.sep}", "").replace(str(self.root), ".")
+
+    def runs(self) -> list[str]:
+        """Return the names of the folders of runs, sorted."""
+        return [str(each["name"]) for each in self.files() if each["kind"] == "run"]
 
     def files(self) -> list[dict[str, Any]]:
         """Return the tables, files of weights and runs of the folder: ``name``, ``kind``, ``bytes``, ``modified``."""
@@ -102,16 +246,23 @@ class Served:
     def _walk(self) -> Iterator[dict[str, Any]]:
         seen = 0
         for folder, inside, names in os.walk(self.root, followlinks=False):
-            inside[:] = sorted(name for name in inside if not name.startswith((".", "__")) and name != "node_modules")
-            for name in sorted(names):
+            inside[:] = sorted(
+                name
+                for name in inside
+                if not name.startswith((".", "__")) and name != "node_modules" and is_text(name)
+            )
+            for name in sorted(filter(is_text, names)):
                 place = Path(folder, name)
                 kind = _kind(place)
                 if kind == "other" or name.startswith(".") or place.is_symlink():
                     continue
+                try:
+                    told = place.stat()
+                except FileNotFoundError:  # since it was listed
+                    continue
                 seen += 1
                 if seen > MOST_LISTED:
                     return
-                told = place.stat()
                 named = place.parent if kind == "run" else place
                 yield {
                     "name": self.name(named) if named != self.root else ".",
@@ -121,10 +272,55 @@ class Served:
                 }
 
 
+def is_text(name: str) -> bool:
+    r"""Whether a name can be told: systems have names that are no UTF-8, and no answer can hold them.
+
+    Examples
+    --------
+    >>> is_text("ä.csv"), is_text("\udcff.csv")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def slug(name: str) -> str:
+    """Return a file's name for what is of a run: another for each run, and never too long.
+
+    Examples
+    --------
+    >>> slug("a/b"), slug("a--b"), len(slug("a/b" * 1000))
+    ('a%2Fb', 'a--b', 167)
+    """
+    found = quote(name, safe=" ")
+    if len(found) <= LONGEST:
+        return found
+    return f"{found[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def free(place: Path) -> Iterator[Path]:
+    """Yield a place and others beside it, of the next numbers, to be tried in this order.
+
+    Examples
+    --------
+    >>> from itertools import islice
+    >>> [each.name for each in islice(free(Path("a.csv")), 3)]
+    ['a.csv', 'a-2.csv', 'a-3.csv']
+    """
+    yield place
+    number = 1
+    while True:
+        number += 1
+        yield place.with_name(f"{place.stem}-{number}{place.suffix}")
+
+
 def _kind(place: Path) -> str:
     ending = place.suffix.lower()
-    if place.name == "run.sqlite":
+    if place.name == DATABASE:
         return "run"
-    if place.parent.name in ("snapshots", "states") and (place.parent.parent / "run.sqlite").exists():
-        return "snapshot" if place.parent.name == "snapshots" else "other"  # of a run: what it is followed by
+    if place.parent.name in (SNAPSHOTS, STATES) and (place.parent.parent / DATABASE).exists():
+        return "snapshot" if place.parent.name == SNAPSHOTS else "other"  # of a run: what it is followed by
     return "table" if ending in TABLES else "checkpoint" if ending in CHECKPOINTS else "other"

@@ -11,21 +11,36 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pondera.errors import ArgumentError
 from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
-from pondera.recording.schema import PAUSE
+from pondera.recording.schema import DATABASE, LOCK, PAUSE
+from pondera.workbench import child
 from pondera.workbench.questions import check_arguments, error_of
-from pondera.workbench.served import OWN, Served
+from pondera.workbench.served import LOGS, Served, slug
 
 BEHIND = 5
 """How far the priority of a training stands behind that of the page that shows it: it waits for milliseconds."""
 
 RUNNING, PAUSED, STARTING, ENDED, FAILED = "running", "paused", "starting", "ended", "failed"
+GOING_ON = (RUNNING, PAUSED, STARTING)
+
+STOPPED = (0, child.INTERRUPTED, -signal.SIGINT)
+"""What a process ends with that did what it was asked for, or was asked to stop."""
+
+TOLD = 20_000
+"""Bytes of a log that are told, at most."""
+
+
+class Process(subprocess.Popen[bytes]):
+    """A process that goes on where nobody holds it any more."""
+
+    def __del__(self) -> None:  # Python would warn that it still runs, which it shall
+        pass
 
 
 class Trainings:
@@ -39,7 +54,8 @@ class Trainings:
 
     def __init__(self, served: Served) -> None:
         self.served = served
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
+        self._lock = threading.RLock()  # nothing begins between the look at what is there and what follows from it
 
     def start(self, name: str, options: Sequence[str], table: str = "") -> None:
         """Start a training whose run goes to a folder of that name.
@@ -56,18 +72,36 @@ class Trainings:
         Raises
         ------
         ArgumentError
-            If one of that name is going on, or an option holds what no command line can.
+            If one of that name is going on, or there is a run of that name, or an option holds what no command line
+            can.
         """
         folder = self.served.path(name)
-        if self.activity(name) in (RUNNING, PAUSED, STARTING):
-            raise ArgumentError(f"{name!r} is being trained already. Give the run another name.")
         check_arguments([name, *options, table])
-        (folder / PAUSE).unlink(missing_ok=True)
-        self._run(name, [*options, f"--out={name}", *(["--", table] if table else [])])
+        with self._lock:
+            if self.activity(name) in GOING_ON:
+                raise ArgumentError(f"{name!r} is being trained already. Give the run another name.")
+            if (folder / DATABASE).exists():
+                raise ArgumentError(f"{name!r} is a run already. Give another name, or put the old one into the bin.")
+            (folder / PAUSE).unlink(missing_ok=True)
+            self._run(name, [*options, f"--out={name}", *(["--", table] if table else [])])
 
-    def resume(self, name: str) -> None:
-        """Go on with a training whose process died."""
-        self._run(name, [f"--resume={name}"])
+    @contextmanager
+    def at_rest(self, name: str) -> Iterator[None]:
+        """See to it that no training goes on in a folder, nor in one below it, as long as this goes on.
+
+        Raises
+        ------
+        ArgumentError
+            If one does.
+        """
+        folder = self.served.existing(name)
+        with self._lock:
+            begun = (each for each in list(self._processes) if self.served.path(each).is_relative_to(folder))
+            held = (self.served.name(place.parent) for place in folder.rglob(LOCK) if not place.is_symlink())
+            for each in (*begun, *held):
+                if self.activity(each) in GOING_ON:
+                    raise ArgumentError(f"{each!r} is being trained. Stop it first.")
+            yield
 
     def activity(self, name: str) -> str:
         """Return what a training does now: starting, running, paused, ended, or failed."""
@@ -79,29 +113,29 @@ class Trainings:
             code = process.poll()
             if code is None:  # before the run is there, and while it is tested on rows it never saw
                 return RUNNING if (folder / "model.safetensors").exists() else STARTING
-            return ENDED if code == 0 else FAILED
+            return ENDED if code in STOPPED else FAILED
         return ENDED
 
     def told(self, name: str) -> dict[str, Any]:
         """Return what a training does now, and what it said: ``activity``, ``error``, ``log``."""
-        activity, log = self.activity(name), self._log(name)
-        text = log.read_text("utf-8", "replace") if log.is_file() else ""
+        activity = self.activity(name)
+        text = (self.served.read_own(LOGS, _log(name), last=TOLD) or b"").decode("utf-8", "replace")
         return {
             "activity": activity,
             "error": error_of(text) if activity == FAILED else None,
-            "log": text[-20_000:],
+            "log": text,
         }
 
     def pause(self, name: str) -> None:
         """Have a training wait at the end of its epoch."""
-        pause(self.served.existing(name))
+        pause(self.served.run(name))
 
     def go_on(self, name: str) -> None:
         """Have a training that waits go on; one whose process died is resumed."""
-        folder = self.served.existing(name)
-        go_on(folder)
-        if self.activity(name) in (ENDED, FAILED):
-            self.resume(name)
+        with self._lock:
+            go_on(self.served.run(name))
+            if self.activity(name) not in GOING_ON:
+                self._run(name, [f"--resume={name}"])
 
     def stop(self, name: str) -> None:
         """End a training; its best weights so far are kept."""
@@ -109,22 +143,18 @@ class Trainings:
         if self.activity(name) == STARTING and process is not None:
             os.kill(process.pid, signal.SIGINT)
             return
-        stop(self.served.existing(name))
+        stop(self.served.run(name))
 
     def let_go(self) -> None:
         """Leave trainings to themselves where the server ends: they go on, and nobody waits for them."""
-        for process in self._processes.values():
-            if process.poll() is None:
-                process.returncode = 0  # Python would warn that it still runs, which it shall
         self._processes.clear()
 
     def _run(self, name: str, arguments: Sequence[str]) -> None:
         """Run ``pondera train`` in a process that goes on where the server ends."""
-        log = self._log(name)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as told:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pondera", "train", *arguments],
+        log = self.served.open_own(os.O_WRONLY | os.O_CREAT | os.O_TRUNC, LOGS, _log(name))
+        with os.fdopen(log, "wb") as told:
+            process = Process(
+                child.command(self.served.root, ["train", *arguments]),
                 cwd=self.served.root,
                 stdin=subprocess.DEVNULL,
                 stdout=told,
@@ -135,5 +165,6 @@ class Trainings:
         with contextlib.suppress(AttributeError, OSError):  # Windows has no such call; who may not do it does without
             os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
 
-    def _log(self, name: str) -> Path:
-        return self.served.root / OWN / "logs" / f"{name.replace('/', '--')}.log"
+
+def _log(name: str) -> str:
+    return f"{slug(name)}.log"

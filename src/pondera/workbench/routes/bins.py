@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from pondera.errors import ArgumentError
 from pondera.workbench import bin as runs_bin
 from pondera.workbench.bench import ERRORS, Shared
 from pondera.workbench.routes.runs import RunName
@@ -50,10 +49,8 @@ class Restored(BaseModel):
 @router.delete("/api/run")
 def delete(bench: Shared, run: RunName) -> Moved:
     """Put a run into the bin, a folder of the workbench's own; nothing is lost."""
-    bench.served.existing(run)
-    if bench.trainings.activity(run) in ("running", "paused", "starting"):
-        raise ArgumentError(f"{run!r} is being trained. Stop it first.")
-    return Moved(moved_to=bench.served.name(runs_bin.put(bench.served, run)))
+    with bench.trainings.at_rest(run):
+        return Moved(moved_to=bench.served.name(runs_bin.put(bench.served, run)))
 
 
 @router.get("/api/bin")

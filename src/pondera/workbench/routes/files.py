@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +10,8 @@ from pydantic import BaseModel
 
 import pondera
 from pondera.errors import ArgumentError, PonderaError
-from pondera.files import whole_file
 from pondera.workbench.bench import ERRORS, Shared
-from pondera.workbench.served import CHECKPOINTS, TABLES
+from pondera.workbench.uploads import receive
 
 router = APIRouter(tags=["files"], responses=ERRORS)
 
@@ -50,29 +48,12 @@ def files(bench: Shared) -> dict[str, list[dict[str, Any]]]:
 
 @router.put("/api/upload", status_code=201)
 async def upload(bench: Shared, request: Request, name: Name) -> Uploaded:
-    """Put a file into the folder, as it comes: a table, or a file of weights. One that is there is never replaced.
+    """Put a file into the folder: a table, or a file of weights. One that is there is never replaced.
 
     The body is the file. What is no table, or no file of weights, is refused and not kept.
     """
-    wanted = bench.served.path(Path(name).name if name else name)
-    place = _free(wanted)
-    if place.suffix.lower() not in (*TABLES, *CHECKPOINTS):
-        raise ArgumentError(
-            f"{name!r}: expected a table or a file of weights, by its ending: {', '.join((*TABLES, *CHECKPOINTS))}."
-        )
-    size = 0
-    with whole_file(place) as part, part.open("wb") as file:
-        async for block in request.stream():
-            size += len(block)
-            file.write(block)
-        file.flush()
-        if size == 0:
-            raise ArgumentError(f"{name!r} is empty: expected a file with something in it.")
-    if place != wanted and wanted.is_file() and filecmp.cmp(place, wanted, shallow=False):
-        place.unlink()  # it was there before, under its own name
-        return Uploaded(name=bench.served.name(wanted), bytes=size)
-    await _check(place)
-    return Uploaded(name=bench.served.name(place), bytes=size)
+    kept, size = await receive(bench.served, Path(name).name if name else name, request.stream())
+    return Uploaded(name=kept, bytes=size)
 
 
 @router.get("/api/table")
@@ -96,43 +77,6 @@ def examples() -> dict[str, Any]:
             {"name": name, "target": each.target, "description": each.description} for name, each in EXAMPLES.items()
         ]
     }
-
-
-def _free(place: Path) -> Path:
-    """Return a place that nothing is at: that, or one of the next number."""
-    number = 1
-    found = place
-    while found.exists() or found.is_symlink():
-        number += 1
-        found = place.with_name(f"{place.stem}-{number}{place.suffix}")
-    return found
-
-
-async def _check(place: Path) -> None:
-    """Take a file out again unless it is what it says it is."""
-    from anyio.to_thread import run_sync
-
-    def check() -> None:
-        if place.suffix.lower() in TABLES:
-            from pondera.tables.read import read_table
-
-            read_table(place)
-        else:
-            from pondera.weights.open import open as open_weights
-
-            open_weights(place)
-
-    try:
-        await run_sync(check)
-    except BaseException as error:
-        place.unlink(missing_ok=True)
-        if isinstance(error, PonderaError | OSError | MemoryError):
-            raise
-        if isinstance(error, Exception):
-            raise ArgumentError(
-                f"{place.name}: it cannot be read ({type(error).__name__}). Give another file."
-            ) from error
-        raise
 
 
 def _example(name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from pondera.errors import ArgumentError
+from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ERRORS, Shared, command_line
 from pondera.workbench.routes.runs import RunName
 
@@ -68,7 +69,7 @@ def start(bench: Shared, wanted: Wanted) -> Started:
         raise ArgumentError("Expected a name for the run. Give one, such as 'houses'.")
     if wanted.run.startswith((".", "-")):
         raise ArgumentError(f"{wanted.run!r}: the name of a run begins with a letter or a digit. Give another.")
-    if folder.exists() and (folder.is_file() or (any(folder.iterdir()) and not (folder / "run.sqlite").exists())):
+    if folder.exists() and (folder.is_file() or (any(folder.iterdir()) and not (folder / DATABASE).exists())):
         raise ArgumentError(f"{wanted.run!r} is there already, and is no run. Give the run another name.")
     if wanted.table:
         bench.served.existing(wanted.table)

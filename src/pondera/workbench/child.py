@@ -1,0 +1,49 @@
+"""``python -m pondera.workbench.child FOLDER [--with-parent] -- COMMAND …``: a command of Pondera's for the workbench.
+
+It reads nothing but what lies below the folder, also where a run or an index names other files. With
+``--with-parent`` it ends where the server ends, however that ends: its input is a pipe that nothing is ever written
+to, and that closes with the process that holds the other end.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pondera.door import only_below
+
+WITH_PARENT = "--with-parent"
+INTERRUPTED = 130
+
+
+def command(folder: Path, arguments: Sequence[str], with_parent: bool = False) -> list[str]:
+    """Return what runs a command of Pondera's as the workbench runs it."""
+    return [sys.executable, "-m", __name__, str(folder), *([WITH_PARENT] if with_parent else []), "--", *arguments]
+
+
+def main() -> None:
+    """Run the command that this process was given."""
+    at = sys.argv.index("--")
+    folder, *options = sys.argv[1:at]
+    if WITH_PARENT in options:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = ["pondera", *sys.argv[at + 1 :]]
+    try:
+        with only_below(Path(folder)):
+            runpy.run_module("pondera", run_name="__main__")
+    except KeyboardInterrupt:  # before the command has begun
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)  # nobody is there to be told
+
+
+if __name__ == "__main__":
+    main()
