@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,10 +139,8 @@ class Inside:
 
 
 def _make(part: str, folder: int) -> None:
-    try:
+    with suppress(FileExistsError):
         os.mkdir(part, dir_fd=folder)
-    except FileExistsError:
-        pass
 
 
 def _open(part: str, flags: int, folder: int) -> int:

@@ -368,7 +368,9 @@ class Run:
         above, _, name = file.partition("/")
         place = self.folder / file
         if above != schema.SNAPSHOTS or name in ("", ".", "..") or set(name) & set("/\\:\0") or place.is_symlink():
-            raise ValueError(f"it names the snapshot {file!r:.200}, which is no file in its own folder {schema.SNAPSHOTS}")
+            raise ValueError(
+                f"it names the snapshot {file!r:.200}, which is no file in its own folder {schema.SNAPSHOTS}"
+            )
         return place
 
     def _from_snapshots(self, name: str, index: tuple[int, ...], part: int) -> WeightHistory:

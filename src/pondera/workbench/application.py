@@ -14,8 +14,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import pondera
+from pondera.door import only_below
 from pondera.errors import PonderaError
 from pondera.workbench.bench import Bench
 from pondera.workbench.guard import TooLargeError
@@ -24,8 +26,10 @@ from pondera.workbench.pulse import Pulses
 from pondera.workbench.questions import Questions
 from pondera.workbench.routes import ROUTERS
 from pondera.workbench.routes.runs import pulse_of
+from pondera.workbench.sentences import of_form, of_machine
 from pondera.workbench.served import Served
 from pondera.workbench.trainings import Trainings
+from pondera.workbench.uploads import clear
 
 STATIC = Path(__file__).parent / "static"
 """The pages, as ``make ui`` builds them."""
@@ -43,16 +47,21 @@ def application(folder: Path) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bench = Bench(
-            served, Questions(served.root), Trainings(served), Pulses(lambda run: pulse_of(bench, run)), Kept()
-        )
+        pulses = Pulses(lambda run, network: pulse_of(bench, run, network))
+        bench = Bench(served, Questions(served.root), Trainings(served), pulses, Kept())
         app.state.bench = bench
         warmed = asyncio.create_task(asyncio.to_thread(warm))
-        yield
-        await warmed
-        bench.trainings.let_go()
-        await bench.questions.close()
-        await bench.pulses.close()
+        with only_below(served.root):
+            await asyncio.to_thread(clear, served)
+            yield
+            await warmed
+            bench.trainings.let_go()
+            await bench.questions.close()
+            await bench.pulses.close()
+
+    async def sentence(_: Request, error: Any) -> JSONResponse:
+        said = str(error) if isinstance(error, PonderaError) else of_machine(error)
+        return _answer(400, served.without_root(said))
 
     app = FastAPI(
         title="Pondera workbench",
@@ -65,9 +74,10 @@ def application(folder: Path) -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    for kind, answer in ((PonderaError, _sentence), (OSError, _sentence), (MemoryError, _sentence)):
-        app.add_exception_handler(kind, answer)
+    for kind in (PonderaError, OSError, MemoryError):
+        app.add_exception_handler(kind, sentence)
     app.add_exception_handler(TooLargeError, _too_large)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RequestValidationError, _not_of_the_form)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _mistake)
@@ -88,18 +98,16 @@ def warm() -> None:
 
 
 def _answer(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": " ".join(sentence.split())}, status)
-
-
-async def _sentence(_: Request, error: Any) -> JSONResponse:
-    if isinstance(error, PonderaError):
-        return _answer(400, str(error))
-    what = getattr(error, "strerror", None) or str(error) or "out of memory"
-    return _answer(400, f"The machine refused: {what}. Free some memory or disk, or give another file.")
+    plain = " ".join(sentence.split()).encode("utf-8", "replace").decode()  # names of files may be no text
+    return JSONResponse({"error": plain}, status)
 
 
 async def _too_large(_: Request, error: Any) -> JSONResponse:
     return _answer(413, str(error))
+
+
+async def _gone(_: Request, __: Any) -> JSONResponse:
+    return _answer(400, "The request ended before all of it had come. Send it again.")
 
 
 async def _refused(_: Request, error: Any) -> JSONResponse:
@@ -110,9 +118,7 @@ async def _refused(_: Request, error: Any) -> JSONResponse:
 
 
 async def _not_of_the_form(_: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-    return _answer(422, f"{where}: {first['msg'].rstrip('.')}. See /api/openapi.json.")
+    return _answer(422, of_form(error.errors()[0]))
 
 
 async def _mistake(_: Request, error: Any) -> JSONResponse:

@@ -37,7 +37,15 @@ class Bench:
     pulses: Pulses
     kept: Kept
 
-    async def ask(self, command: str, options: Sequence[str], names: Sequence[str], about: Sequence[Path] = ()) -> Any:
+    async def ask(
+        self,
+        command: str,
+        options: Sequence[str],
+        names: Sequence[str],
+        about: Sequence[Path] = (),
+        moving: bool = False,
+        python: str | None = None,
+    ) -> Any:
         """Return the answer of a command of Pondera's: 200 with it, or 202 where it is worked on.
 
         Parameters
@@ -50,17 +58,22 @@ class Bench:
             What is given without an option's name.
         about
             The files that the answer is about.
+        moving
+            Whether these change all the time, as while a training goes on.
+        python
+            What gives the same in Python.
         """
-        answer = await self.questions.ask((command, *options, "--", *names), about)
+        answer = await self.questions.ask((command, *options, "--", *names), about, moving)
         if answer is None:
             return JSONResponse({"working": True}, 202)
-        return {"command": command_line(command, options, names), "answer": answer}
+        return {"command": command_line(command, options, names), "python": python, "answer": answer}
 
 
 class Answered(BaseModel):
     """What a command of Pondera's answered."""
 
     command: str = Field(description="The command line that gives the same.")
+    python: str | None = Field(None, description="The call that gives the same in Python, where there is one.")
     answer: dict[str, Any] = Field(description="The JSON object that the command prints.")
 
 
@@ -91,13 +104,17 @@ ASKED: dict[int | str, dict[str, Any]] = {
 
 
 def command_line(command: str, options: Sequence[str], names: Sequence[str]) -> str:
-    """Return what to type for the same.
+    """Return what to type for the same, in a shell.
 
     Examples
     --------
     >>> command_line("weight", ["--network=0"], ["a run", "layers.0.weight[1,2]"])
     "pondera weight 'a run' 'layers.0.weight[1,2]' --network=0"
+    >>> command_line("read", ["--spectrum"], ["--help.safetensors"])
+    'pondera read --spectrum -- --help.safetensors'
     """
+    if any(name.startswith("-") for name in names):
+        return shlex.join(["pondera", command, *options, "--", *names])
     return shlex.join(["pondera", command, *names, *options])
 
 

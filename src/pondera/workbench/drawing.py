@@ -69,7 +69,7 @@ def frames(run: Run, matrices: list[Drawn], steps: list[int], part: int = 0) -> 
     """Return the weights that are drawn at some steps: base64 of float32, step by step, matrix by matrix."""
     values = [
         np.asarray(run.weights_at(each.name, step, part)).reshape(-1)[each.places].astype("<f4")
-        for step in steps[:MOST_FRAMES]
+        for step in steps
         for each in matrices
     ]
     return base64.b64encode(b"".join(value.tobytes() for value in values)).decode()

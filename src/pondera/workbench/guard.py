@@ -74,7 +74,20 @@ class Guard:
         if scope["type"] != "http":
             return
 
+        most = self.most_uploaded if scope["path"] == UPLOADS else MOST_BYTES
+        counted = Counted(receive, most)
+        begun = refused_late = False
+
         async def guarded(message: Message) -> None:
+            nonlocal begun, refused_late
+            if counted.too_large and not begun:  # whatever was made of a body that was cut off
+                begun = refused_late = True
+                await _error(413, _too_large(most))(scope, receive, guarded_as_it_is)
+            elif not refused_late:
+                begun = True
+                await guarded_as_it_is(message)
+
+        async def guarded_as_it_is(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -88,12 +101,11 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, guarded)
             return
-        most = self.most_uploaded if request.url.path == UPLOADS else MOST_BYTES
         declared = request.headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared) > most:
+        if not (declared.isascii() and declared.isdigit()) or int(declared) > most:
             await _error(413, _too_large(most))(scope, receive, guarded)
             return
-        await self.app(scope, _counted(receive, most), guarded)
+        await self.app(scope, counted, guarded)
 
     def _refused(self, request: Request) -> Response | None:
         """Return the answer to a request that is not let through, or None."""
@@ -102,7 +114,9 @@ class Guard:
             return _error(403, "Expected a request to this machine by its own name. Open the address that was printed.")
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         changes = request.method not in ("GET", "HEAD")
-        if (origin is not None and origin != f"http://{host}") or (changes and site not in (None, "same-origin")):
+        own = (None, "same-origin") if changes else (None, "same-origin", "none")  # none: an address that was typed
+        foreign = site not in own and (changes or request.url.path.startswith("/api"))
+        if foreign or (origin is not None and origin != f"http://{host}"):
             return _error(403, "This request came from another page. Use the page that the workbench opened.")
         given = parse_qs(request.url.query).get("token")
         if request.url.path == "/" and given:
@@ -143,19 +157,25 @@ def _too_large(most: int) -> str:
     return f"Expected at most {most:,} bytes. Put larger files into the folder that is served, and reload the page."
 
 
-def _counted(receive: Receive, most: int) -> Receive:
-    """Return what a request is received by, and ends where its body is larger than it said it would be."""
-    received = 0
+class Counted:
+    """What a request is received by: it ends where the body is larger than it may be."""
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > most:
-            raise TooLargeError(most)
+    def __init__(self, receive: Receive, most: int) -> None:
+        self.receive, self.most = receive, most
+        self.received = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more has come than may."""
+        return self.received > self.most
+
+    async def __call__(self) -> Message:
+        """Receive the next piece."""
+        message = await self.receive()
+        self.received += len(message.get("body", b""))
+        if self.too_large:
+            raise TooLargeError(self.most)
         return message
-
-    return counted
 
 
 def _error(status: int, sentence: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -17,6 +18,40 @@ BEAT = 10.0
 MOST_STREAMS = 256
 """Open at the same time."""
 
+Watched = tuple[str, int | None]
+"""The name of a run, and which of its networks; None for the first."""
+
+
+class Listener:
+    """One page that listens to a run. Whoever opened it closes it."""
+
+    def __init__(self, pulses: Pulses, watched: Watched) -> None:
+        self.pulses, self.watched = pulses, watched
+        self._told: asyncio.Queue[str | None] = asyncio.Queue(4)
+
+    def tell(self, told: str | None) -> None:
+        """Say what is new, None where nothing more will be; a page that does not listen misses what is old."""
+        while self._told.full():
+            with contextlib.suppress(asyncio.QueueEmpty):
+                self._told.get_nowait()
+        self._told.put_nowait(told)
+
+    async def events(self) -> AsyncIterator[str]:
+        """Yield what a run does, as server-sent events: at once, and whenever that has changed."""
+        while True:
+            try:
+                told = await asyncio.wait_for(self._told.get(), BEAT)
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            if told is None:
+                return
+            yield f"data: {told}\n\n"
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.pulses.leave(self)
+
 
 class Pulses:
     """Looks at runs while somebody listens.
@@ -24,62 +59,67 @@ class Pulses:
     Parameters
     ----------
     look
-        Returns what a run of that name does now, as plain values; it is called in another thread.
+        Returns what a network of a run does now, as plain values; it is called in another thread.
     """
 
-    def __init__(self, look: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(self, look: Callable[[str, int | None], dict[str, Any]]) -> None:
         self.look = look
-        self.streams = 0
-        self._listeners: dict[str, set[asyncio.Queue[str]]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._last: dict[str, str] = {}
+        self.ended = False
+        self._listeners: dict[Watched, set[Listener]] = {}
+        self._tasks: dict[Watched, asyncio.Task[None]] = {}
+        self._last: dict[Watched, str] = {}
 
-    @property
-    def full(self) -> bool:
-        """Whether no more streams can be opened."""
-        return self.streams >= MOST_STREAMS
+    def listen(self, watched: Watched) -> Listener | None:
+        """Return a listener, None where there is no room for more; it counts from here on."""
+        if self.ended or sum(map(len, self._listeners.values())) >= MOST_STREAMS:
+            return None
+        listener = Listener(self, watched)
+        self._listeners.setdefault(watched, set()).add(listener)
+        if watched in self._last:
+            listener.tell(self._last[watched])
+        if watched not in self._tasks:
+            self._tasks[watched] = asyncio.create_task(self._watch(watched))
+        return listener
 
-    async def stream(self, name: str) -> AsyncIterator[str]:
-        """Yield what a run does, as server-sent events: at once, and whenever that has changed."""
-        queue: asyncio.Queue[str] = asyncio.Queue(4)
-        self.streams += 1
-        listeners = self._listeners.setdefault(name, set())
-        listeners.add(queue)
-        if name in self._last:
-            queue.put_nowait(self._last[name])
-        if name not in self._tasks:
-            self._tasks[name] = asyncio.create_task(self._watch(name))
-        try:
-            while True:
-                try:
-                    told = await asyncio.wait_for(queue.get(), BEAT)
-                except TimeoutError:
-                    yield ": still here\n\n"
-                    continue
-                yield f"data: {told}\n\n"
-        finally:
-            self.streams -= 1
-            listeners.discard(queue)
-            if not listeners and name in self._tasks:
-                self._tasks.pop(name).cancel()
-                self._listeners.pop(name, None)
-                self._last.pop(name, None)
+    def leave(self, listener: Listener) -> None:
+        """Forget a listener; what nobody listens to is not looked at."""
+        watched = listener.watched
+        listeners = self._listeners.get(watched, set())
+        listeners.discard(listener)
+        if not listeners and watched in self._tasks:
+            self._tasks.pop(watched).cancel()
+            self._listeners.pop(watched, None)
+            self._last.pop(watched, None)
+
+    def end(self) -> None:
+        """End all streams: the server goes, and would wait for them."""
+        self.ended = True
+        for listeners in self._listeners.values():
+            for each in listeners:
+                each.tell(None)
 
     async def close(self) -> None:
         """End all readers."""
+        self.end()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(self, name: str) -> None:
+    async def _watch(self, watched: Watched) -> None:
         while True:
-            told = json.dumps(await asyncio.to_thread(self.look, name))
-            if told != self._last.get(name):
-                self._last[name] = told
-                for queue in self._listeners.get(name, set()):
-                    if queue.full():  # a page that does not listen misses what is old
-                        with contextlib.suppress(asyncio.QueueEmpty):
-                            queue.get_nowait()
-                    queue.put_nowait(told)
+            told = await asyncio.to_thread(self._looked, watched)
+            if told != self._last.get(watched):
+                self._last[watched] = told
+                for each in self._listeners.get(watched, set()):
+                    each.tell(told)
             await asyncio.sleep(EVERY)
+
+    def _looked(self, watched: Watched) -> str:
+        """Return what a run does now, as JSON; a mistake of ours is told too, and does not end the stream."""
+        try:
+            return json.dumps(self.look(*watched), allow_nan=False)
+        except Exception as error:
+            logging.getLogger(__name__).exception("while looking at %s", watched[0])
+            problem = f"This is a mistake in Pondera: {type(error).__name__}. See what the terminal says."
+            return json.dumps({"activity": "ended", "error": None, "there": False, "problem": problem})

@@ -1,8 +1,8 @@
 """Questions that take long: each is a command of Pondera's with ``--json``, in a process of its own.
 
 The process can be cancelled, a file that makes it fail takes nothing else with it, and its answer is the one that the
-command line gives. Whoever asks the same again while it is worked on waits for the same process; an answer is kept
-until a file that it is about changes.
+command line gives. It ends where the server ends. Whoever asks the same again while it is worked on waits for the same
+process; an answer is kept until a file that it is about changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pondera.errors import ArgumentError, PonderaError
+from pondera.workbench import child
 from pondera.workbench.kept import version
 
 AT_ONCE = 2
@@ -50,6 +50,8 @@ class Question:
         When it was first asked, and last.
     answer, error
         What came of it.
+    told
+        Whether somebody was given what came of it.
     """
 
     arguments: tuple[str, ...]
@@ -57,6 +59,7 @@ class Question:
     asked: float = field(default_factory=time.monotonic)
     answer: dict[str, Any] | None = None
     error: str | None = None
+    told: bool = False
     task: asyncio.Task[None] | None = None
     waiting: int = 0
 
@@ -74,8 +77,11 @@ class Questions:
         self.folder = folder
         self._known: OrderedDict[tuple[Any, ...], Question] = OrderedDict()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._tidying: asyncio.Task[None] | None = None
 
-    async def ask(self, arguments: Sequence[str], about: Sequence[Path] = ()) -> dict[str, Any] | None:
+    async def ask(
+        self, arguments: Sequence[str], about: Sequence[Path] = (), moving: bool = False
+    ) -> dict[str, Any] | None:
         """Return what a command answers, or None where it needs longer: ask again.
 
         Parameters
@@ -84,6 +90,9 @@ class Questions:
             Of the command line, without ``--json``.
         about
             The files that it reads: where one has changed, the question is a new one.
+        moving
+            Whether they change all the time, as those of a training do: a question that nobody has had the answer of
+            is joined nevertheless, else it would be asked anew for ever.
 
         Raises
         ------
@@ -91,6 +100,9 @@ class Questions:
             With the sentence that the command ended with.
         """
         key = (tuple(arguments), *(version(path) for path in about))
+        if moving and key not in self._known:
+            open_ones = (old for old, each in reversed(self._known.items()) if old[0] == key[0] and not each.told)
+            key = next(open_ones, key)
         question = self._known.get(key)
         if question is None:
             question = self._begin(key, arguments)
@@ -104,8 +116,10 @@ class Questions:
             question.waiting -= 1
             question.asked = time.monotonic()
         if question.error is not None:
-            self._known.pop(key, None)  # what was wrong may have been mended
+            if self._known.get(key) is question:
+                del self._known[key]  # what was wrong may have been mended
             raise PonderaError(question.error)
+        question.told = question.answer is not None
         return question.answer
 
     def cancel(self, arguments: Sequence[str]) -> bool:
@@ -116,8 +130,9 @@ class Questions:
         return bool(found)
 
     async def close(self) -> None:
-        """End all processes."""
+        """End all processes; whoever waits for one is told to ask again."""
         tasks = [each.task for each in self._known.values() if each.task is not None]
+        tasks += [self._tidying] if self._tidying is not None else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -131,7 +146,15 @@ class Questions:
         question = Question(tuple(arguments))
         question.task = asyncio.create_task(self._run(question))
         self._known[key] = question
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.create_task(self._tidy())
         return question
+
+    async def _tidy(self) -> None:
+        """Look after questions as long as there are some that are not answered."""
+        while any(each.answer is None for each in self._known.values()):
+            await asyncio.sleep(FORGOTTEN / 10)
+            self._forget()
 
     def _forget(self) -> None:
         """Drop the answers that were asked for longest ago, and questions that nobody waits for any more."""
@@ -145,21 +168,32 @@ class Questions:
 
     def _drop(self, key: tuple[Any, ...]) -> None:
         question = self._known.pop(key)
-        if question.task is not None:
+        if question.task is not None and question.answer is None:
+            question.error = question.error or "It was ended before there was an answer. Ask again."
             question.task.cancel()
 
     async def _run(self, question: Question) -> None:
+        """Run a command until there is an answer, or a sentence why there is none."""
+        try:
+            await self._answer(question)
+        except (OSError, ValueError, MemoryError) as error:
+            question.error = f"The command could not be run: {error or 'out of memory'}. Ask again."
+        except Exception as error:
+            question.error = f"This is a mistake in Pondera: {type(error).__name__}. See what the terminal says."
+            raise
+
+    async def _answer(self, question: Question) -> None:
         command, *rest = question.arguments
         async with self._room:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pondera", command, "--json", *rest),
+                *child.command(self.folder, [command, "--json", *rest], with_parent=True),
                 cwd=self.folder,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
             try:
-                out, err = await process.communicate()
+                out, err = await _said(process)
             except asyncio.CancelledError:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -169,6 +203,14 @@ class Questions:
             question.answer = json.loads(out)
         else:
             question.error = error_of(err.decode("utf-8", "replace"))
+
+
+async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """Return what a process says until it ends; its input stays open so long, for it ends where that is closed."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err, _ = await asyncio.gather(process.stdout.read(), process.stderr.read(), process.wait())
+    return out, err
 
 
 def check_arguments(arguments: Sequence[str]) -> None:

@@ -186,7 +186,9 @@ class Served:
         """
         try:
             with self.inside.holding((OWN, *parts)) as folder:
-                return sorted(filter(is_text, os.listdir(self.root.joinpath(OWN, *parts) if folder is None else folder)))
+                return sorted(
+                    filter(is_text, os.listdir(self.root.joinpath(OWN, *parts) if folder is None else folder))
+                )
         except FileNotFoundError:
             return []
 
@@ -247,9 +249,7 @@ class Served:
         seen = 0
         for folder, inside, names in os.walk(self.root, followlinks=False):
             inside[:] = sorted(
-                name
-                for name in inside
-                if not name.startswith((".", "__")) and name != "node_modules" and is_text(name)
+                name for name in inside if not name.startswith((".", "__")) and name != "node_modules" and is_text(name)
             )
             for name in sorted(filter(is_text, names)):
                 place = Path(folder, name)

@@ -49,7 +49,8 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
     with listening:
         listening.listen(1024)
         taken = int(listening.getsockname()[1])
-        guard = Guard(application(folder), taken, MOST_UPLOADED)
+        app = application(folder)
+        guard = Guard(app, taken, MOST_UPLOADED)
         config = uvicorn.Config(
             guard,
             log_level="warning",
@@ -59,4 +60,13 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
             lifespan="on",
         )
         began(f"http://{HOST}:{taken}/?token={guard.token}")
-        uvicorn.Server(config).run(sockets=[listening])
+
+        class Server(uvicorn.Server):
+            """One that ends its streams before it waits for all requests to be answered."""
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                app.state.bench.pulses.end()
+                await app.state.bench.questions.close()
+                await super().shutdown(sockets)
+
+        Server(config).run(sockets=[listening])

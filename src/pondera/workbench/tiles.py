@@ -18,6 +18,11 @@ MOST_CELLS = 1 << 20
 AT_ONCE = 1 << 22
 """Values that are held at a time."""
 
+NARROW = 1024
+"""Values of a row up to which it is read whole: to read a part of each row of many takes longer."""
+
+MOST = np.finfo(np.float32).max
+
 
 def extremes(tensor: Tensor, rows: tuple[int, int], columns: tuple[int, int], cells: tuple[int, int]) -> Array:
     """Return a piece of a tensor in fewer cells, float32 of shape ``cells``: of each, the value of the largest size.
@@ -54,16 +59,17 @@ def extremes(tensor: Tensor, rows: tuple[int, int], columns: tuple[int, int], ce
     down, across = min(cells[0], bottom - top), min(cells[1], right - left)
     if down < 1 or across < 1 or down * across > MOST_CELLS:
         raise ArgumentError(f"A tile takes from 1 to {MOST_CELLS:,} cells. Got {cells[0]} by {cells[1]}.")
-    edges, starts = _edges(bottom - top, down), _edges(right - left, across)[:-1]
-    found = np.empty((down, across), np.float32)
-    at = 0
-    while at < down:  # as many rows of cells at a time as fit
-        wanted = max(AT_ONCE // max(right - left, 1), 1)
-        until = max(int(np.searchsorted(edges, edges[at] + wanted, "right")) - 1, at + 1)
-        values = _piece(tensor, top + edges[at], top + edges[until], left, right)
-        inside = (edges[at:until] - edges[at]).tolist()
-        found[at:until] = _extreme(_extreme(values, inside, 0), starts.tolist(), 1)
-        at = until
+    below, right_of = top + _edges(bottom - top, down), left + _edges(right - left, across)
+    found = np.zeros((down, across), np.float32)
+    wide = min(right - left, AT_ONCE)
+    for row in range(top, bottom, AT_ONCE // wide):  # as many rows at a time as fit, of wide ones a part
+        last = min(row + AT_ONCE // wide, bottom)
+        down_cells, row_starts = _touched(below, row, last)
+        for column in range(left, right, wide):
+            end = min(column + wide, right)
+            across_cells, column_starts = _touched(right_of, column, end)
+            values = _extreme(_extreme(_piece(tensor, row, last, column, end), row_starts, 0), column_starts, 1)
+            found[down_cells, across_cells] = _larger(found[down_cells, across_cells], values)
     return found
 
 
@@ -83,21 +89,38 @@ def _edges(count: int, cells: int) -> Array:
     return np.arange(cells + 1, dtype=np.int64) * count // cells
 
 
+def _touched(edges: Array, start: int, stop: int) -> tuple[slice, list[int]]:
+    """Return which cells a stretch reaches into, and where in the stretch each of them begins."""
+    first = int(np.searchsorted(edges, start, "right")) - 1
+    last = int(np.searchsorted(edges, stop, "left"))
+    return slice(first, last), (np.maximum(edges[first:last], start) - start).tolist()
+
+
 def _piece(tensor: Tensor, top: int, bottom: int, left: int, right: int) -> Array:
-    """Return some rows and columns of a tensor, one row of values after the other read from the file."""
+    """Return some rows and columns of a tensor; of narrow ones whole rows are read, of wide ones their part."""
     if tensor.ndim < 2:
         return _plain(tensor.source.flat(left, right)).reshape(1, -1)
     width = plane(tensor.shape)[1]
-    if right - left == width:
-        return _plain(tensor.source.flat(top * width, bottom * width)).reshape(bottom - top, width)
+    if right - left == width or width <= NARROW:
+        rows = tensor.source.flat(top * width, bottom * width).reshape(bottom - top, width)
+        return _plain(rows[:, left:right])
     return np.stack([_plain(tensor.source.flat(row * width + left, row * width + right)) for row in range(top, bottom)])
 
 
 def _plain(values: Array) -> Array:
+    """Return values as float32, complex ones by their magnitude; finite ones stay finite."""
+    finite = np.isfinite(values)
     if np.iscomplexobj(values):
-        return np.abs(values).astype(np.float32)
+        values = np.abs(values)
     with np.errstate(over="ignore"):
-        return np.asarray(values).astype(np.float32, copy=False)
+        plain = np.asarray(values).astype(np.float32)
+    beyond = np.isinf(plain) & finite
+    return np.where(beyond, np.copysign(MOST, plain), plain) if beyond.any() else plain
+
+
+def _larger(one: Array, other: Array) -> Array:
+    """Return, place by place, the value of the larger size; NaN where there is one."""
+    return np.where(np.isnan(one) | (np.abs(one) >= np.abs(other)), one, other)
 
 
 def _extreme(values: Array, starts: list[int], axis: int) -> Array:

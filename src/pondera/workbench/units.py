@@ -50,14 +50,16 @@ def strengths(run: Run, column: int, unit: int, step: int, part: int = 0) -> dic
     before = None if into is None else np.asarray(run.weights_at(into, at, part), np.float64)
     after = None if out is None else np.asarray(run.weights_at(out, at, part), np.float64)
     layer = into.removesuffix(".weight") if into else "inputs"
+    network = f"networks.{part}." if part else ""  # as commands call it
+    first, second = f"{network}{into}", f"{network}{out}"
     norms = np.linalg.norm(before, axis=0) if before is not None else np.linalg.norm(_there(after), axis=1)
     return {
-        "name": f"{layer}[{unit}]",
+        "name": f"{network}{layer}[{unit}]",
         "units": units,
         "step": at,
         "bias": _bias(run, f"{layer}.bias", unit, units, at, part),
-        "incoming": [] if before is None else _strongest(before[:, unit], lambda other: f"{into}[{other},{unit}]"),
-        "outgoing": [] if after is None else _strongest(after[unit], lambda other: f"{out}[{unit},{other}]"),
+        "incoming": [] if before is None else _strongest(before[:, unit], lambda other: f"{first}[{other},{unit}]"),
+        "outgoing": [] if after is None else _strongest(after[unit], lambda other: f"{second}[{unit},{other}]"),
         "norms": [float(each) if np.isfinite(each) else None for each in norms],
     }
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pondera.workbench.bench import ERRORS, Shared
 from pondera.workbench.routes.checkpoints import tensor_of
 from pondera.workbench.routes.files import Name
-from pondera.workbench.routes.runs import RunName, Step, TensorName, first_part, open_run, run_folder
+from pondera.workbench.routes.runs import Network, RunName, Step, TensorName, open_run, part_of
 
 router = APIRouter(tags=["matrices"], responses=ERRORS)
 
@@ -62,20 +62,22 @@ def tile(bench: Shared, file: Name, tensor: TensorName, asked: Asked) -> Respons
 
 
 @router.get("/api/run/tile", response_class=Response, responses=TILE)
-def run_tile(bench: Shared, run: RunName, tensor: TensorName, step: Step, asked: Asked) -> Response:
+def run_tile(
+    bench: Shared, run: RunName, tensor: TensorName, step: Step, asked: Asked, network: Network = None
+) -> Response:
     """Return a piece of a run's tensor as it was just before one of the steps that ``/api/run/matrix`` lists."""
-    with open_run(run_folder(bench, run)) as found:
-        data = asked.of(found.tensor_at(tensor, step, first_part(found)))
+    with open_run(bench, run) as found:
+        data = asked.of(found.tensor_at(tensor, step, part_of(found, network)))
     return Response(data, media_type="application/octet-stream")
 
 
 @router.get("/api/run/matrix")
-def run_matrix(bench: Shared, run: RunName, tensor: TensorName) -> dict[str, Any]:
+def run_matrix(bench: Shared, run: RunName, tensor: TensorName, network: Network = None) -> dict[str, Any]:
     """Return at which steps a run's tensor is known, and the size of the largest value that it ever had: a scale."""
     import numpy as np
 
-    with open_run(run_folder(bench, run)) as found:
-        part = first_part(found)
+    with open_run(bench, run) as found:
+        part = part_of(found, network)
         history = found.tensor(tensor, part)
         steps = found.recorded(tensor, part)
     sizes = np.abs([[each.low, each.high] for each in history.figures]).reshape(-1)

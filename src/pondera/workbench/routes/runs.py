@@ -2,94 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pondera.errors import ArgumentError, PonderaError
-from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared
-from pondera.workbench.served import OWN
+from pondera.recording.schema import DATABASE
+from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
+from pondera.workbench.pulse import Listener
+from pondera.workbench.trainings import GOING_ON
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
 
-POINTS = 1200
-"""Of a curve, at most."""
+POINTS = 300
+"""Of a curve of the learning rate or of gradients, at most."""
 
 RunName = Annotated[str, Query(description="The folder of a run.", min_length=1)]
 Step = Annotated[int, Query(description="A step of training, from 0.", ge=0, le=2**62)]
 TensorName = Annotated[str, Query(description="The name of a tensor.")]
+Network = Annotated[
+    int | None, Query(description="Which of the networks that /api/run lists; the first of them.", ge=0, le=2**31)
+]
 
 
 @router.get("/api/runs")
-def runs(bench: Shared) -> dict[str, Any]:
-    """List the runs of the folder, and the settings in which they differ."""
-    from pondera.recording.overview import overview
-    from pondera.recording.runs import found_in
+def runs(
+    bench: Shared,
+    run: Annotated[list[str], Query(description="Those to list; all of the folder.")] = [],  # noqa: B006
+) -> dict[str, Any]:
+    """List runs, and the settings in which they differ; one that is damaged says so."""
     from pondera.report.runs import runs_json
 
-    root = bench.served.root
-    folders = [each for each in found_in(root) if OWN not in each.relative_to(root).parts and not each.is_symlink()]
-    found = sorted(
-        (bench.kept.of(_files(each), "overview", lambda each=each: overview(each)) for each in folders),  # type: ignore[misc]
-        key=lambda each: (each.began, str(each.folder)),
-    )
-    told = runs_json(found)
+    names = run or bench.served.runs()
+    found = sorted((_overview(bench, name) for name in names), key=lambda each: (each.began, each.folder))
+    told: dict[str, Any] = runs_json(found)
     for each in told["runs"]:
-        each["run"] = _named(bench, Path(each["run"]))
-        each["activity"] = bench.trainings.activity(each["run"])
-    return told | {"command": "pondera runs"}
+        each["activity"] = bench.trainings.activity(each["run"]) if each["problem"] is None else "ended"
+    return told | {"command": command_line("runs", [], run)}
 
 
 @router.get("/api/run")
 def one(bench: Shared, run: RunName) -> dict[str, Any]:
     """Return a run at a glance: its state, settings, tensors, and what its process does now."""
-    from pondera.recording.overview import overview
-
-    folder = run_folder(bench, run)
-    told = overview(folder).to_json() | {"run": run} | pulse_of(bench, run)
-    with open_run(folder) as opened:
+    folder = bench.served.run(run)
+    told = _overview(bench, run).to_json() | pulse_of(bench, run, None)
+    with open_run(bench, run) as opened:
         identity = opened.about.get("identity") or {}
         about = {name: opened.about.get(name) for name in ("source", "target", "task", "machine", "versions", "level")}
         tensors = {name: list(shape) for name, shape in opened.tensors().items()}
         parts = list(opened.parts)
+        architecture = identity.get("architecture")
+    model = f"{run}/model.safetensors" if (folder / "model.safetensors").exists() else None
     return told | {
         "about": about,
-        "architecture": identity.get("architecture"),
+        "architecture": architecture,
         "tensors": tensors,
         "networks": parts,
-        "model": f"{run}/model.safetensors" if (folder / "model.safetensors").exists() else None,
+        "model": model,
+        "command": command_line("show", [], [model]) if model else command_line("runs", [], [run]),
     }
 
 
 @router.get(
     "/api/run/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}}
 )
-async def events(bench: Shared, run: RunName) -> Any:
+async def events(bench: Shared, run: RunName, network: Network = None) -> Any:
     """Tell what a training does, whenever that changes: server-sent events of what ``/api/run`` says of it."""
     bench.served.path(run)
-    if bench.pulses.full:
+    listener = bench.pulses.listen((run, network))
+    if listener is None:
         return JSONResponse({"error": "Too many pages listen. Close some."}, 503)
-    return StreamingResponse(bench.pulses.stream(run), media_type="text/event-stream")
+    return Events(listener)
+
+
+class Events(StreamingResponse):
+    """What a listener hears, until nobody reads it any more."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener.events(), media_type="text/event-stream")
+        self.listener = listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.listener.close()
 
 
 @router.get("/api/run/curves")
 def curves(
-    bench: Shared, run: RunName, epoch: Annotated[int, Query(description="The first.", ge=0, le=2**62)] = 0
+    bench: Shared,
+    run: RunName,
+    epoch: Annotated[int, Query(description="The first.", ge=0, le=2**62)] = 0,
+    network: Network = None,
 ) -> dict[str, Any]:
-    """Return the figures of epochs from one on, and loss, learning rate and gradient norm by step, averaged."""
+    """Return the figures of epochs from one on, and learning rate and gradient norm by step, averaged."""
     from pondera.workbench.drawing import curve
 
-    with open_run(run_folder(bench, run)) as opened:
-        part = first_part(opened)
+    with open_run(bench, run) as opened:
+        part = part_of(opened, network)
         steps = opened.steps(part)
         return {
             "epochs": opened.epochs(part, epoch),
-            "losses": curve(steps.first, steps.losses, POINTS),
-            "rates": curve(steps.first, steps.rates, POINTS // 4),
-            "norms": curve(steps.first, steps.norms, POINTS // 4),
+            "rates": curve(steps.first, steps.rates, POINTS),
+            "norms": curve(steps.first, steps.norms, POINTS),
             "kept": opened.kept(part),
+            "command": command_line("runs", ["--json"], [run]),
+            "python": f"pondera.runs.open({run!r}).epochs({part or ''})",
         }
 
 
@@ -98,20 +124,26 @@ def health(bench: Shared, run: RunName) -> dict[str, Any]:
     """Say what is wrong with a training, so far or in the end: what ``pondera check`` prints."""
     from pondera.recording.health.check import check
 
-    folder = run_folder(bench, run)
+    folder = bench.served.run(run)
     found = bench.kept.of(_files(folder), "health", lambda: check(folder)).to_json()
-    return {"command": f"pondera check {run}", "answer": found | {"run": run}}
+    return {"command": command_line("check", [], [run]), "answer": found | {"run": run}}
 
 
 @router.get("/api/run/network")
-def network(bench: Shared, run: RunName) -> dict[str, Any]:
+def network_of(bench: Shared, run: RunName, network: Network = None) -> dict[str, Any]:
     """Return what is drawn of a network: its matrices, which of their weights, and at which steps they are known."""
     from pondera.workbench.drawing import drawn
 
-    folder = run_folder(bench, run)
-    with open_run(folder) as opened:
-        matrices, steps = drawn(opened, first_part(opened))
-    return {"matrices": [each.to_json() for each in matrices], "steps": steps, "inputs": _input_names(bench, folder)}
+    with open_run(bench, run) as opened:
+        part = part_of(opened, network)
+        matrices, steps = drawn(opened, part)
+    return {
+        "matrices": [each.to_json() for each in matrices],
+        "steps": steps,
+        "inputs": _input_names(bench, bench.served.run(run)),
+        "command": None,
+        "python": f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
+    }
 
 
 @router.get("/api/run/frames")
@@ -119,19 +151,16 @@ def frames(
     bench: Shared,
     run: RunName,
     steps: Annotated[str, Query(description="Recorded steps, separated by commas.", pattern=r"^\d{1,18}(,\d{1,18})*$")],
-    places: Annotated[str, Query(description="The names of the matrices that are drawn, separated by commas.")] = "",
+    network: Network = None,
 ) -> dict[str, Any]:
     """Return the weights that are drawn at recorded steps: base64 of float32, step by step, matrix by matrix."""
     from pondera.workbench.drawing import MOST_FRAMES, drawn
     from pondera.workbench.drawing import frames as drawn_frames
 
     wanted = [int(step) for step in steps.split(",")][:MOST_FRAMES]
-    folder = run_folder(bench, run)
-    with open_run(folder) as opened:
-        part = first_part(opened)
+    with open_run(bench, run) as opened:
+        part = part_of(opened, network)
         matrices, _ = drawn(opened, part)
-        named = set(places.split(",")) if places else None
-        matrices = [each for each in matrices if named is None or each.name in named]
         return {
             "matrices": [each.to_json() for each in matrices],
             "steps": wanted,
@@ -140,23 +169,23 @@ def frames(
 
 
 @router.get("/api/run/histogram")
-def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step) -> dict[str, Any]:
+def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, network: Network = None) -> dict[str, Any]:
     """Return how the values of a tensor were spread at the recorded step nearest to one."""
     import numpy as np
 
-    with open_run(run_folder(bench, run)) as opened:
-        found = opened.tensor(tensor, first_part(opened))
-    if len(found.steps) == 0:
-        raise ArgumentError(f"{tensor}: nothing was recorded of it. Ask again when training has begun.")
-    at = int(np.abs(found.steps - step).argmin())
-    figures = found.figures[at]
-    low, high = figures.spread.edges
-    bins = [
-        {"from": float(a), "to": float(b), "count": int(n)}
-        for a, b, n in zip(low, high, figures.spread.counts, strict=True)
-        if np.isfinite([a, b]).all()
-    ]
-    return {"tensor": tensor, "step": int(found.steps[at]), "bins": bins, "norm": _finite(figures.norm)}
+    with open_run(bench, run) as opened:
+        found = opened.tensor(tensor, part_of(opened, network))
+        if len(found.steps) == 0:
+            raise ArgumentError(f"{tensor}: nothing was recorded of it. Ask again when training has begun.")
+        at = int(np.abs(found.steps - step).argmin())
+        figures = found.figures[at]
+        low, high = figures.spread.edges
+        bins = [
+            {"from": float(a), "to": float(b), "count": int(n)}
+            for a, b, n in zip(low, high, figures.spread.counts, strict=True)
+            if np.isfinite([a, b]).all()
+        ]
+        return {"tensor": tensor, "step": int(found.steps[at]), "bins": bins, "norm": _finite(figures.norm)}
 
 
 @router.get("/api/run/weight", responses=ASKED)
@@ -164,8 +193,7 @@ async def weight(
     bench: Shared, run: RunName, weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")]
 ) -> Any:
     """Tell the life of one weight: what ``pondera weight`` prints."""
-    folder = run_folder(bench, run)
-    return await bench.ask("weight", [], [run, weight], _files(folder))
+    return await _ask(bench, "weight", [], [run, weight])
 
 
 @router.get("/api/run/unit/strengths")
@@ -175,19 +203,19 @@ def unit_strengths(
     column: Annotated[int, Query(description="Of the drawing; 0 are the inputs.", ge=0, le=10_000)],
     unit: Annotated[int, Query(description="From 0.", ge=0, le=2**31)],
     step: Step,
+    network: Network = None,
 ) -> dict[str, Any]:
     """Return what comes into a unit and goes out of it at the recorded step nearest to one, beside its layer."""
     from pondera.workbench.units import strengths
 
-    with open_run(run_folder(bench, run)) as opened:
-        return strengths(opened, column, unit, step, first_part(opened))
+    with open_run(bench, run) as opened:
+        return strengths(opened, column, unit, step, part_of(opened, network))
 
 
 @router.get("/api/run/unit", responses=ASKED)
 async def unit(bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]) -> Any:
     """Tell what the loss is without a unit, and the life of its bias: what ``pondera unit`` prints."""
-    folder = run_folder(bench, run)
-    return await bench.ask("unit", [], [run, unit], _files(folder))
+    return await _ask(bench, "unit", [], [run, unit])
 
 
 @router.get("/api/run/backprop", responses=ASKED)
@@ -198,9 +226,7 @@ async def backprop(
     weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")] = "",
 ) -> Any:
     """Write out every number between a step's batch and a weight's update: what ``pondera backprop`` prints."""
-    folder = run_folder(bench, run)
-    options = [f"--step={step}", *([f"--weight={weight}"] if weight else [])]
-    return await bench.ask("backprop", options, [run], _files(folder))
+    return await _ask(bench, "backprop", [f"--step={step}", *([f"--weight={weight}"] if weight else [])], [run])
 
 
 @router.get("/api/run/surface", responses=ASKED)
@@ -211,80 +237,112 @@ async def surface(
     grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
 ) -> Any:
     """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    folder = run_folder(bench, run)
-    # While it is trained the files change all the time; which steps were recorded is what the answer depends on.
     options = [f"--steps={steps}", f"--grid={grid}"]
-    return await bench.ask("surface", options, [run], _files(folder) if steps == 1 else _ended(folder))
+    if steps == 1:
+        return await _ask(bench, "surface", options, [run])
+    # Of a whole life there is not more to see with every step that is recorded.
+    return await bench.ask("surface", options, [run], _ended(bench.served.run(run)))
 
 
-def pulse_of(bench: Bench, run: str) -> dict[str, Any]:
+async def _ask(bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
+    """Return what a command says of a run, which may be trained meanwhile."""
+    folder = bench.served.run(names[0])
+    return await bench.ask(command, options, names, _files(folder), bench.trainings.activity(names[0]) in GOING_ON)
+
+
+def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
     """Return what a run does now, short enough to be told four times a second."""
     told: dict[str, Any] = bench.trainings.told(run)
     told.pop("log")
     try:
-        folder = bench.served.path(run)
-        with open_run(folder) as opened:
-            part = first_part(opened)
-            database = opened.database
-            last = database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch DESC LIMIT 1", (part,))
-            (recorded,) = database.execute("SELECT count(*) FROM looks WHERE part = ?", (part,)).fetchone()
-            (epochs,) = database.execute("SELECT count(*) FROM epochs WHERE part = ?", (part,)).fetchone()
-            latest = last.fetchone()
+        folder = bench.served.run(run)
+        if not (folder / DATABASE).exists():
+            return told | {"there": False, "problem": None}
+        with open_run(bench, run) as opened:
+            part = part_of(opened, network)
+            epochs, latest = _epochs(opened, part)
             told |= {
                 "there": True,
+                "problem": None,
                 "state": opened.state,
                 "steps": opened.taken,
                 "epochs": epochs,
-                "recorded": recorded,
-                "latest": None if latest is None else latest[0],
+                "recorded": _count(opened, "looks", part),
+                "latest": latest,
+                "networks": list(opened.parts),
+                "epochs_of_all": _count(opened, "epochs"),
+                "recorded_of_all": _count(opened, "looks"),
                 "planned": ((opened.about.get("identity") or {}).get("plan") or {}).get("epochs"),
                 "saved": (folder / "model.safetensors").exists(),
             }
-    except PonderaError:
-        told |= {"there": False}
+    except (PonderaError, OSError) as error:
+        told |= {"there": False, "problem": bench.served.without_root(str(error))}
     return told
 
 
-def run_folder(bench: Bench, run: str) -> Path:
-    """Return the folder of a run, once it is sure that nothing that is read of it is a link.
+def _epochs(run: Any, part: int) -> tuple[int, str | None]:
+    """Return how many epochs of a network are over, and the figures of the last, as JSON."""
+    found = run.database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch DESC LIMIT 1", (part,))
+    latest = found.fetchone()
+    return _count(run, "epochs", part), None if latest is None else str(latest[0])
+
+
+def _count(run: Any, table: str, part: int | None = None) -> int:
+    """Return how many rows a table has, of one network or of all."""
+    (found,) = run.database.execute(
+        f"SELECT count(*) FROM {table} WHERE part = ifnull(?, part)",
+        (part,),
+    ).fetchone()
+    return int(found)
+
+
+@contextmanager
+def open_run(bench: Bench, name: str) -> Iterator[Any]:
+    """Open a run to read, also while training writes to it; what is wrong with it is a sentence."""
+    from pondera.recording.run import Run, recorded
+
+    folder = bench.served.run(name)
+    with recorded(folder), Run(folder) as run:
+        yield run
+
+
+def part_of(run: Any, network: int | None) -> int:
+    """Return which part of a run is shown.
 
     Raises
     ------
     ArgumentError
-        If something is, or nothing is there.
+        If there is no network of that number.
     """
-    folder = bench.served.existing(run)
-    for name in ("run.sqlite", "model.safetensors", "snapshots", "states"):
-        if (folder / name).is_symlink():
-            raise ArgumentError(f"{run!r} holds a link, which is not followed. Serve the folder that it leads to.")
-    return folder
-
-
-def open_run(folder: Path) -> Any:
-    """Open a run to read; also while training writes to it."""
-    from pondera.recording.run import Run
-
-    return Run(folder)
-
-
-def first_part(run: Any) -> int:
-    """Return the number of the part of a run that is shown."""
     parts: tuple[int, ...] = run.parts
-    return parts[0] if parts else 0
+    if network is None:
+        return parts[0] if parts else 0
+    if network not in parts:
+        known = ", ".join(map(str, parts)) or "none yet"
+        raise ArgumentError(f"There is no network {network} in this run. Its networks are: {known}.")
+    return network
+
+
+def _overview(bench: Bench, name: str) -> Any:
+    """Return a run at a glance, under the name that pages call it by; one that cannot be read says why."""
+    from pondera.recording.overview import Overview, overview
+
+    try:
+        folder = bench.served.run(name)
+        found: Overview = bench.kept.of(_files(folder), "overview", lambda: overview(folder))
+    except ArgumentError as error:
+        found = Overview(Path(name), "damaged", "", 0, 0, {}, (), None, "", str(error))
+    return replace(found, folder=Path(name), problem=bench.served.without_root(found.problem))
 
 
 def _files(folder: Path) -> list[Path]:
     """Return the files that change where a run does."""
-    return [folder / "run.sqlite", folder / "run.sqlite-wal", folder / "model.safetensors"]
+    return [folder / DATABASE, folder / f"{DATABASE}-wal", folder / "model.safetensors"]
 
 
 def _ended(folder: Path) -> list[Path]:
     """Return the file that changes where a training ends."""
     return [folder / "model.safetensors"]
-
-
-def _named(bench: Bench, folder: Path) -> str:
-    return "." if folder == bench.served.root else bench.served.name(folder)
 
 
 def _finite(value: float) -> float | None:
