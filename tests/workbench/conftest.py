@@ -1,3 +1,8 @@
+import re
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +14,32 @@ from pondera.workbench.guard import Guard
 
 PORT = 8000
 MOST = 200_000
+
+
+@pytest.fixture(scope="session")
+def begin(pages):
+    """Give the function that starts ``pondera ui`` in a process of its own; what it prints is read as it comes."""
+    begun = {}
+
+    def begin(folder, **options):
+        arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
+        process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
+        address = re.search(r"http\S+", process.stderr.readline())[0]
+        process.said = []  # a pipe that nobody reads is full some day, and whoever writes to it waits
+        reading = threading.Thread(target=read, args=(process,))
+        reading.start()
+        begun[process] = reading
+        return address, process
+
+    def read(process):
+        with process.stderr:
+            process.said.extend(process.stderr)
+
+    yield begin
+    for process, reading in begun.items():
+        process.kill()
+        process.wait()
+        reading.join()
 
 
 @pytest.fixture

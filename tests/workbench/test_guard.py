@@ -102,3 +102,34 @@ def test_bodies_that_do_not_say_how_large_they_are(client, folder):
 
     assert client.put("/api/upload?name=x.csv", content=endless()).status_code == 413
     assert sorted(path.name for path in folder.iterdir()) == ["signs.csv", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site", "unheard of"])
+def test_pages_of_other_ports_ask_nothing(client, site):
+    """Of some questions a process begins."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+    assert client.get("/api/timeline?folder=.", headers=headers).status_code == 403
+    assert client.get("/api/about", headers=headers).status_code == 403
+    assert client.get("/", headers=headers).status_code != 403  # an address may be followed to the first page
+
+
+def test_what_is_typed_and_what_the_page_asks(client):
+    for site in ("none", "same-origin"):
+        assert client.get("/api/about", headers={"sec-fetch-site": site}).status_code == 200
+
+
+def test_a_body_that_is_no_upload_and_does_not_say_how_large_it_is(client):
+    def endless():
+        for _ in range(30):
+            yield b" " * 100_000
+
+    answer = client.post("/api/training", content=endless(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "at most" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("length", ["²", "-1", "x", "1e3", "99999999999999999999"])
+def test_lengths_that_are_none(client, length):
+    answer = client.post("/api/training", content=b"{}", headers={"content-length": length.encode("latin1")})
+    assert answer.status_code == 413

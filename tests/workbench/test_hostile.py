@@ -1,11 +1,8 @@
 """A folder of hostile files of weights, asked for by the page's interface: each is refused in a sentence, or read."""
 
-import re
 import resource
 import runpy
-import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,26 +18,18 @@ ADDRESSES = 6 << 30  # of the server and of each command that it runs
 
 
 @pytest.fixture(scope="module")
-def server(pages, tmp_path_factory):
+def server(begin, tmp_path_factory):
     """A server whose folder is full of them, and whose memory is limited."""
     folder = tmp_path_factory.mktemp("hostile")
     for name, (_, _, content) in CASES.items():
         MAKE["write"](folder / name, content)
-    arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
-    process = subprocess.Popen(
-        arguments,
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES)),
-    )
-    address = re.search(r"http\S+", process.stderr.readline())[0]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))  # noqa: E731
+    address, process = begin(folder, preexec_fn=limit)
     with httpx2.Client(base_url=address.split("/?")[0], timeout=120) as client:
         client.get(f"/?{address.split('?')[1]}")
         yield client, process, sorted(each.name for each in folder.iterdir())
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
-    process.stderr.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,23 +27,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Play
 class Server:
     """``pondera ui`` in a process of its own."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, begin):
+        self.folder, self.begin = folder, begin
         self.start()
 
     def start(self):
-        arguments = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
-        self.process = subprocess.Popen(arguments, cwd=self.folder, stderr=subprocess.PIPE, text=True)
-        self.address = re.search(r"http\S+", self.process.stderr.readline())[0]
+        self.address, self.process = self.begin(self.folder)
 
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
 
 
 @pytest.fixture(scope="module")
-def server(chromium, tmp_path_factory):
+def server(chromium, begin, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     random = np.random.default_rng(0)
     for name, shift in (("old", 0.0), ("new", 0.1)):
@@ -53,7 +50,7 @@ def server(chromium, tmp_path_factory):
     x, y = random.normal(size=(2, 200))
     frame = pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")})
     frame.write_csv(folder.parent / f"{folder.name}-upload.csv")
-    found = Server(folder)
+    found = Server(folder, begin)
     found.upload = folder.parent / f"{folder.name}-upload.csv"
     yield found
     found.kill()

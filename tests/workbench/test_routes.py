@@ -38,6 +38,12 @@ def steps(client):
     return client.get("/api/run", params={"run": "signs"}).json()["steps"]
 
 
+def stands_still(client):
+    before = steps(client)
+    time.sleep(0.5)
+    return steps(client) == before
+
+
 def wait_for(client, run, *activities):
     for _ in range(600):
         found = client.get("/api/training", params={"run": run}).json()
@@ -229,10 +235,8 @@ def test_the_life_of_a_training(client, folder):
         assert os.getpriority(os.PRIO_PROCESS, writer_of(folder / "signs")) > os.getpriority(os.PRIO_PROCESS, 0)
     until(lambda: client.get("/api/run/curves", params={"run": "signs"}).json().get("epochs"))
     assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] == "paused"
-    time.sleep(1)
+    until(lambda: stands_still(client))  # it waits at the end of its epoch
     before = steps(client)
-    time.sleep(0.5)
-    assert steps(client) == before
     assert client.delete("/api/run", params={"run": "signs"}).status_code == 400
     client.post("/api/training/continue", params={"run": "signs"})
     until(lambda: steps(client) > before)

@@ -1,17 +1,27 @@
-"""Trainings beside the server that began them."""
+"""Trainings beside the server that began them, and beside each other."""
 
+import contextlib
 import gc
 import os
 import signal
+import sys
+import threading
 import time
 
+import pytest
+
+from pondera.errors import ArgumentError
+from pondera.files import lock
+from pondera.recording.process import sign
 from pondera.workbench.served import Served
-from pondera.workbench.trainings import RUNNING, STARTING, Trainings
+from pondera.workbench.trainings import RUNNING, STARTING, Process, Trainings
+
+FOR_EVER = ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"]
 
 
 def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
     trainings = Trainings(Served(folder))
-    trainings.start("left", ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"], "signs.csv")
+    trainings.start("left", FOR_EVER, "signs.csv")
     process = trainings._processes["left"]
     assert trainings.activity("left") in (STARTING, RUNNING)
     number = process.pid
@@ -28,3 +38,111 @@ def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
     assert again.activity("left") == RUNNING
     os.kill(number, signal.SIGKILL)
     os.waitpid(number, 0)
+
+
+@pytest.fixture
+def trainings(folder, monkeypatch):
+    """Give trainings whose processes wait, and never write anything."""
+    found = Trainings(Served(folder))
+    waiting = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr("pondera.workbench.child.command", lambda *_, **__: waiting)
+    found.begun = []
+
+    def process(*arguments, **options):
+        time.sleep(0.05)  # wide enough for another to come in between
+        found.begun.append(Process(*arguments, **options))
+        return found.begun[-1]
+
+    monkeypatch.setattr("pondera.workbench.trainings.Process", process)
+    yield found
+    for each in found.begun:
+        each.kill()
+        each.wait()
+
+
+def at_once(count, call):
+    refused = []
+
+    def one():
+        try:
+            call()
+        except ArgumentError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return refused
+
+
+def run_at(folder):
+    """Make a folder that looks like a run from outside."""
+    folder.mkdir(parents=True)
+    (folder / "run.sqlite").write_bytes(b"")
+
+
+def test_of_many_starts_of_one_name_one_begins(trainings):
+    refused = at_once(6, lambda: trainings.start("dup", [], "signs.csv"))
+    assert len(trainings.begun) == 1
+    assert len(refused) == 5
+    assert all("already" in each for each in refused)
+
+
+def test_of_many_that_go_on_with_a_run_one_begins(trainings, folder):
+    run_at(folder / "died")
+    at_once(6, lambda: trainings.go_on("died"))
+    assert len(trainings.begun) == 1
+
+
+def test_a_run_is_not_replaced(trainings, folder):
+    run_at(folder / "once")
+    with pytest.raises(ArgumentError, match="Give another name, or put the old one into the bin"):
+        trainings.start("once", [], "signs.csv")
+    assert trainings.begun == []
+
+
+@contextlib.contextmanager
+def written(folder):
+    """Somebody writes to the run in a folder."""
+    with lock(folder / "run.lock") as held:
+        sign(held)
+        yield
+
+
+def test_nothing_is_moved_that_is_being_trained(client, folder):
+    names = ("par", "par/child", "par/child/below")
+    for name in names:
+        run_at(folder / name)
+    with written(folder / "par" / "child" / "below"):
+        for name in names:
+            answer = client.delete("/api/run", params={"run": name})
+            assert answer.status_code == 400
+            assert "'par/child/below' is being trained" in answer.json()["error"]
+    assert (folder / "par" / "child" / "below").is_dir()
+    assert client.delete("/api/run?run=par").status_code == 200
+
+
+def test_nothing_is_moved_in_which_a_training_begins(trainings, folder):
+    (folder / "par").mkdir()
+    trainings.start("par/child", [], "signs.csv")
+    with pytest.raises(ArgumentError, match="'par/child' is being trained"), trainings.at_rest("par"):
+        pass
+
+
+def test_runs_of_long_names_have_logs_and_go_into_the_bin(client, folder):
+    name = "/".join(["é" * 90] * 2)
+    run_at(folder / name)
+    assert client.get("/api/training", params={"run": name}).status_code == 200
+    assert client.delete("/api/run", params={"run": name}).status_code == 200
+    (found,) = client.get("/api/bin").json()["runs"]
+    assert found["run"] == name
+    assert client.post("/api/bin/restore", json={"name": found["name"]}).json() == {"run": name}
+
+
+def test_one_that_is_stopped_before_it_has_begun_has_not_failed(trainings):
+    trainings.start("early", [], "signs.csv")
+    trainings.stop("early")
+    trainings.begun[0].wait()
+    assert trainings.told("early")["activity"] == "ended"

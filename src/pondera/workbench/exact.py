@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pondera.weights.tensor import Tensor
 from pondera.workbench.tiles import plane
@@ -49,11 +50,12 @@ def words(values: Array) -> list[str]:
     kind = values.dtype.kind
     if kind == "b":
         return list(map(str, values.astype(np.uint8).tolist()))
-    if kind in "iu" or values.dtype == np.float64:
-        return list(map(repr, values.tolist()))
+    if kind in "iu":
+        return list(map(str, values.tolist()))
     if kind == "c":
         return [repr(value).strip("()") for value in values.astype(np.complex128).tolist()]
-    if values.dtype not in (np.float16, np.float32):  # those that NumPy does not have are exact in float32
-        values = values.astype(np.float32)
-    text: list[str] = values.astype(str).tolist()
+    if values.dtype == np.float16:
+        return [str(value) for value in values]
+    exact = values.astype(np.float64 if values.dtype == np.float64 else np.float32)  # also those NumPy does not have
+    text: list[str] = pl.Series(exact).cast(pl.String).to_list()  # the shortest, ten times as fast as NumPy's
     return text

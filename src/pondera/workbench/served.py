@@ -126,7 +126,7 @@ class Served:
         """
         folder = self.existing(name)
         for place in (folder, folder / SNAPSHOTS, folder / STATES):
-            if place.is_dir() and any(each.is_symlink() for each in os.scandir(place)):
+            if place.is_dir() and any(each.is_symlink() for each in place.iterdir()):
                 raise ArgumentError(f"{name!r} holds a link, which is not followed. Serve the folder that it leads to.")
         return folder
 

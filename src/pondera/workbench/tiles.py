@@ -62,8 +62,9 @@ def extremes(tensor: Tensor, rows: tuple[int, int], columns: tuple[int, int], ce
     below, right_of = top + _edges(bottom - top, down), left + _edges(right - left, across)
     found = np.zeros((down, across), np.float32)
     wide = min(right - left, AT_ONCE)
-    for row in range(top, bottom, AT_ONCE // wide):  # as many rows at a time as fit, of wide ones a part
-        last = min(row + AT_ONCE // wide, bottom)
+    high = AT_ONCE // (width if _is_narrow(width) else wide)
+    for row in range(top, bottom, high):  # as many rows at a time as fit, of wide ones a part
+        last = min(row + high, bottom)
         down_cells, row_starts = _touched(below, row, last)
         for column in range(left, right, wide):
             end = min(column + wide, right)
@@ -101,10 +102,15 @@ def _piece(tensor: Tensor, top: int, bottom: int, left: int, right: int) -> Arra
     if tensor.ndim < 2:
         return _plain(tensor.source.flat(left, right)).reshape(1, -1)
     width = plane(tensor.shape)[1]
-    if right - left == width or width <= NARROW:
+    if right - left == width or _is_narrow(width):
         rows = tensor.source.flat(top * width, bottom * width).reshape(bottom - top, width)
         return _plain(rows[:, left:right])
     return np.stack([_plain(tensor.source.flat(row * width + left, row * width + right)) for row in range(top, bottom)])
+
+
+def _is_narrow(width: int) -> bool:
+    """Whether rows are read whole, whatever part of them is looked at."""
+    return width <= min(NARROW, AT_ONCE)
 
 
 def _plain(values: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pondera.findings import Finding
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rules import findings_of, in_order
-from pondera.recording.run import Run
+from pondera.recording.run import Run, recorded
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,9 @@ def check(folder: str | os.PathLike[str]) -> Health:
     ...     pondera.runs.check(folder).findings[0].figures["distance"]
     0.0
     """
-    with Run(Path(folder)) as run:
-        try:
-            known = {part: Facts.of(run, part) for part in run.parts}
-            state, taken = run.state, run.taken
-        except (sqlite3.Error, ValueError) as error:
-            raise RunError(f"{folder}: the run is damaged: {error}. Record the training again.") from error
+    with Run(Path(folder)) as run, recorded(run.folder):
+        known = {part: Facts.of(run, part) for part in run.parts}
+        state, taken = run.state, run.taken
     if not taken:
         raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]

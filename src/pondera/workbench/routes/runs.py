@@ -252,9 +252,10 @@ async def _ask(bench: Bench, command: str, options: list[str], names: list[str])
 
 def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
     """Return what a run does now, short enough to be told four times a second."""
-    told: dict[str, Any] = bench.trainings.told(run)
-    told.pop("log")
+    told: dict[str, Any] = {"activity": "ended", "error": None}
     try:
+        told |= bench.trainings.told(run)
+        told.pop("log")
         folder = bench.served.run(run)
         if not (folder / DATABASE).exists():
             return told | {"there": False, "problem": None}

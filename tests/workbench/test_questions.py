@@ -1,0 +1,164 @@
+"""Questions: joined, forgotten, ended, and never left without an answer."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pondera.errors import PonderaError
+from pondera.workbench import questions as module
+from pondera.workbench.child import command
+from pondera.workbench.questions import Questions
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Give questions whose commands end when they are told to, and the list of those that began."""
+    begun = []
+
+    async def answer(self, question):
+        begun.append(question)
+        question.go_on = asyncio.Event()
+        await question.go_on.wait()
+        question.answer = {"number": len(begun)}
+
+    monkeypatch.setattr(Questions, "_answer", answer)
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    return tmp_path / "file", begun
+
+
+def test_of_files_that_change_all_the_time_a_question_is_joined_until_it_was_answered(asked):
+    file, begun = asked
+
+    async def ask():
+        questions = Questions(file.parent)
+        for number in range(3):
+            file.write_text("x" * number)
+            assert await questions.ask(["surface"], [file], moving=True) is None
+        assert len(begun) == 1
+        begun[0].go_on.set()
+        await begun[0].task
+        file.write_text("changed again")
+        assert await questions.ask(["surface"], [file], moving=True) == {"number": 1}
+        file.write_text("and again")
+        assert await questions.ask(["surface"], [file], moving=True) is None
+        assert len(begun) == 2
+        await questions.close()
+
+    asyncio.run(ask())
+
+
+def test_of_files_that_stand_still_a_change_is_a_new_question(asked):
+    file, begun = asked
+
+    async def ask():
+        questions = Questions(file.parent)
+        for number in range(2):
+            file.write_text("x" * number)
+            assert await questions.ask(["read"], [file]) is None
+        assert len(begun) == 2
+        await questions.close()
+
+    asyncio.run(ask())
+
+
+def test_what_nobody_waits_for_is_dropped_though_nobody_asks_anything(asked, monkeypatch):
+    file, begun = asked
+    monkeypatch.setattr(module, "FORGOTTEN", 0.01)
+
+    async def ask():
+        questions = Questions(file.parent)
+        await questions.ask(["read"], [file])
+        await asyncio.wait_for(questions._tidying, 30)
+        assert begun[0].task.cancelled() or begun[0].task.cancelling()
+        assert not questions._known
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("no python"), ValueError("no JSON"), MemoryError(), KeyError("x")])
+def test_a_command_that_cannot_be_run_is_a_sentence(monkeypatch, tmp_path, error):
+    async def fail(self, question):
+        raise error
+
+    monkeypatch.setattr(Questions, "_answer", fail)
+
+    async def ask():
+        questions = Questions(tmp_path)
+        with pytest.raises(PonderaError, match=r"\.$"):
+            await questions.ask(["read"])
+        assert not questions._known
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+    asyncio.run(ask())
+
+
+def test_who_waits_for_a_question_that_is_cancelled_is_told(asked, monkeypatch):
+    file, _ = asked
+    monkeypatch.setattr(module, "PATIENCE", 30)
+
+    async def ask():
+        questions = Questions(file.parent)
+        waiting = asyncio.create_task(questions.ask(["read"]))
+        await asyncio.sleep(0)
+        assert questions.cancel(["read"])
+        with pytest.raises(PonderaError, match="ended before"):
+            await waiting
+
+    asyncio.run(ask())
+
+
+def test_a_command_ends_where_the_server_ends(tmp_path):
+    """However that ends: the other end of the pipe closes with it."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    working = (
+        "import time; from pondera.workbench import child; child.runpy.run_module = lambda *_, **__: {}; child.main()"
+    )
+    begun = [
+        sys.executable,
+        "-c",
+        working.format("time.sleep(600)"),
+        *command(tmp_path, ["read"], with_parent=True)[3:],
+    ]
+    serving = f"import subprocess, time; print(subprocess.Popen({begun!r}, stdin=-1).pid, flush=True); time.sleep(600)"
+    parent = subprocess.Popen([sys.executable, "-c", serving], stdout=subprocess.PIPE, text=True)
+    number = int(parent.stdout.readline())
+    os.kill(number, 0)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(600):
+        if not is_there(number):
+            return
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)
+    pytest.fail("it is still there")
+
+
+def is_there(number):
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True).stdout.strip()
+    return bool(told) and not told.startswith("Z")
+
+
+def test_a_run_that_was_trained_on_a_table_elsewhere(client, folder):
+    """What a run names is read only where it lies below the folder: its rows would be answered with."""
+    x, y = np.random.default_rng(0).normal(size=(2, 60))
+    pl.DataFrame({"x": x, "y": y, "z": x + y}).write_csv(folder.parent / "elsewhere.csv")
+    train = ["train", "../elsewhere.csv", "--target=z", "--recipe=plain", "--hidden=3", "--epochs=2", "--out=run"]
+    subprocess.run([sys.executable, "-m", "pondera", *train], cwd=folder, check=True, capture_output=True)
+    for path in ("surface", "weight?weight=layers.0.weight[0,0]"):
+        for _ in range(20):
+            answer = client.get(f"/api/run/{path}{'&' if '?' in path else '?'}run=run")
+            if answer.status_code != 202:
+                break
+        assert answer.status_code == 400
+        assert "outside of the folder" in answer.json()["error"]
+    assert client.get("/api/run/curves?run=run").status_code == 200
