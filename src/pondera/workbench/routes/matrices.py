@@ -12,6 +12,7 @@ from pondera.workbench.bench import ERRORS, Shared
 from pondera.workbench.routes.checkpoints import tensor_of
 from pondera.workbench.routes.files import Name
 from pondera.workbench.routes.runs import Network, RunName, Step, TensorName, open_run, part_of
+from pondera.workbench.routes.shapes import Matrix
 
 router = APIRouter(tags=["matrices"], responses=ERRORS)
 
@@ -72,7 +73,7 @@ def run_tile(
 
 
 @router.get("/api/run/matrix")
-def run_matrix(bench: Shared, run: RunName, tensor: TensorName, network: Network = None) -> dict[str, Any]:
+def run_matrix(bench: Shared, run: RunName, tensor: TensorName, network: Network = None) -> Matrix:
     """Return at which steps a run's tensor is known, and the size of the largest value that it ever had: a scale."""
     import numpy as np
 
@@ -81,9 +82,5 @@ def run_matrix(bench: Shared, run: RunName, tensor: TensorName, network: Network
         history = found.tensor(tensor, part)
         steps = found.recorded(tensor, part)
     sizes = np.abs([[each.low, each.high] for each in history.figures]).reshape(-1)
-    return {
-        "tensor": tensor,
-        "shape": list(history.shape),
-        "steps": steps,
-        "most": float(sizes[np.isfinite(sizes)].max(initial=0.0)),
-    }
+    most = float(sizes[np.isfinite(sizes)].max(initial=0.0))
+    return Matrix(tensor=tensor, shape=list(history.shape), steps=steps, most=most)

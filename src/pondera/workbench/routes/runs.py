@@ -16,6 +16,7 @@ from pondera.errors import ArgumentError, PonderaError
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
 from pondera.workbench.pulse import Listener
+from pondera.workbench.routes.shapes import Curves, Drawing, Drawn, Frames, Health
 from pondera.workbench.trainings import GOING_ON
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
@@ -51,7 +52,7 @@ def runs(
 def one(bench: Shared, run: RunName) -> dict[str, Any]:
     """Return a run at a glance: its state, settings, tensors, and what its process does now."""
     folder = bench.served.run(run)
-    told = _overview(bench, run).to_json() | pulse_of(bench, run, None)
+    told: dict[str, Any] = _overview(bench, run).to_json() | pulse_of(bench, run, None)
     with open_run(bench, run) as opened:
         identity = opened.about.get("identity") or {}
         about = {name: opened.about.get(name) for name in ("source", "target", "task", "machine", "versions", "level")}
@@ -102,48 +103,48 @@ def curves(
     run: RunName,
     epoch: Annotated[int, Query(description="The first.", ge=0, le=2**62)] = 0,
     network: Network = None,
-) -> dict[str, Any]:
+) -> Curves:
     """Return the figures of epochs from one on, and learning rate and gradient norm by step, averaged."""
     from pondera.workbench.drawing import curve
 
     with open_run(bench, run) as opened:
         part = part_of(opened, network)
         steps = opened.steps(part)
-        return {
-            "epochs": opened.epochs(part, epoch),
-            "rates": curve(steps.first, steps.rates, POINTS),
-            "norms": curve(steps.first, steps.norms, POINTS),
-            "kept": opened.kept(part),
-            "command": command_line("runs", ["--json"], [run]),
-            "python": f"pondera.runs.open({run!r}).epochs({part or ''})",
-        }
+        return Curves(
+            epochs=opened.epochs(part, epoch),
+            rates=curve(steps.first, steps.rates, POINTS),
+            norms=curve(steps.first, steps.norms, POINTS),
+            kept=opened.kept(part),
+            command=command_line("runs", ["--json"], [run]),
+            python=f"pondera.runs.open({run!r}).epochs({part or ''})",
+        )
 
 
 @router.get("/api/run/health")
-def health(bench: Shared, run: RunName) -> dict[str, Any]:
+def health(bench: Shared, run: RunName) -> Health:
     """Say what is wrong with a training, so far or in the end: what ``pondera check`` prints."""
     from pondera.recording.health.check import check
 
     folder = bench.served.run(run)
     found = bench.kept.of(_files(folder), "health", lambda: check(folder)).to_json()
-    return {"command": command_line("check", [], [run]), "answer": found | {"run": run}}
+    return Health(command=command_line("check", [], [run]), answer=found | {"run": run})
 
 
 @router.get("/api/run/network")
-def network_of(bench: Shared, run: RunName, network: Network = None) -> dict[str, Any]:
+def network_of(bench: Shared, run: RunName, network: Network = None) -> Drawing:
     """Return what is drawn of a network: its matrices, which of their weights, and at which steps they are known."""
     from pondera.workbench.drawing import drawn
 
     with open_run(bench, run) as opened:
         part = part_of(opened, network)
         matrices, steps = drawn(opened, part)
-    return {
-        "matrices": [each.to_json() for each in matrices],
-        "steps": steps,
-        "inputs": _input_names(bench, bench.served.run(run)),
-        "command": None,
-        "python": f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
-    }
+    return Drawing(
+        matrices=[Drawn(**each.to_json()) for each in matrices],
+        steps=steps,
+        inputs=_input_names(bench, bench.served.run(run)),
+        command=None,
+        python=f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
+    )
 
 
 @router.get("/api/run/frames")
@@ -152,7 +153,7 @@ def frames(
     run: RunName,
     steps: Annotated[str, Query(description="Recorded steps, separated by commas.", pattern=r"^\d{1,18}(,\d{1,18})*$")],
     network: Network = None,
-) -> dict[str, Any]:
+) -> Frames:
     """Return the weights that are drawn at recorded steps: base64 of float32, step by step, matrix by matrix."""
     from pondera.workbench.drawing import MOST_FRAMES, drawn
     from pondera.workbench.drawing import frames as drawn_frames
@@ -161,11 +162,11 @@ def frames(
     with open_run(bench, run) as opened:
         part = part_of(opened, network)
         matrices, _ = drawn(opened, part)
-        return {
-            "matrices": [each.to_json() for each in matrices],
-            "steps": wanted,
-            "values": drawn_frames(opened, matrices, wanted, part),
-        }
+        return Frames(
+            matrices=[Drawn(**each.to_json()) for each in matrices],
+            steps=wanted,
+            values=drawn_frames(opened, matrices, wanted, part),
+        )
 
 
 @router.get("/api/run/histogram")

@@ -1,0 +1,62 @@
+"""What routes about runs answer, as it is described in ``/api/openapi.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+Stretch = tuple[int, float, float, float]
+
+
+class Curves(BaseModel):
+    """Figures of a network by epoch and by step."""
+
+    epochs: list[dict[str, Any]] = Field(description="As pondera.runs.open(RUN).epochs() gives them, from one on.")
+    rates: list[Stretch] = Field(description="The learning rate: first step, mean, lowest, highest.")
+    norms: list[Stretch] = Field(description="The norm of all gradients, in the same way.")
+    kept: int = Field(description="After how many steps the weights were taken that were kept.")
+    command: str
+    python: str
+
+
+class Drawn(BaseModel):
+    """The connections of one matrix that are drawn."""
+
+    name: str
+    shape: tuple[int, int] = Field(description="Inputs, outputs.")
+    places: list[int] = Field(description="Flat places in it, ascending.")
+
+
+class Drawing(BaseModel):
+    """A network as it is drawn."""
+
+    matrices: list[Drawn]
+    steps: list[int] = Field(description="At which all of it is known, ascending.")
+    inputs: list[str] | None = Field(description="Names of the inputs, once the model is there.")
+    command: str | None
+    python: str
+
+
+class Frames(BaseModel):
+    """The weights that are drawn, at some steps."""
+
+    matrices: list[Drawn]
+    steps: list[int]
+    values: str = Field(description="Base64 of float32, step by step, matrix by matrix.")
+
+
+class Matrix(BaseModel):
+    """A tensor of a run over all steps."""
+
+    tensor: str
+    shape: list[int]
+    steps: list[int] = Field(description="At which all of it is known, ascending.")
+    most: float = Field(description="The size of the largest value that it ever had.")
+
+
+class Health(BaseModel):
+    """What is wrong with a training."""
+
+    command: str
+    answer: dict[str, Any] = Field(description="What pondera check --json prints.")
