@@ -1,117 +1,21 @@
 """The pages in a real browser: from the neuron to a training, its replay, a weight, checkpoints and explanations."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
-from safetensors.numpy import save_file
+from playwright.sync_api import expect
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-PATIENCE = 90_000  # milliseconds; a machine may be busy
+from tests.workbench.browsing import PATIENCE, field, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
-
-
-class Server:
-    """``pondera ui`` in a process of its own."""
-
-    def __init__(self, folder, begin):
-        self.folder, self.begin = folder, begin
-        self.start()
-
-    def start(self):
-        self.address, self.process = self.begin(self.folder)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def server(chromium, begin, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    random = np.random.default_rng(0)
-    for name, shift in (("old", 0.0), ("new", 0.1)):
-        matrix = np.random.default_rng(1).normal(size=(300, 200)).astype(np.float32)
-        matrix[7] += shift
-        save_file({"fc.weight": matrix, "fc.bias": np.zeros(200, np.float32)}, folder / f"{name}.safetensors")
-    x, y = random.normal(size=(2, 200))
-    frame = pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")})
-    frame.write_csv(folder.parent / f"{folder.name}-upload.csv")
-    found = Server(folder, begin)
-    found.upload = folder.parent / f"{folder.name}-upload.csv"
-    yield found
-    found.kill()
-    for lock in folder.rglob("run.lock"):  # a test that failed may have left a training behind
-        from pondera.recording.process import writer_of
-
-        process = writer_of(lock.parent)
-        if process is not None:
-            os.kill(process, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def browser(server, chromium):
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        context.set_default_timeout(PATIENCE)
-        opened = context.new_page()
-        opened.goto(server.address)
-        opened.close()
-        yield context
-        started.close()
-
-
-@pytest.fixture
-def page(browser, server):
-    """A page that must load nothing from elsewhere, break no policy and raise nothing."""
-    opened = browser.new_page()
-    wrong = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
-    opened.on("request", lambda asked: None if is_own(asked.url) else wrong.append(asked.url))
-    yield opened
-    opened.close()
-    assert wrong == []
-
-
-def is_own(address):
-    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:"))
-
-
-def open_page(page, server, place):
-    page.goto("about:blank")
-    page.goto(f"{server.address.split('?')[0]}#/{place}")
-
-
-def start(page, server, run, **fields):
-    """Fill in the form of a training, and start it."""
-    open_page(page, server, "train")
-    page.set_input_files("input[type=file]", server.upload)
-    expect(page.get_by_label("Column to predict")).to_have_value("kind")
-    field(page, "Recipe").select_option("plain")
-    for label, value in fields.items():
-        field(page, label.replace("_", " ").capitalize()).fill(value)
-    expect(field(page, "Name of the run")).to_have_value(re.compile("upload"))  # the name that is suggested came
-    field(page, "Name of the run").fill(run)
-    page.get_by_role("button", name="Start training").click()
-
-
-def field(page, label):
-    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
 
 
 def steps(page):

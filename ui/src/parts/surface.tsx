@@ -3,6 +3,7 @@ import { ask, sentence } from "../api";
 import { figure } from "../format";
 import { isOn, type Pulse, useSettled } from "../live";
 import { token, useThemeChanges } from "../theme";
+import { rgb } from "./colours";
 import { Card, ProblemLine, Waiting } from "./common";
 
 interface Surfaces {
@@ -123,11 +124,4 @@ function draw(canvas: HTMLCanvasElement, found: Surfaces, shown: Surfaces["surfa
     context.lineWidth = 1.4;
     context.stroke();
   }
-}
-
-/** The parts of a colour as the style sheet writes it, #rgb or #rrggbb. */
-export function rgb(colour: string): [number, number, number] {
-  const short = colour.length === 4;
-  const part = (at: number) => (short ? 17 * parseInt(colour.slice(1 + at, 2 + at), 16) : parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16));
-  return [part(0), part(1), part(2)];
 }
