@@ -58,11 +58,15 @@ export interface Answer<T> {
   answer: T;
 }
 
+/** Milliseconds between two asks of the same. */
+const AGAIN = 500;
+
 /** Ask a command of Pondera's, and go on asking while it is worked on. */
 export async function ask<T>(path: string, query: Query, signal?: AbortSignal): Promise<Answer<T>> {
   for (;;) {
     const found = await get<Answer<T> | { working: true }>(path, query, signal);
     if (!("working" in found)) return found;
+    await new Promise((done) => setTimeout(done, AGAIN));
     signal?.throwIfAborted();
   }
 }

@@ -1,19 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "./api";
 import { type Drawing, evenly, type Frames, loadFrames } from "./network";
-
-export interface Pulse {
-  activity: "starting" | "running" | "paused" | "ended" | "failed";
-  error: string | null;
-  there: boolean;
-  state?: string;
-  steps?: number;
-  epochs?: number;
-  recorded?: number;
-  latest?: string | null;
-  planned?: number | null;
-  saved?: boolean;
-}
+import { isOn, type Pulse } from "./pulse";
 
 export interface Epoch {
   epoch: number;
@@ -33,26 +21,6 @@ export interface Curves {
   rates: Stretch[];
   norms: Stretch[];
   kept: number;
-}
-
-/** What a training does, as the server tells it; null before the first word. `lost` where the server does not answer. */
-export function usePulse(run: string): { pulse: Pulse | null; lost: boolean } {
-  const [pulse, set] = useState<Pulse | null>(null);
-  const [lost, setLost] = useState(false);
-  useEffect(() => {
-    const source = new EventSource(`/api/run/events?${new URLSearchParams({ run })}`);
-    source.onmessage = (event: MessageEvent<string>) => {
-      setLost(false);
-      set(JSON.parse(event.data) as Pulse);
-    };
-    source.onerror = () => setLost(true);
-    return () => source.close();
-  }, [run]);
-  return { pulse, lost };
-}
-
-export function isOn(pulse: Pulse | null): boolean {
-  return pulse !== null && ["starting", "running", "paused"].includes(pulse.activity);
 }
 
 /** Call something whenever a value changes, never more often than every so many milliseconds, and once for the last. */

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, post, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, isOn, type Pulse, useCurves, useLife, useSettled, usePulse } from "../live";
+import { type Curves, type Epoch, useCurves, useLife, useSettled } from "../live";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
@@ -12,6 +12,7 @@ import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
 import { UnitInspector } from "../parts/unit-inspector";
 import type { Unit } from "../parts/units";
+import { isOn, type Pulse, usePulse } from "../pulse";
 import { to } from "../route";
 
 interface Run {

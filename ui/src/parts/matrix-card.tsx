@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { get, useLoading } from "../api";
-import { isOn, type Pulse } from "../live";
+import { isOn, type Pulse } from "../pulse";
 import { Card, ProblemLine, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, sentence } from "../api";
 import { figure } from "../format";
-import { isOn, type Pulse, useSettled } from "../live";
+import { useSettled } from "../live";
+import { isOn, type Pulse } from "../pulse";
 import { token, useThemeChanges } from "../theme";
 import { rgb } from "./colours";
 import { Card, ProblemLine, Waiting } from "./common";
