@@ -35,7 +35,7 @@ def pondera(folder, *arguments):
 
 
 def is_own(address):
-    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:"))
+    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:", "file:"))
 
 
 def open_page(page, server, place):

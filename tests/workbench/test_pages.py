@@ -1,12 +1,10 @@
 """The pages in a real browser: from the neuron to a training, its replay, a weight, checkpoints and explanations."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -313,13 +311,3 @@ def test_nothing_keeps_anybody_out(page, server, place):
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is wider than a telephone"
         page.set_viewport_size({"width": 1280, "height": 900})
-
-
-def test_a_page_as_a_file_stands_by_itself(page, server, tmp_path):
-    open_page(page, server, "neuron")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save page").click()
-    content = Path(download.value.path()).read_text(encoding="utf-8")
-    assert "5.1" in content
-    assert "<script" not in content
-    assert not re.findall(r"(?:src|href)=\"(?:http|/)", content)

@@ -188,7 +188,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
           </button>
         </span>
       </div>
-      <p class="quiet small" aria-live="off" data-testid="under">
+      <p class="quiet small" aria-live="off" data-testid="under" data-live>
         {under ? <Under key={`${version} ${under.join()}`} source={source} at={under} cell={cell} /> : "Drag to move. Click, then scroll to zoom."}
       </p>
       {problem && <p class="grave small">{problem}</p>}
