@@ -22,10 +22,10 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
   }
 }
 
-export type Query = Record<string, string | number | boolean>;
+export type Query = Record<string, string | number | boolean | readonly string[]>;
 
 export function address(path: string, query: Query = {}): string {
-  const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  const asked = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)])));
   return `/api/${path}${asked.size ? `?${asked}` : ""}`;
 }
 
@@ -53,8 +53,13 @@ export async function bytes(path: string, query: Query, signal?: AbortSignal): P
   return response.arrayBuffer();
 }
 
-export interface Answer<T> {
-  command: string;
+/** What to type for the same, in a shell and in Python, where there is something. */
+export interface Same {
+  command?: string | null;
+  python?: string | null;
+}
+
+export interface Answer<T> extends Same {
   answer: T;
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get } from "./api";
-import { type Drawing, evenly, type Frames, loadFrames } from "./network";
+import { get, type Same } from "./api";
+import { type Drawing, evenly, type Frames, loadFrames, type Which } from "./network";
 import { isOn, type Pulse } from "./pulse";
 
 export interface Epoch {
@@ -15,10 +15,8 @@ export interface Epoch {
 
 export type Stretch = [first: number, mean: number, low: number, high: number];
 
-export interface Curves {
+export interface Curves extends Same {
   epochs: Epoch[];
-  losses: Stretch[];
-  rates: Stretch[];
   norms: Stretch[];
   kept: number;
 }
@@ -51,13 +49,13 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
 /** Milliseconds between two looks at the curves. */
 const CURVES = 1000;
 
-/** The curves of a run, and what is new of them as it goes on. */
-export function useCurves(run: string, pulse: Pulse | null): Curves | null {
+/** The curves of a network, and what is new of them as it goes on. */
+export function useCurves(of: Which, pulse: Pulse | null): Curves | null {
   const [curves, set] = useState<Curves | null>(null);
   useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CURVES, async () => {
     if (!pulse?.there) return;
     const known = curves && curves.epochs.length <= (pulse.epochs ?? 0) ? curves.epochs : [];
-    const found = await get<Curves>("run/curves", { run, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
+    const found = await get<Curves>("run/curves", { ...of, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
     set({ ...found, epochs: [...known, ...found.epochs] });
   });
   return curves;
@@ -71,15 +69,15 @@ export interface Life {
 }
 
 /** The weights that are drawn: the latest while training goes on, the whole life once it has ended. */
-export function useLife(run: string, pulse: Pulse | null, whole: boolean): Life | null {
+export function useLife(of: Which, pulse: Pulse | null, whole: boolean): Life | null {
   const [life, set] = useState<Life | null>(null);
   const on = isOn(pulse);
   useSettled(pulse?.there ? `${pulse.recorded} ${on} ${whole}` : null, 300, async () => {
     if (!pulse?.there) return;
-    const drawing = await get<Drawing>("run/network", { run });
+    const drawing = await get<Drawing>("run/network", of);
     if (drawing.steps.length === 0) return;
     const steps = on && !whole ? drawing.steps.slice(-1) : evenly(drawing.steps, REPLAYED);
-    set({ drawing, frames: await loadFrames(run, steps) });
+    set({ drawing, frames: await loadFrames(of, steps) });
   });
   return life;
 }

@@ -1,4 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
+import { address } from "./api";
+import type { Which } from "./network";
 
 /** What a training does, as the server tells it. */
 export interface Pulse {
@@ -29,12 +31,12 @@ type Tell = (told: Told) => void;
 /**
  * What a training does, null before the first word.
  *
- * A browser opens six connections to a server, and a stream keeps one: of all tabs of a run that are in sight one listens
+ * A browser opens six connections to a server, and a stream keeps one: of all tabs of a network that are in sight one listens
  * and tells the others, and no more than STREAMS runs are listened to at a time, the others looked at in turns.
  */
-export function usePulse(run: string): Told {
+export function usePulse(of: Which): Told {
   const [told, set] = useState<Told>({ pulse: null, lost: false });
-  useEffect(() => follow(run, set), [run]);
+  useEffect(() => follow(address("run/events", of), set), [of.run, of.network]);
   return told;
 }
 
@@ -44,8 +46,9 @@ const TURN = 2000;
 /** What a tab says that came into sight: tell me the latest. */
 const ASKED = "asked";
 
-function follow(run: string, tell: Tell): () => void {
-  const others = new BroadcastChannel(`pondera ${run}`);
+/** Hear of a network by the address of its events. */
+function follow(place: string, tell: Tell): () => void {
+  const others = new BroadcastChannel(`pondera ${place}`);
   let latest: Told | null = null;
   let control = new AbortController();
   others.onmessage = ({ data }: MessageEvent<Told | typeof ASKED>) => {
@@ -63,7 +66,7 @@ function follow(run: string, tell: Tell): () => void {
     if (document.hidden) return;
     control = new AbortController();
     others.postMessage(ASKED);
-    void listen(run, hear, control.signal);
+    void listen(place, hear, control.signal);
   };
   document.addEventListener("visibilitychange", turned);
   turned();
@@ -74,20 +77,20 @@ function follow(run: string, tell: Tell): () => void {
   };
 }
 
-/** Listen to a run, once no other tab does. */
-async function listen(run: string, hear: Tell, signal: AbortSignal): Promise<void> {
+/** Listen, once no other tab does. */
+async function listen(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
   const work = async () => {
     while (!signal.aborted) {
-      if (await inSlot(() => stream(run, hear, signal))) continue;
+      if (await inSlot(() => stream(place, hear, signal))) continue;
       const brief = new AbortController();
-      await stream(run, (told) => {
+      await stream(place, (told) => {
         hear(told);
         brief.abort();
       }, AbortSignal.any([signal, brief.signal]));
       await new Promise((done) => setTimeout(done, TURN));
     }
   };
-  await navigator.locks.request(`pondera run ${run}`, { signal }, work).catch(() => undefined); // another tab kept it until this one went
+  await navigator.locks.request(`pondera ${place}`, { signal }, work).catch(() => undefined); // another tab kept it until this one went
 }
 
 /** Do something in one of the slots that all tabs share; false where none is free. */
@@ -102,11 +105,11 @@ async function inSlot(work: () => Promise<void>): Promise<boolean> {
   return false;
 }
 
-/** Hear what the server says of a run until the signal comes. */
-function stream(run: string, hear: Tell, signal: AbortSignal): Promise<void> {
+/** Hear what the server says until the signal comes. */
+function stream(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     let pulse: Pulse | null = null;
-    const source = new EventSource(`/api/run/events?${new URLSearchParams({ run })}`);
+    const source = new EventSource(place);
     source.onmessage = (event: MessageEvent<string>) => {
       pulse = JSON.parse(event.data) as Pulse;
       hear({ pulse, lost: false });
