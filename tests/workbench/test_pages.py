@@ -1,17 +1,15 @@
 """The pages in a real browser: from the neuron to a training, its replay, a weight, checkpoints and explanations."""
 
 import json
+import re
 import shutil
-import subprocess
-import sys
-import time
 
 import polars as pl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.workbench.browsing import PATIENCE, field, open_page, start
+from tests.workbench.browsing import PATIENCE, field, open_page, pondera, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -24,13 +22,38 @@ def picture(page):
     return page.get_by_test_id("network").locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
+SETTLED = """async canvas => {
+  let [seen, same] = ["", 0];
+  while (same < 10) {
+    await new Promise(requestAnimationFrame);
+    const now = canvas.toDataURL();
+    same = now === seen ? same + 1 : 0;
+    seen = now;
+  }
+  return seen;
+}"""
+
+
 def settled(canvas):
-    """A picture, once it has stopped changing."""
-    seen = ""
-    while seen != (now := canvas.evaluate("canvas => canvas.toDataURL()")):
-        seen = now
-        time.sleep(0.5)
-    return seen
+    """A picture, once it has stood still for some frames."""
+    return canvas.evaluate(SETTLED)
+
+
+@pytest.fixture
+def spare(server, signs, request):
+    """A run that a test may do away with; its name is the test's."""
+    name = "spare-" + re.sub(r"\W+", "-", request.node.name)
+    shutil.copytree(signs, server.folder / name)
+    yield name
+    shutil.rmtree(server.folder / name, ignore_errors=True)
+
+
+@pytest.fixture
+def binned(browser, server, spare):
+    """The name of a run in the bin."""
+    answer = browser.request.delete(f"{server.address.split('/?')[0]}/api/run", params={"run": spare})
+    assert answer.ok
+    return spare
 
 
 def test_the_address_keeps_no_token(page, server):
@@ -54,7 +77,7 @@ def test_the_neuron(page, server):
 
 
 def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
-    start(page, server, "signs", hidden_layers="6,4", epochs="200000", learning_rate="0.0003")
+    start(page, server, "watched", hidden_layers="6,4", epochs="200000", learning_rate="0.0003")
     page.get_by_test_id("network").wait_for()
     expect(page.get_by_test_id("activity")).to_have_text("running")
     first, seen = steps(page), picture(page)
@@ -69,7 +92,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
         f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {first}"
     )
     second = page.context.new_page()  # another tab shows the same
-    open_page(second, server, "run?run=signs")
+    open_page(second, server, "run?run=watched")
     second.get_by_test_id("network").wait_for()
     page.get_by_role("button", name="Pause").click()
     for each in (page, second):
@@ -82,7 +105,8 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
 
     page.wait_for_function("() => Number(document.querySelector('[data-testid=replay]').max) > 5")
     last = picture(page)
-    page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
+    with page.expect_response(re.compile(r"/api/run/tile.*step=0\b")):
+        page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
     page.wait_for_function(
         f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}"
     )
@@ -101,14 +125,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.keyboard.press("ArrowRight")
     page.get_by_test_id("biography").wait_for()
     name = page.locator("#inspector h2").inner_text()
-    told = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "pondera", "weight", "signs", name, "--json"],
-            cwd=server.folder,
-            capture_output=True,
-            check=True,
-        ).stdout
-    )
+    told = json.loads(pondera(server.folder, "weight", "watched", name, "--json"))
     for key in ("initial", "final"):
         assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(told[key], rel=1e-5)
     shown = page.get_by_test_id("ablation").inner_text().replace("−", "-")
@@ -117,6 +134,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.get_by_test_id("backprop").wait_for()
 
 
+@pytest.mark.usefixtures("signs")
 def test_a_unit_by_keys_and_by_clicks(page, server):
     open_page(page, server, "run?run=signs")
     page.get_by_test_id("network").focus()
@@ -126,14 +144,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
         page.keyboard.press(f"Shift+{key}")
     expect(page.locator("#unit h2")).to_have_text("layers.0[1]")
     page.get_by_test_id("unit-told").wait_for()
-    told = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "pondera", "unit", "signs", "layers.0[1]", "--json"],
-            cwd=server.folder,
-            capture_output=True,
-            check=True,
-        ).stdout
-    )
+    told = json.loads(pondera(server.folder, "unit", "signs", "layers.0[1]", "--json"))
     for key, value in (("unit-ablation", told["ablation_loss_change"]), ("unit-bias", told["bias"])):
         assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(value, rel=1e-3)
     expect(page.get_by_test_id("unit-mark")).to_be_attached()
@@ -186,7 +197,6 @@ def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, s
     page.get_by_test_id("network").wait_for()
     before = steps(page)
     server.kill()
-    time.sleep(1)
     server.start()
     page.goto("about:blank")
     page.goto(server.address)
@@ -200,27 +210,25 @@ def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, s
     page.close()
 
 
-def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server):
+def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server, spare):
     open_page(page, server, "runs")
     rows = page.get_by_test_id("runs").locator("tbody tr")
-    expect(rows).to_have_count(2)
-    for name in ("signs", "long"):
+    for name in ("signs", spare):
         page.get_by_label(f"Lay {name} over others").check()
-    expect(page.get_by_text("They differ in")).to_be_visible()
+    expect(page.get_by_role("region", name="They differ in")).to_contain_text("they are the same training")
     expect(page.get_by_label("loss of the chosen runs").locator("svg")).to_be_visible()
-    page.get_by_label("Search").fill("signs")
+    page.get_by_label("Search").fill(spare)
     expect(rows).to_have_count(1)
-    page.get_by_label("Search").fill("")
-    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
+    rows.get_by_role("button", name="Bin").click()
+    expect(rows).to_have_count(0)
+    expect(page.get_by_test_id("bin")).to_contain_text(spare)
+    page.get_by_role("button", name=f"Put {spare} back").click()
     expect(rows).to_have_count(1)
-    page.get_by_role("button", name="Put long back").click()
-    expect(rows).to_have_count(2)
-    expect(page.get_by_text("long is back.")).to_be_visible()
-    expect(page.get_by_test_id("bin")).to_have_count(0)
-    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
-    expect(page.get_by_test_id("bin")).to_contain_text("long")
+    expect(page.get_by_text(f"{spare} is back.")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Put {spare} back")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("signs")
 def test_checkpoints_are_opened_and_compared(page, server):
     open_page(page, server, "checkpoints?file=old.safetensors")
     expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
@@ -242,6 +250,7 @@ def test_layers_are_seen_before_their_values_are_read(page, server):
     expect(page.get_by_text("every value once")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("signs")
 def test_an_explanation(page, server):
     open_page(page, server, "explain?model=signs/model.safetensors")
     page.get_by_role("button", name="Measure what matters").click()
@@ -299,13 +308,18 @@ PLACES = {
 }
 
 
+COMPLETE = """() => !document.querySelector(".waiting")
+  && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector("svg"))"""
+
+
+@pytest.mark.usefixtures("binned")
 @pytest.mark.parametrize("place", PLACES)
 def test_nothing_keeps_anybody_out(page, server, place):
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         open_page(page, server, place.split("#")[0])
         PLACES[place](page)
-        page.wait_for_timeout(700)
+        page.wait_for_function(COMPLETE)
         found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
         assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
         page.set_viewport_size({"width": 390, "height": 800})
