@@ -1,5 +1,11 @@
 import os
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
 import signal
 import subprocess
 import sys
@@ -104,11 +110,12 @@ def server(chromium, begin, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def signs(server):
-    """A run in the folder that is served, of two columns and two classes."""
+    """A run in the folder that is served, of two columns and two classes; its table is there too."""
     from tests.workbench.browsing import pondera
 
+    shutil.copy(server.upload, server.folder / "quadrants.csv")
     options = ["--target=kind", "--recipe=plain", "--hidden=6,4", "--epochs=30", "--record=full", "--out=signs"]
-    pondera(server.folder, "train", str(server.upload), *options)
+    pondera(server.folder, "train", "quadrants.csv", *options)
     return server.folder / "signs"
 
 

@@ -1,7 +1,6 @@
 import { useState } from "preact/hooks";
 import { ask, get, useLoading } from "../api";
 import { amount, figure, share } from "../format";
-import { orPython, python } from "../python";
 import { Bar, Card, Figures, type Finding, Findings, ProblemLine, Waiting } from "./common";
 import { Tensor, type TensorLine } from "./tensor-card";
 
@@ -62,7 +61,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
           ["findings", read ? <span class={read.findings.length ? "negative" : ""}>{read.findings.length}</span> : "…"],
         ]}
       />
-      <Card title="What is wrong or worth knowing" same={orPython(told.value, python("pondera.read", file))} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
+      <Card title="What is wrong or worth knowing" same={told.value} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
         {read ? <Findings of={read.findings} none="Nothing that the rules know of." /> : waiting}
       </Card>
       <Card

@@ -1,6 +1,5 @@
 import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
-import { orPython, python } from "../python";
 import { Bar, Card, type Finding, Findings, ProblemLine, Waiting } from "./common";
 
 interface Comparison {
@@ -20,7 +19,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
   const most = Math.max(...found.tensors.map((each) => each.relative_norm ?? 0));
   return (
     <>
-      <Card title="The verdict" same={orPython(told.value, python("pondera.compare", first, second))} exports={{ name: "compare", json: () => found }}>
+      <Card title="The verdict" same={told.value} exports={{ name: "compare", json: () => found }}>
         <div class="verdict">
           <strong data-testid="verdict">{found.statement}</strong>
           <span class="quiet">

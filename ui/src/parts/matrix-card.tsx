@@ -3,7 +3,6 @@ import { useState } from "preact/hooks";
 import { get, type Same, useLoading } from "../api";
 import type { Which } from "../network";
 import { isOn, type Pulse } from "../pulse";
-import { orPython, python } from "../python";
 import { Card, ProblemLine, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 
@@ -41,7 +40,7 @@ export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<str
           </select>
         </span>
       }
-      same={orPython(found, `${python("pondera.runs.open", of.run)}.${python("weights_at", tensor, step, ...(of.network ? [of.network] : []))}`)}
+      same={{ command: null, python: `pondera.runs.open(${JSON.stringify(of.run)}).weights_at(${[tensor, step, ...(of.network ? [of.network] : [])].map((each) => JSON.stringify(each)).join(", ")})` }}
       exports={{ name, picture: "canvas" }}
     >
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}

@@ -2,7 +2,6 @@ import { useMemo, useState } from "preact/hooks";
 import { get, type Same, useLoading } from "../api";
 import { figure } from "../format";
 import { Chart, type Spec } from "./chart";
-import { orPython, python } from "../python";
 import { Card, SameAs, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 
@@ -27,11 +26,12 @@ export function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
   const [rows, columns] = tensor.shape.length < 2 ? [1, tensor.count] : [tensor.shape[0] as number, tensor.count / (tensor.shape[0] || 1)];
   const name = `${file.replaceAll("/", "-")}-${tensor.name}`;
   const [spectrum, setSpectrum] = useState(false);
+  const spread = useLoading((signal) => get<Histogram>("histogram", { file, tensor: tensor.name }, signal), [file, tensor.name]);
   return (
     <Card
       title={tensor.name}
       sentence={`${tensor.shape.join(" × ") || "a number"}${tensor.shape.length > 2 ? ", the first axis down and all others across" : ""}. From afar each cell is the value of the largest size in it.`}
-      same={{ python: values(file, tensor.name) }}
+      same={spread.value}
       exports={{ name, picture: "canvas", json: () => tensor }}
     >
       {tensor.count > 0 && tensor.min != null ? <HeatMap path="tile" query={{ file, tensor: tensor.name }} name={tensor.name} rows={rows} columns={columns} most={tensor.linf ?? 1} /> : <p class="empty">It has no values to show.</p>}
@@ -43,7 +43,7 @@ export function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
       {tensor.count > 1 && (
         <details style={{ marginTop: "0.6rem" }} open>
           <summary>How its values are spread</summary>
-          <Spread file={file} tensor={tensor} />
+          {spread.problem ? <p class="quiet small">{spread.problem}</p> : spread.value ? <Spread tensor={tensor} found={spread.value} /> : <Waiting>Counting …</Waiting>}
         </details>
       )}
       {Math.min(rows, columns) > 1 && (
@@ -62,26 +62,16 @@ interface Histogram extends Same {
   not_finite: number;
 }
 
-/** A histogram of all values of a tensor. */
-function Spread({ file, tensor }: { file: string; tensor: TensorLine }) {
-  const told = useLoading((signal) => get<Histogram>("histogram", { file, tensor: tensor.name }, signal), [file, tensor.name]);
-  const found = told.value;
-  if (told.problem) return <p class="quiet small">{told.problem}</p>;
-  if (!found) return <Waiting>Counting …</Waiting>;
+/** How all values of a tensor are spread. */
+function Spread({ tensor, found }: { tensor: TensorLine; found: Histogram }) {
   return (
     <div data-testid="histogram">
       <Chart spec={HISTOGRAM} rows={found.bins} label={`Histogram of ${tensor.name}`} height={150} />
       <p class="quiet small">
         {found.count.toLocaleString("en")} values{found.not_finite > 0 && `, ${found.not_finite.toLocaleString("en")} of them not finite and in no bin`}; mean {figure(tensor.mean)}, spread {figure(tensor.std)}; from {figure(tensor.min)} to {figure(tensor.max)}.
       </p>
-      <SameAs of={orPython(found, `numpy.histogram(${values(file, tensor.name)}, bins=${found.bins.length})`)} />
     </div>
   );
-}
-
-/** The values of a tensor, in Python. */
-function values(file: string, tensor: string): string {
-  return `${python("pondera.open", file)}[${JSON.stringify(tensor)}].values()`;
 }
 
 const HISTOGRAM: Spec = {
@@ -89,7 +79,8 @@ const HISTOGRAM: Spec = {
   encoding: {
     x: { field: "from", type: "quantitative", bin: { binned: true }, axis: { title: null, grid: false, format: ".3~g", tickCount: 7 } },
     x2: { field: "to" },
-    y: { field: "count", type: "quantitative", axis: { title: null, tickCount: 4, format: "~s" } },
+    // One value among millions is seen too.
+    y: { field: "count", type: "quantitative", scale: { type: "symlog" }, axis: { title: "values, logarithmic", tickCount: 5, format: "~s" } },
   },
 };
 
@@ -102,7 +93,7 @@ function SingularValues({ file, tensor }: { file: string; tensor: string }) {
   return (
     <>
       <Chart spec={SPECTRUM} rows={rows} label={`Singular values of ${tensor}`} height={170} />
-      <SameAs of={orPython(found.value, `numpy.linalg.svd(${values(file, tensor)}, compute_uv=False)`)} />
+      <SameAs of={found.value} />
     </>
   );
 }

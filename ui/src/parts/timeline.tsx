@@ -1,7 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
-import { orPython, python } from "../python";
 import { to } from "../route";
 import { Chart, type Spec } from "./chart";
 import { Card, type Finding, Findings, ProblemLine, Waiting } from "./common";
@@ -23,7 +22,7 @@ export function Timeline({ folder }: { folder: string }) {
   if (!found || !told.value) return <Waiting>Following the weights from checkpoint to checkpoint …</Waiting>;
   return (
     <>
-      <Card title="How far the weights moved" sentence="Since the first checkpoint, by part, as a share of their norm then." same={orPython(told.value, python("pondera.timeline", folder))} exports={{ name: "timeline", picture: "svg", json: () => found }}>
+      <Card title="How far the weights moved" sentence="Since the first checkpoint, by part, as a share of their norm then." same={told.value} exports={{ name: "timeline", picture: "svg", json: () => found }}>
         <Chart spec={MOVED} rows={rows} label="Distance from the first checkpoint" height={260} />
       </Card>
       {found.findings.length > 0 && (
