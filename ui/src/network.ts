@@ -24,6 +24,11 @@ export interface Drawing extends Same {
   inputs: string[] | null;
 }
 
+/** A run, opened in Python. */
+export function opened({ run }: Which): string {
+  return `pondera.runs.open(${JSON.stringify(run)})`;
+}
+
 interface Sent {
   matrices: Matrix[];
   steps: number[];

@@ -14,6 +14,8 @@ export interface Pulse {
   latest?: string | null;
   planned?: number | null;
   saved?: boolean;
+  /** Why it cannot be looked at. */
+  problem?: string;
 }
 
 export function isOn(pulse: Pulse | null): boolean {

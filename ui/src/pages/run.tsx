@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
 import { type Curves, type Epoch, useCurves, useLife, useSettled } from "../live";
-import { type Which, which } from "../network";
+import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
@@ -71,7 +71,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
-          <ProblemLine>There is no run of this name. Choose one on the page Runs.</ProblemLine>
+          <ProblemLine>{pulse.problem ?? "There is no run of this name. Choose one on the page Runs."}</ProblemLine>
         ) : (
           <Parts of={of} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
         )}
@@ -223,7 +223,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           {transport("replay-layer")}
         </MatrixCard>
       )}
-      <CurveCards name={name} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
+      <CurveCards of={of} name={name} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
       <div class="grid two">
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
@@ -250,12 +250,12 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
 }
 
-function CurveCards({ name, curves, metric, step }: { name: string; curves: Curves | null; metric: string; step: number | null }) {
+function CurveCards({ of, name, curves, metric, step }: { of: Which; name: string; curves: Curves | null; metric: string; step: number | null }) {
   const epochs = curves?.epochs ?? [];
   const held = epochs.some((each) => each.validation_loss !== null);
   const { x, training, validation, scores, rates } = useMemo(() => {
-    const of = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
-    return { x: epochs.map((each) => each.epoch + 1), training: of("training_loss"), validation: of("validation_loss"), scores: of("validation_metric"), rates: of("learning_rate") };
+    const column = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
+    return { x: epochs.map((each) => each.epoch + 1), training: column("training_loss"), validation: column("validation_loss"), scores: column("validation_metric"), rates: column("learning_rate") };
   }, [curves]);
   const norms = useMemo(() => {
     const of = (at: 0 | 1 | 2 | 3) => (curves?.norms ?? []).map((each) => each[at]);
@@ -277,7 +277,7 @@ function CurveCards({ name, curves, metric, step }: { name: string; curves: Curv
         <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }} same={curves}>
           <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={curves}>
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
           <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>

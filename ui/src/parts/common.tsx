@@ -61,26 +61,29 @@ export function Card(props: {
       {(same?.command || same?.python || exports) && (
         <div class="same">
           <Lines of={same} />
-          <span class="grow" />
-          {exports?.picture === "svg" && (
-            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
-              SVG
-            </button>
-          )}
-          {exports?.picture && (
-            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
-              PNG
-            </button>
-          )}
-          {exports?.csv && (
-            <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
-              CSV
-            </button>
-          )}
-          {exports?.json && (
-            <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
-              JSON
-            </button>
+          {exports && (
+            <span class="exports">
+              {exports.picture === "svg" && (
+                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
+                  SVG
+                </button>
+              )}
+              {exports.picture && (
+                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
+                  PNG
+                </button>
+              )}
+              {exports.csv && (
+                <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
+                  CSV
+                </button>
+              )}
+              {exports.json && (
+                <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
+                  JSON
+                </button>
+              )}
+            </span>
           )}
         </div>
       )}

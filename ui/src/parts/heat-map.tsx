@@ -7,6 +7,7 @@ import { type Place, planeIn, scaleOf, type Source, Tiles, zoomed } from "./tile
 /** Milliseconds that the pointer rests before the value under it is asked for. */
 const RESTED = 120;
 const NEARER = 1.4;
+const HINT = matchMedia("(pointer: coarse)").matches ? "Tap it, then drag to move." : "Drag to move. Click it, then scroll to zoom.";
 
 /**
  * A matrix as colours, however large: tiles come from the server in the resolution that is looked at, each cell with the
@@ -189,7 +190,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
         </span>
       </div>
       <p class="quiet small" aria-live="off" data-testid="under" data-live>
-        {under ? <Under key={`${version} ${under.join()}`} source={source} at={under} cell={cell} /> : "Drag to move. Click, then scroll to zoom."}
+        {under ? <Under key={`${version} ${under.join()}`} source={source} at={under} cell={cell} /> : HINT}
       </p>
       {problem && <p class="grave small">{problem}</p>}
     </div>

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { get, type Same, useLoading } from "../api";
-import type { Which } from "../network";
+import { opened, type Which } from "../network";
 import { isOn, type Pulse } from "../pulse";
 import { Card, ProblemLine, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
@@ -40,7 +40,7 @@ export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<str
           </select>
         </span>
       }
-      same={{ command: null, python: `pondera.runs.open(${JSON.stringify(of.run)}).weights_at(${[tensor, step, ...(of.network ? [of.network] : [])].map((each) => JSON.stringify(each)).join(", ")})` }}
+      same={{ command: null, python: `${opened(of)}.weights_at(${JSON.stringify(tensor)}, ${step}, ${of.network ?? 0})` }}
       exports={{ name, picture: "canvas" }}
     >
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
