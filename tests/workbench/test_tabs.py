@@ -36,7 +36,7 @@ def tabs(browser, server, signs):
 def test_eight_tabs_of_a_training_hold_one_stream(tabs):
     opened = tabs(*["signs"] * 8)
     assert opened[-1].evaluate("async () => (await fetch('/api/about')).status") == 200
-    assert opened[0].evaluate(HELD) == ["pondera run signs", "pondera stream 0"]
+    assert opened[0].evaluate(HELD) == ["pondera /api/run/events?run=signs", "pondera stream 0"]
 
 
 def test_eight_tabs_of_different_trainings_hold_three_streams(tabs, server, signs):
@@ -55,7 +55,7 @@ def test_a_tab_out_of_sight_holds_none_and_hears_what_others_hear(tabs):
     first, second = tabs("signs", "signs")
     first.evaluate(HIDE, True)  # the one that listens
     second.wait_for_function("async () => (await navigator.locks.query()).pending.length === 0")
-    assert second.evaluate(HELD) == ["pondera run signs", "pondera stream 0"]
+    assert second.evaluate(HELD) == ["pondera /api/run/events?run=signs", "pondera stream 0"]
     second.evaluate(HIDE, True)
     first.wait_for_function("async () => (await navigator.locks.query()).held.length === 0")
     first.evaluate(HIDE, False)
