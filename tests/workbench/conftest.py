@@ -1,11 +1,6 @@
 import os
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 import signal
 import subprocess
 import sys

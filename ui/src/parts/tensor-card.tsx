@@ -80,7 +80,7 @@ const HISTOGRAM: Spec = {
     x: { field: "from", type: "quantitative", bin: { binned: true }, axis: { title: null, grid: false, format: ".3~g", tickCount: 7 } },
     x2: { field: "to" },
     // One value among millions is seen too.
-    y: { field: "count", type: "quantitative", scale: { type: "symlog" }, axis: { title: "values, logarithmic", values: [0, ...Array.from({ length: 12 }, (_, k) => 10 ** k)], format: "~s", labelOverlap: true } },
+    y: { field: "count", type: "quantitative", scale: { type: "symlog" }, axis: { title: "values, logarithmic", values: [0, ...Array.from({ length: 12 }, (_, k) => 10 ** k)], labelExpr: "format(datum.value, '~s')", labelOverlap: true } },
   },
 };
 
