@@ -20,7 +20,7 @@ demo: .venv/run ui  ## Install, then train a network on real data and show what 
 	@echo 'Look inside it:  $(BIN)/pondera show demo/model.safetensors'
 	@echo 'Your own table:  $(BIN)/pondera train TABLE.csv --target COLUMN'
 
-ui: .venv/run  ## Build the pages of the workbench, where their sources are newer.
+ui: .venv/run  ## Build the pages of the workbench, where their sources have changed.
 	@$(BIN)/python build_ui.py
 
 test: lint types unit  ## Install, then check style and types and run all tests.

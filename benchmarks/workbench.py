@@ -171,6 +171,7 @@ def frames_of_a_matrix(browser: Any, folder: Path) -> dict[str, Any]:
         box = place.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)
+        place.focus()
         page.mouse.wheel(0, -600)  # from all of it to where there is something to drag
 
         def drag() -> None:

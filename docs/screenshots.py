@@ -32,6 +32,7 @@ TRAININGS = (
     "train moons.csv --target moon --recipe plain --hidden 8,8 --epochs 200 --record full --out moons",
     "train wine.csv --target cultivar --recipe plain --epochs 60 --out wine",
     "train wine.csv --target cultivar --recipe plain --epochs 60 --seed 1 --hidden 16 --out wine-small",
+    "train wine.csv --target cultivar --recipe plain --epochs 20 --seeds 3 --out wine-three",
     "train --example digits --epochs 12 --out digits",
     "train --example iris --epochs 3 --out iris-first-try",
 )
@@ -78,6 +79,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "run": ("run?run=moons", drawn("surface")),
     "run-connection": ("run?run=wine", choose_connection),
     "run-unit": ("run?run=wine-small", choose_unit),
+    "run-several": ("run?run=wine-three&network=1", drawn("network")),
     "run-missing": ("run?run=nothing", found("There is no run of this name")),
     "checkpoints": ("checkpoints", found("In this folder")),
     "checkpoint": ("checkpoints?file=digits/model.safetensors", drawn("heat-map")),

@@ -1,11 +1,11 @@
 import { defineConfig } from "vite";
 
-// The pages go into the package; nothing is inlined, as the content-security policy lets no inline script or style run.
+// Built beside the pages that are there: build_ui.py puts them into the package once they are whole. Nothing is inlined, as the content-security policy lets no inline script or style run.
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
-    outDir: "../src/pondera/workbench/static",
+    outDir: "dist",
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

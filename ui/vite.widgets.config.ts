@@ -4,7 +4,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
-    outDir: "../src/pondera/workbench/static",
+    outDir: "dist",
     emptyOutDir: false,
     lib: { entry: "src/widgets/main.tsx", formats: ["es"], fileName: () => "widgets.js" },
   },

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,3 +93,66 @@ def client(guard, stranger):
     """A browser that opened the address that was printed."""
     stranger.get(f"/?token={guard.token}", follow_redirects=False)
     return stranger
+
+
+@pytest.fixture(scope="module")
+def server(chromium, begin, tmp_path_factory, end_trainings):
+    """What serves a folder with two files of weights in it; ``upload`` is a table elsewhere."""
+    from tests.workbench.browsing import Server
+
+    folder = tmp_path_factory.mktemp("served")
+    for name, shift in (("old", 0.0), ("new", 0.1)):
+        matrix = np.random.default_rng(1).normal(size=(300, 200)).astype(np.float32)
+        matrix[7] += shift
+        save_file({"fc.weight": matrix, "fc.bias": np.zeros(200, np.float32)}, folder / f"{name}.safetensors")
+    x, y = np.random.default_rng(0).normal(size=(2, 200))
+    found = Server(folder, begin)
+    found.upload = folder.parent / f"{folder.name}-upload.csv"
+    pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")}).write_csv(found.upload)
+    yield found
+    found.kill()
+    end_trainings(folder)
+
+
+@pytest.fixture(scope="module")
+def signs(server):
+    """A run in the folder that is served, of two columns and two classes; its table is there too."""
+    from tests.workbench.browsing import pondera
+
+    shutil.copy(server.upload, server.folder / "quadrants.csv")
+    options = ["--target=kind", "--recipe=plain", "--hidden=6,4", "--epochs=30", "--record=full", "--out=signs"]
+    pondera(server.folder, "train", "quadrants.csv", *options)
+    return server.folder / "signs"
+
+
+@pytest.fixture(scope="module")
+def browser(server, chromium):
+    """A browser that was let in."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.workbench.browsing import FLAGS, PATIENCE
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(PATIENCE)
+        opened = context.new_page()
+        opened.goto(server.address)
+        opened.close()
+        yield context
+        started.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page that must load nothing from elsewhere, break no policy and raise nothing."""
+    from tests.workbench.browsing import is_own
+
+    opened = browser.new_page()
+    wrong = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
+    opened.on("request", lambda asked: None if is_own(asked.url) else wrong.append(asked.url))
+    yield opened
+    opened.close()
+    assert wrong == []

@@ -3,109 +3,15 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
-from safetensors.numpy import save_file
+from playwright.sync_api import expect
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-PATIENCE = 180_000  # milliseconds; a machine may be busy
-expect.set_options(timeout=PATIENCE)
+from tests.workbench.browsing import PATIENCE, field, open_page, pondera, start, until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
-
-
-class Server:
-    """``pondera ui`` in a process of its own."""
-
-    def __init__(self, folder, begin):
-        self.folder, self.begin = folder, begin
-        self.start()
-
-    def start(self):
-        self.address, self.process = self.begin(self.folder)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def server(chromium, begin, tmp_path_factory, end_trainings):
-    folder = tmp_path_factory.mktemp("served")
-    random = np.random.default_rng(0)
-    for name, shift in (("old", 0.0), ("new", 0.1)):
-        matrix = np.random.default_rng(1).normal(size=(300, 200)).astype(np.float32)
-        matrix[7] += shift
-        save_file({"fc.weight": matrix, "fc.bias": np.zeros(200, np.float32)}, folder / f"{name}.safetensors")
-    x, y = random.normal(size=(2, 200))
-    frame = pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")})
-    frame.write_csv(folder.parent / f"{folder.name}-upload.csv")
-    found = Server(folder, begin)
-    found.upload = folder.parent / f"{folder.name}-upload.csv"
-    yield found
-    found.kill()
-    end_trainings(folder)
-
-
-@pytest.fixture(scope="module")
-def browser(server, chromium):
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        context.set_default_timeout(PATIENCE)
-        opened = context.new_page()
-        opened.goto(server.address)
-        opened.close()
-        yield context
-        started.close()
-
-
-@pytest.fixture
-def page(browser, server):
-    """A page that must load nothing from elsewhere, break no policy and raise nothing."""
-    opened = browser.new_page()
-    wrong = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
-    opened.on("request", lambda asked: None if is_own(asked.url) else wrong.append(asked.url))
-    yield opened
-    opened.close()
-    assert wrong == []
-
-
-def is_own(address):
-    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:"))
-
-
-def open_page(page, server, place):
-    page.goto("about:blank")
-    page.goto(f"{server.address.split('?')[0]}#/{place}")
-
-
-def start(page, server, run, **fields):
-    """Fill in the form of a training, and start it."""
-    open_page(page, server, "train")
-    page.set_input_files("input[type=file]", server.upload)
-    expect(page.get_by_label("Column to predict")).to_have_value("kind")
-    field(page, "Recipe").select_option("plain")
-    for label, value in fields.items():
-        field(page, label.replace("_", " ").capitalize()).fill(value)
-    expect(field(page, "Name of the run")).to_have_value(re.compile("upload"))  # the name that is suggested came
-    field(page, "Name of the run").fill(run)
-    page.get_by_role("button", name="Start training").click()
-
-
-def field(page, label):
-    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
 
 
 def steps(page):
@@ -116,33 +22,42 @@ def picture(page):
     return page.get_by_test_id("network").locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
-def until(page, true):
-    """Wait until something is true in the page, without a look at every frame, which would keep the machine busy."""
-    page.wait_for_function(true, polling=100)
-
-
-QUIET = """() => {
-  if (window.changed === undefined) {
-    window.changed = performance.now();
-    const watch = new MutationObserver(() => { window.changed = performance.now(); });
-    watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+SETTLED = """async canvas => {
+  let [seen, same] = ["", 0];
+  while (same < 10) {
+    await new Promise(requestAnimationFrame);
+    const now = canvas.toDataURL();
+    same = now === seen ? same + 1 : 0;
+    seen = now;
   }
-  return performance.now() - window.changed > 200 && !document.querySelector(".waiting");
+  return seen;
 }"""
-"""Whether nothing is waited for, and nothing on the page changes any more."""
 
 
 def settled(canvas):
-    """A picture, once it has stopped changing."""
-    seen = ""
-    while seen != (now := canvas.evaluate("canvas => canvas.toDataURL()")):
-        seen = now
-        time.sleep(0.5)
-    return seen
+    """A picture, once it has stood still for some frames."""
+    return canvas.evaluate(SETTLED)
+
+
+@pytest.fixture
+def spare(server, signs, request):
+    """A run that a test may do away with; its name is the test's."""
+    name = "spare-" + re.sub(r"\W+", "-", request.node.name)
+    shutil.copytree(signs, server.folder / name)
+    yield name
+    shutil.rmtree(server.folder / name, ignore_errors=True)
+
+
+@pytest.fixture
+def binned(browser, server, spare):
+    """The name of a run in the bin."""
+    answer = browser.request.delete(f"{server.address.split('/?')[0]}/api/run", params={"run": spare})
+    assert answer.ok
+    return spare
 
 
 RECORDED = """async () => {
-  const answer = await fetch("/api/run/network?run=signs");
+  const answer = await fetch("/api/run/network?run=watched");
   return (await answer.json()).steps.length > 6;
 }"""
 """Whether there is enough of the run to be replayed."""
@@ -169,7 +84,7 @@ def test_the_neuron(page, server):
 
 
 def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
-    start(page, server, "signs", hidden_layers="6,4", epochs="5000000", learning_rate="0.0003")
+    start(page, server, "watched", hidden_layers="6,4", epochs="5000000", learning_rate="0.0003")
     page.get_by_test_id("network").wait_for()
     expect(page.get_by_test_id("activity")).to_have_text("running")
     first, seen = steps(page), picture(page)
@@ -182,7 +97,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
         page, f"() => Number(document.querySelector('[data-testid=steps]').textContent.replaceAll(',', '')) > {first}"
     )
     second = page.context.new_page()  # another tab shows the same
-    open_page(second, server, "run?run=signs")
+    open_page(second, server, "run?run=watched")
     second.get_by_test_id("network").wait_for()
     page.get_by_role("button", name="Pause").click()
     for each in (page, second):
@@ -196,7 +111,8 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
 
     until(page, "() => Number(document.querySelector('[data-testid=replay]').max) > 5")
     last = picture(page)
-    page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
+    with page.expect_response(re.compile(r"/api/run/tile.*step=0\b")):
+        page.get_by_test_id("replay").fill("0")  # the replay begins at random weights
     until(page, f"() => document.querySelector('[data-testid=network] canvas').toDataURL() !== {json.dumps(last)}")
     page.get_by_test_id("surface").wait_for()
     colours = page.get_by_test_id("heat-map").locator("canvas")
@@ -211,14 +127,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.keyboard.press("ArrowRight")
     page.get_by_test_id("biography").wait_for()
     name = page.locator("#inspector h2").inner_text()
-    told = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "pondera", "weight", "signs", name, "--json"],
-            cwd=server.folder,
-            capture_output=True,
-            check=True,
-        ).stdout
-    )
+    told = json.loads(pondera(server.folder, "weight", "watched", name, "--json"))
     for key in ("initial", "final"):
         assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(told[key], rel=1e-5)
     shown = page.get_by_test_id("ablation").inner_text().replace("−", "-")
@@ -227,6 +136,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     page.get_by_test_id("backprop").wait_for()
 
 
+@pytest.mark.usefixtures("signs")
 def test_a_unit_by_keys_and_by_clicks(page, server):
     open_page(page, server, "run?run=signs")
     page.get_by_test_id("network").focus()
@@ -236,14 +146,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
         page.keyboard.press(f"Shift+{key}")
     expect(page.locator("#unit h2")).to_have_text("layers.0[1]")
     page.get_by_test_id("unit-told").wait_for()
-    told = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "pondera", "unit", "signs", "layers.0[1]", "--json"],
-            cwd=server.folder,
-            capture_output=True,
-            check=True,
-        ).stdout
-    )
+    told = json.loads(pondera(server.folder, "unit", "signs", "layers.0[1]", "--json"))
     for key, value in (("unit-ablation", told["ablation_loss_change"]), ("unit-bias", told["bias"])):
         assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(value, rel=1e-3)
     expect(page.get_by_test_id("unit-mark")).to_be_attached()
@@ -309,27 +212,25 @@ def test_a_server_that_is_killed_and_started_again_finds_the_training(browser, s
     page.close()
 
 
-def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server):
+def test_runs_are_laid_over_each_other_and_put_into_the_bin(page, server, spare):
     open_page(page, server, "runs")
     rows = page.get_by_test_id("runs").locator("tbody tr")
-    expect(rows).to_have_count(2)
-    for name in ("signs", "long"):
+    for name in ("signs", spare):
         page.get_by_label(f"Lay {name} over others").check()
-    expect(page.get_by_text("They differ in")).to_be_visible()
+    expect(page.get_by_role("region", name="They differ in")).to_contain_text("they are the same training")
     expect(page.get_by_label("loss of the chosen runs").locator("svg")).to_be_visible()
-    page.get_by_label("Search").fill("signs")
+    page.get_by_label("Search").fill(spare)
     expect(rows).to_have_count(1)
-    page.get_by_label("Search").fill("")
-    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
+    rows.get_by_role("button", name="Bin").click()
+    expect(rows).to_have_count(0)
+    expect(page.get_by_test_id("bin")).to_contain_text(spare)
+    page.get_by_role("button", name=f"Put {spare} back").click()
     expect(rows).to_have_count(1)
-    page.get_by_role("button", name="Put long back").click()
-    expect(rows).to_have_count(2)
-    expect(page.get_by_text("long is back.")).to_be_visible()
-    expect(page.get_by_test_id("bin")).to_have_count(0)
-    rows.filter(has_text="long").get_by_role("button", name="Bin").click()
-    expect(page.get_by_test_id("bin")).to_contain_text("long")
+    expect(page.get_by_text(f"{spare} is back.")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Put {spare} back")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("signs")
 def test_checkpoints_are_opened_and_compared(page, server):
     open_page(page, server, "checkpoints?file=old.safetensors")
     expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
@@ -351,6 +252,7 @@ def test_layers_are_seen_before_their_values_are_read(page, server):
     expect(page.get_by_text("every value once")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("signs")
 def test_an_explanation(page, server):
     open_page(page, server, "explain?model=signs/model.safetensors")
     page.get_by_role("button", name="Measure what matters").click()
@@ -408,25 +310,20 @@ PLACES = {
 }
 
 
+COMPLETE = """() => !document.querySelector(".waiting")
+  && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector("svg"))"""
+
+
+@pytest.mark.usefixtures("binned")
 @pytest.mark.parametrize("place", PLACES)
 def test_nothing_keeps_anybody_out(page, server, place):
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         open_page(page, server, place.split("#")[0])
         PLACES[place](page)
-        until(page, QUIET)
+        until(page, COMPLETE)
         found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
         assert [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found] == []
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is wider than a telephone"
         page.set_viewport_size({"width": 1280, "height": 900})
-
-
-def test_a_page_as_a_file_stands_by_itself(page, server, tmp_path):
-    open_page(page, server, "neuron")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save page").click()
-    content = Path(download.value.path()).read_text(encoding="utf-8")
-    assert "5.1" in content
-    assert "<script" not in content
-    assert not re.findall(r"(?:src|href)=\"(?:http|/)", content)

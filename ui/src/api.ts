@@ -22,10 +22,10 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
   }
 }
 
-export type Query = Record<string, string | number | boolean>;
+export type Query = Record<string, string | number | boolean | readonly string[]>;
 
 export function address(path: string, query: Query = {}): string {
-  const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  const asked = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)])));
   return `/api/${path}${asked.size ? `?${asked}` : ""}`;
 }
 
@@ -53,16 +53,25 @@ export async function bytes(path: string, query: Query, signal?: AbortSignal): P
   return response.arrayBuffer();
 }
 
-export interface Answer<T> {
-  command: string;
+/** What to type for the same, in a shell and in Python, where there is something. */
+export interface Same {
+  command?: string | null;
+  python?: string | null;
+}
+
+export interface Answer<T> extends Same {
   answer: T;
 }
+
+/** Milliseconds between two asks of the same. */
+const AGAIN = 500;
 
 /** Ask a command of Pondera's, and go on asking while it is worked on. */
 export async function ask<T>(path: string, query: Query, signal?: AbortSignal): Promise<Answer<T>> {
   for (;;) {
     const found = await get<Answer<T> | { working: true }>(path, query, signal);
     if (!("working" in found)) return found;
+    await new Promise((done) => setTimeout(done, AGAIN));
     signal?.throwIfAborted();
   }
 }

@@ -62,7 +62,7 @@ export function App() {
 
 function Page({ page, query }: { page: string; query: URLSearchParams }) {
   if (page === "train") return <Train />;
-  if (page === "run") return <RunPage run={query.get("run") ?? ""} key={query.get("run")} />;
+  if (page === "run") return <RunPage run={query.get("run") ?? ""} network={Number(query.get("network")) || 0} key={query.toString()} />;
   if (page === "runs") return <Runs />;
   if (page === "checkpoints") return <Checkpoints query={query} />;
   if (page === "explain") return <Explain query={query} />;

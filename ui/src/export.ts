@@ -13,13 +13,19 @@ export function saveJson(name: string, value: unknown): void {
   save(`${name}.json`, JSON.stringify(value, null, 2), "application/json");
 }
 
-/** Rows as CSV: texts that hold a comma, a quote or a line's end stand in quotes. */
 export function saveCsv(name: string, head: readonly string[], rows: readonly (readonly unknown[])[]): void {
-  const cell = (value: unknown) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
   save(`${name}.csv`, [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n", "text/csv");
+}
+
+/**
+ * A value in a line of CSV: texts that hold a comma, a quote or a line's end stand in quotes. Before one that a
+ * spreadsheet would take for a formula stands an apostrophe: names of columns and runs come from anywhere.
+ */
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const text = String(value).replace(/^(?=[=+\-@\t\r])/, "'");
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "fill-opacity", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "dominant-baseline", "stroke-linecap", "stroke-linejoin"];
@@ -95,10 +101,15 @@ export function saveSnapshot(name: string): void {
   copy.querySelectorAll("input,select").forEach((field, at) => {
     const shown = document.createElement("b");
     const original = fields[at];
-    shown.textContent = original?.type === "range" || original?.type === "file" || original?.type === "checkbox" ? "" : (original?.value ?? "");
+    const silent = ["range", "file", "checkbox"].includes(original?.type ?? "");
+    shown.textContent = original instanceof HTMLSelectElement ? (original.selectedOptions[0]?.text ?? "") : silent ? "" : (original?.value ?? "");
     field.replaceWith(shown);
   });
-  copy.querySelectorAll("[data-live],button,.drop,script").forEach((each) => each.remove());
+  copy.querySelectorAll("[data-live],button:not(.link),.button,[download],.drop,script").forEach((each) => each.remove());
+  copy.querySelectorAll("a,button").forEach((link) => link.replaceWith(...link.childNodes)); // what they lead to is not in this file
+  copy.querySelectorAll("[role=application]").forEach((each) => {
+    for (const name of ["role", "tabindex", "aria-label"]) each.removeAttribute(name); // what is in it has a name of its own
+  });
   const style = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).map((rule) => rule.cssText).join("\n");
   const theme = document.documentElement.dataset["theme"] ?? "light";
   const title = document.title.replaceAll("<", "&lt;");

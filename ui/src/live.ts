@@ -1,19 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get } from "./api";
-import { type Drawing, evenly, type Frames, loadFrames } from "./network";
-
-export interface Pulse {
-  activity: "starting" | "running" | "paused" | "ended" | "failed";
-  error: string | null;
-  there: boolean;
-  state?: string;
-  steps?: number;
-  epochs?: number;
-  recorded?: number;
-  latest?: string | null;
-  planned?: number | null;
-  saved?: boolean;
-}
+import { get, type Same } from "./api";
+import { type Drawing, evenly, type Frames, loadFrames, type Which } from "./network";
+import { isOn, type Pulse } from "./pulse";
 
 export interface Epoch {
   epoch: number;
@@ -27,32 +15,10 @@ export interface Epoch {
 
 export type Stretch = [first: number, mean: number, low: number, high: number];
 
-export interface Curves {
+export interface Curves extends Same {
   epochs: Epoch[];
-  losses: Stretch[];
-  rates: Stretch[];
   norms: Stretch[];
   kept: number;
-}
-
-/** What a training does, as the server tells it; null before the first word. `lost` where the server does not answer. */
-export function usePulse(run: string): { pulse: Pulse | null; lost: boolean } {
-  const [pulse, set] = useState<Pulse | null>(null);
-  const [lost, setLost] = useState(false);
-  useEffect(() => {
-    const source = new EventSource(`/api/run/events?${new URLSearchParams({ run })}`);
-    source.onmessage = (event: MessageEvent<string>) => {
-      setLost(false);
-      set(JSON.parse(event.data) as Pulse);
-    };
-    source.onerror = () => setLost(true);
-    return () => source.close();
-  }, [run]);
-  return { pulse, lost };
-}
-
-export function isOn(pulse: Pulse | null): boolean {
-  return pulse !== null && ["starting", "running", "paused"].includes(pulse.activity);
 }
 
 /** Call something whenever a value changes, never more often than every so many milliseconds, and once for the last. */
@@ -83,13 +49,13 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
 /** Milliseconds between two looks at the curves. */
 const CURVES = 1000;
 
-/** The curves of a run, and what is new of them as it goes on. */
-export function useCurves(run: string, pulse: Pulse | null): Curves | null {
+/** The curves of a network, and what is new of them as it goes on. */
+export function useCurves(of: Which, pulse: Pulse | null): Curves | null {
   const [curves, set] = useState<Curves | null>(null);
   useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CURVES, async () => {
     if (!pulse?.there) return;
     const known = curves && curves.epochs.length <= (pulse.epochs ?? 0) ? curves.epochs : [];
-    const found = await get<Curves>("run/curves", { run, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
+    const found = await get<Curves>("run/curves", { ...of, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
     set({ ...found, epochs: [...known, ...found.epochs] });
   });
   return curves;
@@ -103,15 +69,15 @@ export interface Life {
 }
 
 /** The weights that are drawn: the latest while training goes on, the whole life once it has ended. */
-export function useLife(run: string, pulse: Pulse | null, whole: boolean): Life | null {
+export function useLife(of: Which, pulse: Pulse | null, whole: boolean): Life | null {
   const [life, set] = useState<Life | null>(null);
   const on = isOn(pulse);
   useSettled(pulse?.there ? `${pulse.recorded} ${on} ${whole}` : null, 300, async () => {
     if (!pulse?.there) return;
-    const drawing = await get<Drawing>("run/network", { run });
+    const drawing = await get<Drawing>("run/network", of);
     if (drawing.steps.length === 0) return;
     const steps = on && !whole ? drawing.steps.slice(-1) : evenly(drawing.steps, REPLAYED);
-    set({ drawing, frames: await loadFrames(run, steps) });
+    set({ drawing, frames: await loadFrames(of, steps) });
   });
   return life;
 }

@@ -1,4 +1,16 @@
-import { get } from "./api";
+import { get, type Same } from "./api";
+
+/** One network of a run, as routes are asked about it: without a number its first, or only, one. */
+export type Which = { run: string; network?: number };
+
+export function which(run: string, network: number): Which {
+  return network ? { run, network } : { run };
+}
+
+/** How commands call a weight, a tensor or a unit of a network: those of the first have no number before them. */
+export function named({ network }: Which, name: string): string {
+  return network ? `networks.${network}.${name}` : name;
+}
 
 export interface Matrix {
   name: string;
@@ -6,10 +18,15 @@ export interface Matrix {
   places: number[];
 }
 
-export interface Drawing {
+export interface Drawing extends Same {
   matrices: Matrix[];
   steps: number[];
   inputs: string[] | null;
+}
+
+/** A run, opened in Python. */
+export function opened({ run }: Which): string {
+  return `pondera.runs.open(${JSON.stringify(run)})`;
 }
 
 interface Sent {
@@ -25,8 +42,8 @@ export interface Frames {
   values: Float32Array[];
 }
 
-export async function loadFrames(run: string, steps: readonly number[], signal?: AbortSignal): Promise<Frames> {
-  const sent = await get<Sent>("run/frames", { run, steps: steps.join(",") }, signal);
+export async function loadFrames(of: Which, steps: readonly number[], signal?: AbortSignal): Promise<Frames> {
+  const sent = await get<Sent>("run/frames", { ...of, steps: steps.join(",") }, signal);
   const raw = Uint8Array.from(atob(sent.values), (letter) => letter.charCodeAt(0));
   const all = new Float32Array(raw.buffer);
   const width = sent.matrices.reduce((sum, each) => sum + each.places.length, 0);

@@ -1,9 +1,10 @@
 import { useMemo, useState } from "preact/hooks";
-import { get, sentence, upload, useLoading } from "../api";
+import { get, useLoading } from "../api";
 import { amount, when } from "../format";
 import { Read } from "../parts/checkpoint";
 import { Card, Lead, ProblemLine } from "../parts/common";
 import { Compared } from "../parts/comparison";
+import { Drop } from "../parts/drop";
 import { Timeline } from "../parts/timeline";
 import { go, to } from "../route";
 
@@ -17,24 +18,9 @@ interface FileLine {
 /** Files of weights of any framework: one looked at, two compared, a folder of them followed. */
 export function Checkpoints({ query }: { query: URLSearchParams }) {
   const [count, again] = useState(0);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [busy, setBusy] = useState("");
   const files = useLoading((signal) => get<{ files: FileLine[] }>("files", {}, signal), [count]);
   const checkpoints = files.value?.files.filter((each) => each.kind === "checkpoint") ?? [];
   const [file, other, folder] = [query.get("file"), query.get("other"), query.get("folder")];
-  const take = async (taken: File | undefined) => {
-    if (!taken) return;
-    setProblem(null);
-    setBusy(taken.name);
-    try {
-      const kept = await upload(taken);
-      again(count + 1);
-      go("checkpoints", { file: kept.name });
-    } catch (error) {
-      setProblem(sentence(error));
-    }
-    setBusy("");
-  };
   const folders = useMemo(() => series(files.value?.files.filter((each) => each.kind === "checkpoint" || each.kind === "snapshot") ?? []), [files.value]);
   return (
     <>
@@ -42,7 +28,7 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
         What is in a file of weights, of any framework, read without that framework and without running anything in it.
       </Lead>
       <div class="stack">
-        {(problem ?? files.problem) && <ProblemLine>{problem ?? files.problem}</ProblemLine>}
+        {files.problem && <ProblemLine>{files.problem}</ProblemLine>}
         <Card title="Open" sentence="Files of the folder that is served: safetensors, GGUF, PyTorch, ONNX, Keras, NumPy.">
           <div class="stack">
             <div class="fields wide">
@@ -82,10 +68,15 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
                 </select>
               </label>
             </div>
-            <label class="drop">
-              <input type="file" aria-label="A file of weights to upload" onChange={(event) => void take(event.currentTarget.files?.[0])} />
-              {busy ? `Taking ${busy} …` : "Choose a file from elsewhere. Large ones are better put into the folder."}
-            </label>
+            <Drop
+              label="A file of weights to upload"
+              onTaken={(name) => {
+                again(count + 1);
+                go("checkpoints", { file: name });
+              }}
+            >
+              Drop a file from elsewhere here, or choose one. Large ones are better put into the folder.
+            </Drop>
           </div>
         </Card>
         {folder ? <Timeline key={folder} folder={folder} /> : file && other ? <Compared key={`${file}\n${other}`} first={file} second={other} /> : file ? <Read key={file} file={file} about={checkpoints.find((each) => each.name === file)} /> : <Listed files={checkpoints} />}

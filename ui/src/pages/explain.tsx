@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Answer, ask, get, post, remove, sentence, useLoading } from "../api";
+import { type Answer, ask, get, post, remove, type Same, sentence, useLoading } from "../api";
 import { figure, share, signed } from "../format";
 import { Chart, type Spec } from "../parts/chart";
 import { Bar, Card, Lead, ProblemLine, Slider, Waiting } from "../parts/common";
@@ -122,26 +122,26 @@ function Whole({ asked }: { asked: Record<string, string> }) {
 }
 
 function Told({ told }: { told: Answer<Explanation> }) {
-  const found = told.answer;
+  const { answer: found, ...same } = told;
   return (
     <>
-      <Reliability found={found} command={told.command} />
-      <Importance found={found} python="pondera.explain(model, table)" />
-      <Methods found={found} />
-      {found.weights_as_importance && <Strength found={found} />}
-      <Effects found={found} />
+      <Reliability {...{ found, same }} />
+      <Importance {...{ found, same }} />
+      <Methods {...{ found, same }} />
+      {found.weights_as_importance && <Strength {...{ found, same }} />}
+      <Effects {...{ found, same }} />
     </>
   );
 }
 
 /** May large weights be read as important inputs here? Both, one against the other. */
-function Strength({ found }: { found: Explanation }) {
+function Strength({ found, same }: { found: Explanation; same: Same }) {
   const method = found.methods.find((each) => each.kind === "strength" && found.inputs.some((input) => input.methods[each.name] != null));
   const says = found.weights_as_importance;
   const rows = useMemo(() => (method ? found.inputs.map((each) => ({ column: each.name, strength: 100 * (each.methods[method.name] ?? 0), importance: 100 * (each.importance ?? 0) })) : []), [found]);
   if (!says) return null;
   return (
-    <Card title="May I read weights as importance here?" exports={{ name: "strength-against-importance", picture: "svg", csv: () => [["column", "strength", "importance"], rows.map((row) => [row.column, row.strength, row.importance])] }}>
+    <Card title="May I read weights as importance here?" same={same} exports={{ name: "strength-against-importance", picture: "svg", csv: () => [["column", "strength", "importance"], rows.map((row) => [row.column, row.strength, row.importance])] }}>
       <div class="grid main-side">
         <Chart spec={STRENGTH} rows={rows} label="Connection strength against importance, by column" height={300} />
         <div class={`verdict ${says.verdict === "yes" ? "good" : says.verdict === "no" ? "bad" : "middling"}`}>
@@ -172,10 +172,10 @@ const STRENGTH: Spec = {
   ],
 };
 
-function Effects({ found }: { found: Explanation }) {
+function Effects({ found, same }: { found: Explanation; same: Same }) {
   if (found.effects.length === 0) return null;
   return (
-    <Card title="How the strongest act" sentence={`The ${found.unit} as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} exports={{ name: "dependence", json: () => found.effects }}>
+    <Card title="How the strongest act" sentence={`The ${found.unit} as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects }}>
       <div class="multiples">
         {found.effects.map((each) => (
           <Dependence key={each.name} effect={each} />
@@ -261,7 +261,7 @@ function OneRow({ asked }: { asked: Record<string, string> }) {
           <input type="number" min="0" max={(table.value?.rows ?? 1) - 1} value={row} style={{ width: "5.5rem" }} onChange={(event) => setRow(Math.max(0, Math.round(Number(event.currentTarget.value)) || 0))} />
         </label>
       }
-      command={told.value?.command}
+      same={told.value}
       exports={{ name: `row-${row}`, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
     >
       {(told.problem ?? problem) && <ProblemLine>{told.problem ?? problem}</ProblemLine>}

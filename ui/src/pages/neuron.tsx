@@ -23,7 +23,7 @@ export function NeuronPage() {
   const command =
     `pondera neuron --inputs=${list(neuron.inputs)} --weights=${list(neuron.weights)} --bias=${Number(neuron.bias.toPrecision(8))}` +
     (neuron.activation === "identity" ? "" : ` --activation=${neuron.activation}`);
-  const python = `Neuron([${list(neuron.weights).replaceAll(",", ", ")}], bias=${Number(neuron.bias.toPrecision(8))}${neuron.activation === "identity" ? "" : `, activation="${neuron.activation}"`})([${list(neuron.inputs).replaceAll(",", ", ")}])`;
+  const python = `pondera.Neuron([${list(neuron.weights).replaceAll(",", ", ")}], bias=${Number(neuron.bias.toPrecision(8))}${neuron.activation === "identity" ? "" : `, activation="${neuron.activation}"`})([${list(neuron.inputs).replaceAll(",", ", ")}])`;
   const take = (count: number) => {
     const taken: Step[] = [];
     let from = neuron;
@@ -50,8 +50,7 @@ export function NeuronPage() {
       <div class="stack">
         <Card
           title="The arithmetic"
-          command={command}
-          python={python}
+          same={{ command, python }}
           exports={{ name: "neuron", json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
         >
           <Formula neuron={neuron} sum={now.sum} output={now.output} />

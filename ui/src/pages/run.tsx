@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { get, post, sentence } from "../api";
+import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, isOn, type Pulse, useCurves, useLife, useSettled, usePulse } from "../live";
+import { type Curves, type Epoch, useCurves, useLife, useSettled } from "../live";
+import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
@@ -12,9 +13,10 @@ import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
 import { UnitInspector } from "../parts/unit-inspector";
 import type { Unit } from "../parts/units";
-import { to } from "../route";
+import { isOn, type Pulse, usePulse } from "../pulse";
+import { go, to } from "../route";
 
-interface Run {
+interface Run extends Same {
   run: string;
   metric: string;
   about: { source: string | null; target: string | null; task: string | null };
@@ -24,16 +26,17 @@ interface Run {
   settings: Record<string, unknown>;
 }
 
-/** A training as it goes on, and its whole life once it has ended. */
-export function RunPage({ run }: { run: string }) {
-  const { pulse, lost } = usePulse(run);
+/** A training as it goes on, and its whole life once it has ended; of several networks one. */
+export function RunPage({ run, network }: { run: string; network: number }) {
+  const of = useMemo(() => which(run, network), [run, network]);
+  const { pulse, lost } = usePulse(of);
   const [about, setAbout] = useState<Run | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const on = isOn(pulse);
   useEffect(() => {
     if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
   }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
-  const curves = useCurves(run, pulse);
+  const curves = useCurves(of, pulse);
   const command = async (what: "pause" | "continue" | "stop") => {
     setProblem(null);
     await post(`training/${what}`, { run }).catch((error: unknown) => setProblem(sentence(error)));
@@ -46,6 +49,7 @@ export function RunPage({ run }: { run: string }) {
         name={run.replaceAll("/", "-")}
         more={
           <span class="row" data-live>
+            {about && about.networks.length > 1 && <Networks of={of} all={about.networks} />}
             <Controls pulse={pulse} onCommand={(what) => void command(what)} />
           </span>
         }
@@ -53,7 +57,7 @@ export function RunPage({ run }: { run: string }) {
         {about?.about.target ? (
           <>
             Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}
-            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks. The first of them is shown.` : "."}
+            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks; below is number ${about.networks.indexOf(network) + 1 || 1}.` : "."}
           </>
         ) : (
           "A training and the life of its weights."
@@ -67,12 +71,25 @@ export function RunPage({ run }: { run: string }) {
         {pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
-          <ProblemLine>There is no run of this name. Choose one on the page Runs.</ProblemLine>
+          <ProblemLine>{pulse.problem ?? "There is no run of this name. Choose one on the page Runs."}</ProblemLine>
         ) : (
-          <Parts run={run} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
+          <Parts of={of} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
         )}
       </div>
     </>
+  );
+}
+
+/** Which of several networks is shown. */
+function Networks({ of, all }: { of: Which; all: number[] }) {
+  return (
+    <select aria-label="Which network" value={of.network ?? all[0]} onChange={(event) => go("run", { run: of.run, network: event.currentTarget.value })}>
+      {all.map((number, k) => (
+        <option key={number} value={number}>
+          Network {k + 1} of {all.length}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -133,22 +150,23 @@ function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curve
   );
 }
 
-function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; curves: Curves | null; about: Run | null; two: boolean }) {
+function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; curves: Curves | null; about: Run | null; two: boolean }) {
+  const { run } = of;
   const on = isOn(pulse);
   const [whole, setWhole] = useState(false);
-  const life = useLife(run, pulse, whole);
+  const life = useLife(of, pulse, whole);
   const [chosen, setChosen] = useState<Chosen | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
-  const [findings, setFindings] = useState<Finding[] | null>(null);
+  const [health, setHealth] = useState<Answer<{ findings: Finding[] }> | null>(null);
   const count = life?.frames.steps.length ?? 0;
   const replay = useReplay(count);
   const { at, place } = replay;
   const step = life?.frames.steps[place] ?? 0;
   useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
-    const found = await get<{ answer: { findings: Finding[] } }>("run/health", { run });
-    setFindings(found.answer.findings);
+    setHealth(await get("run/health", { run }));
   });
+  const model = on ? null : about?.model;
   const name = run.replaceAll("/", "-");
   const choose = (next: Chosen | null) => {
     setUnit(null);
@@ -184,6 +202,7 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
           title="The network"
           sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
           right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
+          same={life?.drawing}
           exports={{ name: `${name}-network-step-${step}`, picture: "canvas" }}
         >
           {life ? (
@@ -197,28 +216,28 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
         </Card>
         {two && <SurfaceCard run={run} pulse={pulse} step={at === null ? null : step} />}
       </div>
-      {chosen && life && <Inspector run={run} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
-      {unit && life && <UnitInspector run={run} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
+      {chosen && life && <Inspector of={of} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {unit && life && <UnitInspector of={of} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
-        <MatrixCard run={run} pulse={pulse} tensors={about.tensors} step={step}>
+        <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step}>
           {transport("replay-layer")}
         </MatrixCard>
       )}
-      <CurveCards name={name} run={run} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
+      <CurveCards of={of} name={name} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
       <div class="grid two">
-        <Card title="Healthy or not" command={`pondera check ${run}`} exports={{ name: `${name}-health`, json: () => findings }}>
-          {findings ? <Findings of={findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
+        <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
+          {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
         </Card>
-        <Card title="What came of it" command={about?.model ? `pondera show ${about.model}` : undefined}>
-          {about?.model && !on ? (
+        <Card title="What came of it" same={about}>
+          {model ? (
             <div class="row">
-              <a class="button" href={to("explain", { model: about.model })}>
+              <a class="button" href={to("explain", { model })}>
                 Explain it
               </a>
-              <a class="button" href={to("checkpoints", { file: about.model })}>
+              <a class="button" href={to("checkpoints", { file: model })}>
                 Look at its weights
               </a>
-              <a class="button" href={`/api/download?${new URLSearchParams({ file: about.model })}`} download>
+              <a class="button" href={`/api/download?${new URLSearchParams({ file: model })}`} download>
                 model.safetensors
               </a>
             </div>
@@ -231,12 +250,12 @@ function Parts({ run, pulse, curves, about, two }: { run: string; pulse: Pulse; 
   );
 }
 
-function CurveCards({ name, run, curves, metric, step }: { name: string; run: string; curves: Curves | null; metric: string; step: number | null }) {
+function CurveCards({ of, name, curves, metric, step }: { of: Which; name: string; curves: Curves | null; metric: string; step: number | null }) {
   const epochs = curves?.epochs ?? [];
   const held = epochs.some((each) => each.validation_loss !== null);
   const { x, training, validation, scores, rates } = useMemo(() => {
-    const of = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
-    return { x: epochs.map((each) => each.epoch + 1), training: of("training_loss"), validation: of("validation_loss"), scores: of("validation_metric"), rates: of("learning_rate") };
+    const column = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
+    return { x: epochs.map((each) => each.epoch + 1), training: column("training_loss"), validation: column("validation_loss"), scores: column("validation_metric"), rates: column("learning_rate") };
   }, [curves]);
   const norms = useMemo(() => {
     const of = (at: 0 | 1 | 2 | 3) => (curves?.norms ?? []).map((each) => each[at]);
@@ -247,18 +266,18 @@ function CurveCards({ name, run, curves, metric, step }: { name: string; run: st
   return (
     <>
       <div class="grid two">
-        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv("training_loss", "validation_loss") }} command={`pondera runs ${run} --json`}>
+        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv("training_loss", "validation_loss") }} same={curves}>
           <CurveChart scale="log" x="epoch" curves={[{ name: "training", colour: "positive", x, y: training }, ...(held ? [{ name: "held out", colour: "negative", x, y: validation }] : [])]} label="Loss by epoch" />
         </Card>
-        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv("validation_metric") }}>
+        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv("validation_metric") }} same={curves}>
           <CurveChart scale="linear" x="epoch" y={metric} curves={[{ name: metric, colour: "positive", x, y: scores }]} label={`${metric} by epoch`} />
         </Card>
       </div>
       <div class="grid two">
-        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }}>
+        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }} same={curves}>
           <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }}>
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
           <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>

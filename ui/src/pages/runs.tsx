@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { get, remove, sentence, useLoading } from "../api";
+import { get, remove, type Same, sentence, useLoading } from "../api";
 import { figure } from "../format";
 import type { Curves } from "../live";
 import { Chart, type Spec } from "../parts/chart";
@@ -21,9 +21,10 @@ interface Overview {
   problem: string | null;
 }
 
-interface Found {
+interface Found extends Same {
   runs: Overview[];
-  command: string;
+  /** The settings in which runs differ, each with the values of all of them. */
+  differences: Record<string, unknown[]>;
 }
 
 const MOST_OVERLAID = 6;
@@ -65,7 +66,7 @@ export function Runs() {
         <Card
           title="In this folder"
           right={<input type="search" placeholder="Search names and settings" aria-label="Search" style={{ width: "15rem" }} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
-          command={found.value?.command}
+          same={found.value}
           exports={{ name: "runs", json: () => runs, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
         >
           {said && (
@@ -173,7 +174,8 @@ function Overlay({ runs }: { runs: Overview[] }) {
       ),
     [found.value, of],
   );
-  const settings = useMemo(() => differences(runs), [names]);
+  const compared = useLoading((signal) => get<Found>("runs", { run: runs.map((each) => each.run) }, signal), [names]);
+  const differences = Object.entries(compared.value?.differences ?? {});
   return (
     <>
       <Card
@@ -189,13 +191,16 @@ function Overlay({ runs }: { runs: Overview[] }) {
             </button>
           </span>
         }
+        same={compared.value}
         exports={{ name: "overlay", picture: "svg", csv: () => [["run", "epoch", of], rows.map((row) => [row.run, row.epoch, row.value])] }}
       >
         {found.problem ? <ProblemLine>{found.problem}</ProblemLine> : <Chart spec={of === "loss" ? OVERLAID_LOSS : OVERLAID_METRIC} rows={rows} label={`${of} of the chosen runs`} height={260} />}
       </Card>
       {runs.length > 1 && (
-        <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." command={`pondera runs ${runs.map((each) => each.run).join(" ")}`}>
-          {settings.length === 0 ? (
+        <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." same={compared.value}>
+          {!compared.value ? (
+            <Waiting>Comparing …</Waiting>
+          ) : differences.length === 0 ? (
             <p class="empty">Nothing: they are the same training.</p>
           ) : (
             <div class="scroll">
@@ -203,7 +208,7 @@ function Overlay({ runs }: { runs: Overview[] }) {
                 <thead>
                   <tr>
                     <th>setting</th>
-                    {runs.map((each) => (
+                    {compared.value.runs.map((each) => (
                       <th key={each.run} class="number">
                         {each.run}
                       </th>
@@ -211,12 +216,12 @@ function Overlay({ runs }: { runs: Overview[] }) {
                   </tr>
                 </thead>
                 <tbody>
-                  {settings.map(([name, values]) => (
+                  {differences.map(([name, values]) => (
                     <tr key={name}>
                       <td>{name}</td>
                       {values.map((value, at) => (
                         <td key={at} class="number">
-                          {value}
+                          {told(value)}
                         </td>
                       ))}
                     </tr>
@@ -229,14 +234,6 @@ function Overlay({ runs }: { runs: Overview[] }) {
       )}
     </>
   );
-}
-
-/** The settings in which runs differ, with the value of each. */
-function differences(runs: Overview[]): [string, string[]][] {
-  const names = [...new Set(runs.flatMap((each) => Object.keys(each.settings)))];
-  return names
-    .map((name): [string, string[]] => [name, runs.map((each) => told(each.settings[name]))])
-    .filter(([, values]) => values.some((value) => value !== values[0]));
 }
 
 function told(value: unknown): string {

@@ -61,7 +61,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
           ["findings", read ? <span class={read.findings.length ? "negative" : ""}>{read.findings.length}</span> : "…"],
         ]}
       />
-      <Card title="What is wrong or worth knowing" command={told.value?.command} python={`pondera.read("${file}")`} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
+      <Card title="What is wrong or worth knowing" same={told.value} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
         {read ? <Findings of={read.findings} none="Nothing that the rules know of." /> : waiting}
       </Card>
       <Card
@@ -72,7 +72,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
             {spectra.working ? "Looking at singular values …" : "Singular values"}
           </button>
         }
-        command={spectra.value?.command}
+        same={spectra.value ?? told.value}
         exports={{ name: `${name}-layers`, json: () => layers, csv: () => [["name", "kind", "inputs", "outputs", "count", "strength"], layers.map((each) => [each.name, each.kind, each.inputs, each.outputs, each.count, each.strength])] }}
       >
         {spectra.problem && <ProblemLine>{spectra.problem}</ProblemLine>}
@@ -122,7 +122,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
         </div>
       </Card>
       {shown && read && <Tensor key={shown.name} file={file} tensor={shown} />}
-      <Card title="Tensors" sentence="Choose one to see it." exports={{ name: `${name}-tensors`, json: () => reading.tensors, csv: () => [["name", "shape", "dtype", "count", "min", "max", "mean", "std", "norm", "zeros", "nan"], reading.tensors.map((each) => [each.name, each.shape.join("x"), each.dtype, each.count, each.min, each.max, each.mean, each.std, each.norm, each.zeros, each.nan])] }}>
+      <Card title="Tensors" sentence="Choose one to see it." same={told.value} exports={{ name: `${name}-tensors`, json: () => reading.tensors, csv: () => [["name", "shape", "dtype", "count", "min", "max", "mean", "std", "norm", "zeros", "nan"], reading.tensors.map((each) => [each.name, each.shape.join("x"), each.dtype, each.count, each.min, each.max, each.mean, each.std, each.norm, each.zeros, each.nan])] }}>
         <div class="scroll">
           <table>
             <thead>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
+import type { Same } from "../api";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
 import { figure } from "../format";
 
@@ -42,14 +43,13 @@ export function Card(props: {
   title: string;
   sentence?: ComponentChildren;
   right?: ComponentChildren;
-  command?: string | undefined;
-  python?: string | undefined;
+  same?: Same | null | undefined;
   exports?: Exports;
   children: ComponentChildren;
   id?: string;
 }) {
   const place = useRef<HTMLElement>(null);
-  const { exports } = props;
+  const { exports, same } = props;
   return (
     <section class="card" ref={place} id={props.id} aria-label={props.title}>
       <header>
@@ -58,34 +58,54 @@ export function Card(props: {
         {props.sentence && <p>{props.sentence}</p>}
       </header>
       {props.children}
-      {(props.command || props.python || exports) && (
+      {(same?.command || same?.python || exports) && (
         <div class="same">
-          {props.command && <Copy text={props.command} />}
-          {props.python && <Copy text={props.python} />}
-          <span class="grow" />
-          {exports?.picture === "svg" && (
-            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
-              SVG
-            </button>
-          )}
-          {exports?.picture && (
-            <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
-              PNG
-            </button>
-          )}
-          {exports?.csv && (
-            <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
-              CSV
-            </button>
-          )}
-          {exports?.json && (
-            <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
-              JSON
-            </button>
+          <Lines of={same} />
+          {exports && (
+            <span class="exports">
+              {exports.picture === "svg" && (
+                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
+                  SVG
+                </button>
+              )}
+              {exports.picture && (
+                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
+                  PNG
+                </button>
+              )}
+              {exports.csv && (
+                <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
+                  CSV
+                </button>
+              )}
+              {exports.json && (
+                <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
+                  JSON
+                </button>
+              )}
+            </span>
           )}
         </div>
       )}
     </section>
+  );
+}
+
+/** What gives the same, below a part of a card. */
+export function SameAs({ of }: { of: Same }) {
+  return (
+    <div class="same">
+      <Lines of={of} />
+    </div>
+  );
+}
+
+function Lines({ of }: { of: Same | null | undefined }) {
+  return (
+    <>
+      {of?.command && <Copy text={of.command} />}
+      {of?.python && <Copy text={of.python} />}
+    </>
   );
 }
 

@@ -19,7 +19,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
   const most = Math.max(...found.tensors.map((each) => each.relative_norm ?? 0));
   return (
     <>
-      <Card title="The verdict" command={told.value.command} python={`pondera.compare("${first}", "${second}")`} exports={{ name: "compare", json: () => found }}>
+      <Card title="The verdict" same={told.value} exports={{ name: "compare", json: () => found }}>
         <div class="verdict">
           <strong data-testid="verdict">{found.statement}</strong>
           <span class="quiet">
@@ -30,11 +30,11 @@ export function Compared({ first, second }: { first: string; second: string }) {
         </div>
       </Card>
       {found.findings.length > 0 && (
-        <Card title="What differs">
+        <Card title="What differs" same={told.value}>
           <Findings of={found.findings} none="" />
         </Card>
       )}
-      <Card title="Tensors" sentence="Relative change: the norm of the difference as a share of the norm before." exports={{ name: "compare-tensors", csv: () => [["name", "other", "status", "relative_norm", "cosine", "changed", "max_difference"], found.tensors.map((each) => [each.name, each.other, each.status, each.relative_norm, each.cosine, each.changed, each.max_difference])] }}>
+      <Card title="Tensors" sentence="Relative change: the norm of the difference as a share of the norm before." same={told.value} exports={{ name: "compare-tensors", csv: () => [["name", "other", "status", "relative_norm", "cosine", "changed", "max_difference"], found.tensors.map((each) => [each.name, each.other, each.status, each.relative_norm, each.cosine, each.changed, each.max_difference])] }}>
         <div class="scroll">
           <table>
             <thead>

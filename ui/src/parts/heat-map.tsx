@@ -2,136 +2,76 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { bytes, type Query, sentence } from "../api";
 import { figure } from "../format";
 import { token, useThemeChanges } from "../theme";
-import { rgb } from "./surface";
+import { type Place, planeIn, scaleOf, type Source, Tiles, zoomed } from "./tiles";
 
-const TILE = 256;
-const KEPT = 400;
-
-interface Place {
-  /** The row and column at the upper left, and how many pixels a value is wide. */
-  top: number;
-  left: number;
-  zoom: number;
-}
-
-interface Tile {
-  canvas: OffscreenCanvas;
-  values: Float32Array;
-  across: number;
-  down: number;
-}
+/** Milliseconds that the pointer rests before the value under it is asked for. */
+const RESTED = 120;
+const NEARER = 1.4;
+const HINT = matchMedia("(pointer: coarse)").matches ? "Tap it, then drag to move." : "Drag to move. Click it, then scroll to zoom.";
 
 /**
  * A matrix as colours, however large: tiles come from the server in the resolution that is looked at, each cell with the
- * value of the largest size in it, so that nothing large is lost from afar. Dragging moves it, the wheel and the keys
- * + and − zoom, arrows move.
+ * value of the largest size in it, so that nothing large is lost from afar. Dragging moves it; buttons, the keys + and −
+ * and the wheel zoom; arrows move. The wheel, and a finger, are the page's until the picture is chosen.
  *
  * `path` and `query` are where its tiles come from. The query may change, as with the step of a training: what was seen
  * stays until the new tiles are there. Another matrix is another `key`.
  */
 export function HeatMap(props: { path: string; query: Query; name: string; rows: number; columns: number; most: number }) {
+  const { rows, columns } = props;
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const place = useRef<Place>({ top: 0, left: 0, zoom: 1 });
-  const tiles = useRef(new Map<string, Tile | "coming">());
-  /** By place: the last tile that was there, of whatever query. */
-  const seen = useRef(new Map<string, Tile>());
-  const version = JSON.stringify(props.query);
-  const source = useRef({ ...props, version, control: new AbortController() });
   const frame = useRef(0);
   const drag = useRef<{ x: number; y: number } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [under, setUnder] = useState("");
+  const [under, setUnder] = useState<[row: number, column: number] | null>(null);
   const themes = useThemeChanges();
-  const tall = Math.min(Math.max(props.rows * 8, 90), 460);
-
-  const wake = () => {
-    if (!frame.current) frame.current = requestAnimationFrame(draw);
-  };
-
-  const keyOf = (where: string) => `${source.current.version} ${where}`;
-  const at = (where: string) => tiles.current.get(keyOf(where));
-
-  const level = () => Math.max(0, Math.floor(Math.log2(Math.max(1 / place.current.zoom, 1))));
-
-  const ask = (key: string, where: string, size: number, row: number, column: number) => {
-    const { path, query, most, control } = source.current;
-    tiles.current.set(key, "coming");
-    const [top, left] = [row * TILE * size, column * TILE * size];
-    const [bottom, right] = [Math.min(top + TILE * size, props.rows), Math.min(left + TILE * size, props.columns)];
-    const [down, across] = [Math.ceil((bottom - top) / size), Math.ceil((right - left) / size)];
-    bytes(path, { ...query, top, bottom, left, right, down, across }, control.signal).then(
-      (data) => {
-        const values = new Float32Array(data);
-        const tile = { values, across, down, canvas: coloured(values, across, down, most) };
-        tiles.current.set(key, tile);
-        seen.current.set(where, tile);
-        for (const known of [tiles.current, seen.current])
-          for (const old of known.keys()) {
-            if (known.size <= KEPT) break;
-            known.delete(old);
-          }
-        wake();
-      },
-      (error: unknown) => {
-        tiles.current.delete(key);
-        if (control.signal.aborted) wake();  // it may be wanted again by now
-        else setProblem(sentence(error));
-      },
-    );
-  };
+  const version = JSON.stringify(props.query);
+  const source: Source = { version, most: props.most, load: (piece, signal) => bytes(props.path, { ...props.query, ...piece }, signal) };
+  const held = useRef<Tiles | null>(null);
 
   const draw = () => {
     frame.current = 0;
-    const element = canvas.current;
-    const context = element?.getContext("2d");
-    if (!element || !context) return;
-    const { top, left, zoom } = place.current;
-    context.imageSmoothingEnabled = false;
+    const context = canvas.current?.getContext("2d");
+    if (!context) return;
     context.fillStyle = token("sunk");
-    context.fillRect(0, 0, element.width, element.height);
-    const ratio = element.width / Math.max(element.clientWidth, 1);
-    const size = 2 ** level();
-    const span = TILE * size;
-    const [last, right] = [Math.min(top + element.clientHeight / zoom, props.rows), Math.min(left + element.clientWidth / zoom, props.columns)];
-    for (let row = Math.max(0, Math.floor(top / span)); row * span < last; row++)
-      for (let column = Math.max(0, Math.floor(left / span)); column * span < right; column++) {
-        const where = `${size},${row},${column}`;
-        const found = at(where);
-        if (found === undefined) ask(keyOf(where), where, size, row, column);
-        const tile = typeof found === "object" ? found : seen.current.get(where);
-        const high = Math.min(span, props.rows - row * span);
-        const wide = Math.min(span, props.columns - column * span);
-        const on: Box = [(column * span - left) * zoom * ratio, (row * span - top) * zoom * ratio, wide * zoom * ratio, high * zoom * ratio];
-        if (tile) {
-          seen.current.set(where, tile);
-          context.drawImage(tile.canvas, ...on);
-        } else coarser(context, seen.current, size, row, column, wide / size, high / size, on);
-      }
+    context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+    held.current?.draw(context, place.current, ratioOf(context.canvas));
   };
+  const wake = () => {
+    if (!frame.current) frame.current = requestAnimationFrame(draw);
+  };
+  held.current ??= new Tiles(planeIn(1, 1, rows, columns), source, wake, (error) => setProblem(sentence(error)));
+  const tiles = held.current;
+  const show = (next: Place) => {
+    place.current = next;
+    setUnder(null);
+    wake();
+  };
+  const scales = (zoom: number) => ({ high: scaleOf(tiles.plane, tiles.plane.down, zoom), wide: scaleOf(tiles.plane, tiles.plane.across, zoom) });
 
   const whole = () => {
     const element = box.current;
     if (!element) return;
-    const zoom = Math.min(element.clientWidth / props.columns, element.clientHeight / props.rows);
-    place.current = { zoom, left: (props.columns - element.clientWidth / zoom) / 2, top: (props.rows - element.clientHeight / zoom) / 2 };
-    wake();
+    const zoom = tiles.plane.whole;
+    const { high, wide } = scales(zoom);
+    show({ zoom, left: (columns - element.clientWidth / wide) / 2, top: (rows - element.clientHeight / high) / 2 });
   };
-
-  const zoomAt = (x: number, y: number, factor: number) => {
+  /** Zoom; the value at a place of the box stays there, that in its middle where no place is given. */
+  const zoom = (factor: number, at?: { x: number; y: number }) => {
     const element = box.current;
     if (!element) return;
+    const { x, y } = at ?? { x: element.clientWidth / 2, y: element.clientHeight / 2 };
     const now = place.current;
-    const least = Math.min(element.clientWidth / props.columns, element.clientHeight / props.rows) / 1.2;
-    const zoom = Math.min(Math.max(now.zoom * factor, least), 40);
-    place.current = { zoom, left: now.left + x / now.zoom - x / zoom, top: now.top + y / now.zoom - y / zoom };
-    wake();
+    const next = zoomed(tiles.plane, now.zoom * factor);
+    const [before, after] = [scales(now.zoom), scales(next)];
+    show({ zoom: next, left: now.left + x / before.wide - x / after.wide, top: now.top + y / before.high - y / after.high });
   };
-
   const pan = (dx: number, dy: number) => {
     const now = place.current;
-    place.current = { ...now, left: clamp(now.left - dx / now.zoom, -props.columns, props.columns), top: clamp(now.top - dy / now.zoom, -props.rows, props.rows) };
-    wake();
+    const { high, wide } = scales(now.zoom);
+    show({ ...now, left: clamp(now.left - dx / wide, -columns, columns), top: clamp(now.top - dy / high, -rows, rows) });
   };
 
   useEffect(() => {
@@ -140,59 +80,53 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
     const sized = new ResizeObserver(() => {
       if (!canvas.current) return;
       const ratio = Math.min(devicePixelRatio, 2);
-      canvas.current.width = element.clientWidth * ratio;
-      canvas.current.height = element.clientHeight * ratio;
+      canvas.current.width = Math.round(element.clientWidth * ratio);
+      canvas.current.height = Math.round(element.clientHeight * ratio);
+      tiles.plane = planeIn(element.clientWidth, element.clientHeight, rows, columns);
       whole();
     });
     sized.observe(element);
     const wheel = (event: WheelEvent) => {
+      if (!event.ctrlKey && document.activeElement !== element) return; // it scrolls the page
       event.preventDefault();
-      const rect = element.getBoundingClientRect();
-      zoomAt(event.clientX - rect.left, event.clientY - rect.top, Math.exp(-event.deltaY / 300));
+      zoom(Math.exp(-event.deltaY / 300), within(element, event));
     };
     element.addEventListener("wheel", wheel, { passive: false });
     return () => {
       sized.disconnect();
       element.removeEventListener("wheel", wheel);
-      source.current.control.abort();
+      tiles.close();
       cancelAnimationFrame(frame.current);
       frame.current = 0;
     };
   }, []);
   useEffect(() => {
-    source.current.control.abort();  // what was asked for and did not come is not wanted any more
-    source.current = { ...props, version, control: new AbortController() };
+    tiles.turn(source);
     setProblem(null);
     wake();
   }, [version]);
   useEffect(() => {
-    source.current.most = props.most;
-    for (const tile of [...tiles.current.values(), ...seen.current.values()]) if (tile !== "coming") tile.canvas = coloured(tile.values, tile.across, tile.down, props.most);
+    tiles.turn(source);
+    tiles.colour();
     wake();
   }, [themes, props.most]);
 
   const look = (event: PointerEvent) => {
-    const rect = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const { top, left, zoom } = place.current;
-    const [row, column] = [Math.floor(top + (event.clientY - rect.top) / zoom), Math.floor(left + (event.clientX - rect.left) / zoom)];
-    if (row < 0 || column < 0 || row >= props.rows || column >= props.columns) return setUnder("");
-    const size = 2 ** level();
-    const tile = at(`${size},${Math.floor(row / (TILE * size))},${Math.floor(column / (TILE * size))}`);
-    if (!tile || tile === "coming") return setUnder("");
-    const cell = Math.floor((row % (TILE * size)) / size) * tile.across + Math.floor((column % (TILE * size)) / size);
-    setUnder(`[${row}, ${column}]${size > 1 ? `, the largest of ${size} × ${size}` : ""}: ${figure(tile.values[cell], 5)}`);
+    const at = within(event.currentTarget as HTMLElement, event);
+    const { high, wide } = scales(place.current.zoom);
+    const [row, column] = [Math.floor(place.current.top + at.y / high), Math.floor(place.current.left + at.x / wide)];
+    const inside = row >= 0 && column >= 0 && row < rows && column < columns;
+    setUnder((before) => (!inside ? null : before?.[0] === row && before[1] === column ? before : [row, column]));
   };
   const keys = (event: KeyboardEvent) => {
-    const element = box.current;
-    if (!element) return;
     const move: Record<string, () => void> = {
       ArrowLeft: () => pan(60, 0),
       ArrowRight: () => pan(-60, 0),
       ArrowUp: () => pan(0, 60),
       ArrowDown: () => pan(0, -60),
-      "+": () => zoomAt(element.clientWidth / 2, element.clientHeight / 2, 1.4),
-      "=": () => zoomAt(element.clientWidth / 2, element.clientHeight / 2, 1.4),
-      "-": () => zoomAt(element.clientWidth / 2, element.clientHeight / 2, 1 / 1.4),
+      "+": () => zoom(NEARER),
+      "=": () => zoom(NEARER),
+      "-": () => zoom(1 / NEARER),
       "0": whole,
     };
     const act = move[event.key];
@@ -200,27 +134,30 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
     event.preventDefault();
     act();
   };
+  const cell = under && canvas.current && tiles.at(...under, place.current.zoom, ratioOf(canvas.current));
   return (
     <div>
       <div
-        class="canvas-box"
+        class="canvas-box heat-map"
         ref={box}
-        style={{ height: `${tall}px`, cursor: "grab" }}
+        style={{ height: `${Math.min(Math.max(rows * 8, 90), 460)}px` }}
         tabIndex={0}
         role="application"
         data-testid="heat-map"
         aria-label={`${props.name} as colours. Arrow keys move, plus and minus zoom, 0 shows all of it.`}
         onPointerDown={(event) => {
+          if (!event.isPrimary) return;
           drag.current = { x: event.clientX, y: event.clientY };
           event.currentTarget.setPointerCapture(event.pointerId);
         }}
         onPointerMove={(event) => {
-          if (drag.current) {
-            pan(event.clientX - drag.current.x, event.clientY - drag.current.y);
-            drag.current = { x: event.clientX, y: event.clientY };
-          } else look(event);
+          if (!drag.current) return look(event);
+          if (!event.isPrimary) return;
+          pan(event.clientX - drag.current.x, event.clientY - drag.current.y);
+          drag.current = { x: event.clientX, y: event.clientY };
         }}
-        onPointerUp={() => (drag.current = null)}
+        onLostPointerCapture={() => (drag.current = null)}
+        onPointerLeave={() => setUnder(null)}
         onKeyDown={keys}
       >
         <canvas ref={canvas} aria-label={`${props.name} as colours`} />
@@ -240,60 +177,68 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
             not finite
           </span>
         </span>
-        <span class="quiet small" aria-live="off">
-          {under || "Drag to move, scroll to zoom."}
+        <span class="row" style={{ gap: "0.2rem" }}>
+          <button type="button" class="plain" onClick={() => zoom(1 / NEARER)} aria-label="Zoom out">
+            −
+          </button>
+          <button type="button" class="plain" onClick={() => zoom(NEARER)} aria-label="Zoom in">
+            +
+          </button>
+          <button type="button" class="plain" onClick={whole}>
+            all of it
+          </button>
         </span>
-        <button type="button" class="plain" onClick={whole}>
-          all of it
-        </button>
       </div>
+      <p class="quiet small" aria-live="off" data-testid="under" data-live>
+        {under ? <Under key={`${version} ${under.join()}`} source={source} at={under} cell={cell} /> : HINT}
+      </p>
       {problem && <p class="grave small">{problem}</p>}
     </div>
   );
 }
 
-type Box = [x: number, y: number, width: number, height: number];
+/** The value at a place; where cells hold more than one it is asked for, once the pointer rests. */
+function Under({ source, at, cell }: { source: Source; at: [row: number, column: number]; cell: ReturnType<Tiles["at"]> }) {
+  const [row, column] = at;
+  const [value, set] = useState<number | null>(null);
+  const single = cell !== null && cell.down * cell.across === 1;
+  useEffect(() => {
+    if (single) return;
+    const control = new AbortController();
+    const timer = setTimeout(() => {
+      const piece = { top: row, bottom: row + 1, left: column, right: column + 1, down: 1, across: 1 };
+      source.load(piece, control.signal).then(
+        (data) => set(new Float32Array(data)[0] ?? null),
+        () => undefined, // the tiles say what is wrong
+      );
+    }, RESTED);
+    return () => {
+      clearTimeout(timer);
+      control.abort();
+    };
+  }, []);
+  return (
+    <>
+      [{row.toLocaleString("en")}, {column.toLocaleString("en")}]: <b>{told(single ? cell.value : value)}</b>
+      {cell && !single && `; of the ${cell.down} × ${cell.across} around it the largest: ${told(cell.value)}`}
+    </>
+  );
+}
 
-/** While a tile is on its way, draw what is known of its place from farther off. */
-function coarser(context: CanvasRenderingContext2D, seen: Map<string, Tile>, size: number, row: number, column: number, wide: number, high: number, on: Box): void {
-  for (let by = 2; by <= TILE; by *= 2) {
-    const tile = seen.get(`${size * by},${Math.floor(row / by)},${Math.floor(column / by)}`);
-    if (!tile) continue;
-    context.drawImage(tile.canvas, ((column % by) * TILE) / by, ((row % by) * TILE) / by, wide / by, high / by, ...on);
-    return;
-  }
+/** A value of float32, with all digits that it has. */
+function told(value: number | null): string {
+  return value === null ? "…" : Number.isNaN(value) ? "NaN" : figure(value, 8);
+}
+
+function ratioOf(canvas: HTMLCanvasElement): number {
+  return canvas.width / Math.max(canvas.clientWidth, 1);
+}
+
+function within(element: HTMLElement, event: MouseEvent): { x: number; y: number } {
+  const rect = element.getBoundingClientRect();
+  return { x: event.clientX - rect.left, y: event.clientY - rect.top };
 }
 
 function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
-}
-
-/** Values as pixels: their signs as colours, the square root of their sizes as strength, so that small ones are seen. */
-function coloured(values: Float32Array, across: number, down: number, most: number): OffscreenCanvas {
-  const canvas = new OffscreenCanvas(across, down);
-  const context = canvas.getContext("2d");
-  if (!context) return canvas;
-  const image = context.createImageData(across, down);
-  const pixels = new Uint32Array(image.data.buffer);
-  const [positive, negative] = [shades(token("positive")), shades(token("negative"))];
-  const broken = shades(token("fifth"))[SHADES - 1] as number;
-  const scale = 1 / (most || 1);
-  for (let k = 0; k < values.length; k++) {
-    const value = values[k] as number;
-    const strength = Math.min(Math.sqrt(Math.abs(value) * scale), 1);
-    pixels[k] = Number.isFinite(value) ? ((value < 0 ? negative : positive)[Math.round(strength * (SHADES - 1))] as number) : broken;
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
-const SHADES = 256;
-
-/** From the colour of the card to another, as pixels: red lies in the first byte. */
-function shades(colour: string): Uint32Array {
-  const [from, to] = [rgb(token("card")), rgb(colour)];
-  return Uint32Array.from({ length: SHADES }, (_, k) => {
-    const [red, green, blue] = from.map((part, at) => Math.round(part + ((to[at] as number) - part) * (k / (SHADES - 1)))) as [number, number, number];
-    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-  });
 }

@@ -1,3 +1,4 @@
+import type { Same } from "../api";
 import { share } from "../format";
 import { Bar, Card } from "./common";
 
@@ -31,13 +32,14 @@ export interface Explanation {
   effects: Effect[];
 }
 
+const LOOK: Record<string, string> = { reliable: "good", partly: "middling" };
+
 /** Whether what follows can be believed: the first thing to be read. */
-export function Reliability({ found, command }: { found: Explanation; command?: string | undefined }) {
+export function Reliability({ found, same }: { found: Explanation; same?: Same }) {
   const { reliability } = found;
-  const good = reliability.verdict === "reliable" || reliability.verdict === "good";
   return (
-    <Card title="How far to believe it" command={command} exports={{ name: "reliability", json: () => reliability }}>
-      <div class={`verdict ${good ? "good" : /not|unreliable|no /.test(reliability.verdict) ? "bad" : "middling"}`} data-testid="reliability">
+    <Card title="How far to believe it" same={same} exports={{ name: "reliability", json: () => reliability }}>
+      <div class={`verdict ${LOOK[reliability.verdict] ?? "bad"}`} data-testid="reliability">
         <strong>{reliability.verdict}</strong>
         <span>{reliability.statement}</span>
       </div>
@@ -46,7 +48,7 @@ export function Reliability({ found, command }: { found: Explanation; command?: 
 }
 
 /** The columns, the most important first, each with its interval and what is to be said of it. */
-export function Importance({ found, python, chosen, onChoose }: { found: Explanation; python?: string | undefined; chosen?: string; onChoose?: (column: string) => void }) {
+export function Importance({ found, same, chosen, onChoose }: { found: Explanation; same?: Same; chosen?: string; onChoose?: (column: string) => void }) {
   const most = Math.max(...found.inputs.map((each) => Math.max(each.importance ?? 0, each.interval?.[1] ?? 0)));
   const shown = found.inputs.slice(0, 40);
   return (
@@ -57,7 +59,7 @@ export function Importance({ found, python, chosen, onChoose }: { found: Explana
           Share of the importance by {found.headline}, with its interval, on {found.rows.toLocaleString("en")} rows. {found.tested}
         </>
       }
-      python={python}
+      same={same}
       exports={{ name: "importance", json: () => found, csv: () => [["column", "importance", "low", "high", "verdict"], found.inputs.map((each) => [each.name, each.importance, each.interval?.[0], each.interval?.[1], each.verdict])] }}
     >
       <div class="scroll">
@@ -98,7 +100,7 @@ export function Importance({ found, python, chosen, onChoose }: { found: Explana
 }
 
 /** Methods side by side: of each column the share that each method gives it. */
-export function Methods({ found }: { found: Explanation }) {
+export function Methods({ found, same }: { found: Explanation; same?: Same }) {
   const shown = found.inputs.slice(0, 20);
   const most = Math.max(...shown.flatMap((each) => Object.values(each.methods).map((value) => value ?? 0)));
   const left = Object.entries(found.left_out);
@@ -106,6 +108,7 @@ export function Methods({ found }: { found: Explanation }) {
     <Card
       title="Methods side by side"
       sentence="The stronger the colour, the larger the share. Methods that look at weights alone measure connection strength; the others measure importance on data."
+      same={same}
       exports={{ name: "methods", csv: () => [["column", ...found.methods.map((each) => each.name)], found.inputs.map((each) => [each.name, ...found.methods.map((method) => each.methods[method.name])])] }}
     >
       <div class="scroll">

@@ -1,17 +1,15 @@
-import { useMemo, useState } from "preact/hooks";
-import { ask, get, useLoading } from "../api";
+import { useState } from "preact/hooks";
+import { ask, get, type Same, useLoading } from "../api";
 import { figure, signed } from "../format";
-import type { Frames } from "../network";
-import { Chart, type Spec } from "./chart";
-import { Card, Figures, ProblemLine, Waiting } from "./common";
+import { type Frames, named, type Which } from "../network";
+import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
+import { History, type Recorded } from "./history";
 import { type Chosen, nameOf } from "./network-picture";
 
-interface Life {
+interface Life extends Recorded {
   initial: number;
   final: number;
   initializer: { name: string } | null;
-  history: { step: number; value: number; gradient: number | null }[];
-  not_kept: { step: number; value: number }[];
   moves: { from: number; to: number; change: number }[];
   rank: number | null;
   of: number | null;
@@ -34,14 +32,14 @@ interface Backprop {
   };
 }
 
-interface Histogram {
+interface Histogram extends Same {
   step: number;
   bins: { from: number; to: number; count: number }[];
 }
 
 /** All that is known of one connection: its life, its layer, what the network is without it, and its last update. */
-export function Inspector(props: { run: string; chosen: Chosen; step: number; steps: number[]; frames: Frames; saved: boolean; onClose: () => void }) {
-  const name = nameOf(props.chosen);
+export function Inspector(props: { of: Which; chosen: Chosen; step: number; steps: number[]; frames: Frames; saved: boolean; onClose: () => void }) {
+  const name = named(props.of, nameOf(props.chosen));
   const [tab, setTab] = useState<"life" | "layer" | "update">("life");
   return (
     <Card
@@ -62,7 +60,7 @@ export function Inspector(props: { run: string; chosen: Chosen; step: number; st
         </span>
       }
     >
-      {tab === "layer" ? <InLayer key={name} {...props} /> : !props.saved ? <SoFar {...props} /> : tab === "life" ? <Whole key={name} run={props.run} name={name} /> : <Update key={name} run={props.run} name={name} steps={props.steps} />}
+      {tab === "layer" ? <InLayer key={name} {...props} /> : !props.saved ? <SoFar {...props} /> : tab === "life" ? <Whole key={name} run={props.of.run} name={name} /> : <Update key={name} run={props.of.run} name={name} steps={props.steps} />}
     </Card>
   );
 }
@@ -81,10 +79,6 @@ function SoFar({ frames, chosen }: { frames: Frames; chosen: Chosen }) {
 function Whole({ run, name }: { run: string; name: string }) {
   const told = useLoading((signal) => ask<Life>("run/weight", { run, weight: name }, signal), [run, name]);
   const life = told.value?.answer;
-  const rows = useMemo(
-    () => [...(life?.history ?? []).map((each) => ({ ...each, part: "kept" })), ...(life?.not_kept ?? []).map((each) => ({ ...each, part: "not kept" }))].map((each) => ({ ...each, after: each.step + 1 })),
-    [life],
-  );
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
   if (!life || !told.value) return <Waiting>Asking for its life: gradients that were not recorded are found by training once more …</Waiting>;
   return (
@@ -103,7 +97,7 @@ function Whole({ run, name }: { run: string; name: string }) {
       <div class="grid two">
         <div>
           <h3>Its value before each recorded step</h3>
-          <Chart spec={VALUES} rows={rows} label={`The value of ${name} by step`} height={190} />
+          <History of={life} label={`The value of ${name} by step`} height={190} />
         </div>
         <div class="scroll">
           <h3>Its largest moves</h3>
@@ -130,24 +124,14 @@ function Whole({ run, name }: { run: string; name: string }) {
           </p>
         </div>
       </div>
-      <p class="same">
-        <code>{told.value.command}</code>
-      </p>
+      <SameAs of={told.value} />
     </div>
   );
 }
 
-const VALUES: Spec = {
-  encoding: { x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } } },
-  layer: [
-    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, format: ".3~g" } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
-    { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
-  ],
-};
-
-function InLayer({ run, chosen, step, frames }: { run: string; chosen: Chosen; step: number; frames: Frames }) {
+function InLayer({ of, chosen, step, frames }: { of: Which; chosen: Chosen; step: number; frames: Frames }) {
   const tensor = chosen.matrix.name;
-  const found = useLoading((signal) => get<Histogram>("run/histogram", { run, tensor, step }, signal), [run, tensor, step]);
+  const found = useLoading((signal) => get<Histogram>("run/histogram", { ...of, tensor, step }, signal), [of, tensor, step]);
   const value = frames.values[frames.steps.indexOf(step)]?.[chosen.at];
   if (found.problem) return <ProblemLine>{found.problem}</ProblemLine>;
   if (!found.value) return <Waiting>Counting …</Waiting>;
@@ -175,6 +159,7 @@ function InLayer({ run, chosen, step, frames }: { run: string; chosen: Chosen; s
           </text>
         ))}
       </svg>
+      <SameAs of={found.value} />
     </div>
   );
 }
@@ -230,9 +215,7 @@ function Update({ run, name, steps }: { run: string; name: string; steps: number
               </tbody>
             </table>
           </div>
-          <p class="same">
-            <code>{told.value.command}</code>
-          </p>
+          <SameAs of={told.value} />
         </div>
       )}
     </div>

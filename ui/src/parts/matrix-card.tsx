@@ -1,28 +1,29 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { get, useLoading } from "../api";
-import { isOn, type Pulse } from "../live";
+import { get, type Same, useLoading } from "../api";
+import { opened, type Which } from "../network";
+import { isOn, type Pulse } from "../pulse";
 import { Card, ProblemLine, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 
-interface Matrix {
+interface Matrix extends Same {
   tensor: string;
   shape: [number, number];
   most: number;
 }
 
 /** A matrix of a run as colours, before the step that the slider is at; the slider is the one of the network. */
-export function MatrixCard(props: { run: string; pulse: Pulse; tensors: Record<string, number[]>; step: number; children: ComponentChildren }) {
-  const { run, step } = props;
+export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<string, number[]>; step: number; children: ComponentChildren }) {
+  const { of, step } = props;
   const sizes = Object.entries(props.tensors).filter((each): each is [string, [number, number]] => each[1].length === 2 && Math.min(...each[1]) > 1);
   const [chosen, choose] = useState<string | null>(null);
   const tensor = chosen ?? sizes.reduce<[string, number]>((best, [name, [rows, columns]]) => (rows * columns > best[1] ? [name, rows * columns] : best), ["", 0])[0];
   // The scale is asked for again when twice as many steps are known, and at the end.
   const known = Math.floor(Math.log2(Math.max(props.pulse.recorded ?? 1, 1)));
-  const told = useLoading(tensor ? (signal) => get<Matrix>("run/matrix", { run, tensor }, signal) : null, [run, tensor, known, isOn(props.pulse)]);
+  const told = useLoading(tensor ? (signal) => get<Matrix>("run/matrix", { ...of, tensor }, signal) : null, [of, tensor, known, isOn(props.pulse)]);
   if (sizes.length === 0) return null;
   const found = told.value?.tensor === tensor ? told.value : null;
-  const name = `${run.replaceAll("/", "-")}-${tensor}-step-${step}`;
+  const name = `${of.run.replaceAll("/", "-")}-${tensor}-step-${step}`;
   return (
     <Card
       title="A layer as colours"
@@ -39,10 +40,11 @@ export function MatrixCard(props: { run: string; pulse: Pulse; tensors: Record<s
           </select>
         </span>
       }
+      same={{ command: null, python: `${opened(of)}.weights_at(${JSON.stringify(tensor)}, ${step}, ${of.network ?? 0})` }}
       exports={{ name, picture: "canvas" }}
     >
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
-      {found ? <HeatMap key={tensor} path="run/tile" query={{ run, tensor, step }} name={tensor} rows={found.shape[0]} columns={found.shape[1]} most={found.most} /> : <Waiting>Asking for its scale …</Waiting>}
+      {found ? <HeatMap key={tensor} path="run/tile" query={{ ...of, tensor, step }} name={tensor} rows={found.shape[0]} columns={found.shape[1]} most={found.most} /> : <Waiting>Asking for its scale …</Waiting>}
       {props.children}
     </Card>
   );

@@ -138,7 +138,7 @@ export function NetworkPicture(props: {
       <div
         class="canvas-box"
         ref={box}
-        style={{ height: `${props.height ?? 380}px`, cursor: near || over ? "pointer" : "default", touchAction: "pan-y" }}
+        style={{ height: `${props.height ?? 380}px`, cursor: near || over ? "pointer" : "default" }}
         tabIndex={0}
         role="application"
         aria-label={`The network. Arrow keys go from connection to connection${props.onUnit ? ", with Shift from unit to unit" : ""}.`}

@@ -1,8 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, sentence } from "../api";
+import { ask, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { isOn, type Pulse, useSettled } from "../live";
+import { useSettled } from "../live";
+import { isOn, type Pulse } from "../pulse";
 import { token, useThemeChanges } from "../theme";
+import { rgb } from "./colours";
 import { Card, ProblemLine, Waiting } from "./common";
 
 interface Surfaces {
@@ -22,13 +24,13 @@ const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave"];
 export function SurfaceCard({ run, pulse, step }: { run: string; pulse: Pulse; step: number | null }) {
   const [found, set] = useState<Surfaces | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [command, setCommand] = useState("");
+  const [same, setSame] = useState<Same | null>(null);
   const on = isOn(pulse);
   useSettled(`${pulse.recorded} ${on}`, 700, async () => {
     try {
       const told = await ask<Surfaces>("run/surface", { run, steps: on ? 1 : REPLAYED, grid: 48 });
       set(told.answer);
-      setCommand(told.command);
+      setSame(told);
       setProblem(null);
     } catch (error) {
       setProblem(sentence(error));
@@ -41,7 +43,7 @@ export function SurfaceCard({ run, pulse, step }: { run: string; pulse: Pulse; s
       title="What it predicts everywhere"
       sentence={found ? `${found.columns[0]} to the right, ${found.columns[1]} up; dots are rows.` : undefined}
       right={shown && <span class="quiet small">step {shown.step.toLocaleString("en")}</span>}
-      command={command || undefined}
+      same={same}
       exports={{ name: `${run}-surface`, picture: "canvas", json: () => found }}
     >
       {problem && !found ? <ProblemLine>{problem}</ProblemLine> : found && shown ? <Plane found={found} shown={shown} /> : <Waiting>Asking the network …</Waiting>}
@@ -123,11 +125,4 @@ function draw(canvas: HTMLCanvasElement, found: Surfaces, shown: Surfaces["surfa
     context.lineWidth = 1.4;
     context.stroke();
   }
-}
-
-/** The parts of a colour as the style sheet writes it, #rgb or #rrggbb. */
-export function rgb(colour: string): [number, number, number] {
-  const short = colour.length === 4;
-  const part = (at: number) => (short ? 17 * parseInt(colour.slice(1 + at, 2 + at), 16) : parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16));
-  return [part(0), part(1), part(2)];
 }

@@ -1,8 +1,8 @@
 import { useMemo, useState } from "preact/hooks";
-import { get, useLoading } from "../api";
+import { get, type Same, useLoading } from "../api";
 import { figure } from "../format";
 import { Chart, type Spec } from "./chart";
-import { Card, Waiting } from "./common";
+import { Card, SameAs, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 
 /** A tensor; its figures are there once its values were read. */
@@ -20,18 +20,18 @@ export interface TensorLine {
   zeros?: number | null;
   nan?: number | null;
   inf?: number | null;
-  quantiles?: Record<string, number | null> | null;
 }
 
 export function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
   const [rows, columns] = tensor.shape.length < 2 ? [1, tensor.count] : [tensor.shape[0] as number, tensor.count / (tensor.shape[0] || 1)];
   const name = `${file.replaceAll("/", "-")}-${tensor.name}`;
   const [spectrum, setSpectrum] = useState(false);
-  const quantiles = Object.entries(tensor.quantiles ?? {}).map(([at, value]) => ({ at: Number(at), value }));
+  const spread = useLoading((signal) => get<Histogram>("histogram", { file, tensor: tensor.name }, signal), [file, tensor.name]);
   return (
     <Card
       title={tensor.name}
       sentence={`${tensor.shape.join(" × ") || "a number"}${tensor.shape.length > 2 ? ", the first axis down and all others across" : ""}. From afar each cell is the value of the largest size in it.`}
+      same={spread.value}
       exports={{ name, picture: "canvas", json: () => tensor }}
     >
       {tensor.count > 0 && tensor.min != null ? <HeatMap path="tile" query={{ file, tensor: tensor.name }} name={tensor.name} rows={rows} columns={columns} most={tensor.linf ?? 1} /> : <p class="empty">It has no values to show.</p>}
@@ -40,10 +40,10 @@ export function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
           values as CSV
         </a>
       </div>
-      {quantiles.length > 1 && (
+      {tensor.count > 1 && (
         <details style={{ marginTop: "0.6rem" }} open>
           <summary>How its values are spread</summary>
-          <Spread file={file} tensor={tensor} rows={rows} columns={columns} />
+          {spread.problem ? <p class="quiet small">{spread.problem}</p> : spread.value ? <Spread tensor={tensor} found={spread.value} /> : <Waiting>Counting …</Waiting>}
         </details>
       )}
       {Math.min(rows, columns) > 1 && (
@@ -56,44 +56,19 @@ export function Tensor({ file, tensor }: { file: string; tensor: TensorLine }) {
   );
 }
 
-const BINS = 60;
+interface Histogram extends Same {
+  bins: { from: number; to: number; count: number }[];
+  count: number;
+  not_finite: number;
+}
 
-/** A histogram of a tensor's values; of a large one, of evenly spread pieces of it. */
-function Spread({ file, tensor, rows, columns }: { file: string; tensor: TensorLine; rows: number; columns: number }) {
-  const [low, high] = [tensor.quantiles?.["0.01"] ?? tensor.min ?? 0, tensor.quantiles?.["0.99"] ?? tensor.max ?? 1];
-  const found = useLoading(
-    async (signal) => {
-      const { bytes } = await import("../api");
-      const most = 1 << 18;
-      const down = Math.max(1, Math.min(rows, 1024, Math.floor(most / Math.min(columns, 1024))));
-      const across = Math.min(columns, 1024);
-      const pieces = Math.min(Math.ceil(rows / down), 4);
-      const values: Float32Array[] = [];
-      for (let piece = 0; piece < pieces; piece++) {
-        const top = pieces === 1 ? 0 : Math.floor((piece * (rows - down)) / (pieces - 1));
-        const left = columns > across ? Math.floor((piece * (columns - across)) / Math.max(pieces - 1, 1)) : 0;
-        values.push(new Float32Array(await bytes("tile", { file, tensor: tensor.name, top, bottom: top + down, left, right: left + across, down, across }, signal)));
-      }
-      return values;
-    },
-    [file, tensor.name],
-  );
-  const wide = (high - low || 1) * 1.2;
-  const from = (low + high) / 2 - wide / 2;
-  const counts = new Array<number>(BINS).fill(0);
-  let looked = 0;
-  for (const piece of found.value ?? [])
-    for (const value of piece) {
-      looked++;
-      const bin = Math.floor(((value - from) / wide) * BINS);
-      if (bin >= 0 && bin < BINS) counts[bin] = (counts[bin] ?? 0) + 1;
-    }
-  const rowsOf = useMemo(() => counts.map((count, k) => ({ from: from + (k * wide) / BINS, to: from + ((k + 1) * wide) / BINS, count })), [found.value]);
+/** How all values of a tensor are spread. */
+function Spread({ tensor, found }: { tensor: TensorLine; found: Histogram }) {
   return (
-    <div>
-      <Chart spec={HISTOGRAM} rows={rowsOf} label={`Histogram of ${tensor.name}`} height={150} />
+    <div data-testid="histogram">
+      <Chart spec={HISTOGRAM} rows={found.bins} label={`Histogram of ${tensor.name}`} height={150} />
       <p class="quiet small">
-        {looked.toLocaleString("en")} of {tensor.count.toLocaleString("en")} values; mean {figure(tensor.mean)}, spread {figure(tensor.std)}; from {figure(tensor.min)} to {figure(tensor.max)}.
+        {found.count.toLocaleString("en")} values{found.not_finite > 0 && `, ${found.not_finite.toLocaleString("en")} of them not finite and in no bin`}; mean {figure(tensor.mean)}, spread {figure(tensor.std)}; from {figure(tensor.min)} to {figure(tensor.max)}.
       </p>
     </div>
   );
@@ -104,17 +79,23 @@ const HISTOGRAM: Spec = {
   encoding: {
     x: { field: "from", type: "quantitative", bin: { binned: true }, axis: { title: null, grid: false, format: ".3~g", tickCount: 7 } },
     x2: { field: "to" },
-    y: { field: "count", type: "quantitative", axis: { title: null, tickCount: 4, format: "~s" } },
+    // One value among millions is seen too.
+    y: { field: "count", type: "quantitative", scale: { type: "symlog" }, axis: { title: "values, logarithmic", values: [0, ...Array.from({ length: 12 }, (_, k) => 10 ** k)], labelExpr: "format(datum.value, '~s')", labelOverlap: true } },
   },
 };
 
 /** The singular values of a tensor as a matrix, in their order. */
 function SingularValues({ file, tensor }: { file: string; tensor: string }) {
-  const found = useLoading((signal) => get<{ values: number[] }>("singular-values", { file, tensor }, signal), [file, tensor]);
+  const found = useLoading((signal) => get<Same & { values: number[] }>("singular-values", { file, tensor }, signal), [file, tensor]);
   const rows = useMemo(() => (found.value?.values ?? []).map((value, k) => ({ k: k + 1, value })).filter((row) => row.value > 0), [found.value]);
   if (found.problem) return <p class="quiet small">{found.problem}</p>;
   if (!found.value) return <Waiting>Factorizing …</Waiting>;
-  return <Chart spec={SPECTRUM} rows={rows} label={`Singular values of ${tensor}`} height={170} />;
+  return (
+    <>
+      <Chart spec={SPECTRUM} rows={rows} label={`Singular values of ${tensor}`} height={170} />
+      <SameAs of={found.value} />
+    </>
+  );
 }
 
 const SPECTRUM: Spec = {

@@ -22,15 +22,15 @@ export function Timeline({ folder }: { folder: string }) {
   if (!found || !told.value) return <Waiting>Following the weights from checkpoint to checkpoint …</Waiting>;
   return (
     <>
-      <Card title="How far the weights moved" sentence="Since the first checkpoint, by part, as a share of their norm then." command={told.value.command} python={`pondera.timeline("${folder}")`} exports={{ name: "timeline", picture: "svg", json: () => found }}>
+      <Card title="How far the weights moved" sentence="Since the first checkpoint, by part, as a share of their norm then." same={told.value} exports={{ name: "timeline", picture: "svg", json: () => found }}>
         <Chart spec={MOVED} rows={rows} label="Distance from the first checkpoint" height={260} />
       </Card>
       {found.findings.length > 0 && (
-        <Card title="Worth knowing">
+        <Card title="Worth knowing" same={told.value}>
           <Findings of={found.findings} none="" />
         </Card>
       )}
-      <Card title="Checkpoints" exports={{ name: "timeline-checkpoints", csv: () => [["name", "norm", "from_previous", "from_first", "not_finite"], found.checkpoints.map((each) => [each.name, each.norm, each.from_previous, each.from_first, each.not_finite])] }}>
+      <Card title="Checkpoints" same={told.value} exports={{ name: "timeline-checkpoints", csv: () => [["name", "norm", "from_previous", "from_first", "not_finite"], found.checkpoints.map((each) => [each.name, each.norm, each.from_previous, each.from_first, each.not_finite])] }}>
         <div class="scroll">
           <table data-testid="timeline">
             <thead>

@@ -1,9 +1,8 @@
-import { useMemo } from "preact/hooks";
 import { ask, get, useLoading } from "../api";
 import { figure, signed } from "../format";
-import type { Matrix } from "../network";
-import { Chart, type Spec } from "./chart";
-import { Card, Figures, ProblemLine, Waiting } from "./common";
+import { type Matrix, named, type Which } from "../network";
+import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
+import { History, type Recorded } from "./history";
 import { Strengths } from "./strengths";
 import { nameOfUnit, type Unit } from "./units";
 
@@ -25,15 +24,15 @@ interface Now {
 
 interface Told {
   ablation_loss_change: number | null;
-  bias_life: { initial: number; final: number; history: { step: number; value: number }[]; not_kept: { step: number; value: number }[] } | null;
+  bias_life: (Recorded & { initial: number; final: number }) | null;
 }
 
 /** All that is known of one unit: its connections, its place in its layer, the loss without it, and the life of its bias. */
-export function UnitInspector(props: { run: string; unit: Unit; matrices: Matrix[]; inputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
-  const { run, unit, matrices, step } = props;
+export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]; inputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
+  const { of, unit, matrices, step } = props;
   const inputs = props.inputs?.length === matrices[0]?.shape[0] ? props.inputs : null;
-  const name = nameOfUnit(matrices, unit);
-  const found = useLoading((signal) => get<Now>("run/unit/strengths", { run, ...unit, step }, signal), [run, name, step]);
+  const name = named(of, nameOfUnit(matrices, unit));
+  const found = useLoading((signal) => get<Now>("run/unit/strengths", { ...of, ...unit, step }, signal), [of, name, step]);
   const now = found.value;
   const called = unit.column === 0 ? inputs?.[unit.unit] : undefined;
   return (
@@ -46,7 +45,7 @@ export function UnitInspector(props: { run: string; unit: Unit; matrices: Matrix
           ✕
         </button>
       }
-      exports={{ name: `${run.replaceAll("/", "-")}-${name}`, json: () => now, csv: () => [["connection", "weight"], [...(now?.incoming ?? []), ...(now?.outgoing ?? [])].map((each) => [each.name, each.value])] }}
+      exports={{ name: `${of.run.replaceAll("/", "-")}-${name}`, json: () => now, csv: () => [["connection", "weight"], [...(now?.incoming ?? []), ...(now?.outgoing ?? [])].map((each) => [each.name, each.value])] }}
     >
       {found.problem ? (
         <ProblemLine>{found.problem}</ProblemLine>
@@ -60,7 +59,7 @@ export function UnitInspector(props: { run: string; unit: Unit; matrices: Matrix
           </div>
           <div class="grid two">
             <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} />
-            {props.saved ? <Ended key={name} run={run} name={name} /> : <SoFar bias={now.bias} />}
+            {props.saved ? <Ended key={name} run={of.run} name={name} input={unit.column === 0} /> : <SoFar bias={now.bias} />}
           </div>
         </div>
       )}
@@ -78,13 +77,9 @@ function SoFar({ bias }: { bias: number | null }) {
 }
 
 /** What the command tells that takes a moment: the rows are read, and the loss measured without the unit. */
-function Ended({ run, name }: { run: string; name: string }) {
+function Ended({ run, name, input }: { run: string; name: string; input: boolean }) {
   const told = useLoading((signal) => ask<Told>("run/unit", { run, unit: name }, signal), [run, name]);
   const life = told.value?.answer.bias_life;
-  const rows = useMemo(
-    () => [...(life?.history ?? []).map((each) => ({ ...each, part: "kept" })), ...(life?.not_kept ?? []).map((each) => ({ ...each, part: "not kept" }))].map((each) => ({ ...each, after: each.step + 1 })),
-    [life],
-  );
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
   if (!told.value) return <Waiting>Measuring the loss without it …</Waiting>;
   const change = told.value.answer.ablation_loss_change;
@@ -97,29 +92,18 @@ function Ended({ run, name }: { run: string; name: string }) {
         ]}
       />
       {change === null && <p class="quiet small">The loss is made of outputs: it is not known without one.</p>}
-      {rows.length > 1 ? (
+      {life && life.history.length + life.not_kept.length > 1 ? (
         <>
           <h3 style={{ marginTop: "0.7rem" }}>Its bias before each recorded step</h3>
-          <Chart spec={BIAS} rows={rows} label={`The bias of ${name} by step`} height={130} />
+          <History of={life} label={`The bias of ${name} by step`} height={130} />
         </>
       ) : (
-        <p class="quiet small">{name.startsWith("inputs") ? "An input has no bias." : "Its bias has no recorded life."}</p>
+        <p class="quiet small">{input ? "An input has no bias." : "Its bias has no recorded life."}</p>
       )}
-      <p class="same">
-        <code>{told.value.command}</code>
-      </p>
+      <SameAs of={told.value} />
     </div>
   );
 }
-
-const BIAS: Spec = {
-  mark: { type: "line" },
-  encoding: {
-    x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } },
-    y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, format: ".3~g" } },
-    strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } },
-  },
-};
 
 const BINS = 24;
 

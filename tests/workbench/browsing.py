@@ -1,0 +1,65 @@
+"""What tests of the pages share: a server in a process of its own, and ways about its pages."""
+
+import re
+import subprocess
+import sys
+
+from playwright.sync_api import expect
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PATIENCE = 180_000  # milliseconds; a machine may be busy
+
+expect.set_options(timeout=PATIENCE)
+
+
+class Server:
+    """``pondera ui`` in a process of its own."""
+
+    def __init__(self, folder, begin):
+        self.folder, self.begin = folder, begin
+        self.start()
+
+    def start(self):
+        self.address, self.process = self.begin(self.folder)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def pondera(folder, *arguments):
+    """Run a command of Pondera's in a folder, and return what it prints."""
+    command = [sys.executable, "-m", "pondera", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=True, text=True).stdout
+
+
+def is_own(address):
+    return address.startswith(("http://127.0.0.1:", "data:", "blob:", "about:", "file:"))
+
+
+def open_page(page, server, place):
+    page.goto("about:blank")
+    page.goto(f"{server.address.split('?')[0]}#/{place}")
+
+
+def field(page, label):
+    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
+
+
+def start(page, server, run, **fields):
+    """Fill in the form of a training, and start it."""
+    open_page(page, server, "train")
+    page.set_input_files("input[type=file]", server.upload)
+    expect(page.get_by_label("Column to predict")).to_have_value("kind")
+    field(page, "Recipe").select_option("plain")
+    for label, value in fields.items():
+        field(page, label.replace("_", " ").capitalize()).fill(value)
+    expect(field(page, "Name of the run")).to_have_value(re.compile("upload"))  # the name that is suggested came
+    field(page, "Name of the run").fill(run)
+    page.get_by_role("button", name="Start training").click()
+
+
+def until(page, true, asked=None):
+    """Wait until something is true of a page, without a look at every frame, which would keep the machine busy."""
+    page.wait_for_function(true, arg=asked, polling=100)

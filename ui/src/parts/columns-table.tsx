@@ -1,0 +1,95 @@
+import { figure } from "../format";
+import { Card } from "./common";
+import { LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
+
+/** What a column can be taken as, and the words for it; texts are categories whatever is said. */
+const ROLES: Record<string, [string, string][]> = {
+  numbers: [["numbers", "numbers"], ["categories", "categories"]],
+  dates: [["dates", "dates"], ["categories", "categories"]],
+  "truth values": [["truth values", "truth values"], ["categories", "categories"]],
+  texts: [["texts", "categories"]],
+};
+
+/** Which column is predicted, and what the others are taken as. */
+export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Plan; onChange: (part: Partial<Plan>) => void }) {
+  const task = table.columns.find((each) => each.name === plan.target)?.task;
+  return (
+    <Card
+      title="2. What is to be predicted, and from what"
+      sentence={
+        <>
+          {table.rows.toLocaleString("en")} rows of {table.columns.length} columns. {table.description}
+        </>
+      }
+    >
+      <div class="stack">
+        <div class="fields">
+          <label class="field">
+            Column to predict
+            <select value={plan.target} onChange={(event) => onChange({ target: event.currentTarget.value })}>
+              {table.columns.map((each) => (
+                <option key={each.name}>{each.name}</option>
+              ))}
+            </select>
+          </label>
+          <label class="field">
+            As
+            <select value={plan.task} onChange={(event) => onChange({ task: event.currentTarget.value })}>
+              <option value="">{task ? `${task === "classification" ? "classes" : "numbers"}, it seems` : "as it looks"}</option>
+              <option value="classification">classes</option>
+              <option value="regression">numbers</option>
+            </select>
+          </label>
+        </div>
+        <details open={table.columns.length <= 14}>
+          <summary>Columns and their types</summary>
+          <div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th>column</th>
+                  <th>taken as</th>
+                  <th class="number">missing</th>
+                  <th class="number">different</th>
+                  <th>values</th>
+                </tr>
+              </thead>
+              <tbody>
+                {table.columns.map((each) => (
+                  <tr key={each.name}>
+                    <td class="name">
+                      {each.name === plan.target ? <b>{each.name}</b> : each.name}
+                      {each.problem && <div class="quiet small">{each.problem}</div>}
+                    </td>
+                    <td>
+                      <select
+                        aria-label={`${each.name} is taken as`}
+                        value={roleOf(plan, each)}
+                        disabled={each.name === plan.target}
+                        onChange={(event) => {
+                          const role = event.currentTarget.value;
+                          onChange(role === TARGET ? { target: each.name } : { roles: { ...plan.roles, [each.name]: role } });
+                        }}
+                      >
+                        {(ROLES[each.kind] ?? [[each.kind, each.kind]]).map(([value, words]) => (
+                          <option key={value} value={value}>
+                            {words}
+                          </option>
+                        ))}
+                        <option value={LEFT_OUT}>left out</option>
+                        <option value={TARGET}>what is predicted</option>
+                      </select>
+                    </td>
+                    <td class="number">{each.missing || "–"}</td>
+                    <td class="number">{each.different?.toLocaleString("en") ?? "–"}</td>
+                    <td class="quiet small one-line">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </details>
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,25 @@
+import { useMemo } from "preact/hooks";
+import { Chart, type Spec } from "./chart";
+
+/** The values of something before recorded steps; those that were not kept came after what was. */
+export interface Recorded {
+  history: readonly { step: number; value: number }[];
+  not_kept: readonly { step: number; value: number }[];
+}
+
+/** The values of a weight or a bias by step: dashed where training went on after the weights that were kept. */
+export function History({ of, label, height }: { of: Recorded; label: string; height: number }) {
+  const rows = useMemo(() => {
+    const part = (values: Recorded["history"], part: string) => values.map(({ step, value }) => ({ value, part, after: step + 1 }));
+    return [...part(of.history, "kept"), ...part(of.not_kept, "not kept")];
+  }, [of]);
+  return <Chart spec={VALUES} rows={rows} label={label} height={height} />;
+}
+
+const VALUES: Spec = {
+  encoding: { x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } } },
+  layer: [
+    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, format: ".3~g" } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
+    { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
+  ],
+};

@@ -1,0 +1,90 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { get, useLoading } from "../api";
+import { Drop, TABLES } from "./drop";
+import { isSmall, type Plan, type Source, type Table, usual } from "./plan";
+
+const ACTIVATIONS = ["relu", "gelu", "tanh", "selu", "mish", "silu", "sigmoid", "softplus", "elu", "leaky_relu"];
+
+/** The network, how it is trained, and what it is tested on. */
+export function PlanFields({ source, table, plan, onChange }: { source: Source; table: Table; plan: Plan; onChange: (part: Partial<Plan>) => void }) {
+  const [uploads, again] = useState(0);
+  const files = useLoading(() => get<{ files: { name: string; kind: string }[] }>("files"), [uploads]);
+  const others = files.value?.files.filter((file) => file.kind === "table" && file.name !== source.table) ?? [];
+  const recipe = usual(plan, table);
+  const set = (name: keyof Plan) => (event: Event) => onChange({ [name]: (event.currentTarget as HTMLInputElement | HTMLSelectElement).value });
+  const text = (label: string, name: Exclude<keyof Plan, "roles">, rest: object) => (
+    <label class="field">
+      {label}
+      <input value={plan[name]} onInput={set(name)} {...rest} />
+    </label>
+  );
+  const choice = (label: string, name: Exclude<keyof Plan, "roles">, options: ComponentChildren) => (
+    <label class="field">
+      {label}
+      <select value={plan[name]} onChange={set(name)}>
+        {options}
+      </select>
+    </label>
+  );
+  const words = (all: readonly string[]) => all.map((each) => <option key={each}>{each}</option>);
+  return (
+    <>
+      <div class="fields">
+        {choice(
+          "Recipe",
+          "recipe",
+          <>
+            <option value="strong">strong, the default</option>
+            <option value="plain">plain, a textbook's</option>
+          </>,
+        )}
+        {text("Hidden layers", "hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*" })}
+        {choice(
+          "Activation",
+          "activation",
+          <>
+            <option value="">{recipe.activation} (recipe)</option>
+            {words(ACTIVATIONS)}
+          </>,
+        )}
+        {text("Epochs", "epochs", { type: "number", min: 1, placeholder: recipe.epochs })}
+        {text("Rows a step", "batch", { type: "number", min: 1, placeholder: recipe.batch })}
+        {text("Learning rate", "rate", { type: "number", min: 0, step: "any", placeholder: recipe.rate })}
+        {choice(
+          "Tested on",
+          "test",
+          <>
+            <option value="">a share of them</option>
+            {words(others.map((file) => file.name))}
+          </>,
+        )}
+        {!plan.test && text("Share to test on", "share", { type: "number", min: 0, max: 0.9, step: "any" })}
+        {text("Networks, averaged", "seeds", { type: "number", min: 1, max: 1000 })}
+        {text("Seed", "seed", { type: "number", min: 0 })}
+        {choice(
+          "Record",
+          "record",
+          <>
+            <option value="">{isSmall(plan, table) ? "every early step: it is small" : "ever fewer steps"}</option>
+            <option value="default">ever fewer steps</option>
+            <option value="full">every early step</option>
+          </>,
+        )}
+      </div>
+      <details>
+        <summary>A table of its own to test on, from elsewhere</summary>
+        <Drop
+          label="A table to test on"
+          accept={TABLES}
+          onTaken={(name) => {
+            again(uploads + 1);
+            onChange({ test: name });
+          }}
+        >
+          Drop it here, or choose one: rows that training never sees, with the same columns.
+        </Drop>
+      </details>
+    </>
+  );
+}

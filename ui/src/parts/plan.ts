@@ -1,0 +1,112 @@
+/** Where rows come from: a table of the folder, or an example; the other one is empty. */
+export interface Source {
+  table: string;
+  example: string;
+}
+
+export interface Column {
+  name: string;
+  kind: string;
+  missing: number;
+  different: number | null;
+  values: unknown[];
+  task: "classification" | "regression" | null;
+  /** Why nothing can be predicted from it; null where it can. */
+  problem: string | null;
+}
+
+export interface Table {
+  rows: number;
+  columns: Column[];
+  target: string;
+  description: string;
+}
+
+/** A training as the form has it: texts of fields, empty where the recipe decides. */
+export interface Plan {
+  run: string;
+  target: string;
+  task: string;
+  /** What columns are taken as, where somebody said something else than was guessed. */
+  roles: Record<string, string>;
+  recipe: string;
+  hidden: string;
+  activation: string;
+  epochs: string;
+  batch: string;
+  rate: string;
+  test: string;
+  share: string;
+  seeds: string;
+  seed: string;
+  record: string;
+}
+
+export const LEFT_OUT = "left out";
+export const TARGET = "target";
+
+/** A network of no more weights is recorded closely unless something else is chosen: it costs little, and moves more. */
+const SMALL = 5000;
+
+/** What the form begins with. */
+export function planOf(table: Table, run: string): Plan {
+  const roles = Object.fromEntries(table.columns.filter((each) => each.problem).map((each) => [each.name, LEFT_OUT]));
+  return { run, target: table.target, task: "", roles, recipe: "strong", hidden: "", activation: "", epochs: "", batch: "", rate: "", test: "", share: "0.2", seeds: "1", seed: "0", record: "" };
+}
+
+export function roleOf(plan: Plan, column: Column): string {
+  return column.name === plan.target ? TARGET : (plan.roles[column.name] ?? column.kind);
+}
+
+/** What the recipe decides where fields are empty. */
+export function usual(plan: Plan, table: Table): { hidden: string; activation: string; epochs: string; batch: string; rate: string } {
+  if (plan.recipe === "plain") return { hidden: "128, 128", activation: "relu", epochs: "200", batch: "32", rate: "0.001" };
+  const task = plan.task || table.columns.find((each) => each.name === plan.target)?.task;
+  return { hidden: "256, 256, 256", activation: task === "classification" ? "selu" : "mish", epochs: "256", batch: "256", rate: "the recipe's" };
+}
+
+/** Whether it is small enough to be recorded closely. */
+export function isSmall(plan: Plan, table: Table): boolean {
+  const sizes = [table.columns.length, ...wholes(plan.hidden || usual(plan, table).hidden), 1];
+  return sizes.slice(1).reduce((sum, size, k) => sum + size * (sizes[k] ?? 0), 0) <= SMALL;
+}
+
+/** What the server is asked to train. */
+export function wanted(plan: Plan, table: Table, source: Source): Record<string, unknown> {
+  const of = (role: string) => table.columns.filter((each) => roleOf(plan, each) === role).map((each) => each.name);
+  const { run, target, task, recipe, activation, test } = plan;
+  return {
+    ...{ run, ...source, target, task, recipe, activation },
+    hidden: wholes(plan.hidden),
+    epochs: number(plan.epochs),
+    batch_size: number(plan.batch),
+    learning_rate: number(plan.rate),
+    ...(test ? { test } : { test_fraction: number(plan.share) }),
+    seeds: number(plan.seeds) ?? 1,
+    seed: number(plan.seed) ?? 0,
+    drop: of(LEFT_OUT),
+    categorical: of("categories"),
+    record: plan.record || (isSmall(plan, table) ? "full" : "default"),
+  };
+}
+
+/** A name for its run. */
+export function suggested(source: Source): string {
+  const name = source.example || source.table.split("/").at(-1)?.replace(/\.[a-z]+$/i, "") || "run";
+  return `${name}-model`;
+}
+
+/** A name that no run has: that, or one of the next number. */
+export function free(name: string, taken: Set<string>): string {
+  let found = name;
+  for (let number = 2; taken.has(found); number++) found = `${name}-${number}`;
+  return found;
+}
+
+function number(text: string): number | null {
+  return text.trim() === "" ? null : Number(text);
+}
+
+function wholes(text: string): number[] {
+  return text.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
+}

@@ -1,0 +1,125 @@
+import { useEffect, useState } from "preact/hooks";
+import { address } from "./api";
+import type { Which } from "./network";
+
+/** What a training does, as the server tells it. */
+export interface Pulse {
+  activity: "starting" | "running" | "paused" | "ended" | "failed";
+  error: string | null;
+  there: boolean;
+  state?: string;
+  steps?: number;
+  epochs?: number;
+  recorded?: number;
+  latest?: string | null;
+  planned?: number | null;
+  saved?: boolean;
+  /** Why it cannot be looked at. */
+  problem?: string;
+}
+
+export function isOn(pulse: Pulse | null): boolean {
+  return pulse !== null && ["starting", "running", "paused"].includes(pulse.activity);
+}
+
+/** The latest word; `lost` where the server does not answer. */
+interface Told {
+  pulse: Pulse | null;
+  lost: boolean;
+}
+
+type Tell = (told: Told) => void;
+
+/**
+ * What a training does, null before the first word.
+ *
+ * A browser opens six connections to a server, and a stream keeps one: of all tabs of a network that are in sight one listens
+ * and tells the others, and no more than STREAMS runs are listened to at a time, the others looked at in turns.
+ */
+export function usePulse(of: Which): Told {
+  const [told, set] = useState<Told>({ pulse: null, lost: false });
+  useEffect(() => follow(address("run/events", of), set), [of.run, of.network]);
+  return told;
+}
+
+const STREAMS = 3;
+/** Milliseconds between two looks at a run that there is no stream for. */
+const TURN = 2000;
+/** What a tab says that came into sight: tell me the latest. */
+const ASKED = "asked";
+
+/** Hear of a network by the address of its events. */
+function follow(place: string, tell: Tell): () => void {
+  const others = new BroadcastChannel(`pondera ${place}`);
+  let latest: Told | null = null;
+  let control = new AbortController();
+  others.onmessage = ({ data }: MessageEvent<Told | typeof ASKED>) => {
+    if (data !== ASKED) tell(data);
+    else if (latest) others.postMessage(latest);
+  };
+  const hear: Tell = (told) => {
+    latest = told;
+    tell(told);
+    others.postMessage(told);
+  };
+  const turned = () => {
+    control.abort();
+    latest = null;
+    if (document.hidden) return;
+    control = new AbortController();
+    others.postMessage(ASKED);
+    void listen(place, hear, control.signal);
+  };
+  document.addEventListener("visibilitychange", turned);
+  turned();
+  return () => {
+    document.removeEventListener("visibilitychange", turned);
+    control.abort();
+    others.close();
+  };
+}
+
+/** Listen, once no other tab does. */
+async function listen(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
+  const work = async () => {
+    while (!signal.aborted) {
+      if (await inSlot(() => stream(place, hear, signal))) continue;
+      const brief = new AbortController();
+      await stream(place, (told) => {
+        hear(told);
+        brief.abort();
+      }, AbortSignal.any([signal, brief.signal]));
+      await new Promise((done) => setTimeout(done, TURN));
+    }
+  };
+  await navigator.locks.request(`pondera ${place}`, { signal }, work).catch(() => undefined); // another tab kept it until this one went
+}
+
+/** Do something in one of the slots that all tabs share; false where none is free. */
+async function inSlot(work: () => Promise<void>): Promise<boolean> {
+  for (let slot = 0; slot < STREAMS; slot++) {
+    const done = await navigator.locks.request(`pondera stream ${slot}`, { ifAvailable: true }, async (lock) => {
+      if (lock) await work();
+      return lock !== null;
+    });
+    if (done) return true;
+  }
+  return false;
+}
+
+/** Hear what the server says until the signal comes. */
+function stream(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    let pulse: Pulse | null = null;
+    const source = new EventSource(place);
+    source.onmessage = (event: MessageEvent<string>) => {
+      pulse = JSON.parse(event.data) as Pulse;
+      hear({ pulse, lost: false });
+    };
+    source.onerror = () => hear({ pulse, lost: true });
+    signal.addEventListener("abort", () => {
+      source.close();
+      done();
+    });
+  });
+}
