@@ -82,7 +82,7 @@ export interface Loading<T> {
   working: boolean;
 }
 
-/** Load something whenever what it depends on changes; what is old is dropped. */
+/** Load something whenever what it depends on changes. Until it is there `value` is what was there before: see what it is of. */
 export function useLoading<T>(load: ((signal: AbortSignal) => Promise<T>) | null, on: readonly unknown[]): Loading<T> {
   const [state, set] = useState<Loading<T>>({ value: null, problem: null, working: load !== null });
   useEffect(() => {

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Checkpoints } from "./pages/checkpoints";
 import { Explain } from "./pages/explain";
 import { NeuronPage } from "./pages/neuron";
+import { Nowhere } from "./pages/nowhere";
 import { RunPage } from "./pages/run";
 import { Runs } from "./pages/runs";
 import { Train } from "./pages/train";
@@ -23,9 +24,9 @@ export function App() {
   const page = route.page === "run" ? "runs" : route.page;
   const [announced, announce] = useState("");
   useEffect(() => {
-    const name = PAGES.find(([key]) => key === page)?.[1] ?? "Neuron";
+    const name = PAGES.find(([key]) => key === page)?.[1] ?? "No such page";
     document.title = `${name} · Pondera`;
-    announce(`${name} page`);
+    announce(name === "No such page" ? name : `${name} page`);
   }, [page]);
   return (
     <>
@@ -66,7 +67,8 @@ function Page({ page, query }: { page: string; query: URLSearchParams }) {
   if (page === "runs") return <Runs />;
   if (page === "checkpoints") return <Checkpoints query={query} />;
   if (page === "explain") return <Explain query={query} />;
-  return <NeuronPage />;
+  if (page === "neuron") return <NeuronPage />;
+  return <Nowhere page={page} pages={PAGES} />;
 }
 
 function other(theme: Theme): Theme {

@@ -1,3 +1,4 @@
+import { read } from "./route";
 import { token } from "./theme";
 
 /** Hand somebody a file. */
@@ -101,15 +102,23 @@ export function saveSnapshot(name: string): void {
   copy.querySelectorAll("input,select").forEach((field, at) => {
     const shown = document.createElement("b");
     const original = fields[at];
-    const silent = ["range", "file", "checkbox"].includes(original?.type ?? "");
-    shown.textContent = original instanceof HTMLSelectElement ? (original.selectedOptions[0]?.text ?? "") : silent ? "" : (original?.value ?? "");
+    shown.textContent = original ? told(original) : "";
     field.replaceWith(shown);
   });
-  copy.querySelectorAll("[data-live],button:not(.link),.button,[download],.drop,script").forEach((each) => each.remove());
-  copy.querySelectorAll("a,button").forEach((link) => link.replaceWith(...link.childNodes)); // what they lead to is not in this file
+  copy.querySelectorAll("[data-live]").forEach((each) => each.replaceWith(...each.querySelectorAll(".badge")));
   copy.querySelectorAll("[role=application]").forEach((each) => {
     for (const name of ["role", "tabindex", "aria-label"]) each.removeAttribute(name); // what is in it has a name of its own
   });
+  copy.querySelectorAll("button.link,a:not(.button,[download])").forEach((link) => link.replaceWith(...link.childNodes)); // what they lead to is not in this file
+  copy.querySelectorAll("button,a,.drop,.transport,script").forEach((each) => each.remove());
+  copy.querySelectorAll(".same").forEach((each) => each.querySelector("code") ?? each.remove());
+  const from = document.createElement("p");
+  from.className = "quiet small";
+  from.style.marginTop = "1.2rem";
+  const { page, query } = read();
+  const place = [page, ...[...query].map(([name, value]) => `${name} ${value}`)].join(", ");
+  from.textContent = `Saved from Pondera's workbench on ${new Date().toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}: ${place}.`;
+  copy.append(from);
   const style = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).map((rule) => rule.cssText).join("\n");
   const theme = document.documentElement.dataset["theme"] ?? "light";
   const title = document.title.replaceAll("<", "&lt;");
@@ -122,4 +131,12 @@ export function saveSnapshot(name: string): void {
       `<style>${style.replaceAll("</", "<\\/")}\nimg.shot{width:100%;height:100%}</style></head><body>${copy.outerHTML}</body></html>\n`,
     "text/html",
   );
+}
+
+/** What somebody sees of a field: of a choice its words, of what was ticked a tick, of a slider nothing, as its number is beside it. */
+function told(field: HTMLInputElement | HTMLSelectElement): string {
+  if (field instanceof HTMLSelectElement) return field.selectedOptions[0]?.text ?? "";
+  if (field.type === "checkbox") return field.checked ? "✓" : "";
+  if (field.type === "search") return field.value && `${field.getAttribute("aria-label")}: ${field.value}`;
+  return field.type === "range" || field.type === "file" ? "" : field.value;
 }

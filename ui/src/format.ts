@@ -4,9 +4,21 @@ export function figure(value: number | null | undefined, digits = 4): string {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e15 || size < 1e-4) return value.toExponential(Math.max(digits - 2, 1)).replace("-", "−").replace("e+", "e");
+  if (size >= 1e15 || size < 1e-4) return value.toExponential(Math.max(digits - 2, 1)).replace(/\.?0+e/, "e").replaceAll("-", "−").replace("e+", "e");
   const text = size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−");
+}
+
+/** So many of something: "1 row", "1,797 rows". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+/** A number in so many letters at most: of its digits those for which there is room, with an exponent where that is shorter. */
+export function fitting(value: number, letters: number): string {
+  for (let digits = 6; digits > 0; digits--)
+    for (const text of [String(Number(value.toPrecision(digits))), value.toExponential(digits - 1)]) if (text.length <= letters) return text;
+  return value.toExponential(0);
 }
 
 /** With its sign, for changes. */

@@ -94,6 +94,11 @@ export function forward(neuron: Neuron): Forward {
   return { contributions, sum, output: activation.value(sum), slope: activation.slope(sum) };
 }
 
+/** Whether every number of it is one that 64 bits hold; they end at about 1.8e308. */
+export function holds({ contributions, sum, output }: Forward): boolean {
+  return [...contributions, sum, output].every(Number.isFinite);
+}
+
 export interface Step {
   before: Neuron;
   forward: Forward;
@@ -120,4 +125,9 @@ export function descend(before: Neuron, target: number, rate: number): Step {
     bias: before.bias - rate * signal,
   };
   return { before, forward: now, target, rate, loss: (now.output - target) ** 2, error, signal, gradients, after, lossAfter: (forward(after).output - target) ** 2 };
+}
+
+/** Whether a step can be taken: nothing in it overflows. */
+export function canBeTaken(step: Step): boolean {
+  return holds(step.forward) && [step.loss, step.signal, ...step.gradients, ...step.after.weights, step.after.bias, step.lossAfter].every(Number.isFinite);
 }

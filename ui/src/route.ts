@@ -6,7 +6,7 @@ export interface Route {
 }
 
 /** What the address names: `#/run?run=iris` is the page `run`, asked about `iris`. */
-function read(): Route {
+export function read(): Route {
   const [page, query] = location.hash.replace(/^#\/?/, "").split("?");
   return { page: page || "neuron", query: new URLSearchParams(query ?? "") };
 }

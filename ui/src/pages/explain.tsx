@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, ask, get, post, remove, type Same, sentence, useLoading } from "../api";
+import { text } from "../commands";
 import { figure, share, signed } from "../format";
 import { Chart, type Spec } from "../parts/chart";
 import { Bar, Card, Lead, ProblemLine, Slider, Waiting } from "../parts/common";
@@ -12,54 +13,43 @@ interface Model {
   task: string;
 }
 
+interface Listed {
+  name: string;
+  kind: string;
+}
+
 interface About {
-  about: { source: string | null };
   settings: Record<string, unknown>;
 }
 
-/** Which columns matter to a model, and how far to believe it. */
+/** Which columns matter to a model, and how far to believe it. What is explained stands in the address. */
 export function Explain({ query }: { query: URLSearchParams }) {
-  const files = useLoading((signal) => get<{ files: { name: string; kind: string }[] }>("files", {}, signal), []);
+  const files = useLoading((signal) => get<{ files: Listed[] }>("files", {}, signal), []);
   const examples = useLoading(() => get<{ examples: { name: string }[] }>("examples"), []);
-  const models = files.value?.files.filter((each) => each.name.endsWith("model.safetensors")) ?? [];
-  const tables = files.value?.files.filter((each) => each.kind === "table") ?? [];
-  const model = query.get("model") ?? "";
-  const [source, setSource] = useState(query.get("table") ? `table:${query.get("table")}` : query.get("example") ? `example:${query.get("example")}` : "");
-  useEffect(() => {
-    if (!model || source || !files.value) return;
-    const run = model.split("/").slice(0, -1).join("/");
-    void get<About>("run", { run }).then(
-      ({ settings }) => {
-        const table = String(settings["table"] ?? "").split("/").at(-1) ?? "";
-        const known = tables.find((each) => each.name.split("/").at(-1) === table);
-        setSource(settings["example"] ? `example:${String(settings["example"])}` : known ? `table:${known.name}` : "");
-      },
-      () => undefined,
-    );
-  }, [model, files.value]);
-  const asked: Record<string, string> | null = useMemo(() => {
-    const [kind, ...rest] = source.split(":");
-    const name = rest.join(":");
-    return model && kind && name ? { model, [kind]: name } : null;
-  }, [model, source]);
+  const wanted = query.get("model") ?? "";
+  const there = files.value?.files ?? [];
+  const model = there.some((each) => each.name === wanted) ? wanted : "";
+  const models = there.filter((each) => each.name.endsWith("model.safetensors") || each.name === model);
+  const tables = there.filter((each) => each.kind === "table");
+  const sources = [...tables.map((each) => `table:${each.name}`), ...(examples.value?.examples ?? []).map((each) => `example:${each.name}`)];
+  const trained = useTrainedOn(model, tables);
+  const named = ["table", "example"].filter((kind) => query.get(kind)).map((kind) => `${kind}:${query.get(kind)}`)[0];
+  const source = [named ?? trained].find((each) => each && sources.includes(each)) ?? "";
+  const asked: Record<string, string> | null = useMemo(() => (model && source ? { model, ...keyed(source) } : null), [model, source]);
+  const absent = files.value && examples.value && ((wanted && !model && wanted) || (named && !source && named.slice(named.indexOf(":") + 1)));
   return (
     <>
       <Lead title="Explain" name="explain">
         Which columns matter to a model, how they act, and how far that can be believed: measured on rows, by methods side by side.
       </Lead>
       <div class="stack">
-        {files.problem && <ProblemLine>{files.problem}</ProblemLine>}
-        <Card title="What is explained" sentence="Best on rows that the model never saw.">
+        {(files.problem ?? examples.problem) && <ProblemLine>{files.problem ?? examples.problem}</ProblemLine>}
+        {absent && <ProblemLine>“{absent}” is not in the folder that is served. Choose what is there.</ProblemLine>}
+        <Card title="What is explained" sentence={source && source === trained ? "It was trained on this table: on rows that it knows a model looks better than it is. Best are rows that it never saw." : "Best on rows that the model never saw."}>
           <div class="fields wide">
             <label class="field">
               Model
-              <select
-                value={model}
-                onChange={(event) => {
-                  setSource("");
-                  go("explain", { model: event.currentTarget.value });
-                }}
-              >
+              <select value={model} onChange={(event) => go("explain", { model: event.currentTarget.value })}>
                 <option value="">Choose …</option>
                 {models.map((each) => (
                   <option key={each.name}>{each.name}</option>
@@ -68,16 +58,11 @@ export function Explain({ query }: { query: URLSearchParams }) {
             </label>
             <label class="field">
               On the rows of
-              <select value={source} onChange={(event) => setSource(event.currentTarget.value)}>
+              <select value={source} onChange={(event) => go("explain", { ...(model ? { model } : {}), ...keyed(event.currentTarget.value) })}>
                 <option value="">Choose …</option>
-                {tables.map((each) => (
-                  <option key={each.name} value={`table:${each.name}`}>
-                    {each.name}
-                  </option>
-                ))}
-                {examples.value?.examples.map((each) => (
-                  <option key={each.name} value={`example:${each.name}`}>
-                    example {each.name}
+                {sources.map((each) => (
+                  <option key={each} value={each}>
+                    {each.replace("table:", "").replace("example:", "example ")}
                   </option>
                 ))}
               </select>
@@ -92,20 +77,47 @@ export function Explain({ query }: { query: URLSearchParams }) {
   );
 }
 
+/** What a model was trained on, where its run tells and it is still there: such as "table:moons.csv". */
+function useTrainedOn(model: string, tables: readonly Listed[]): string | null {
+  const run = model.split("/").slice(0, -1).join("/");
+  const told = useLoading(run ? (signal) => get<About>("run", { run }, signal).then(({ settings }) => ({ run, settings })) : null, [run]);
+  if (!run || told.value?.run !== run) return null;
+  const { example, table } = told.value.settings;
+  if (example) return `example:${String(example)}`;
+  const path = `/${String(table ?? "").replaceAll("\\", "/")}`;
+  const alike = tables.filter((each) => each.name.split("/").at(-1) === path.split("/").at(-1));
+  const found = alike.filter((each) => path.endsWith(`/${each.name}`)).toSorted((a, b) => b.name.length - a.name.length)[0] ?? (alike.length === 1 ? alike[0] : undefined);
+  return found ? `table:${found.name}` : null;
+}
+
+/** "table:moons.csv" as a part of a question. */
+function keyed(source: string): Record<string, string> {
+  const end = source.indexOf(":");
+  return end < 0 ? {} : { [source.slice(0, end)]: source.slice(end + 1) };
+}
+
 function Whole({ asked }: { asked: Record<string, string> }) {
   const [begun, begin] = useState(false);
-  const told = useLoading(begun ? (signal) => ask<Explanation>("explanation", asked, signal) : null, [begun]);
+  const [retrain, setRetrain] = useState(false);
+  const question = retrain ? { ...asked, retrain } : asked;
+  const told = useLoading(begun ? (signal) => ask<Explanation>("explanation", question, signal) : null, [begun]);
   const stop = () => {
-    void remove("explanation", asked);
+    void remove("explanation", question);
     begin(false);
   };
   if (!begun)
     return (
-      <div class="row">
-        <button type="button" class="primary" onClick={() => begin(true)}>
-          Measure what matters
-        </button>
-        <span class="quiet small">Ten methods are asked, and networks trained again from other starts: from seconds to some minutes.</span>
+      <div class="stack" style={{ gap: "0.5rem" }}>
+        <div class="row">
+          <button type="button" class="primary" onClick={() => begin(true)}>
+            Measure what matters
+          </button>
+          <label class="row small" style={{ gap: "0.5rem" }}>
+            <input type="checkbox" checked={retrain} onChange={(event) => setRetrain(event.currentTarget.checked)} />
+            train again too: without columns, and on answers that mean nothing (slow)
+          </label>
+        </div>
+        <p class="quiet small">Every method is asked that fits the model and the rows: from seconds to some minutes.{retrain ? "" : " Nothing is trained again."}</p>
       </div>
     );
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
@@ -118,7 +130,15 @@ function Whole({ asked }: { asked: Record<string, string> }) {
         </button>
       </div>
     );
-  return <Told told={told.value} />;
+  return <Told told={{ ...told.value, python: told.value.python ?? pasted(asked, retrain) }} />;
+}
+
+/** The same in Python. */
+function pasted(asked: Record<string, string>, retrain: boolean): string {
+  const [model, table, example] = [asked["model"] ?? "", asked["table"], asked["example"]];
+  const rows = table === undefined ? `load_example(${text(example ?? "")})[0]` : `pondera.read_table(${text(table)})`;
+  const first = table === undefined ? "from pondera.tables import load_example; " : "";
+  return `${first}pondera.explain(pondera.load(${text(model)}), ${rows}${retrain ? ", retrain=True" : ""})`;
 }
 
 function Told({ told }: { told: Answer<Explanation> }) {
@@ -147,10 +167,12 @@ function Strength({ found, same }: { found: Explanation; same: Same }) {
         <div class={`verdict ${says.verdict === "yes" ? "good" : says.verdict === "no" ? "bad" : "middling"}`}>
           <strong>{says.verdict}</strong>
           <p>{says.statement}</p>
-          <p class="quiet small">
-            Rank correlation {figure(says.rank_correlation, 2)}
-            {says.interval && `, from ${figure(says.interval[0], 2)} to ${figure(says.interval[1], 2)}`}.
-          </p>
+          {says.verdict !== "cannot be told" && (
+            <p class="quiet small">
+              Rank correlation {figure(says.rank_correlation, 2)}
+              {says.interval && `, from ${figure(says.interval[0], 2)} to ${figure(says.interval[1], 2)}`}.
+            </p>
+          )}
         </div>
       </div>
     </Card>
@@ -175,7 +197,7 @@ const STRENGTH: Spec = {
 function Effects({ found, same }: { found: Explanation; same: Same }) {
   if (found.effects.length === 0) return null;
   return (
-    <Card title="How the strongest act" sentence={`The ${found.unit} as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects }}>
+    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects }}>
       <div class="multiples">
         {found.effects.map((each) => (
           <Dependence key={each.name} effect={each} />
@@ -218,115 +240,133 @@ interface RowTold {
   change: { columns: string[]; before: unknown[]; after: unknown[]; prediction: string } | null;
 }
 
+interface Table {
+  columns: { name: string; kind: string; low: number | null; high: number | null; values: unknown[] }[];
+  rows: number;
+}
+
+interface Predicted {
+  prediction: string | number;
+  probabilities: Record<string, number> | null;
+}
+
 const SLIDERS = 12;
 
 /** One row: what each column adds to its score, and what would be predicted if a value were another. */
 function OneRow({ asked }: { asked: Record<string, string> }) {
   const [row, setRow] = useState(0);
   const told = useLoading((signal) => ask<RowTold>("explanation", { ...asked, row }, signal), [row]);
-  const model = useLoading((signal) => get<Model>("model", { model: asked["model"] ?? "" }, signal), []);
   const query = asked["table"] ? { file: asked["table"] } : { example: asked["example"] ?? "" };
-  const table = useLoading((signal) => get<{ columns: { name: string; kind: string; low: number | null; high: number | null; values: unknown[] }[]; rows: number }>("table", query, signal), []);
+  const table = useLoading((signal) => get<Table>("table", query, signal), []);
+  const model = useLoading((signal) => get<Model>("model", { model: asked["model"] ?? "" }, signal), []);
+  const answer = told.value?.answer.row === row ? told.value : null; // another row's is not shown while this one's is waited for
+  const found = answer?.answer;
+  const last = table.value ? table.value.rows - 1 : null;
+  return (
+    <Card
+      title="One row, and what would be if"
+      sentence={found ? `What each column adds to the prediction (${found.unit}): together with ${figure(found.baseline)}, where rows begin, they make ${figure(found.score)}.` : undefined}
+      right={
+        <label class="row small">
+          row, {last === null ? "from 0" : `from 0 to ${last.toLocaleString("en")}`}
+          <input type="number" min="0" max={last ?? undefined} value={row} style={{ width: "5.5rem" }} onChange={(event) => setRow(Math.max(0, Math.round(Number(event.currentTarget.value)) || 0))} />
+        </label>
+      }
+      same={answer}
+      exports={{ name: `row-${row}`, empty: !found, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
+    >
+      {told.problem ? <ProblemLine>{told.problem}</ProblemLine> : found ? <WhatIf key={row} model={asked["model"] ?? ""} found={found} ranges={table.value?.columns ?? []} choices={model.value?.columns ?? []} /> : <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
+    </Card>
+  );
+}
+
+/** What a row's columns add, and its values to be changed. */
+function WhatIf({ model, found, ranges, choices }: { model: string; found: RowTold; ranges: Table["columns"]; choices: Model["columns"] }) {
   const [changed, setChanged] = useState<Record<string, number | string | boolean | null>>({});
-  const [now, setNow] = useState<{ prediction: string | number; probabilities: Record<string, number> | null } | null>(null);
+  const [now, setNow] = useState<Predicted | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const found = told.value?.answer;
   useEffect(() => {
-    setChanged({});
-  }, [found]);
-  useEffect(() => {
-    if (!found) return;
     let gone = false;
     const values = { ...Object.fromEntries(found.contributions.map((each) => [each.name, each.value])), ...changed };
-    post<typeof now>("prediction", {}, { model: asked["model"], values }).then(
+    post<Predicted>("prediction", {}, { model, values }).then(
       (answer) => {
         if (gone) return;
         setNow(answer);
         setProblem(null);
       },
-      (error: unknown) => gone || setProblem(sentence(error)),
+      (error: unknown) => {
+        if (gone) return;
+        setNow(null);
+        setProblem(sentence(error));
+      },
     );
     return () => {
       gone = true;
     };
-  }, [found, changed]);
-  const most = Math.max(...(found?.contributions ?? []).map((each) => Math.abs(each.contribution)), 0);
+  }, [changed]);
+  const most = Math.max(...found.contributions.map((each) => Math.abs(each.contribution)), 0);
   return (
-    <Card
-      title="One row, and what would be if"
-      sentence={found ? `What each column adds to the ${found.unit}: together with ${figure(found.baseline)}, where rows begin, they make ${figure(found.score)}.` : undefined}
-      right={
-        <label class="row small">
-          row
-          <input type="number" min="0" max={(table.value?.rows ?? 1) - 1} value={row} style={{ width: "5.5rem" }} onChange={(event) => setRow(Math.max(0, Math.round(Number(event.currentTarget.value)) || 0))} />
-        </label>
-      }
-      same={told.value}
-      exports={{ name: `row-${row}`, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
-    >
-      {(told.problem ?? problem) && <ProblemLine>{told.problem ?? problem}</ProblemLine>}
-      {!found && !told.problem && <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
-      {found && (
-        <div class="grid two">
-          <div class="scroll">
-            <table data-testid="contributions">
-              <tbody>
-                {found.contributions.slice(0, 16).map((each) => (
-                  <tr key={each.name}>
-                    <td class="name">
-                      {each.name} <span class="quiet">{typeof each.value === "number" ? figure(each.value) : String(each.value)}</span>
-                    </td>
-                    <td style={{ width: "45%" }}>
-                      <Bar value={each.contribution} most={most} signed />
-                    </td>
-                    <td class={`number ${each.contribution < 0 ? "negative" : "positive"}`}>{signed(each.contribution, 3)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-          <div class="stack">
-            <div>
-              <p class="quiet small">{Object.keys(changed).length ? "What would be predicted:" : "What is predicted:"}</p>
-              <p class="formula" data-testid="prediction">
-                <b>{typeof now?.prediction === "number" ? figure(now.prediction, 5) : (now?.prediction ?? "…")}</b>
-                {now?.probabilities && <span class="quiet"> {share(now.probabilities[String(now.prediction)])}</span>}
+    <>
+      {problem && <ProblemLine>{problem}</ProblemLine>}
+      <div class="grid two">
+        <div class="scroll">
+          <table data-testid="contributions">
+            <tbody>
+              {found.contributions.slice(0, 16).map((each) => (
+                <tr key={each.name}>
+                  <td class="name">
+                    {each.name} <span class="quiet">{told4(each.value)}</span>
+                  </td>
+                  <td style={{ width: "45%" }}>
+                    <Bar value={each.contribution} most={most} signed />
+                  </td>
+                  <td class={`number ${each.contribution < 0 ? "negative" : "positive"}`}>{signed(each.contribution, 3)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+        <div class="stack">
+          <div>
+            <p class="quiet small">{Object.keys(changed).length ? "What would be predicted:" : "What is predicted:"}</p>
+            <p class="formula" data-testid="prediction">
+              <b>{typeof now?.prediction === "number" ? figure(now.prediction, 5) : (now?.prediction ?? "…")}</b>
+              {now?.probabilities && <span class="quiet"> {share(now.probabilities[String(now.prediction)])}</span>}
+            </p>
+            {found.change && (
+              <p class="quiet small">
+                The nearest change that turns it into {found.change.prediction}: {found.change.columns.map((name, k) => `${name} from ${told4(found.change?.before[k])} to ${told4(found.change?.after[k])}`).join(", ")}.
               </p>
-              {found.change && (
-                <p class="quiet small">
-                  The nearest change that turns it into {found.change.prediction}: {found.change.columns.map((name, k) => `${name} from ${told4(found.change?.before[k])} to ${told4(found.change?.after[k])}`).join(", ")}.
-                </p>
-              )}
-            </div>
-            <div class="stack" style={{ gap: "0.35rem" }}>
-              {found.contributions.slice(0, SLIDERS).map((each) => {
-                const column = table.value?.columns.find((one) => one.name === each.name);
-                const value = changed[each.name] ?? each.value;
-                if (typeof each.value === "number" && column?.low != null && column.high != null)
-                  return <Slider key={each.name} name={each.name} label={each.name} value={Number(value)} low={column.low} high={column.high} onChange={(next) => setChanged({ ...changed, [each.name]: next })} />;
-                const options = model.value?.columns.find((one) => one.name === each.name)?.values ?? [];
-                if (options.length === 0) return null;
-                return (
-                  <label key={each.name} class="slider">
-                    <span>{each.name}</span>
-                    <select value={String(value)} onChange={(event) => setChanged({ ...changed, [each.name]: event.currentTarget.value })}>
-                      {options.map((option) => (
-                        <option key={option}>{option}</option>
-                      ))}
-                    </select>
-                  </label>
-                );
-              })}
-            </div>
-            <div class="row">
-              <button type="button" disabled={Object.keys(changed).length === 0} onClick={() => setChanged({})}>
-                Back to the row
-              </button>
-            </div>
+            )}
+          </div>
+          <div class="stack" style={{ gap: "0.35rem" }}>
+            {found.contributions.slice(0, SLIDERS).map((each) => {
+              const column = ranges.find((one) => one.name === each.name);
+              const value = changed[each.name] ?? each.value;
+              if (typeof each.value === "number" && column?.low != null && column.high != null)
+                return <Slider key={each.name} name={each.name} label={each.name} value={Number(value)} low={column.low} high={column.high} onChange={(next) => setChanged({ ...changed, [each.name]: next })} />;
+              const options = choices.find((one) => one.name === each.name)?.values ?? [];
+              if (options.length === 0) return null;
+              return (
+                <label key={each.name} class="slider">
+                  <span>{each.name}</span>
+                  <select value={String(value)} onChange={(event) => setChanged({ ...changed, [each.name]: event.currentTarget.value })}>
+                    {options.map((option) => (
+                      <option key={option}>{option}</option>
+                    ))}
+                  </select>
+                </label>
+              );
+            })}
+          </div>
+          <div class="row">
+            <button type="button" disabled={Object.keys(changed).length === 0} onClick={() => setChanged({})}>
+              Back to the row
+            </button>
           </div>
         </div>
-      )}
-    </Card>
+      </div>
+    </>
   );
 }
 

@@ -1,8 +1,9 @@
 import { useMemo, useState } from "preact/hooks";
+import { number, shell, text } from "../commands";
 import { figure, signed } from "../format";
-import { ACTIVATIONS, descend, forward, type Neuron, type Step } from "../neuron";
-import { Card, Lead, Slider } from "../parts/common";
-import { ActivationCurve, Contributions, Plane } from "../parts/neuron-pictures";
+import { ACTIVATIONS, canBeTaken, descend, forward, holds, type Neuron, type Step } from "../neuron";
+import { Card, Lead, ProblemLine, Slider } from "../parts/common";
+import { ActivationCurve, Contributions, drawable, Plane, TooLarge } from "../parts/neuron-pictures";
 
 const EXAMPLE: Neuron = { inputs: [5, 2], weights: [0.7, 0.3], bias: 1, activation: "identity" };
 const MOST_INPUTS = 6;
@@ -19,17 +20,17 @@ export function NeuronPage() {
     setSteps([]);
   };
   const replaced = (values: number[], at: number, value: number) => values.map((old, k) => (k === at ? value : old));
-  const list = (values: number[]) => values.map((value) => Number(value.toPrecision(8))).join(",");
-  const command =
-    `pondera neuron --inputs=${list(neuron.inputs)} --weights=${list(neuron.weights)} --bias=${Number(neuron.bias.toPrecision(8))}` +
-    (neuron.activation === "identity" ? "" : ` --activation=${neuron.activation}`);
-  const python = `pondera.Neuron([${list(neuron.weights).replaceAll(",", ", ")}], bias=${Number(neuron.bias.toPrecision(8))}${neuron.activation === "identity" ? "" : `, activation="${neuron.activation}"`})([${list(neuron.inputs).replaceAll(",", ", ")}])`;
+  const held = holds(now);
+  const drawn = drawable(neuron, now);
+  const next = descend(neuron, target, rate);
+  const upwards = rate < 0;
+  const stuck = upwards || !canBeTaken(next);
   const take = (count: number) => {
     const taken: Step[] = [];
     let from = neuron;
     for (let k = 0; k < count; k++) {
       const step = descend(from, target, rate);
-      if (![...step.after.weights, step.after.bias, step.lossAfter].every(Number.isFinite)) break;
+      if (!canBeTaken(step)) break;
       taken.push(step);
       from = step.after;
     }
@@ -50,10 +51,11 @@ export function NeuronPage() {
       <div class="stack">
         <Card
           title="The arithmetic"
-          same={{ command, python }}
-          exports={{ name: "neuron", json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
+          same={{ command: typed(neuron), python: pasted(neuron) }}
+          exports={{ name: "neuron", empty: !held, json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
         >
-          <Formula neuron={neuron} sum={now.sum} output={now.output} />
+          <Formula neuron={neuron} sum={now.sum} output={now.output} held={held} />
+          {!held && <ProblemLine>It overflows: a sum beyond 1.8e308 is more than the 64 bits of a number hold. Choose smaller inputs or weights.</ProblemLine>}
         </Card>
         <div class="grid side">
           <Card
@@ -94,16 +96,16 @@ export function NeuronPage() {
               </label>
             </div>
           </Card>
-          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." exports={{ name: "contributions", picture: "svg" }}>
-            <Contributions neuron={neuron} now={now} />
+          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." exports={{ name: "contributions", picture: "svg", empty: !drawn }}>
+            {drawn ? <Contributions neuron={neuron} now={now} /> : <TooLarge />}
           </Card>
         </div>
         <div class="grid two">
-          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back: ${figure(now.slope)}.`} exports={{ name: "activation", picture: "svg" }}>
-            <ActivationCurve activation={neuron.activation} sum={now.sum} />
+          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back${held ? `: ${figure(now.slope)}` : ""}.`} exports={{ name: "activation", picture: "svg", empty: !drawn }}>
+            {drawn ? <ActivationCurve activation={neuron.activation} sum={now.sum} /> : <TooLarge />}
           </Card>
-          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." exports={{ name: "plane", picture: "svg" }}>
-            <Plane neuron={neuron} />
+          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." exports={{ name: "plane", picture: "svg", empty: neuron.inputs.length < 2 || !drawn }}>
+            {drawn ? <Plane neuron={neuron} /> : <TooLarge />}
           </Card>
         </div>
         <Card
@@ -111,6 +113,7 @@ export function NeuronPage() {
           sentence="The loss is how far the output is from where it should be, squared. Each weight moves against its share of it."
           exports={{
             name: "gradient-descent",
+            empty: steps.length === 0,
             json: () => steps,
             csv: () => [["step", "loss", "output", ...neuron.weights.map((_, k) => `weight ${k + 1}`), "bias"], steps.map((step, k) => [k + 1, step.lossAfter, forward(step.after).output, ...step.after.weights, step.after.bias])],
           }}
@@ -123,13 +126,13 @@ export function NeuronPage() {
               </label>
               <label class="field">
                 Learning rate
-                <input type="number" step="any" min="0" value={rate} onChange={(event) => setRate(Number(event.currentTarget.value) || 0)} />
+                <input type="number" step="any" min="0" value={rate} onChange={(event) => setRate(Number(event.currentTarget.value) || 0)} aria-invalid={upwards} />
               </label>
               <span style={{ alignSelf: "end" }} class="row">
-                <button type="button" class="primary" onClick={() => take(1)}>
+                <button type="button" class="primary" disabled={stuck} onClick={() => take(1)}>
                   Take a step
                 </button>
-                <button type="button" onClick={() => take(10)}>
+                <button type="button" disabled={stuck} onClick={() => take(10)}>
                   10 steps
                 </button>
                 <button type="button" disabled={steps.length === 0} onClick={back}>
@@ -137,7 +140,9 @@ export function NeuronPage() {
                 </button>
               </span>
             </div>
-            <Arithmetic step={steps.at(-1) ?? descend(neuron, target, rate)} taken={steps.length} />
+            {upwards && <ProblemLine>A learning rate is 0 or more: below 0, steps go uphill and the loss grows. Choose one such as 0.01.</ProblemLine>}
+            {!upwards && stuck && held && <ProblemLine>The next step overflows: its numbers are beyond 1.8e308, more than 64 bits hold. Choose a smaller learning rate, or go back.</ProblemLine>}
+            {steps.length > 0 ? <Arithmetic step={steps.at(-1) as Step} taken={steps.length} /> : !stuck && <Arithmetic step={next} taken={0} />}
           </div>
         </Card>
       </div>
@@ -145,22 +150,41 @@ export function NeuronPage() {
   );
 }
 
-function Formula({ neuron, sum, output }: { neuron: Neuron; sum: number; output: number }) {
-  const plain = neuron.activation === "identity";
+/** The command that does the same. */
+function typed(neuron: Neuron): string {
+  const list = (values: number[]) => values.map((value) => number(value)).join(",");
+  const activation = neuron.activation === "identity" ? [] : [`--activation=${neuron.activation}`];
+  return shell("pondera", "neuron", `--inputs=${list(neuron.inputs)}`, `--weights=${list(neuron.weights)}`, `--bias=${number(neuron.bias)}`, ...activation);
+}
+
+function pasted(neuron: Neuron): string {
+  const list = (values: number[]) => `[${values.map((value) => number(value)).join(", ")}]`;
+  const activation = neuron.activation === "identity" ? "" : `, activation=${text(neuron.activation)}`;
+  return `pondera.Neuron(${list(neuron.weights)}, bias=${number(neuron.bias)}${activation})(${list(neuron.inputs)})`;
+}
+
+/** A number within arithmetic: what has a sign stands in brackets, where another sign or a dot is before it. */
+function within(value: number, digits: number): string {
+  return value < 0 ? `(${figure(value, digits)})` : figure(value, digits);
+}
+
+function Formula({ neuron, sum, output, held }: { neuron: Neuron; sum: number; output: number; held: boolean }) {
+  const plain = neuron.activation === "identity" || !held;
+  const told = held ? figure(output, 6) : "too large";
   return (
     <p class="formula" data-testid="formula">
       {neuron.inputs.map((x, at) => (
         <span key={at}>
           {at > 0 && " + "}
-          {figure(x, 6)} · <b class={(neuron.weights[at] ?? 0) < 0 ? "negative" : "positive"}>{figure(neuron.weights[at], 6)}</b>
+          {at > 0 ? within(x, 6) : figure(x, 6)} · <b class={(neuron.weights[at] ?? 0) < 0 ? "negative" : "positive"}>{within(neuron.weights[at] ?? 0, 6)}</b>
         </span>
       ))}
       {neuron.bias < 0 ? " − " : " + "}
-      {figure(Math.abs(neuron.bias), 6)} = {plain ? <b class="equals" data-testid="output">{figure(output, 6)}</b> : figure(sum, 6)}
+      {figure(Math.abs(neuron.bias), 6)} = {plain ? <b class="equals" data-testid="output">{told}</b> : figure(sum, 6)}
       {!plain && (
         <>
           {", and "}
-          {neuron.activation}({figure(sum, 6)}) = <b class="equals" data-testid="output">{figure(output, 6)}</b>
+          {neuron.activation}({figure(sum, 6)}) = <b class="equals" data-testid="output">{told}</b>
         </>
       )}
     </p>
@@ -170,10 +194,10 @@ function Formula({ neuron, sum, output }: { neuron: Neuron; sum: number; output:
 /** A step written out, line by line: the last that was taken, or the one that would be. */
 function Arithmetic({ step, taken }: { step: Step; taken: number }) {
   const f = (value: number) => figure(value, 5);
-  const around = (value: number) => (value < 0 ? `(${f(value)})` : f(value));
+  const around = (value: number) => within(value, 5);
   const { before, after, forward: now } = step;
   const lines: [string, string, string][] = [
-    ["output", `${before.activation === "identity" ? "" : `${before.activation}(`}${before.inputs.map((x, k) => `${f(x)} · ${around(before.weights[k] ?? 0)}`).join(" + ")} + ${around(before.bias)}${before.activation === "identity" ? "" : ")"}`, f(now.output)],
+    ["output", `${before.activation === "identity" ? "" : `${before.activation}(`}${before.inputs.map((x, k) => `${k > 0 ? around(x) : f(x)} · ${around(before.weights[k] ?? 0)}`).join(" + ")} + ${around(before.bias)}${before.activation === "identity" ? "" : ")"}`, f(now.output)],
     ["loss", `(${f(now.output)} − ${around(step.target)})²`, f(step.loss)],
     ["its slope in the output", `2 · (${f(now.output)} − ${around(step.target)})`, f(step.error)],
     ["signal: its slope in the sum", `${f(step.error)} · ${around(now.slope)}`, f(step.signal)],

@@ -203,7 +203,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
           right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
           same={life?.drawing}
-          exports={{ name: `${name}-network-step-${step}`, picture: "canvas" }}
+          exports={{ name: `${name}-network-step-${step}`, empty: !life, picture: "canvas" }}
         >
           {life ? (
             <>
@@ -266,18 +266,18 @@ function CurveCards({ of, name, curves, metric, step }: { of: Which; name: strin
   return (
     <>
       <div class="grid two">
-        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, picture: "svg", csv: csv("training_loss", "validation_loss") }} same={curves}>
+        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, empty: epochs.length === 0, picture: "svg", csv: csv("training_loss", "validation_loss") }} same={curves}>
           <CurveChart scale="log" x="epoch" curves={[{ name: "training", colour: "positive", x, y: training }, ...(held ? [{ name: "held out", colour: "negative", x, y: validation }] : [])]} label="Loss by epoch" />
         </Card>
-        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, picture: "svg", csv: csv("validation_metric") }} same={curves}>
+        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, empty: epochs.length === 0, picture: "svg", csv: csv("validation_metric") }} same={curves}>
           <CurveChart scale="linear" x="epoch" y={metric} curves={[{ name: metric, colour: "positive", x, y: scores }]} label={`${metric} by epoch`} />
         </Card>
       </div>
       <div class="grid two">
-        <Card title="Learning rate" exports={{ name: `${name}-rate`, picture: "svg", csv: csv("learning_rate") }} same={curves}>
+        <Card title="Learning rate" exports={{ name: `${name}-rate`, empty: epochs.length === 0, picture: "svg", csv: csv("learning_rate") }} same={curves}>
           <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, empty: norms.x.length === 0, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
           <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>

@@ -67,7 +67,7 @@ export function Runs() {
           title="In this folder"
           right={<input type="search" placeholder="Search names and settings" aria-label="Search" style={{ width: "15rem" }} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />}
           same={found.value}
-          exports={{ name: "runs", json: () => runs, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
+          exports={{ name: "runs", empty: shown.length === 0, json: () => shown, csv: () => [["run", "state", "began", "epochs", "steps", "metric", "best"], shown.map((each) => [each.run, each.state, each.began, each.epochs, each.steps, each.metric, each.best])] }}
         >
           {said && (
             <p class="quiet" role="status">
@@ -88,11 +88,11 @@ export function Runs() {
                     </th>
                     <th>run</th>
                     <th>state</th>
-                    <th>began</th>
-                    <th class="number">epochs</th>
-                    <th class="number">steps</th>
-                    <th>loss</th>
-                    <th class="number">best</th>
+                    <th class="wide">began</th>
+                    <th class="number wide">epochs</th>
+                    <th class="number wide">steps</th>
+                    <th class="wide">loss</th>
+                    <th class="number wide">best</th>
                     <th>
                       <span class="hidden">delete</span>
                     </th>
@@ -106,18 +106,19 @@ export function Runs() {
                       </td>
                       <td class="name">
                         <a href={to("run", { run: each.run })}>{each.run}</a>
+                        <div class="quiet small narrow">{inShort(each)}</div>
                         {each.problem && <div class="grave small">{each.problem}</div>}
                       </td>
                       <td>
                         <span class={`badge ${each.activity}`}>{each.activity === "ended" ? each.state : each.activity}</span>
                       </td>
-                      <td class="quiet one-line">{each.began.slice(5, 16).replace("T", " ")}</td>
-                      <td class="number">{each.epochs.toLocaleString("en")}</td>
-                      <td class="number">{each.steps.toLocaleString("en")}</td>
-                      <td>
+                      <td class="quiet one-line wide">{each.began.slice(5, 16).replace("T", " ")}</td>
+                      <td class="number wide">{each.epochs.toLocaleString("en")}</td>
+                      <td class="number wide">{each.steps.toLocaleString("en")}</td>
+                      <td class="wide">
                         <Sparkline values={each.losses} />
                       </td>
-                      <td class="number">{each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}</td>
+                      <td class="number wide">{each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}</td>
                       <td class="number">
                         <button type="button" class="plain" onClick={() => void toBin(each.run)} disabled={each.activity !== "ended" && each.activity !== "failed"}>
                           Bin
@@ -149,6 +150,12 @@ function matches(run: Overview, search: string): boolean {
   return words.every((word) => text.includes(word));
 }
 
+/** What stands under the name where there is no room for columns. */
+function inShort(run: Overview): string {
+  const loss = run.losses.at(-1);
+  return [loss === undefined ? "" : `loss ${figure(loss)}`, run.best === null ? "" : `best ${run.metric} ${figure(run.best)}`].filter(Boolean).join(" · ");
+}
+
 function Sparkline({ values }: { values: number[] }) {
   if (values.length < 2) return <span class="quiet">–</span>;
   const low = Math.min(...values);
@@ -161,41 +168,57 @@ function Sparkline({ values }: { values: number[] }) {
   );
 }
 
+type Of = "loss" | "metric";
+
+interface Point {
+  run: string;
+  epoch: number;
+  value: number;
+}
+
+/** Runs that are measured in the same way, on one scale. */
+interface Measured {
+  name: string;
+  /** The name, with what it is of where that makes a difference. */
+  measure: string;
+  points: Point[];
+}
+
 function Overlay({ runs }: { runs: Overview[] }) {
-  const [of, setOf] = useState<"loss" | "metric">("loss");
+  const [of, setOf] = useState<Of>("loss");
   const names = runs.map((each) => each.run).join("\n");
-  const found = useLoading(async (signal) => Promise.all(runs.map((each) => get<Curves>("run/curves", { run: each.run }, signal))), [names]);
-  const rows = useMemo(
-    () =>
-      (found.value ?? []).flatMap((curves, at) =>
-        curves.epochs
-          .map((each) => ({ run: runs[at]?.run ?? "", epoch: each.epoch + 1, value: of === "metric" ? each.validation_metric : (each.validation_loss ?? each.training_loss) }))
-          .filter((each) => each.value !== null),
-      ),
-    [found.value, of],
-  );
+  const loaded = useLoading(async (signal) => new Map(await Promise.all(runs.map(async ({ run }) => [run, await get<Curves>("run/curves", { run }, signal)] as const))), [names]);
+  const charts = useMemo(() => measured(runs, loaded.value ?? new Map(), of), [names, loaded.value, of]);
   const compared = useLoading((signal) => get<Found>("runs", { run: runs.map((each) => each.run) }, signal), [names]);
   const differences = Object.entries(compared.value?.differences ?? {});
+  const tabs = (
+    <span class="tabs">
+      {(["loss", "metric"] as const).map((each) => (
+        <button key={each} type="button" class="chip" aria-pressed={of === each} onClick={() => setOf(each)}>
+          {each}
+        </button>
+      ))}
+    </span>
+  );
   return (
     <>
-      <Card
-        title="Laid over each other"
-        sentence="By epoch, on the rows held out where there are any."
-        right={
-          <span class="tabs">
-            <button type="button" class="chip" aria-pressed={of === "loss"} onClick={() => setOf("loss")}>
-              loss
-            </button>
-            <button type="button" class="chip" aria-pressed={of === "metric"} onClick={() => setOf("metric")}>
-              metric
-            </button>
-          </span>
-        }
-        same={compared.value}
-        exports={{ name: "overlay", picture: "svg", csv: () => [["run", "epoch", of], rows.map((row) => [row.run, row.epoch, row.value])] }}
-      >
-        {found.problem ? <ProblemLine>{found.problem}</ProblemLine> : <Chart spec={of === "loss" ? OVERLAID_LOSS : OVERLAID_METRIC} rows={rows} label={`${of} of the chosen runs`} height={260} />}
-      </Card>
+      {charts.length === 0 && (
+        <Card title="Laid over each other" right={tabs}>
+          {loaded.problem ? <ProblemLine>{loaded.problem}</ProblemLine> : loaded.working ? <Waiting>Reading the curves …</Waiting> : <p class="empty">There is nothing to draw: no epoch is complete, or no rows were held out.</p>}
+        </Card>
+      )}
+      {charts.map(({ name, measure, points }, at) => (
+        <Card
+          key={measure}
+          title={charts.length > 1 ? `Laid over each other: ${measure}` : "Laid over each other"}
+          sentence={`${charts.length > 1 && at === 0 ? "They are not measured in the same way: each measure has a chart of its own. " : ""}The ${measure}, by epoch, on the rows held out where there are any.`}
+          right={at === 0 && tabs}
+          same={compared.value}
+          exports={{ name: charts.length > 1 ? `overlay-${of}-${at + 1}` : `overlay-${of}`, picture: "svg", csv: () => [["run", "epoch", measure], points.map((row) => [row.run, row.epoch, row.value])] }}
+        >
+          <Chart spec={overlaid(of, name, runs.map((each) => each.run), [...new Set(points.map((each) => each.run))])} rows={points} label={charts.length > 1 ? `${of} of the chosen runs: ${measure}` : `${of} of the chosen runs`} height={260} />
+        </Card>
+      ))}
       {runs.length > 1 && (
         <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." same={compared.value}>
           {!compared.value ? (
@@ -242,16 +265,40 @@ function told(value: unknown): string {
   return typeof value === "number" ? figure(value) : String(value);
 }
 
-function overlaid(scale: Record<string, unknown>): Spec {
+/** The curves of runs, those of one measure together. */
+function measured(runs: readonly Overview[], curves: ReadonlyMap<string, Curves>, of: Of): Measured[] {
+  const found = new Map<string, Measured>();
+  for (const run of runs) {
+    const points = (curves.get(run.run)?.epochs ?? []).flatMap((each) => {
+      const value = of === "metric" ? each.validation_metric : (each.validation_loss ?? each.training_loss);
+      return value === null || (of === "loss" && value <= 0) ? [] : [{ run: run.run, epoch: each.epoch + 1, value }];
+    });
+    const name = of === "metric" ? run.metric || "metric" : told(run.settings["plan.loss"]).replaceAll("_", " ");
+    const measure = `${name}${whatOf(run)}${of === "loss" && scaled(run) ? ", standardized" : ""}`;
+    if (points.length > 0) found.set(measure, { name, measure, points: [...(found.get(measure)?.points ?? []), ...points] });
+  }
+  return [...found.values()];
+}
+
+/** What a figure of a run is of, where others' are of something else: errors of numbers, in a table of their own. */
+function whatOf({ settings, metric }: Overview): string {
+  if (metric === "accuracy") return "";
+  const source = String(settings["example"] ?? settings["table"] ?? "").split("/").at(-1);
+  return `${settings["target"] ? ` of ${told(settings["target"])}` : ""}${source ? ` in ${source}` : ""}`;
+}
+
+/** Whether errors are of answers with deviation 1, as the name of the metric says. */
+function scaled({ settings, metric }: Overview): boolean {
+  return metric.endsWith("/std") && told(settings["plan.loss"]) !== "poisson";
+}
+
+function overlaid(of: Of, name: string, runs: string[], shown: string[]): Spec {
   return {
     mark: { type: "line", clip: true },
     encoding: {
-      x: { field: "epoch", type: "quantitative", axis: { grid: false, tickMinStep: 1 } },
-      y: { field: "value", type: "quantitative", scale, axis: { title: null, tickCount: 6, format: ".3~g" } },
-      color: { field: "run", type: "nominal" },
+      x: { field: "epoch", type: "quantitative", axis: { title: "epoch", grid: false, tickMinStep: 1 } },
+      y: { field: "value", type: "quantitative", scale: of === "loss" ? { type: "log", nice: false } : { zero: false }, axis: { title: name, tickCount: 6, format: ".4~g" } },
+      color: { field: "run", type: "nominal", scale: { domain: runs }, legend: { values: shown } },
     },
   };
 }
-
-const OVERLAID_LOSS = overlaid({ type: "log", nice: false });
-const OVERLAID_METRIC = overlaid({ zero: false });

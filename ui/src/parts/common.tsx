@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import type { Same } from "../api";
+import { python } from "../commands";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
-import { figure } from "../format";
+import { figure, fitting } from "../format";
 
 export interface Finding {
   statement: string;
@@ -33,6 +34,8 @@ export function Lead(props: { title: string; children?: ComponentChildren; name:
 
 export interface Exports {
   name: string;
+  /** Whether there is nothing to save yet. */
+  empty?: boolean;
   picture?: "svg" | "canvas";
   json?: () => unknown;
   csv?: () => [readonly string[], readonly (readonly unknown[])[]];
@@ -50,6 +53,7 @@ export function Card(props: {
 }) {
   const place = useRef<HTMLElement>(null);
   const { exports, same } = props;
+  const empty = exports?.empty ?? false;
   return (
     <section class="card" ref={place} id={props.id} aria-label={props.title}>
       <header>
@@ -64,22 +68,22 @@ export function Card(props: {
           {exports && (
             <span class="exports">
               {exports.picture === "svg" && (
-                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "svg")}>
+                <button type="button" class="plain" disabled={empty} onClick={() => void savePicture(place.current, exports.name, "svg")}>
                   SVG
                 </button>
               )}
               {exports.picture && (
-                <button type="button" class="plain" onClick={() => void savePicture(place.current, exports.name, "png")}>
+                <button type="button" class="plain" disabled={empty} onClick={() => void savePicture(place.current, exports.name, "png")}>
                   PNG
                 </button>
               )}
               {exports.csv && (
-                <button type="button" class="plain" onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
+                <button type="button" class="plain" disabled={empty} onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
                   CSV
                 </button>
               )}
               {exports.json && (
-                <button type="button" class="plain" onClick={() => saveJson(exports.name, exports.json?.())}>
+                <button type="button" class="plain" disabled={empty || (exports.json() ?? null) === null} onClick={() => saveJson(exports.name, exports.json?.())}>
                   JSON
                 </button>
               )}
@@ -104,7 +108,7 @@ function Lines({ of }: { of: Same | null | undefined }) {
   return (
     <>
       {of?.command && <Copy text={of.command} />}
-      {of?.python && <Copy text={of.python} />}
+      {of?.python && <Copy text={python(of.python)} />}
     </>
   );
 }
@@ -170,6 +174,9 @@ export function Findings({ of, none }: { of: readonly Finding[]; none: string })
   );
 }
 
+/** For which there is room in the field beside a slider. */
+const LETTERS = 9;
+
 /** A number with a slider and a field, both reachable by keys. */
 export function Slider(props: {
   label: ComponentChildren;
@@ -189,7 +196,7 @@ export function Slider(props: {
     <div class="slider">
       <label for={id}>{props.label}</label>
       <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={change} />
-      <input type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={Number(props.value.toPrecision(6))} onChange={change} />
+      <input type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={fitting(props.value, LETTERS)} onChange={change} />
     </div>
   );
 }

@@ -17,6 +17,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
   if (!found || !told.value) return <Waiting>Comparing, tensor by tensor …</Waiting>;
   const most = Math.max(...found.tensors.map((each) => each.relative_norm ?? 0));
+  const { shown, left } = listed(found.tensors);
   return (
     <>
       <Card title="The verdict" same={told.value} exports={{ name: "compare", json: () => found }}>
@@ -49,7 +50,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
               </tr>
             </thead>
             <tbody>
-              {found.tensors.slice(0, 400).map((each) => (
+              {shown.map((each) => (
                 <tr key={`${each.name} ${each.other}`}>
                   <td class="name">{each.name ?? each.other}</td>
                   <td class="quiet one-line">{each.status}</td>
@@ -63,7 +64,23 @@ export function Compared({ first, second }: { first: string; second: string }) {
             </tbody>
           </table>
         </div>
+        {left.length > 0 && <p class="quiet small">and {left.map(([status, count]) => `${count.toLocaleString("en")} more: ${status}`).join("; ")}. The CSV holds all.</p>}
       </Card>
     </>
   );
+}
+
+const MOST_PAIRS = 400;
+const MOST_ALONE = 20;
+
+/** The tensors that are listed, and by status how many are not: of what has nothing to be compared with, a few say enough. */
+function listed(tensors: Comparison["tensors"]): { shown: Comparison["tensors"]; left: [string, number][] } {
+  const seen = new Map<string, number>();
+  const shown = tensors.filter(({ status }) => {
+    const count = (seen.get(status) ?? 0) + 1;
+    seen.set(status, count);
+    return count <= (status.startsWith("only in") ? MOST_ALONE : MOST_PAIRS);
+  });
+  for (const { status } of shown) seen.set(status, (seen.get(status) ?? 0) - 1);
+  return { shown, left: [...seen].filter(([, count]) => count > 0) };
 }

@@ -1,5 +1,5 @@
 import type { Same } from "../api";
-import { share } from "../format";
+import { counted, share } from "../format";
 import { Bar, Card } from "./common";
 
 export interface Input {
@@ -56,7 +56,7 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
       title="What matters"
       sentence={
         <>
-          Share of the importance by {found.headline}, with its interval, on {found.rows.toLocaleString("en")} rows. {found.tested}
+          Share of the importance by {found.headline}, with its interval, on {counted(found.rows, "row")}. {found.tested}
         </>
       }
       same={same}
@@ -153,7 +153,7 @@ export function Methods({ found, same }: { found: Explanation; same?: Same }) {
       </div>
       {left.length > 0 && (
         <details style={{ marginTop: "0.6rem" }}>
-          <summary>{left.length} methods were left out</summary>
+          <summary>{counted(left.length, "method was", "methods were")} left out</summary>
           <ul class="findings">
             {left.map(([name, why]) => (
               <li key={name}>

@@ -2,6 +2,21 @@ import { figure } from "../format";
 import { useWidth } from "./width";
 import { ACTIVATIONS, type Forward, type Neuron } from "../neuron";
 
+/** Of a figure beside a bar, in pixels. */
+const LETTER = 9.6;
+
+/** What pictures square must not overflow. */
+const LARGEST = 1e150;
+
+export function drawable(neuron: Neuron, now: Forward): boolean {
+  return [...neuron.inputs, ...neuron.weights, neuron.bias, ...now.contributions, now.sum, now.output].every((value) => Math.abs(value) < LARGEST);
+}
+
+/** In place of a picture. */
+export function TooLarge() {
+  return <p class="empty">Numbers of this size cannot be drawn.</p>;
+}
+
 /** Bars that begin where the one before ends, down to the output. */
 export function Contributions({ neuron, now }: { neuron: Neuron; now: Forward }) {
   const [place, width] = useWidth(640);
@@ -16,7 +31,7 @@ export function Contributions({ neuron, now }: { neuron: Neuron; now: Forward })
   const low = Math.min(0, ...bars.map((bar) => bar.to));
   const high = Math.max(0, ...bars.map((bar) => bar.to));
   const left = 64;
-  const right = 70;
+  const right = 12 + LETTER * Math.max(...bars.map((bar) => figure(bar.value, 6).length));
   const step = 44;
   const x = (value: number) => left + ((value - low) / (high - low || 1)) * (width - left - right);
   const height = bars.length * step + 12;

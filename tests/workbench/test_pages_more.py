@@ -1,0 +1,337 @@
+"""What a sceptical visitor of the pages tries: wrong addresses, large numbers, exports, other rows, unlike runs."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+from safetensors.numpy import save_file
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PATIENCE = 120_000  # milliseconds; a machine may be busy
+TRAININGS = (
+    "signs.csv --target kind --hidden 4 --epochs 3 --out signs",
+    "sums.csv --target z --hidden 4 --epochs 3 --out the-sums",
+    "sums.csv --target z --hidden 4 --epochs 4 --out sums-again",
+)
+
+expect.set_options(timeout=PATIENCE)
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Give a folder with tables, runs, and two files of weights that have little in common."""
+    made = tmp_path_factory.mktemp("visited")
+    x, y = np.random.default_rng(0).normal(size=(2, 120))
+    pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")}).write_csv(made / "signs.csv")
+    pl.DataFrame({"x": x, "y": y, "z": 3 * x + y}).write_csv(made / "sums.csv")
+    for line in TRAININGS:
+        command = [sys.executable, "-m", "pondera", "train", *line.split(), "--recipe", "plain"]
+        subprocess.run(command, cwd=made, check=True, capture_output=True)
+    (made / "the-sums").rename(made / "the sums")
+    values = np.ones((2, 2), np.float32)
+    save_file({"fc.weight": values}, made / "one.safetensors")
+    save_file({f"block.{k}.weight": values * k for k in range(60)}, made / "many.safetensors")
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    """Serve the folder, and give the address that is printed."""
+    command = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        yield re.search(r"http\S+", process.stderr.readline())[0]
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(address, chromium):
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(PATIENCE)
+        opened = context.new_page()
+        opened.goto(address)
+        opened.close()
+        yield context
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that must raise nothing and complain of nothing."""
+    opened = browser.new_page()
+    wrong = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+    yield opened
+    opened.close()
+    assert [each for each in wrong if "Failed to load resource" not in each] == []
+
+
+def go(page, address, place):
+    page.goto("about:blank")
+    page.goto(f"{address.split('?')[0]}#/{place}")
+
+
+def field(page, label):
+    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
+
+
+def card(page, title):
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def saved(page, button):
+    with page.expect_download() as download:
+        button.click()
+    return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def python_of(card):
+    return card.locator("code", has_text="import pondera").inner_text()
+
+
+def run(code, folder):
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def axe(page):
+    found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
+    return [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found]
+
+
+def test_an_address_of_no_page_says_so_and_leads_on(page, address):
+    go(page, address, "nonsense?a=1")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page.get_by_text("nonsense")).to_be_visible()
+    assert axe(page) == []
+    page.get_by_role("main").get_by_role("link", name="Explain").click()
+    expect(page.get_by_role("heading", name="Explain", exact=True)).to_be_visible()
+
+
+def test_one_row_never_shows_another_rows_numbers(page, address, folder):
+    held = []
+    go(page, address, "explain?model=signs/model.safetensors")
+    page.get_by_test_id("contributions").wait_for()
+    one = card(page, "One row, and what would be if")
+    expect(one.get_by_text("row, from 0 to 119")).to_be_visible()
+    page.route("**/api/explanation?*row=7", lambda route: route.continue_() if held else held.append(route))
+    one.get_by_role("spinbutton", name="row").fill("7")
+    page.keyboard.press("Tab")
+    expect(one.get_by_role("status")).to_be_visible()
+    expect(page.get_by_test_id("contributions")).to_have_count(0)
+    expect(one.locator("code")).to_have_count(0)
+    for name in ("CSV", "JSON"):
+        expect(one.get_by_role("button", name=name)).to_be_disabled()
+    held[0].continue_()
+    page.get_by_test_id("contributions").wait_for()
+    told = json.loads(saved(page, one.get_by_role("button", name="JSON")))
+    shown = {each["name"]: each["value"] for each in told["contributions"]}
+    row = pl.read_csv(folder / "signs.csv").row(7, named=True)
+    assert (told["row"], shown["x"]) == (7, pytest.approx(row["x"]))
+    expect(page.get_by_label("x, as a number")).to_have_value(re.compile(f"^{row['x']:.2f}"[:4]))
+
+
+def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, address, folder):
+    go(page, address, "explain?model=the sums/model.safetensors")
+    expect(page.get_by_text("It was trained on this table")).to_be_visible()
+    expect(page.get_by_text("Nothing is trained again.")).to_be_visible()
+    again = page.get_by_label("train again too")
+    again.check()
+    expect(page.get_by_text("Nothing is trained again.")).to_have_count(0)
+    again.uncheck()
+    page.get_by_role("button", name="Measure what matters").click()
+    page.get_by_test_id("importance").wait_for()
+    command = card(page, "Methods side by side").locator("code").first.inner_text()
+    assert command == "pondera explain 'the sums/model.safetensors' sums.csv"
+    code = python_of(card(page, "What matters"))
+    assert run(f"found = 0; {code.replace('pondera.explain(', 'found = pondera.explain(')}; print(found.names)", folder)
+
+
+def test_where_nothing_can_be_told_no_correlation_is_given(page, address):
+    def told(route):
+        answer = route.fetch()
+        found = answer.json()
+        if "inputs" in found.get("answer", {}):
+            figures = {"rank_correlation": 1.0, "interval": [1.0, 1.0], "reasons": []}
+            found["answer"]["weights_as_importance"] = figures | {"verdict": "cannot be told", "statement": "Too few."}
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/api/explanation?*", told)
+    go(page, address, "explain?model=the sums/model.safetensors")
+    page.get_by_role("button", name="Measure what matters").click()
+    strength = card(page, "May I read weights as importance here?")
+    expect(strength.get_by_text("Too few.")).to_be_visible()
+    expect(strength).not_to_contain_text("correlation")
+
+
+def test_retraining_is_asked_for_where_it_is_wanted(page, address):
+    page.route("**/api/explanation?*retrain=true*", lambda route: route.fulfill(status=400, json={"error": "Asked."}))
+    go(page, address, "explain?model=signs/model.safetensors&table=sums.csv")
+    page.get_by_label("train again too").check()
+    page.get_by_role("button", name="Measure what matters").click()
+    expect(page.get_by_text("Asked.")).to_be_visible()
+
+
+def test_a_model_that_is_not_there_cannot_be_measured(page, address):
+    go(page, address, "explain?model=nope/model.safetensors&table=signs.csv")
+    expect(page.get_by_text("“nope/model.safetensors” is not in the folder")).to_be_visible()
+    expect(page.get_by_role("button", name="Measure what matters")).to_have_count(0)
+    expect(field(page, "Model")).to_have_value("")
+    expect(field(page, "On the rows of")).to_have_value("table:signs.csv")
+    go(page, address, "explain?model=signs/model.safetensors&table=gone.csv")
+    expect(page.get_by_text("“gone.csv” is not in the folder")).to_be_visible()
+
+
+def test_numbers_that_overflow_are_told_and_nothing_is_drawn(page, address):
+    go(page, address, "neuron")
+    for name in ("input 1", "weight 1"):
+        page.get_by_label(f"{name}, as a number").fill("1e300")
+        page.keyboard.press("Tab")
+        expect(page.get_by_label(f"{name}, as a number")).to_have_value("1e+300")
+    expect(page.get_by_test_id("output")).to_have_text("too large")
+    expect(page.get_by_text("It overflows")).to_be_visible()
+    expect(page.get_by_text("cannot be drawn")).to_have_count(3)
+    expect(page.get_by_role("button", name="Take a step")).to_be_disabled()
+    for button in page.get_by_role("button", name="SVG").all():
+        expect(button).to_be_disabled()
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_test_id("output")).to_have_text("5.1")
+
+
+def test_a_learning_rate_below_zero_is_refused(page, address):
+    go(page, address, "neuron")
+    field(page, "Learning rate").fill("-1")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("A learning rate is 0 or more")).to_be_visible()
+    for name in ("Take a step", "10 steps"):
+        expect(page.get_by_role("button", name=name)).to_be_disabled()
+    field(page, "Learning rate").fill("0.01")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Take a step").click()
+    expect(page.get_by_test_id("arithmetic")).to_contain_text("0.59")
+
+
+FITS = """
+(fields) => fields.every((field) => {
+  const looks = getComputedStyle(field);
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = looks.font;
+  const room = field.clientWidth - parseFloat(looks.paddingLeft) - parseFloat(looks.paddingRight);
+  return context.measureText(field.value).width <= room;
+})
+"""
+"""Whether what is in number fields is no wider than they are."""
+
+
+def test_labels_and_fields_of_the_neuron_have_room(page, address):
+    go(page, address, "neuron")
+    gradient = card(page, "One step of gradient descent")
+    expect(gradient.get_by_role("button", name="CSV")).to_be_disabled()
+    page.get_by_role("button", name="10 steps").click()
+    expect(gradient.get_by_role("button", name="CSV")).to_be_enabled()
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('[data-contribution]')].every((text) =>"
+            " text.getBoundingClientRect().right <= text.closest('svg').getBoundingClientRect().right)"
+        )
+        assert page.locator(".slider input[type=number]").evaluate_all(FITS)
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_the_neurons_python_runs_as_it_is_pasted(page, address, folder):
+    go(page, address, "neuron")
+    page.get_by_label("weight 2, as a number").fill("-2")
+    page.keyboard.press("Tab")
+    field(page, "Activation").select_option("leaky_relu")
+    expect(page.get_by_test_id("formula")).to_contain_text("2 · (−2)")
+    code = python_of(card(page, "The arithmetic"))
+    shown = float(page.get_by_test_id("output").inner_text().replace("−", "-"))
+    assert float(run(code.replace("pondera.Neuron", "print(pondera.Neuron") + ")", folder)) == pytest.approx(shown)
+
+
+def test_a_saved_page_looks_as_the_page_did_and_holds_nothing_that_is_dead(page, address, browser, tmp_path):
+    go(page, address, "explain?model=signs/model.safetensors&table=sums.csv")
+    page.get_by_test_id("prediction").get_by_text("other", exact=False).or_(
+        page.get_by_test_id("prediction").get_by_text("same", exact=False)
+    ).wait_for()
+    font = "getComputedStyle(document.body).fontFamily"
+    wanted = page.evaluate(font)
+    place = tmp_path / "saved.html"
+    place.write_text(saved(page, page.get_by_role("button", name="Save page")), encoding="utf-8")
+    opened = browser.new_page()
+    opened.goto(place.as_uri())
+    assert opened.evaluate(font) == wanted
+    expect(opened.locator("a,button,input,select")).to_have_count(0)
+    body = opened.locator("body")
+    expect(body).to_contain_text("sums.csv")
+    expect(body).not_to_contain_text("table:sums.csv")
+    expect(body).to_contain_text("Saved from Pondera's workbench on")
+    expect(body).to_contain_text("explain, model signs/model.safetensors, table sums.csv")
+    opened.close()
+
+
+def test_a_saved_page_of_runs_keeps_names_ticks_and_the_search(page, address):
+    go(page, address, "runs")
+    page.get_by_label("Lay signs over others").check()
+    page.get_by_label("Search").fill("sig")
+    expect(page.get_by_test_id("runs").locator("tbody tr")).to_have_count(1)
+    content = saved(page, page.get_by_role("button", name="Save page"))
+    assert "Search: sig" in content
+    assert "✓" in content
+    assert not re.search(r"<a[ >]", content)
+
+
+def test_runs_are_exported_as_they_are_searched_for(page, address):
+    go(page, address, "runs")
+    page.get_by_label("Search").fill("sums")
+    expect(page.get_by_test_id("runs").locator("tbody tr")).to_have_count(2)
+    found = card(page, "In this folder")
+    names = [each["run"] for each in json.loads(saved(page, found.get_by_role("button", name="JSON")))]
+    rows = saved(page, found.get_by_role("button", name="CSV")).splitlines()[1:]
+    assert names == [row.split(",")[0] for row in rows] == ["sums-again", "the sums"]
+    page.get_by_label("Search").fill("nothing of this kind")
+    expect(found.get_by_role("button", name="CSV")).to_be_disabled()
+
+
+def test_curves_of_different_measures_are_not_on_one_axis(page, address):
+    go(page, address, "runs")
+    for name in ("signs", "the sums", "sums-again"):
+        page.get_by_label(f"Lay {name} over others").check()
+    expect(page.get_by_label("loss of the chosen runs")).to_have_count(2)
+    page.get_by_role("button", name="metric", exact=True).click()
+    expect(page.get_by_label("metric of the chosen runs: accuracy").locator("svg")).to_be_visible()
+    numbers = page.get_by_label("metric of the chosen runs: RMSE/std of z in sums.csv")
+    expect(numbers.locator("svg")).to_contain_text("the sums")
+    expect(numbers.locator("svg")).not_to_contain_text("signs")
+    for title in ("RMSE/std", "epoch"):
+        expect(numbers.locator("svg").get_by_text(title, exact=True)).to_be_attached()
+    expect(card(page, "They differ in").locator("code").first).to_have_text("pondera runs signs 'the sums' sums-again")
+
+
+def test_on_a_telephone_runs_tell_loss_and_best(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    go(page, address, "runs")
+    row = page.get_by_test_id("runs").locator("tr", has_text="the sums")
+    expect(row.get_by_text(re.compile(r"loss [\d.]+ · best RMSE/std [\d.]+"))).to_be_visible()
+    table = page.get_by_test_id("runs").locator("..")
+    assert table.evaluate("(place) => place.scrollWidth <= place.clientWidth"), "a column is out of sight"
+    assert axe(page) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_tensors_of_one_file_only_are_counted_not_listed(page, address):
+    go(page, address, "checkpoints?file=one.safetensors&other=many.safetensors")
+    tensors = card(page, "Tensors")
+    expect(tensors.locator("tbody tr", has_text="only in second")).to_have_count(20)
+    expect(tensors.get_by_text("39 more: only in second")).to_be_visible()
+    assert saved(page, tensors.get_by_role("button", name="CSV")).count("only in second") == 59
