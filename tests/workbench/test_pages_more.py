@@ -10,79 +10,36 @@ import numpy as np
 import polars as pl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-PATIENCE = 120_000  # milliseconds; a machine may be busy
+from tests.workbench.browsing import Server, field, open_page, pondera, until
+
 TRAININGS = (
     "signs.csv --target kind --hidden 4 --epochs 3 --out signs",
     "sums.csv --target z --hidden 4 --epochs 3 --out the-sums",
     "sums.csv --target z --hidden 4 --epochs 4 --out sums-again",
 )
 
-expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Give a folder with tables, runs, and two files of weights that have little in common."""
+def server(chromium, begin, tmp_path_factory):
+    """What serves a folder with tables, runs, and two files of weights that have little in common."""
     made = tmp_path_factory.mktemp("visited")
     x, y = np.random.default_rng(0).normal(size=(2, 120))
     pl.DataFrame({"x": x, "y": y, "kind": np.where(x * y > 0, "same", "other")}).write_csv(made / "signs.csv")
     pl.DataFrame({"x": x, "y": y, "z": 3 * x + y}).write_csv(made / "sums.csv")
     for line in TRAININGS:
-        command = [sys.executable, "-m", "pondera", "train", *line.split(), "--recipe", "plain"]
-        subprocess.run(command, cwd=made, check=True, capture_output=True)
+        pondera(made, "train", *line.split(), "--recipe", "plain")
     (made / "the-sums").rename(made / "the sums")
     values = np.ones((2, 2), np.float32)
     save_file({"fc.weight": values}, made / "one.safetensors")
     save_file({f"block.{k}.weight": values * k for k in range(60)}, made / "many.safetensors")
-    return made
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    """Serve the folder, and give the address that is printed."""
-    command = [sys.executable, "-m", "pondera", "ui", ".", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-        yield re.search(r"http\S+", process.stderr.readline())[0]
-        process.kill()
-
-
-@pytest.fixture(scope="module")
-def browser(address, chromium):
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = started.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        context.set_default_timeout(PATIENCE)
-        opened = context.new_page()
-        opened.goto(address)
-        opened.close()
-        yield context
-        started.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page that must raise nothing and complain of nothing."""
-    opened = browser.new_page()
-    wrong = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
-    yield opened
-    opened.close()
-    assert [each for each in wrong if "Failed to load resource" not in each] == []
-
-
-def go(page, address, place):
-    page.goto("about:blank")
-    page.goto(f"{address.split('?')[0]}#/{place}")
-
-
-def field(page, label):
-    return page.locator("label.field", has_text=re.compile(f"^{label}")).locator("input,select")
+    found = Server(made, begin)
+    yield found
+    found.kill()
 
 
 def card(page, title):
@@ -99,8 +56,11 @@ def python_of(card):
     return card.locator("code", has_text="import pondera").inner_text()
 
 
-def run(code, folder):
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True).stdout
+def given(code, folder, shown=""):
+    """What pasted Python gives, printed: its last statement is the value."""
+    *before, last = code.split("; ")
+    command = [sys.executable, "-c", "; ".join([*before, f"print({last}{shown})"])]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def axe(page):
@@ -108,8 +68,8 @@ def axe(page):
     return [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found]
 
 
-def test_an_address_of_no_page_says_so_and_leads_on(page, address):
-    go(page, address, "nonsense?a=1")
+def test_an_address_of_no_page_says_so_and_leads_on(page, server):
+    open_page(page, server, "nonsense?a=1")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     expect(page.get_by_text("nonsense")).to_be_visible()
     assert axe(page) == []
@@ -117,9 +77,9 @@ def test_an_address_of_no_page_says_so_and_leads_on(page, address):
     expect(page.get_by_role("heading", name="Explain", exact=True)).to_be_visible()
 
 
-def test_one_row_never_shows_another_rows_numbers(page, address, folder):
+def test_one_row_never_shows_another_rows_numbers(page, server):
     held = []
-    go(page, address, "explain?model=signs/model.safetensors")
+    open_page(page, server, "explain?model=signs/model.safetensors")
     page.get_by_test_id("contributions").wait_for()
     one = card(page, "One row, and what would be if")
     expect(one.get_by_text("row, from 0 to 119")).to_be_visible()
@@ -135,13 +95,13 @@ def test_one_row_never_shows_another_rows_numbers(page, address, folder):
     page.get_by_test_id("contributions").wait_for()
     told = json.loads(saved(page, one.get_by_role("button", name="JSON")))
     shown = {each["name"]: each["value"] for each in told["contributions"]}
-    row = pl.read_csv(folder / "signs.csv").row(7, named=True)
+    row = pl.read_csv(server.folder / "signs.csv").row(7, named=True)
     assert (told["row"], shown["x"]) == (7, pytest.approx(row["x"]))
     expect(page.get_by_label("x, as a number")).to_have_value(re.compile(f"^{row['x']:.2f}"[:4]))
 
 
-def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, address, folder):
-    go(page, address, "explain?model=the sums/model.safetensors")
+def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, server):
+    open_page(page, server, "explain?model=the sums/model.safetensors")
     expect(page.get_by_text("It was trained on this table")).to_be_visible()
     expect(page.get_by_text("Nothing is trained again.")).to_be_visible()
     again = page.get_by_label("train again too")
@@ -153,46 +113,49 @@ def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, add
     command = card(page, "Methods side by side").locator("code").first.inner_text()
     assert command == "pondera explain 'the sums/model.safetensors' sums.csv"
     code = python_of(card(page, "What matters"))
-    assert run(f"found = 0; {code.replace('pondera.explain(', 'found = pondera.explain(')}; print(found.names)", folder)
+    assert given(code, server.folder, ".names").strip() == "['x', 'y']"
 
 
-def test_where_nothing_can_be_told_no_correlation_is_given(page, address):
+@pytest.mark.parametrize(
+    ("verdict", "correlation"), [("cannot be told", 1.0), ("no", None)], ids=["too-few", "without-influence"]
+)
+def test_where_nothing_can_be_told_no_correlation_is_given(page, server, verdict, correlation):
     def told(route):
         answer = route.fetch()
         found = answer.json()
         if "inputs" in found.get("answer", {}):
-            figures = {"rank_correlation": 1.0, "interval": [1.0, 1.0], "reasons": []}
-            found["answer"]["weights_as_importance"] = figures | {"verdict": "cannot be told", "statement": "Too few."}
+            figures = {"rank_correlation": correlation, "interval": [correlation, correlation], "reasons": []}
+            found["answer"]["weights_as_importance"] = figures | {"verdict": verdict, "statement": "So it is."}
         route.fulfill(response=answer, json=found)
 
     page.route("**/api/explanation?*", told)
-    go(page, address, "explain?model=the sums/model.safetensors")
+    open_page(page, server, "explain?model=the sums/model.safetensors")
     page.get_by_role("button", name="Measure what matters").click()
     strength = card(page, "May I read weights as importance here?")
-    expect(strength.get_by_text("Too few.")).to_be_visible()
+    expect(strength.get_by_text("So it is.")).to_be_visible()
     expect(strength).not_to_contain_text("correlation")
 
 
-def test_retraining_is_asked_for_where_it_is_wanted(page, address):
+def test_retraining_is_asked_for_where_it_is_wanted(page, server):
     page.route("**/api/explanation?*retrain=true*", lambda route: route.fulfill(status=400, json={"error": "Asked."}))
-    go(page, address, "explain?model=signs/model.safetensors&table=sums.csv")
+    open_page(page, server, "explain?model=signs/model.safetensors&table=sums.csv")
     page.get_by_label("train again too").check()
     page.get_by_role("button", name="Measure what matters").click()
     expect(page.get_by_text("Asked.")).to_be_visible()
 
 
-def test_a_model_that_is_not_there_cannot_be_measured(page, address):
-    go(page, address, "explain?model=nope/model.safetensors&table=signs.csv")
+def test_a_model_that_is_not_there_cannot_be_measured(page, server):
+    open_page(page, server, "explain?model=nope/model.safetensors&table=signs.csv")
     expect(page.get_by_text("“nope/model.safetensors” is not in the folder")).to_be_visible()
     expect(page.get_by_role("button", name="Measure what matters")).to_have_count(0)
     expect(field(page, "Model")).to_have_value("")
     expect(field(page, "On the rows of")).to_have_value("table:signs.csv")
-    go(page, address, "explain?model=signs/model.safetensors&table=gone.csv")
+    open_page(page, server, "explain?model=signs/model.safetensors&table=gone.csv")
     expect(page.get_by_text("“gone.csv” is not in the folder")).to_be_visible()
 
 
-def test_numbers_that_overflow_are_told_and_nothing_is_drawn(page, address):
-    go(page, address, "neuron")
+def test_numbers_that_overflow_are_told_and_nothing_is_drawn(page, server):
+    open_page(page, server, "neuron")
     for name in ("input 1", "weight 1"):
         page.get_by_label(f"{name}, as a number").fill("1e300")
         page.keyboard.press("Tab")
@@ -207,8 +170,8 @@ def test_numbers_that_overflow_are_told_and_nothing_is_drawn(page, address):
     expect(page.get_by_test_id("output")).to_have_text("5.1")
 
 
-def test_a_learning_rate_below_zero_is_refused(page, address):
-    go(page, address, "neuron")
+def test_a_learning_rate_below_zero_is_refused(page, server):
+    open_page(page, server, "neuron")
     field(page, "Learning rate").fill("-1")
     page.keyboard.press("Tab")
     expect(page.get_by_text("A learning rate is 0 or more")).to_be_visible()
@@ -232,35 +195,36 @@ FITS = """
 """Whether what is in number fields is no wider than they are."""
 
 
-def test_labels_and_fields_of_the_neuron_have_room(page, address):
-    go(page, address, "neuron")
+def test_labels_and_fields_of_the_neuron_have_room(page, server):
+    open_page(page, server, "neuron")
     gradient = card(page, "One step of gradient descent")
     expect(gradient.get_by_role("button", name="CSV")).to_be_disabled()
     page.get_by_role("button", name="10 steps").click()
     expect(gradient.get_by_role("button", name="CSV")).to_be_enabled()
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(
+        until(
+            page,
             "() => [...document.querySelectorAll('[data-contribution]')].every((text) =>"
-            " text.getBoundingClientRect().right <= text.closest('svg').getBoundingClientRect().right)"
+            " text.getBoundingClientRect().right <= text.closest('svg').getBoundingClientRect().right)",
         )
         assert page.locator(".slider input[type=number]").evaluate_all(FITS)
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_the_neurons_python_runs_as_it_is_pasted(page, address, folder):
-    go(page, address, "neuron")
+def test_the_neurons_python_runs_as_it_is_pasted(page, server):
+    open_page(page, server, "neuron")
     page.get_by_label("weight 2, as a number").fill("-2")
     page.keyboard.press("Tab")
     field(page, "Activation").select_option("leaky_relu")
     expect(page.get_by_test_id("formula")).to_contain_text("2 · (−2)")
     code = python_of(card(page, "The arithmetic"))
     shown = float(page.get_by_test_id("output").inner_text().replace("−", "-"))
-    assert float(run(code.replace("pondera.Neuron", "print(pondera.Neuron") + ")", folder)) == pytest.approx(shown)
+    assert float(given(code, server.folder)) == pytest.approx(shown)
 
 
-def test_a_saved_page_looks_as_the_page_did_and_holds_nothing_that_is_dead(page, address, browser, tmp_path):
-    go(page, address, "explain?model=signs/model.safetensors&table=sums.csv")
+def test_a_saved_page_looks_as_the_page_did_and_holds_nothing_that_is_dead(page, server, browser, tmp_path):
+    open_page(page, server, "explain?model=signs/model.safetensors&table=sums.csv")
     page.get_by_test_id("prediction").get_by_text("other", exact=False).or_(
         page.get_by_test_id("prediction").get_by_text("same", exact=False)
     ).wait_for()
@@ -280,8 +244,8 @@ def test_a_saved_page_looks_as_the_page_did_and_holds_nothing_that_is_dead(page,
     opened.close()
 
 
-def test_a_saved_page_of_runs_keeps_names_ticks_and_the_search(page, address):
-    go(page, address, "runs")
+def test_a_saved_page_of_runs_keeps_names_ticks_and_the_search(page, server):
+    open_page(page, server, "runs")
     page.get_by_label("Lay signs over others").check()
     page.get_by_label("Search").fill("sig")
     expect(page.get_by_test_id("runs").locator("tbody tr")).to_have_count(1)
@@ -291,8 +255,8 @@ def test_a_saved_page_of_runs_keeps_names_ticks_and_the_search(page, address):
     assert not re.search(r"<a[ >]", content)
 
 
-def test_runs_are_exported_as_they_are_searched_for(page, address):
-    go(page, address, "runs")
+def test_runs_are_exported_as_they_are_searched_for(page, server):
+    open_page(page, server, "runs")
     page.get_by_label("Search").fill("sums")
     expect(page.get_by_test_id("runs").locator("tbody tr")).to_have_count(2)
     found = card(page, "In this folder")
@@ -303,8 +267,8 @@ def test_runs_are_exported_as_they_are_searched_for(page, address):
     expect(found.get_by_role("button", name="CSV")).to_be_disabled()
 
 
-def test_curves_of_different_measures_are_not_on_one_axis(page, address):
-    go(page, address, "runs")
+def test_curves_of_different_measures_are_not_on_one_axis(page, server):
+    open_page(page, server, "runs")
     for name in ("signs", "the sums", "sums-again"):
         page.get_by_label(f"Lay {name} over others").check()
     expect(page.get_by_label("loss of the chosen runs")).to_have_count(2)
@@ -318,9 +282,9 @@ def test_curves_of_different_measures_are_not_on_one_axis(page, address):
     expect(card(page, "They differ in").locator("code").first).to_have_text("pondera runs signs 'the sums' sums-again")
 
 
-def test_on_a_telephone_runs_tell_loss_and_best(page, address):
+def test_on_a_telephone_runs_tell_loss_and_best(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
-    go(page, address, "runs")
+    open_page(page, server, "runs")
     row = page.get_by_test_id("runs").locator("tr", has_text="the sums")
     expect(row.get_by_text(re.compile(r"loss [\d.]+ · best RMSE/std [\d.]+"))).to_be_visible()
     table = page.get_by_test_id("runs").locator("..")
@@ -329,8 +293,8 @@ def test_on_a_telephone_runs_tell_loss_and_best(page, address):
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_tensors_of_one_file_only_are_counted_not_listed(page, address):
-    go(page, address, "checkpoints?file=one.safetensors&other=many.safetensors")
+def test_tensors_of_one_file_only_are_counted_not_listed(page, server):
+    open_page(page, server, "checkpoints?file=one.safetensors&other=many.safetensors")
     tensors = card(page, "Tensors")
     expect(tensors.locator("tbody tr", has_text="only in second")).to_have_count(20)
     expect(tensors.get_by_text("39 more: only in second")).to_be_visible()

@@ -167,7 +167,7 @@ function Strength({ found, same }: { found: Explanation; same: Same }) {
         <div class={`verdict ${says.verdict === "yes" ? "good" : says.verdict === "no" ? "bad" : "middling"}`}>
           <strong>{says.verdict}</strong>
           <p>{says.statement}</p>
-          {says.verdict !== "cannot be told" && (
+          {says.verdict !== "cannot be told" && says.rank_correlation !== null && (
             <p class="quiet small">
               Rank correlation {figure(says.rank_correlation, 2)}
               {says.interval && `, from ${figure(says.interval[0], 2)} to ${figure(says.interval[1], 2)}`}.
