@@ -80,7 +80,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "run-connection": ("run?run=wine", choose_connection),
     "run-unit": ("run?run=wine-small", choose_unit),
     "run-several": ("run?run=wine-three&network=1", drawn("network")),
-    "run-missing": ("run?run=nothing", found("There is no run of this name")),
+    "run-missing": ("run?run=nothing", found("Choose one on the page Runs")),
     "checkpoints": ("checkpoints", found("In this folder")),
     "checkpoint": ("checkpoints?file=digits/model.safetensors", drawn("heat-map")),
     "compare": ("checkpoints?file=wine/model.safetensors&other=wine-small/model.safetensors", drawn("verdict")),

@@ -300,7 +300,7 @@ PLACES = {
     "run?run=signs": waits_for("network"),
     "run?run=signs#unit": choose_a_unit,
     "run?run=signs#connection": choose_a_connection,
-    "run?run=nothing": lambda page: page.get_by_text("There is no run").wait_for(),
+    "run?run=nothing": lambda page: page.get_by_text("Choose one on the page Runs").wait_for(),
     "checkpoints": lambda page: page.get_by_text("In this folder").wait_for(),
     "checkpoints?file=old.safetensors": waits_for("heat-map"),
     "checkpoints?file=old.safetensors&other=new.safetensors": waits_for("verdict"),

@@ -15,7 +15,7 @@ export interface Pulse {
   planned?: number | null;
   saved?: boolean;
   /** Why it cannot be looked at. */
-  problem?: string;
+  problem?: string | null;
 }
 
 export function isOn(pulse: Pulse | null): boolean {

@@ -71,7 +71,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
-          <ProblemLine>{pulse.problem ?? "There is no run of this name. Choose one on the page Runs."}</ProblemLine>
+          <ProblemLine>{pulse.problem ?? "There is no run of this name."} Choose one on the page Runs.</ProblemLine>
         ) : (
           <Parts of={of} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
         )}
