@@ -55,6 +55,12 @@ def test_every_odd_layer_is_named(tmp_path):
     assert finding.statement.endswith("Also out of scale: fc11.weight.")
 
 
+def test_the_first_layer_of_keras_is_of_the_series(tmp_path):
+    arrays = layers(NAMES["Keras"])
+    arrays["dense/kernel"] = 100 * arrays["dense/kernel"]
+    assert ("scale along depth", "dense/kernel") in rules_of(tmp_path, arrays)
+
+
 def test_a_trend_is_one_of_the_numbers(tmp_path):
     arrays = {name: 1.5 ** (at // 2) * array for at, (name, array) in enumerate(layers(NAMES["attributes"]).items())}
     order = np.random.default_rng(0).permutation(24)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable, Sequence
 
 from pondera.choice import counted, listed, unmatched
@@ -11,8 +10,7 @@ from pondera.errors import ArgumentError
 from pondera.findings import Finding
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.result import MISSING, SAME, Pair, block_of
-
-NUMBER = re.compile(r"\d+")
+from pondera.reading.series import family
 
 COUNTED = ("int16", "int32", "int64", "uint16", "uint32", "uint64", "bool")
 """Dtypes of counters and indices, which are no weights; codes have eight bits."""
@@ -169,7 +167,7 @@ def _turned(pairs: Sequence[Pair]) -> list[Finding]:
     alike: dict[str, list[Pair]] = {}
     for pair in pairs:
         if pair.first and pair.second and pair.first.name == pair.second.name and pair.tensor.ndim > 1:
-            alike.setdefault(NUMBER.sub("*", pair.name), []).append(pair)
+            alike.setdefault(family(pair.name), []).append(pair)
     turned = [
         pair.name
         for some in alike.values()

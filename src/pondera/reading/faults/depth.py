@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pondera.choice import listed
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts, Place
-from pondera.reading.faults.rule import NUMBER, certainty_of, numbers_of
+from pondera.reading.faults.rule import certainty_of
+from pondera.reading.series import COUNTED, family, numbers_of
 from pondera.weights.layers import Layer
 
 PRODUCT = "possibly scale along depth"
@@ -27,9 +28,6 @@ grow, or shrink, so many times from the smallest to the largest."""
 
 GAINS = 300.0
 """The same for gains of normalization, which learn to differ more from place to place."""
-
-COUNTED = re.compile(rf"_?{NUMBER.pattern}")
-"""What tells the layers of a series apart: Keras names them dense, dense_1, dense_2."""
 
 FROM_ZERO = re.compile(r"(^|[._/])(controlnet_(down|mid)_block|zero_conv)s?([._/]|$)")
 """Layers that begin at zero and stand beside each other: how far each has come is no question of scale."""
@@ -59,7 +57,7 @@ ADVICE = (
 def out_of_scale(facts: Facts) -> Iterator[Finding]:
     """Layers of one kind at different depths of which some are far larger or smaller than the others."""
     named: set[str] = set()
-    for name, places in _alike(facts).items():
+    for name, places in _alike(facts):
         sizes = [place.size for place in places]
         median = statistics.median(sizes)
         factor = GAINS if places[0].kind == "normalization" else FACTOR
@@ -125,25 +123,16 @@ def _is_trend(sizes: Sequence[float]) -> bool:
     return max(rising, len(pairs) - rising) >= 0.9 * len(pairs)
 
 
-def _alike(facts: Facts) -> dict[str, list[Place]]:
-    """Return the tensors that are the same but for numbers in their names, and have the same shape, by the numbers."""
+def _alike(facts: Facts) -> list[tuple[str, list[Place]]]:
+    """Return what names have in common, and the tensors of one shape that have them, in the order of the numbers."""
     groups: dict[tuple[str, tuple[int, ...]], list[Place]] = {}
     gains = (place for place in facts.floats if place.kind == "normalization" and place.role == "weight")
     for place in (*facts.connections, *gains):
-        pattern = NUMBER.sub("*", place.name)
-        if (
-            "*" in pattern
-            and place.size > 0
-            and math.isfinite(place.size)
-            and place.kind != "embedding"
-            and not FROM_ZERO.search(place.name)
-        ):
-            groups.setdefault((pattern, place.tensor.shape), []).append(place)
-    return {
-        pattern: sorted(places, key=lambda place: numbers_of(place.name))
-        for (pattern, _), places in groups.items()
-        if len(places) >= FEWEST
-    }
+        learned = place.kind != "embedding" and not FROM_ZERO.search(place.name)
+        if learned and place.size > 0 and math.isfinite(place.size):
+            groups.setdefault((family(place.name), place.tensor.shape), []).append(place)
+    ordered = [sorted(some, key=lambda place: numbers_of(place.name)) for some in groups.values()]
+    return [(COUNTED.sub("*", some[-1].name), some) for some in ordered if len(some) >= FEWEST]
 
 
 def _products(facts: Facts, named: Collection[str]) -> Iterator[Finding]:
@@ -207,7 +196,7 @@ def _chains(facts: Facts) -> Iterator[list[Place]]:
     beginnings: Counter[str] = Counter()
     for place in facts.connections:
         if place.role == "weight" and place.layer is not None and place.kind != "embedding":
-            series.setdefault(COUNTED.sub("", place.layer.name), []).append(place)
+            series.setdefault(family(place.layer.name), []).append(place)
     for places in series.values():
         beginnings.update({_beginning(place) for place in places})
     for places in series.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,9 +10,7 @@ from pondera.findings import Finding
 from pondera.reading.faults.calibration import CALIBRATION
 from pondera.reading.faults.design import design_of
 from pondera.reading.faults.facts import Facts
-
-NUMBER = re.compile(r"\d{1,18}")
-"""A number in a name. Of longer ones each part counts: they are identifiers."""
+from pondera.reading.series import natural
 
 MOST_PLACES = 1_000
 """No more places than this are listed in the figures of a finding."""
@@ -52,28 +49,6 @@ def together(findings: Iterable[Finding]) -> Iterator[Finding]:
         found.setdefault((finding.rule, finding.advice), []).append(finding)
     for same in found.values():
         yield folded(sorted(same, key=lambda finding: natural(finding.where)))
-
-
-def numbers_of(name: str) -> tuple[int, ...]:
-    """Return the numbers in a name, in order.
-
-    Examples
-    --------
-    >>> sorted(["dense_10", "dense", "dense_9"], key=numbers_of)
-    ['dense', 'dense_9', 'dense_10']
-    """
-    return tuple(int(digits) for digits in NUMBER.findall(name))
-
-
-def natural(name: str) -> tuple[list[str], tuple[int, ...]]:
-    """Return a key that sorts names by their letters and then by their numbers, as people count.
-
-    Examples
-    --------
-    >>> sorted(["net.10.bias", "net.9.weight", "net.9.bias"], key=natural)
-    ['net.9.bias', 'net.10.bias', 'net.9.weight']
-    """
-    return NUMBER.split(name), numbers_of(name)
 
 
 def folded(findings: Sequence[Finding]) -> Finding:
