@@ -124,3 +124,30 @@ def test_a_selection_is_not_what_the_description_is_of(tmp_path):
     assert weights.select("*").whole
     for each in (weights, part):
         assert "metadata" not in {finding.rule for finding in read(each).findings}
+
+
+def llama(blocks, inner=32, head=100):
+    named = {f"model.layers.{number}.mlp.up_proj.weight": (inner, 16) for number in blocks}
+    return {"model.embed_tokens.weight": (100, 16), **named, "lm_head.weight": (head, 16)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "key", "said"),
+    [
+        (llama([0, 1, 3]), "num_hidden_layers", "3, without number 2"),
+        (llama([1, 2, 3]), None, ""),  # some count from one
+        (llama(range(3), inner=40), "intermediate_size", "40 × 16"),
+        (llama(range(3), inner=64), None, ""),  # with the gate
+        (llama(range(3), head=90), "vocab_size", "lm_head.weight has 90 rows"),
+    ],
+)
+def test_holes_and_sizes_of_blocks(shapes, key, said):
+    found = described(shapes, {"config": CONFIG | {"num_hidden_layers": 3, "intermediate_size": 32}})
+    assert [each.figures["key"] for each in found] == ([key] if key else [])
+    assert all(said in each.statement for each in found)
+
+
+def test_a_hole_among_the_blocks_of_gguf():
+    shapes = {"token_embd.weight": (100, 16)} | {f"blk.{number}.ffn_up.weight": (64, 16) for number in (0, 1, 3)}
+    (finding,) = described(shapes, FACTS | {"llama.block_count": 3})
+    assert "without number 2" in finding.statement

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pondera.choice import listed
 from pondera.findings import Finding
 from pondera.reading.faults.facts import Facts
+from pondera.reading.series import stacks
 from pondera.weights.quantized.encodings import ENCODINGS
 from pondera.weights.tensor import DTYPES, Tensor
 
 TOKENS = re.compile(r"(^|[._/])(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embd)([._/]\w+)?$")
 """How the embedding of tokens is called: by transformers, by Llama, by GGUF."""
 
-BLOCK = re.compile(r"(?:^|[._/])(?:layers?|h|blocks?|blk|block)[._/](\d+)[._/]")
-"""A block's number in the name of a tensor."""
+HEAD = re.compile(r"(^|[._/])(lm_head|embed_out)([._/]weight)?$|^output\.weight$")
+"""How the output layer of tokens is called."""
+
+UP = re.compile(
+    r"[._/](up_proj|gate_proj|gate_up_proj|c_fc|fc1|wi|wi_0|wi_1|w1|intermediate[._/]dense)[._/](weight|kernel)$"
+)
+"""How the layer is called that leads to the inner units of a block."""
+
+INNER = ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "ffn_hidden_size")
+"""How the names end that the number of inner units has in a config.json."""
 
 LAYERS = (
     "num_hidden_layers",
@@ -76,26 +85,25 @@ def _number(config: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _embedding(facts: Facts) -> Tensor | None:
-    """Return the embedding of tokens, where exactly one size of it is there."""
+def _only(facts: Facts, called: re.Pattern[str]) -> Tensor | None:
+    """Return the matrix of floats that is called so, where exactly one size of it is there."""
     found = [
         tensor
         for name, tensor in facts.weights.items()
-        if tensor.ndim == 2
-        and TOKENS.search(name.removesuffix(".weight"))
-        and (tensor.dtype in ENCODINGS or "float" in tensor.dtype)
+        if tensor.ndim == 2 and called.search(name) and (tensor.dtype in ENCODINGS or "float" in tensor.dtype)
     ]
     return found[0] if found and len({tensor.shape for tensor in found}) == 1 else None
 
 
-def _blocks(facts: Facts) -> set[int]:
-    """Return how many blocks there are, for every stack of blocks."""
-    stacks: dict[str, set[int]] = {}
-    for name in facts.weights:
-        found = BLOCK.search(name)
-        if found:
-            stacks.setdefault(name[: found.start(1)], set()).add(int(found[1]))
-    return {len(numbers) for numbers in stacks.values()}
+def _in_words(numbers: Collection[int]) -> str:
+    """Return how many blocks there are, and which are not where the others are."""
+    gone = [f"{number:,}" for number in range(min(numbers), max(numbers)) if number not in numbers]
+    return f"{len(numbers):,}" + (f", without number {listed(gone)}" if gone else "")
+
+
+def _is_whole(numbers: Collection[int], count: int) -> bool:
+    """Whether there are so many blocks, and none is missing between them."""
+    return len(numbers) == count == max(numbers) - min(numbers) + 1
 
 
 def _parts(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -105,7 +113,7 @@ def _parts(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _transformers(facts: Facts, config: Mapping[str, Any]) -> Iterator[Finding]:
     parts = [part for part in _parts(config) if part is not config.get("quantization_config")]
-    tokens = _embedding(facts)
+    tokens = _only(facts, TOKENS)
     if tokens is not None:
         rows = {number for part in parts if (number := _number(part, "vocab_size"))}
         if rows and tokens.shape[0] not in rows:
@@ -116,15 +124,51 @@ def _transformers(facts: Facts, config: Mapping[str, Any]) -> Iterator[Finding]:
             key = next(key for key in WIDTHS if any(_number(part, key) for part in parts))
             there = f"{tokens.name} has {tokens.shape[1]:,} columns"
             yield _differ(key, max(widths), there, tokens.shape[1], tokens.name)
-    counts = _blocks(facts)
+    head = _only(facts, HEAD)
+    rows = {number for part in parts if (number := _number(part, "vocab_size"))}
+    if head is not None and rows and head.shape[0] not in rows:
+        there = f"{head.name} has {head.shape[0]:,} rows"
+        yield _differ("vocab_size", max(rows), there, head.shape[0], head.name)
+    yield from _blocks(facts, parts)
+    yield from _inner(facts, parts)
+
+
+def _blocks(facts: Facts, parts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """How many blocks there are, and whether one is missing between the others."""
+    found = [set(blocks) for blocks in stacks(facts.weights).values()]
     said = {number: key for part in parts for key in LAYERS if (number := _number(part, key))}
     # Blocks that predict further tokens are numbered after the others (DeepSeek-V3).
     more = max((_number(part, "num_nextn_predict_layers") or 0 for part in parts), default=0)
     shared = any(_number(part, "num_hidden_groups") for part in parts)  # ALBERT's blocks share their weights
-    if counts and said and not shared and not counts & {number + extra for number in said for extra in (0, more)}:
+    counts = {number + extra for number in said for extra in (0, more)}
+    if found and said and not shared and not any(_is_whole(numbers, count) for numbers in found for count in counts):
         number, key = max(said.items())
-        there = f"the names of the tensors have {listed([f'{count:,}' for count in sorted(counts)])}"
-        yield _differ(key, number, there, sorted(counts))
+        there = listed(list(dict.fromkeys(map(_in_words, sorted(found, key=len)))))
+        yield _differ(key, number, f"the names of the tensors have {there}", sorted({len(each) for each in found}))
+
+
+def _inner(facts: Facts, parts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The number of inner units of blocks, where no tensor that leads to them has it."""
+    said = {
+        value: key
+        for part in parts
+        for key in part
+        if isinstance(key, str) and key.endswith(INNER) and (value := _number(part, key))
+    }
+    leading = [
+        tensor
+        for name, tensor in facts.weights.items()
+        if UP.search(name) and tensor.ndim == 2 and (tensor.dtype in ENCODINGS or "float" in tensor.dtype)
+    ]
+    widths = {number for part in parts for key in WIDTHS if (number := _number(part, key))}
+    sizes = {size for tensor in leading for size in ({*tensor.shape} - widths or tensor.shape)}
+    # Some keep the gate in the same matrix, above or below; some count it along (Qwen).
+    fitting = {size for value in said for size in (value, 2 * value, value // 2)}
+    if leading and said and not sizes & fitting:
+        value, key = max(said.items())
+        shape = " × ".join(f"{size:,}" for size in leading[0].shape)
+        there = f"{leading[0].name} has the shape {shape}"
+        yield _differ(key, value, there, list(leading[0].shape), leading[0].name)
 
 
 def _quantization(facts: Facts, config: Mapping[str, Any]) -> Iterator[Finding]:
@@ -161,12 +205,11 @@ def _gguf(facts: Facts, said: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(length, int) and length > tokens.shape[0]:
             there = f"{tokens.name} has {tokens.shape[0]:,} rows"
             yield _differ("tokenizer.ggml.tokens, as length,", length, there, tokens.shape[0], tokens.name)
-    blocks = {int(match[1]) for name in facts.weights if (match := re.match(r"blk\.(\d+)\.", name))}
+    blocks = set(stacks(facts.weights).get("blk.", {}))
     count = _number(said, f"{kind}.block_count")
-    if count and blocks and "split.count" not in said and count != len(blocks):
-        yield _differ(
-            f"{kind}.block_count", count, f"the tensors have the numbers of {len(blocks):,} blocks", len(blocks)
-        )
+    if count and blocks and "split.count" not in said and not _is_whole(blocks, count):
+        there = f"the names of the tensors have {_in_words(blocks)}"
+        yield _differ(f"{kind}.block_count", count, there, len(blocks))
     yield from _feed_forward(facts, said, kind)
 
 

@@ -6,6 +6,7 @@ A new rule is a function from facts to findings, one for each place, and a line 
 from __future__ import annotations
 
 from pondera.findings import Finding
+from pondera.reading.faults.absent import absent
 from pondera.reading.faults.consequences import with_consequences, without_consequences
 from pondera.reading.faults.copies import copied
 from pondera.reading.faults.damage import noise, repeated, zero_run
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     Rule("copied layer", copied),
     Rule("constant", constant, frozenset({AVERAGE})),
     Rule("negative variance", negative_variance),
+    Rule("missing tensor", absent),
     Rule("metadata", metadata),
     Rule("untrained", untrained, COMPUTED),
     Rule("scale along depth", out_of_scale),
