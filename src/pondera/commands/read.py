@@ -21,6 +21,9 @@ def read(
     norms: Annotated[
         bool, typer.Option("--norms", metavar="", help="Look at the norms of rows and columns too.")
     ] = False,
+    doubtful: Annotated[
+        bool, typer.Option("--doubtful", metavar="", help="List what rules find that healthy files trip often, too.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
@@ -41,7 +44,9 @@ def read(
             html, weights, weights.parent if weights.is_file() and len(found.files) > 1 else weights, *found.files
         )
     with stages_progress() as progress:
-        reading = read_weights(found, tensor=tensor, spectrum=spectrum, norms=norms, progress=progress)
+        reading = read_weights(
+            found, tensor=tensor, spectrum=spectrum, norms=norms, doubtful=doubtful, progress=progress
+        )
     if html is not None:
         from pondera.report.page import write_page
         from pondera.report.reading_page import reading_page

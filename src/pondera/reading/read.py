@@ -171,6 +171,7 @@ def read(
     spectrum: bool = False,
     norms: bool = False,
     tensor: str | None = None,
+    doubtful: bool = False,
     progress: Progress | None = None,
 ) -> Reading:
     """Return what weights say by themselves.
@@ -189,6 +190,8 @@ def read(
     tensor
         Only tensors whose names match this, such as ``"*.weight"``, are looked at. What layers they are in, all of the
         file tells.
+    doubtful
+        Whether findings are listed, too, of rules that healthy files trip often.
     progress
         Is told what is being done, how many bytes of it are done, of how many, and what came of the last of them.
 
@@ -237,7 +240,7 @@ def read(
         opened,
         statistics,
         figures,
-        findings_of(facts),
+        findings_of(facts, doubtful),
         time.perf_counter() - begun,
         passed,
         bandwidth_of(opened),

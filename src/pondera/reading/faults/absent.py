@@ -40,7 +40,7 @@ def _gone(blocks: Mapping[int, set[str]], number: int) -> set[str]:
     """Return what a block lacks by mistake: its tensors are those of the others but for these."""
     own, others = blocks[number], [names for at, names in blocks.items() if at != number]
     gone = set.intersection(*others) - own
-    if not gone or own - set.union(*others):
+    if not gone or not own <= {name for names in others for name in names}:
         return set()
     ends = (min(blocks), max(blocks))
     within = {frozenset(names) for at, names in blocks.items() if at not in (number, *ends)}

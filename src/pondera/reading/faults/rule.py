@@ -77,22 +77,16 @@ def folded(findings: Sequence[Finding]) -> Finding:
 
 
 def certainty_of(rule: str) -> str:
-    """Return what is known of a rule: how often it finds what was planted, and how often it is wrong."""
+    """Return what is known of a rule: how often it finds what was planted, and how often it is wrong.
+
+    That is of the networks of one zoo, with the bounds that so many of them allow, and no probability that a finding is
+    true: that depends on how common such faults are where a file comes from.
+    """
     known = CALIBRATION.get(rule)
     if known is None:
         return "not calibrated"
     return (
-        f"found {share(known.hits, known.planted)} of {known.planted:,} planted faults, with false alarms in "
-        f"{share(known.alarms, known.healthy)} of {known.healthy:,} healthy {known.of} (held-out networks)"
+        f"in our zoo of small networks found {known.hits:,} of {known.planted:,} planted faults (at least "
+        f"{100 * known.hits_at_least:.1f} %), with false alarms in {known.alarms:,} of {known.healthy:,} healthy "
+        f"{known.of} (at most {100 * known.alarms_at_most:.2g} %)"
     )
-
-
-def share(part: int, whole: int) -> str:
-    """Return a share in percent, which is 0 % or 100 % only where it is exactly that.
-
-    >>> share(399, 400), share(0, 7), share(7, 7)
-    ('99.8 %', '0 %', '100 %')
-    """
-    if part in (0, whole) or not whole:
-        return "100 %" if part and part == whole else "0 %"
-    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"

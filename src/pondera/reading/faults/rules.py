@@ -41,11 +41,14 @@ RULES: tuple[Rule, ...] = (
 )
 """The rules, the gravest first: what makes a file useless, what a training missed, what costs, what to know."""
 
+DOUBTFUL = frozenset({"possibly untrained"})
+"""Rules that healthy files trip too often, as docs/faults.md counts: what they find is listed where it is asked for."""
+
 POSSIBLY = "possibly "
 """How the names of rules begin that cannot tell for certain; what they find comes last."""
 
 
-def findings_of(facts: Facts) -> tuple[Finding, ...]:
+def findings_of(facts: Facts, doubtful: bool = False) -> tuple[Finding, ...]:
     """Return what is wrong with a file of weights, the gravest first; the same in several places is one finding.
 
     What only follows from another finding is named by that one.
@@ -54,6 +57,8 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
     ----------
     facts
         The figures of the file. Some rules look at a few stretches of values, too.
+    doubtful
+        Whether findings of :data:`DOUBTFUL` rules are listed, too.
 
     Examples
     --------
@@ -66,7 +71,7 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
     >>> [finding.statement for finding in findings_of(Facts(weights, {"b": statistics_of(weights["b"])}))]
     ['b has 1 NaN among 2 values.']
     """
-    every = [finding for rule in RULES for finding in rule.findings(facts)]
+    every = [finding for rule in RULES for finding in rule.findings(facts) if doubtful or finding.rule not in DOUBTFUL]
     kept, caused = without_consequences(facts, every)
     found = [with_consequences(finding, caused) for finding in together(kept)]
     return tuple(sorted(found, key=lambda finding: finding.rule.startswith(POSSIBLY)))
