@@ -28,6 +28,7 @@ from benchmarks import (
     tables,
     verdicts,
     workbench,
+    zoo,
 )
 from benchmarks.measure import load, table
 from pondera.choice import counted
@@ -94,6 +95,7 @@ REPORTS: Mapping[Path, Mapping[str, tuple[str, Report]]] = {
         "recording": ("recording", recording.report_of_sizes),
         "budgets": ("budgets", budgets.report),
     },
+    HERE.parent / "docs/faults.md": {"zoo": ("zoo", zoo.report)},
     HERE.parent / "docs/health.md": {"health": ("health", health.report)},
     HERE.parent / "docs/workbench.md": {"workbench": ("workbench", workbench.report)},
     HERE.parent / "README.md": {
