@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pondera.findings import Finding
 from pondera.reading.faults.absent import absent
+from pondera.reading.faults.calibration import CALIBRATION
 from pondera.reading.faults.consequences import with_consequences, without_consequences
 from pondera.reading.faults.copies import copied
 from pondera.reading.faults.damage import noise, repeated, zero_run
@@ -41,7 +42,7 @@ RULES: tuple[Rule, ...] = (
 )
 """The rules, the gravest first: what makes a file useless, what a training missed, what costs, what to know."""
 
-DOUBTFUL = frozenset({"possibly untrained"})
+DOUBTFUL = frozenset(rule for rule, known in CALIBRATION.items() if known.alarms_at_most > 0.01)
 """Rules that healthy files trip too often, as docs/faults.md counts: what they find is listed where it is asked for."""
 
 POSSIBLY = "possibly "
