@@ -136,12 +136,13 @@ def network_of(bench: Shared, run: RunName, network: Network = None) -> Drawing:
     from pondera.workbench.drawing import drawn
 
     with open_run(bench, run) as opened:
+        named = opened.about.get("inputs")
         part = part_of(opened, network)
         matrices, steps = drawn(opened, part)
     return Drawing(
         matrices=[Drawn(**each.to_json()) for each in matrices],
         steps=steps,
-        inputs=_input_names(bench, bench.served.run(run)),
+        inputs=[str(each) for each in named] if isinstance(named, list) else None,
         command=None,
         python=f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
     )
@@ -349,20 +350,3 @@ def _ended(folder: Path) -> list[Path]:
 
 def _finite(value: float) -> float | None:
     return value if abs(value) < float("inf") else None
-
-
-def _input_names(bench: Bench, folder: Path) -> list[str] | None:
-    """Return the names of a network's inputs, once its model is there."""
-    place = folder / "model.safetensors"
-    if not place.exists():
-        return None
-
-    def read() -> list[str]:
-        from pondera.model.file import load
-
-        return [each.name for each in load(place)[0].encoding.inputs]
-
-    try:
-        return bench.kept.of([place], "inputs", read)
-    except PonderaError:
-        return None
