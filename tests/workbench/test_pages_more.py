@@ -113,7 +113,7 @@ def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, ser
     command = card(page, "Methods side by side").locator("code").first.inner_text()
     assert command == "pondera explain 'the sums/model.safetensors' sums.csv"
     code = python_of(card(page, "What matters"))
-    assert given(code, server.folder, ".names").strip() == "['x', 'y']"
+    assert given(code, server.folder, ".names").strip() == "('x', 'y')"
 
 
 @pytest.mark.parametrize(
