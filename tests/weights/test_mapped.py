@@ -43,7 +43,7 @@ def test_neighbours(tmp_path):
     assert beside(tmp_path / "index.json", "sub/a.bin") == (tmp_path / "sub" / "a.bin").resolve()
     (tmp_path / "link").symlink_to("/etc")
     for name in ("/etc/passwd", "../a", "sub/../../a", "link/passwd", "", "a\x00b", 3, None, "..\\a"):
-        with pytest.raises(ModelFileError, match=r"not in its folder|out of its folder|expected the name of a file"):
+        with pytest.raises(ModelFileError, match=r"which is not in its folder|expected the name of a file"):
             beside(tmp_path / "index.json", name)
 
 
@@ -61,11 +61,11 @@ def test_links_of_a_cache(tmp_path):
     assert beside(snapshot / "onnx" / "model.onnx", "b.bin") == snapshot / "onnx" / "b.bin"
     assert beside(snapshot / "index.json", "onnx/b.bin").read_bytes() == b"values"
     for name in ("c.bin", "../../blobs/77", str(tmp_path / "models--a--b" / "blobs" / "77")):
-        with pytest.raises(ModelFileError, match=r"not in its folder|out of its folder"):
+        with pytest.raises(ModelFileError, match="which is not in its folder"):
             beside(snapshot / "index.json", name)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "d.bin").symlink_to(snapshot / "a.bin")
-    with pytest.raises(ModelFileError, match=r"not in its folder|out of its folder"):
+    with pytest.raises(ModelFileError, match="which is not in its folder"):
         beside(tmp_path / "other" / "index.json", "d.bin")
 
 

@@ -208,9 +208,10 @@ def beside(path: Path, name: object) -> Path:
     if below and found.parent in _blobs(folder):
         return path.parent / name
     if not below or not found.is_relative_to(folder):
-        what = "a link that leads out of its folder" if below else "which is not in its folder"
+        link = " but behind a link that leads out of it" if below else ""
         raise ModelFileError(
-            f"{path}: names the file {name!r:.200}, {what}. Only files beside it are read; copy it there."
+            f"{path}: names the file {name!r:.200}, which is not in its folder{link}. Only files beside it are read; "
+            "copy it there."
         )
     if os.path.islink(found):  # what a link leads to at last is none
         raise ModelFileError(
