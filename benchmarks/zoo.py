@@ -27,14 +27,12 @@ from benchmarks.zoo_networks import Specimen, adapters, cnns, detectors, mlps, s
 from benchmarks.zoo_parts import PARTS, Part
 from pondera.findings import Finding
 from pondera.reading.faults.depth import PRODUCT
+from pondera.reading.faults.rule import ALARMS, HITS
 
 PACKAGES = ("pondera", "jax", "numpy", "scikit-learn")
 CALIBRATION = Path(__file__).parents[1] / "src/pondera/reading/faults/calibration.py"
 TIMES = 3
 """Faults of each kind that are planted in each network, one at a time, in different places."""
-
-BAR = (0.95, 0.01)
-"""Hits at least, and false alarms at most; a rule that does worse says ``possibly``."""
 
 SURE = 0.95
 """How sure the bounds are (Clopper & Pearson 1934, one-sided)."""
@@ -219,7 +217,7 @@ def at_most(part: int, whole: int) -> float:
 
 def met(entry: Mapping[str, Any]) -> bool:
     """Whether a rule does as well as it should."""
-    return bool(entry["hits"] >= BAR[0] * entry["planted"] and entry["alarms"] <= BAR[1] * entry["healthy"])
+    return bool(entry["hits"] >= HITS * entry["planted"] and entry["alarms"] <= ALARMS * entry["healthy"])
 
 
 def report(content: Mapping[str, Any]) -> str:
@@ -239,7 +237,7 @@ def report(content: Mapping[str, Any]) -> str:
         for rule, each in content["entries"].items()
     ]
     heads = ["rule", "found", "hits", "bound", "false alarms, tensors", "bound", "networks", "bound"]
-    heads.append(f"≥ {BAR[0]:.0%} at ≤ {BAR[1]:.0%}")
+    heads.append(f"≥ {HITS:.0%} at ≤ {ALARMS:.0%}")
     return (
         f"{table(heads, rows)}\n\n{content['trained']} trained networks, each in {len(FORMS)} healthy forms: a tensor "
         f"with all of its forms is one, and so is a network. Bounds are those of Clopper and Pearson, one-sided, "
@@ -257,11 +255,8 @@ def write_calibration(entries: Mapping[str, Mapping[str, Any]], path: Path = CAL
         if "," not in rule:
             found = f"{each['hits']}, {each['planted']}, {each['hits_at_least']:.4f}"
             alarms = f"{each['alarms']}, {each['healthy']}, {each['alarms_at_most']:.4f}"
-            lines += [
-                f'    "{rule}": Counts(',
-                f'        {found}, {alarms}, {each["alarmed_networks"]}, {each["networks"]}, "{each["of"]}",',
-                "    ),",
-            ]
+            networks = f"{each['alarmed_networks']}, {each['networks']}"
+            lines.append(f'    "{rule}": Counts({found}, {alarms}, {networks}, "{each["of"]}"),')
     path.write_text(text[:begin] + "\n".join(["CALIBRATION: dict[str, Counts] = {", *lines, "}", ""]), encoding="utf-8")
 
 

@@ -12,6 +12,12 @@ from pondera.reading.faults.design import design_of
 from pondera.reading.faults.facts import Facts
 from pondera.reading.series import natural
 
+HITS, ALARMS = 0.95, 0.01
+"""A rule that finds less of what was planted, or is wrong in more of the healthy, says "possibly"."""
+
+POSSIBLY = "possibly "
+"""How the names of rules begin that never can tell for certain."""
+
 MOST_PLACES = 1_000
 """No more places than this are listed in the figures of a finding."""
 
@@ -74,6 +80,26 @@ def folded(findings: Sequence[Finding]) -> Finding:
             "each": [finding.figures for finding in findings[:MOST_PLACES]],
         },
     )
+
+
+def is_sure(rule: str) -> bool:
+    """Return whether a rule does as well as it should, which those do that only count, and have no calibration.
+
+    Examples
+    --------
+    >>> is_sure("random bytes"), is_sure("metadata"), is_sure("possibly untrained")
+    (True, True, False)
+    """
+    known = CALIBRATION.get(rule)
+    good = known is None or (known.hits >= HITS * known.planted and known.alarms <= ALARMS * known.healthy)
+    return good and not rule.startswith(POSSIBLY)
+
+
+def hedged(finding: Finding) -> Finding:
+    """Return a finding that says "possibly" if its rule is not sure."""
+    if is_sure(finding.rule) or POSSIBLY.strip() in finding.statement:
+        return finding
+    return replace(finding, statement=f"Possibly, {finding.statement}")
 
 
 def certainty_of(rule: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pondera.findings import Finding
 from pondera.reading.faults.absent import absent
-from pondera.reading.faults.calibration import CALIBRATION
 from pondera.reading.faults.consequences import with_consequences, without_consequences
 from pondera.reading.faults.copies import copied
 from pondera.reading.faults.damage import noise, repeated, zero_run
@@ -16,7 +15,7 @@ from pondera.reading.faults.design import AVERAGE, COMPUTED, MASK, WAVES
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.metadata import metadata
 from pondera.reading.faults.redundancy import dead, duplicated
-from pondera.reading.faults.rule import Rule, together
+from pondera.reading.faults.rule import Rule, hedged, is_sure, together
 from pondera.reading.faults.saturation import saturated
 from pondera.reading.faults.untrained import untrained
 from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, negative_variance, not_finite
@@ -42,17 +41,15 @@ RULES: tuple[Rule, ...] = (
 )
 """The rules, the gravest first: what makes a file useless, what a training missed, what costs, what to know."""
 
-DOUBTFUL = frozenset(rule for rule, known in CALIBRATION.items() if known.alarms_at_most > 0.01)
-"""Rules that healthy files trip too often, as docs/faults.md counts: what they find is listed where it is asked for."""
-
-POSSIBLY = "possibly "
-"""How the names of rules begin that cannot tell for certain; what they find comes last."""
+DOUBTFUL = frozenset({"possibly untrained", "possibly scale along depth"})
+"""Rules that more than a tenth of what is healthy trips: what they find is listed where it is asked for."""
 
 
 def findings_of(facts: Facts, doubtful: bool = False) -> tuple[Finding, ...]:
     """Return what is wrong with a file of weights, the gravest first; the same in several places is one finding.
 
-    What only follows from another finding is named by that one.
+    What rules find that are not sure says "possibly", and comes last. What only follows from another finding is named
+    by that one.
 
     Parameters
     ----------
@@ -74,5 +71,5 @@ def findings_of(facts: Facts, doubtful: bool = False) -> tuple[Finding, ...]:
     """
     every = [finding for rule in RULES for finding in rule.findings(facts) if doubtful or finding.rule not in DOUBTFUL]
     kept, caused = without_consequences(facts, every)
-    found = [with_consequences(finding, caused) for finding in together(kept)]
-    return tuple(sorted(found, key=lambda finding: finding.rule.startswith(POSSIBLY)))
+    found = [hedged(with_consequences(finding, caused)) for finding in together(kept)]
+    return tuple(sorted(found, key=lambda finding: not is_sure(finding.rule)))
