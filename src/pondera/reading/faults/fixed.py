@@ -86,25 +86,11 @@ def _both_ways(place: Place) -> Iterator[Array]:
     for units in (values, np.moveaxis(values, -1, 0)):
         places = [size for size in units.shape[1:] if size > 1]
         if places:
-            units = units.reshape(len(units), *places)
-            yield units
-            if len(places) == 1:
-                yield from _as_places(units)
-
-
-def _as_places(units: Array) -> Iterator[Array]:
-    """Yield units, (units, places), without a first place that is zero, and with the places of every grid they fill."""
-    if not units[:, 0].any():
-        units = units[:, 1:]
-        yield units
-    count = units.shape[1]
-    for rows in range(math.isqrt(count), FEWEST_PLACES, -1):  # the nearest to a square first
-        if count % rows == 0:
-            yield units.reshape(len(units), rows, -1)
-            yield units.reshape(len(units), -1, rows)
+            yield units.reshape(len(units), *places)
 
 
 def _are_waves(units: Array, limit: float) -> bool:
+    """Return whether units are waves, along a line or, where their places are one axis, on any grid that fills it."""
     sizes = np.sqrt(np.square(units).reshape(len(units), -1).sum(axis=1))
     alive = np.flatnonzero(sizes > FAINT * np.median(sizes))
     if len(units) - len(alive) > ZERO_BY_DESIGN or not len(alive):
@@ -114,8 +100,27 @@ def _are_waves(units: Array, limit: float) -> bool:
     lit = np.flatnonzero(window > FAINT * window.max())  # windows may be zero at their ends, not within
     if lit[-1] + 1 - lit[0] - len(lit) > ZERO_BY_DESIGN:
         return False
-    # A transform without a window may come with too few of its waves to tell that there is none.
-    return any(_obey(chosen, each, limit) for each in (np.ones(window.shape), window))
+    return any(
+        # A transform without a window may come with too few of its waves to tell that there is none.
+        _obey(waves, each, limit)
+        for waves, shown in _as_places(chosen, window)
+        for each in (np.ones(shown.shape), shown)
+    )
+
+
+def _as_places(units: Array, window: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield units, (units, *places), and their window as they are, without a first place that is zero, and as grids."""
+    yield units, window
+    if window.ndim > 1:
+        return
+    if not window[0]:
+        units, window = units[:, 1:], window[1:]
+        yield units, window
+    count = len(window)
+    for rows in range(math.isqrt(count), FEWEST_PLACES, -1):  # the nearest to a square first
+        if count % rows == 0:
+            for grid in ((rows, count // rows), (count // rows, rows)):
+                yield units.reshape(-1, *grid), window.reshape(grid)
 
 
 def _obey(units: Array, window: Array, limit: float) -> bool:
