@@ -8,6 +8,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
+from tests.workbench.asked import OF_A_RUN
 
 DAMAGES = {
     "no epochs": "DROP TABLE epochs",
@@ -25,14 +26,7 @@ DAMAGES = {
 }
 
 ASKED = [
-    "run",
-    "run/curves",
-    "run/health",
-    "run/network",
-    "run/frames?steps=0",
-    "run/histogram?tensor=layers.0.weight&step=0",
-    "run/matrix?tensor=layers.0.weight",
-    "run/unit/strengths?column=0&unit=0&step=0",
+    *OF_A_RUN,
     "run/tile?tensor=layers.0.weight&step=0&top=0&bottom=2&left=0&right=1&down=2&across=1",
     "training",
 ]

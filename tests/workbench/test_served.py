@@ -12,6 +12,7 @@ import pondera
 from pondera.errors import ArgumentError
 from pondera.workbench import served as module
 from pondera.workbench.served import OWN, Served, slug
+from tests.workbench.asked import OF_A_RUN
 
 OUTSIDE = [
     "../secret.csv",
@@ -112,14 +113,7 @@ def tile(client):
 
 
 ABOUT_A_RUN = [
-    "run",
-    "run/curves",
-    "run/health",
-    "run/network",
-    "run/frames?steps=0",
-    "run/histogram?tensor=layers.0.weight&step=0",
-    "run/matrix?tensor=layers.0.weight",
-    "run/unit/strengths?column=0&unit=0&step=0",
+    *OF_A_RUN,
     "run/weight?weight=layers.0.weight[0,0]",
     "run/surface",
 ]
