@@ -132,7 +132,7 @@ def test_damage_in_what_was_trained_is_told_beside_it(between, bert):
     moved[QUERY] = changed(bert, QUERY, lambda w: w.__setitem__((3, 4), np.inf))[QUERY]
     found = between(bert, moved)
     assert found.verdict == "fine-tuned"
-    assert "1 of them with values overwritten" in found.statement
+    assert "of them 1 with values overwritten" in found.statement
     assert "1 value is NaN or infinite in the second" in found.statement
 
 
@@ -212,6 +212,20 @@ def test_one_value_that_differs_a_little(between, bert):
     found = between(bert, changed(bert, QUERY, lambda w: w.__setitem__((3, 4), np.nextafter(w[3, 4], np.float32(9)))))
     assert found.verdict == "few values differ"
     assert f"1 of the 4,096 values of {QUERY} differs by one unit in the last place" in found.statement
+
+
+def test_a_bias_of_few_values_may_have_been_trained(between, bert):
+    head = bert | {"head.bias": np.linspace(-1, 1, 10, dtype=np.float32)}
+    moved = head | {"head.bias": head["head.bias"] + np.float32(0.01) * np.arange(10, dtype=np.float32)}
+    assert between(head, moved).verdict == "fine-tuned"
+
+
+def test_several_changes_are_no_training(between, bert):
+    other = "encoder.layer.0.output.dense.weight"
+    both = changed(bert, QUERY, lambda w: np.negative(w, out=w)) | {other: np.zeros_like(bert[other])}
+    found = between(bert, both)
+    assert found.verdict == "several changes"
+    assert "1 rescaled, 1 with values set to zero" in found.statement
 
 
 def test_only_running_statistics(between, bert):

@@ -13,7 +13,7 @@ def test_rules_that_do_worse_than_they_should_say_so(rule):
     known = CALIBRATION[rule]
     good = known.hits >= 0.95 * known.planted and known.alarms <= 0.01 * known.healthy
     said = hedged(Finding("It is so.", rule=rule)).statement
-    assert said == ("It is so." if good and not rule.startswith(POSSIBLY) else "Possibly, It is so.")
+    assert said == ("It is so." if good and not rule.startswith(POSSIBLY) else "Possibly: It is so.")
     # What more than a tenth of the healthy tensors, or networks, trip is not listed unless it is asked for.
     assert (rule in DOUBTFUL) == (known.alarms > 0.1 * known.healthy)
     assert rule.removeprefix(POSSIBLY) in {each.name for each in RULES}

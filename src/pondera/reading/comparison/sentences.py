@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pondera.choice import counted
 from pondera.reading.comparison import kernels
 from pondera.reading.comparison.result import EXPLAINED, MISSING, SAME, Moved, Pair, Verdict, moved_blocks
+from pondera.reading.comparison.untrained import kinds_of
 from pondera.weights.quantized.scaled import BESIDE
 
 FEW_CHANGED = 0.25
@@ -120,11 +121,7 @@ def trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
     most = " and ".join(f"{each.name} ({_percent(each)})" for each in blocks[:2])
     far = max((pair.differences.ulp or 0.0 for pair in changed if pair.differences), default=0.0)
     little = " None by more than one unit in the last place." if 0 < far <= 1 else ""
-    counts = Counter(pair.status for pair in moved)
-    kinds = {"rescaled": "rescaled", "zeroed": "with values set to zero", "overwritten": "with values overwritten"}
-    kinds["replaced"] = "with nothing in common with the first's"
-    kinds["exchanged"] = "exchanged with others"
-    besides = [f"{counts[status]:,} of them {words}" for status, words in kinds.items() if counts[status]]
+    besides = [f"of them {each}" for each in kinds_of(moved)]
     besides += [f"{len(moved) - len(changed):,} only rounded"] if len(moved) > len(changed) else []
     rounded = "".join(f", {each}" for each in besides)
     broken = sum(int(pair.differences.counts[kernels.BROKEN_Y]) for pair in changed if pair.differences)

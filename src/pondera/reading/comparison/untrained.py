@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from pondera.choice import counted, listed
@@ -141,6 +142,31 @@ def _damage(pair: Pair) -> str:
     return f"{changed:,} {of} differ{'s' if changed == 1 else ''}{far}{also}"
 
 
+KINDS = {
+    "rescaled": "rescaled",
+    "zeroed": "with values set to zero",
+    "overwritten": "with values overwritten",
+    "replaced": "with nothing in common with the first's",
+    "exchanged": "exchanged with others",
+    "reordered": "with the same values in another order",
+}
+"""Status -> what is said of so many tensors."""
+
+
+def kinds_of(moved: Sequence[Pair]) -> list[str]:
+    """Return what else than training became of tensors: how many of each kind."""
+    counts = Counter(pair.status for pair in moved)
+    return [f"{counts[status]:,} {words}" for status, words in KINDS.items() if counts[status]]
+
+
+def mixed(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
+    """Return the verdict where several things happened, none of which is training."""
+    return "several changes", (
+        f"Several changes, none of which looks like training: of {counted(len(compared), 'tensor')}, "
+        f"{listed(kinds_of(moved))}; {others(compared, moved)}."
+    )
+
+
 def others(compared: Sequence[Pair], moved: Sequence[Pair]) -> str:
     """Return what is to be said of the tensors that are the same or only rounded."""
     rounded = sum(pair.status in EXPLAINED for pair in moved)
@@ -148,4 +174,4 @@ def others(compared: Sequence[Pair], moved: Sequence[Pair]) -> str:
     said = [f"{counted(rest, 'other tensor')} {'has' if rest == 1 else 'have'} the same values"] if rest else []
     if rounded:
         said.append(f"{rounded:,} {'is' if rounded == 1 else 'are'} only rounded")
-    return " and ".join(said) or "no other tensor is in both"
+    return " and ".join(said) or "none stayed as it was"

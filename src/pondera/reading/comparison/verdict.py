@@ -19,6 +19,7 @@ from pondera.reading.comparison.sentences import part, rounded, same, strangers,
 from pondera.reading.comparison.untrained import (
     exchanged,
     few,
+    mixed,
     overwritten,
     reordered,
     replaced,
@@ -40,6 +41,7 @@ VERDICTS = (
     "values overwritten",
     "few values differ",
     "running statistics moved",
+    "several changes",
     "parts replaced",
     "layers exchanged",
     "low-rank adapter merged",
@@ -55,8 +57,8 @@ ADAPTER = "low-rank adapter of the other"
 TRAINED = ("fine-tuned", "low-rank adapter merged")
 """Verdicts after which weights were trained."""
 
-FEW_VALUES, MANY_VALUES = 16, 1000
-"""So few values of so many are no training's work."""
+FEW_VALUES, FEW_SHARE = 16, 0.02
+"""So few values, and no larger share of each tensor, are no training's work."""
 
 SHARED = 0.1
 """If less than this share of the smaller network's values can be compared at all, the architectures differ."""
@@ -105,12 +107,17 @@ def judged(pairs: Sequence[Pair]) -> Verdict:
     kinds = {pair.status for pair in moved if not pair.is_counter or len(moved) == 1} - set(EXPLAINED)
     if kinds <= {"changed"} and all(pair.is_statistic for pair in moved):
         return statistics(compared, moved)
-    if kinds == {"changed"} and sum(map(values_changed, moved)) <= FEW_VALUES and shared > MANY_VALUES:
+    if kinds == {"changed"} and all(map(_is_hardly_changed, moved)) and sum(map(values_changed, moved)) <= FEW_VALUES:
         return few(compared, moved)
     for explained, verdict in WITHOUT_TRAINING:
         if kinds <= explained:
             return verdict(compared, moved)
-    return trained(compared, moved)
+    return trained(compared, moved) if "changed" in kinds else mixed(compared, moved)
+
+
+def _is_hardly_changed(pair: Pair) -> bool:
+    """Whether so small a share of a tensor differs that it was not trained; a bias of few values may have been."""
+    return values_changed(pair) <= FEW_SHARE * pair.count
 
 
 def _unrelated(compared: Sequence[Pair]) -> float | None:

@@ -99,7 +99,7 @@ def hedged(finding: Finding) -> Finding:
     """Return a finding that says "possibly" if its rule is not sure."""
     if is_sure(finding.rule) or POSSIBLY.strip() in finding.statement:
         return finding
-    return replace(finding, statement=f"Possibly, {finding.statement}")
+    return replace(finding, statement=f"Possibly: {finding.statement}")
 
 
 def certainty_of(rule: str) -> str:
