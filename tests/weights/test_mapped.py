@@ -1,22 +1,26 @@
 import gc
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import pondera
 from pondera.errors import ModelFileError
+from pondera.weights.collection import Weights
+from pondera.weights.cut import SUPPORTED
 from pondera.weights.mapped import (
     MOST_TENSORS,
-    READ,
     beside,
-    bytes_of,
     checked_count,
     checked_range,
     checked_shape,
     map_file,
 )
 from pondera.weights.quantized.encodings import ENCODINGS, Blocks
-from pondera.weights.tensor import Mapped
+from pondera.weights.tensor import Mapped, Tensor
 
 
 def test_files_are_mapped(tmp_path):
@@ -94,40 +98,73 @@ def test_claims(tmp_path):
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_a_file_that_is_cut_while_it_is_read_is_an_error_and_no_crash(tmp_path, encoded):
+def test_a_file_that_is_cut_while_it_is_looked_at_is_an_error_and_no_crash(tmp_path, encoded):
     path = tmp_path / "w"
-    path.write_bytes(bytes(1 << 20))
+    path.write_bytes(b"\x01" * (1 << 20))
     view = map_file(path)
     source = Blocks(view, 8, ENCODINGS["Q8_0"], 32_000) if encoded else Mapped(view, 8, np.dtype("f4"), 200_000)
-    before = source.flat(0, 16_000)
+    weights = Weights.of([Tensor("w", (source.count,), "float32", source)], "none", files=(path,))
+    before = source.flat(0, source.count)
     os.truncate(path, 4096)
-    assert not before.any()  # what was read stays
+    if not encoded:
+        assert before[100] == np.frombuffer(b"\x01" * 4, "f4")[0]
+        assert not before[2000:].any()  # what is gone
     for start in (0, 16_000):
         with pytest.raises(ModelFileError, match=f"{path}: became shorter while it was read"):
             source.flat(start, start + 16_000)
+    path.write_bytes(b"\x01" * (1 << 20))  # longer again: what was seen in between is no less wrong
+    if not encoded:
+        with pytest.raises(ModelFileError, match="became shorter"):
+            weights.require_whole()
 
 
-def test_many_bytes_are_a_view_and_few_are_read(tmp_path):
-    path = tmp_path / "w"
-    path.write_bytes(bytes(READ + 4096))
-    view = map_file(path)[1:]
-    few, many = bytes_of(view, 3, 10), bytes_of(view, 3, READ + 1)
-    with path.open("r+b") as file:
-        file.seek(4)
-        file.write(b"\x07")
-    assert (few[0], many[0], bytes_of(view, 3, 1)[0]) == (0, 7, 7)
-    assert not few.flags.writeable
-    assert not many.flags.writeable
-    os.truncate(path, 4096)
-    with pytest.raises(ModelFileError, match="became shorter"):
-        bytes_of(view, 3, READ + 1)
+@pytest.mark.parametrize("what", [pondera.read, lambda path, **more: pondera.compare(path, path, **more)])
+def test_whatever_looks_at_a_file_says_that_it_was_cut(tmp_path, what):
+    path = tmp_path / "w.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(600, 600)))
+    with pytest.raises(ModelFileError, match="became shorter while it was read"):
+        what(path, progress=lambda *_: os.truncate(path, 4096))
+
+
+def test_a_file_that_is_cut_is_not_converted(tmp_path):
+    path = tmp_path / "w.npy"
+    np.save(path, np.ones((2000, 600)))
+    with pytest.raises(ModelFileError, match="became shorter while it was read"):
+        pondera.convert(path, tmp_path / "out.npz", progress=lambda _: os.truncate(path, 4096))
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+OTHERS = """
+import mmap, os, signal, sys
+from pathlib import Path
+import pondera
+from pondera.weights.mapped import map_file
+if sys.argv[2] == "handled":
+    signal.signal(signal.SIGBUS, lambda *_: os._exit(7))
+ours = map_file(Path(sys.argv[1]))
+if sys.argv[2] == "fault":
+    with open(sys.argv[1], "r+b") as file:
+        theirs = mmap.mmap(file.fileno(), 0)
+        file.truncate(0)
+    theirs[0]
+os.kill(os.getpid(), signal.SIGBUS)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(not SUPPORTED, reason="signals of Linux")
+@pytest.mark.parametrize(("how", "expected"), [("kill", -signal.SIGBUS), ("fault", -signal.SIGBUS), ("handled", 7)])
+def test_other_bus_errors_are_as_they_were(tmp_path, how, expected):
+    (tmp_path / "w").write_bytes(bytes(8192))
+    found = subprocess.run([sys.executable, "-c", OTHERS, str(tmp_path / "w"), how], check=False, timeout=100)
+    assert found.returncode == expected
 
 
 def test_files_are_closed_with_their_mappings(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     views = [map_file(tmp_path / "a") for _ in range(20)]
-    assert [bytes(bytes_of(view, 0, 3)) for view in views] == [b"abc"] * 20
+    assert [bytes(view) for view in views] == [b"abc"] * 20
     del views
     gc.collect()
     assert before is None or len(os.listdir("/proc/self/fd")) <= before

@@ -236,7 +236,7 @@ def read(
     main = {name: roles["weight"] for name, roles in units.items() if "weight" in roles}
     main_spectra = {name: roles["weight"] for name, roles in spectra.items() if "weight" in roles}
     facts = Facts(opened, statistics, known, main, main_spectra)
-    return Reading(
+    found = Reading(
         opened,
         statistics,
         figures,
@@ -246,6 +246,8 @@ def read(
         bandwidth_of(opened),
         {name: norms_of(opened[name]) for name in statistics if opened[name].ndim > 1} if norms else {},
     )
+    whole.require_whole()
+    return found
 
 
 def _within(layer: Layer, weights: Weights) -> Layer | None:

@@ -147,6 +147,7 @@ def statistics_of_all(weights: Weights, threads: int | None = None) -> Iterator[
     real = [tensor for tensor in weights.values() if not tensor.dtype.startswith("complex")]
     names = (tensor.name for tensor in real)
     yield from zip(names, _figures(real, sum(tensor.nbytes for tensor in real), threads), strict=True)
+    weights.require_whole()
 
 
 def _figures(tensors: list[Tensor], nbytes: int, threads: int | None) -> Iterator[Statistics]:

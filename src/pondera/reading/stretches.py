@@ -17,10 +17,10 @@ import numpy as np
 from pondera.machine import cores
 from pondera.weights.hdf5.chunks import Chunked
 from pondera.weights.layout import in_order
-from pondera.weights.mapped import bytes_of
+from pondera.weights.mapped import look
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.quantized.kernels import Kernel, compiled
-from pondera.weights.tensor import Tensor
+from pondera.weights.tensor import Mapped, Tensor
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -59,9 +59,10 @@ class Stretch(NamedTuple):
         A piece holds only until the next is asked for: all that are decoded lie in the same memory.
         """
         source = self.tensor.source
+        step = max(self.stop - self.start, 1) if isinstance(source, Mapped) else PIECE
         decoded = np.empty(PIECE, np.float32) if isinstance(source, Blocks) else None
-        for start in range(self.start, self.stop, PIECE):
-            stop = min(start + PIECE, self.stop)
+        for start in range(self.start, self.stop, step):
+            stop = min(start + step, self.stop)
             if decoded is not None and isinstance(source, Blocks):
                 source.into(start, decoded[: stop - start])
                 values = decoded[: stop - start]
@@ -78,7 +79,8 @@ class Stretch(NamedTuple):
             return None
         size, values = source.encoding.size, source.encoding.values
         count = (self.stop - self.start) // values
-        raw = bytes_of(source.buffer, source.start + self.start // values * size, count * size).view()
+        look(source.buffer, count * size)
+        raw = np.frombuffer(source.buffer, np.uint8, count * size, source.start + self.start // values * size)
         raw.flags.writeable = False
         return kernel, raw.reshape(count, size)
 

@@ -12,6 +12,7 @@ from typing import Any
 from pondera.choice import counted, unknown, unmatched
 from pondera.errors import ArgumentError
 from pondera.markup import STYLE, escaped, table
+from pondera.weights.mapped import check_whole
 from pondera.weights.tensor import Tensor
 
 SHOWN = 100  # tensors that a notebook shows
@@ -77,6 +78,16 @@ class Weights(Mapping[str, Tensor]):
     def nbytes(self) -> int:
         """How many bytes all tensors take where they are stored."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def require_whole(self) -> None:
+        """Refuse what was made of the values, if a file of theirs became shorter while it was looked at.
+
+        Raises
+        ------
+        ModelFileError
+            Says which.
+        """
+        check_whole(self.files)
 
     def select(self, pattern: str) -> Weights:
         """Return the tensors whose names match a pattern such as ``*.weight``; the optimizer's state comes along.

@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from pondera.door import opener
 from pondera.errors import ModelFileError
+from pondera.weights.cut import watch
 
 Array = np.ndarray[Any, Any]
 
@@ -37,89 +38,49 @@ AT_ONCE = 1 << 20
 """Bytes that may come into memory when one of them is looked at, if the system keeps the file in large pages."""
 
 
-READ = 1 << 24
-"""Up to so many bytes at a time are read, not looked at in the mapping."""
-
-
 class FileMap(mmap.mmap):
     """A file's bytes, mapped for reading only; the ``obj`` of every memoryview of them.
-
-    To look at a page of a mapping whose file was cut short meanwhile ends the process (SIGBUS). What is read from the
-    file in small pieces comes without that danger, and as fast: it goes into memory that the cache holds.
 
     Attributes
     ----------
     path
         Of the file, for messages.
+    cut
+        Whether bytes that were looked at were not there any more: zeros were seen in their place.
     """
 
     path: Path
-    _descriptor: int
+    cut: bool
 
     @classmethod
     def of(cls, path: Path, file: BinaryIO) -> FileMap:
-        """Return an open file mapped; a descriptor of its own is kept as long as the mapping is."""
+        """Return an open file mapped."""
         found = cls(file.fileno(), 0, access=mmap.ACCESS_READ)
-        found.path, found._descriptor = path, os.dup(file.fileno())
-        weakref.finalize(found, os.close, found._descriptor)
+        found.path, found.cut = path, False
+        watch(found, _address(found), len(found))
         return found
 
     def check(self) -> None:
-        """Refuse to go on where the file is shorter than it was.
+        """Refuse to go on where the file is shorter than it was, or was when it was looked at.
 
         Raises
         ------
         ModelFileError
             Says so.
         """
-        if self.size() < len(self):
-            raise self._cut()
+        if self.cut or self.size() < len(self):
+            raise ModelFileError(
+                f"{self.path}: became shorter while it was read. Read it again when it is written to its end."
+            )
 
-    def read_at(self, start: int, count: int) -> Array:
-        """Return bytes of the file, (count,), uint8, which cannot be written to.
 
-        Raises
-        ------
-        ModelFileError
-            If the file does not have them any more.
-        """
-        found = np.empty(count, np.uint8)
-        done = 0
-        while done < count:
-            more = os.preadv(self._descriptor, [found[done:].data], start + done)
-            if not more:
-                raise self._cut()
-            done += more
-        found.flags.writeable = False
-        return found
-
-    def _cut(self) -> ModelFileError:
-        return ModelFileError(
-            f"{self.path}: became shorter while it was read. Read it again when it is written to its end."
-        )
+def _address(buffer: Any) -> int:
+    return int(np.frombuffer(buffer, np.uint8).__array_interface__["data"][0])
 
 
 def file_of(buffer: memoryview) -> tuple[FileMap, int] | None:
     """Return the mapped file that a buffer is of, and where in it the buffer begins; None where it is of none."""
-    if not isinstance(buffer.obj, FileMap):
-        return None
-    here, begin = (np.frombuffer(each, np.uint8).__array_interface__["data"][0] for each in (buffer, buffer.obj))
-    return buffer.obj, int(here - begin)
-
-
-def bytes_of(buffer: memoryview, start: int, count: int) -> Array:
-    """Return bytes of a buffer, (count,), uint8: a view, or what is read where they are few and of a mapped file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file became shorter.
-    """
-    found = file_of(buffer) if 0 < count <= READ and hasattr(os, "preadv") else None
-    if found is not None:
-        return found[0].read_at(found[1] + start, count)
-    look(buffer, count)
-    return np.frombuffer(buffer, np.uint8, count, start)
+    return (buffer.obj, _address(buffer) - _address(buffer.obj)) if isinstance(buffer.obj, FileMap) else None
 
 
 class Residence:
@@ -139,10 +100,10 @@ class Residence:
         if not isinstance(buffer.obj, FileMap):
             return
         buffer.obj.check()
-        if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
-            return
         with self._lock:
             self._files.add(buffer.obj)
+            if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
+                return
             self._looked_at += max(nbytes, AT_ONCE)
             if self._looked_at <= KEPT:
                 return
@@ -153,9 +114,23 @@ class Residence:
                 with contextlib.suppress(OSError, ValueError):  # it is advice
                     file.madvise(mmap.MADV_DONTNEED)
 
+    def check(self, paths: Iterable[Path]) -> None:
+        """Refuse what was made of files, once they have been looked at, if one of them became shorter meanwhile.
+
+        Raises
+        ------
+        ModelFileError
+            Says which.
+        """
+        wanted = set(paths)
+        with self._lock:
+            files = [file for file in self._files if file.path in wanted]
+        for file in files:
+            file.check()
+
 
 _residence = Residence()
-look = _residence.look
+look, check_whole = _residence.look, _residence.check
 
 
 def map_file(path: Path) -> memoryview:

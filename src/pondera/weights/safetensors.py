@@ -171,7 +171,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray[Any, Any]],
     """
     place = Path(path)
     weights = open_safetensors(place, map_file(place))
-    return {name: np.array(tensor.values()) for name, tensor in weights.items()}, dict(weights.metadata)
+    arrays = {name: np.array(tensor.values()) for name, tensor in weights.items()}
+    weights.require_whole()
+    return arrays, dict(weights.metadata)
 
 
 def _found(path: Path, view: memoryview) -> str:

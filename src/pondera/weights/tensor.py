@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.weights.mapped import bytes_of
+from pondera.weights.mapped import look
 
 Array = np.ndarray[Any, Any]
 
@@ -90,9 +90,9 @@ class Mapped:
         return self.count * self.dtype.itemsize
 
     def flat(self, start: int, stop: int) -> Array:
-        """Return the values start … stop − 1: a view, or what is read where they are few and of a mapped file."""
-        size = self.dtype.itemsize
-        return bytes_of(self.buffer, self.start + start * size, max(stop - start, 0) * size).view(self.dtype)
+        """Return the values start … stop − 1 without copying them."""
+        look(self.buffer, (stop - start) * self.dtype.itemsize)
+        return np.frombuffer(self.buffer, self.dtype, stop - start, self.start + start * self.dtype.itemsize)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Tensor:
         return len(self.shape)
 
     def values(self) -> Array:
-        """Return all values in their shape: of large tensors a view of the file, where it holds them as they are."""
+        """Return all values in their shape: a view of the file where it holds them as they are."""
         return self.source.flat(0, self.count).reshape(self.shape)
 
     def chunks(self, size: int = VALUES_AT_ONCE) -> Iterator[Array]:

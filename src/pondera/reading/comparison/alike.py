@@ -6,7 +6,7 @@ import numpy as np
 
 from pondera.reading.comparison.views import View, tile_size, tiles
 from pondera.reading.widths import widened
-from pondera.weights.mapped import bytes_of
+from pondera.weights.mapped import look
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.tensor import Array, Mapped
 
@@ -25,7 +25,9 @@ def stored_alike(one: View, other: View) -> bool:
         left, right = ((each.buffer, each.start) for each in sources)  # type: ignore[attr-defined]
         for start in range(0, a.nbytes, STRETCH):
             size = min(STRETCH, a.nbytes - start)
-            if not _same_bytes(*(bytes_of(buffer, at + start, size) for buffer, at in (left, right))):
+            for buffer, _ in (left, right):
+                look(buffer, size)
+            if not _same_bytes(*(np.frombuffer(buffer, np.uint8, size, at + start) for buffer, at in (left, right))):
                 return False
         return True
     step = STRETCH // 4

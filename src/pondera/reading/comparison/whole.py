@@ -71,6 +71,7 @@ def compare(
         if not len(weights):
             raise ArgumentError(f"The {which} holds no tensor: there is nothing to compare. Give two files of weights.")
     begun = time.perf_counter()
+    opened = a, b
     a, b = with_scales(a, b)
     adapter = adapter_of(a, b)
     pairs = []
@@ -82,6 +83,8 @@ def compare(
     pairs = with_exchanges(_all(a, b, pairs))
     verdict, statement = judged(pairs) if adapter is None else (ADAPTER, adapter.statement)
     findings = findings_of(pairs, frozen or (), trained=verdict in TRAINED)
+    for weights in opened:
+        weights.require_whole()
     return Comparison(verdict, statement, tuple(pairs), findings, time.perf_counter() - begun, a.nbytes + b.nbytes)
 
 

@@ -22,7 +22,7 @@ from pondera.reading.faults.facts import STRETCH, Facts, Place
 from pondera.reading.faults.rule import certainty_of
 from pondera.reading.histogram import Histogram
 from pondera.weights.layers import STATE
-from pondera.weights.mapped import bytes_of, file_of
+from pondera.weights.mapped import file_of
 from pondera.weights.quantized.encodings import ENCODINGS, Blocks
 from pondera.weights.tensor import DTYPES, Array, Mapped, Tensor
 
@@ -178,13 +178,14 @@ def _is_of_sectors(tensor: Tensor, run: Run) -> bool:
     if not isinstance(source, Mapped | Blocks):
         return False
     found = file_of(source.buffer)
-    whole, shift = (memoryview(found[0]), found[1]) if found else (source.buffer, 0)
+    whole, shift = (
+        (np.frombuffer(found[0], np.uint8), found[1]) if found else (np.frombuffer(source.buffer, np.uint8), 0)
+    )
     first, last = (
         shift + source.start + at * tensor.nbytes // tensor.count for at in (run.start, run.start + run.length)
     )
-    before, after = min(first, NEARBY), min(len(whole) - last, NEARBY)
-    zeros_before = _zeros_ahead(bytes_of(whole, first - before, before)[::-1])
-    zeros_after = _zeros_ahead(bytes_of(whole, last, after))
+    zeros_before = _zeros_ahead(whole[max(first - NEARBY, 0) : first][::-1])
+    zeros_after = _zeros_ahead(whole[last : last + NEARBY])
     to_end = last + zeros_after == len(whole)
     begins = first % SECTOR <= zeros_before
     ends = to_end or -last % SECTOR <= zeros_after

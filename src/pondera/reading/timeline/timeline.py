@@ -174,6 +174,7 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
                 if sums.step is not None:
                     changed[name] = (changed[name] or 0) + sums.changed
                 last[name] = tensor
+            weights.require_whole()
             if progress is not None:
                 progress(weights.nbytes)
     if all(times is None for times in changed.values()):

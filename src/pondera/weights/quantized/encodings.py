@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pondera.machine import cores
-from pondera.weights.mapped import bytes_of
+from pondera.weights.mapped import look
 from pondera.weights.quantized import blocks as plain
 from pondera.weights.quantized import grids
 from pondera.weights.quantized.kernels import HALVES, Kernel, compiled
@@ -160,7 +160,8 @@ class Blocks:
         size, values = self.encoding.size, self.encoding.values
         first = start // values
         blocks = max(0, -(-stop // values) - first)
-        given = bytes_of(self.buffer, self.start + first * size, blocks * size)
+        look(self.buffer, blocks * size)
+        given = np.frombuffer(self.buffer, np.uint8, blocks * size, self.start + first * size)
         found = self.encoding.decode(given.reshape(blocks, size)).reshape(-1)
         return found[start - first * values : stop - first * values]
 
@@ -172,5 +173,6 @@ class Blocks:
         """
         size, values = self.encoding.size, self.encoding.values
         blocks = len(out) // values
-        given = bytes_of(self.buffer, self.start + start // values * size, blocks * size)
+        look(self.buffer, blocks * size)
+        given = np.frombuffer(self.buffer, np.uint8, blocks * size, self.start + start // values * size)
         self.encoding.decode(given.reshape(blocks, size), out.reshape(blocks, values))

@@ -105,6 +105,8 @@ class Plan:
 
     Attributes
     ----------
+    weights
+        What is written, or some of it.
     path
         The file.
     writer
@@ -117,6 +119,7 @@ class Plan:
         What is known to differ from the original.
     """
 
+    weights: Weights
     path: Path
     writer: Writer
     tensors: tuple[Outgoing, ...]
@@ -144,7 +147,9 @@ class Plan:
             with whole_file(self.path) as part:
                 self.writer.write(part, self.tensors, self.texts, told)
                 size = part.stat().st_size
+                self.weights.require_whole()
         except OSError as error:
+            self.weights.require_whole()  # a page that is gone cannot be written either
             raise ModelFileError(f"{self.path}: cannot be written: {error.strerror or error}.") from error
         notes = (*changes(self.tensors), *self.notes)
         seconds = time.perf_counter() - begun
@@ -229,7 +234,7 @@ def plan(
         writer.check(outgoing)
     texts = _texts(weights.metadata) if writer.texts else None
     notes = left_out(weights, writer.format, texts, optimizer)
-    return Plan(place, writer, outgoing, texts or {}, tuple(notes))
+    return Plan(weights, place, writer, outgoing, texts or {}, tuple(notes))
 
 
 def _writer(path: Path, to: str | None) -> Writer:
