@@ -4,6 +4,7 @@ OF_A_RUN = [
     "run",
     "run/curves",
     "run/health",
+    "run/outcome",
     "run/network",
     "run/frames?steps=0",
     "run/histogram?tensor=layers.0.weight&step=0",

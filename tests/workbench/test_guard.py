@@ -26,7 +26,8 @@ def test_who_was_let_in_may_open_the_address_again(guard, client):
 def test_nothing_is_told_to_strangers(stranger, path):
     answer = stranger.get(path)
     assert answer.status_code == 403
-    assert "Open the address" in answer.json()["error"]
+    assert "Open the address" in answer.text
+    assert (answer.headers["content-type"] == "application/json") == path.startswith("/api")
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ü", "a" * 5000])

@@ -23,8 +23,8 @@ def server(begin, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     for name, (_, _, content) in CASES.items():
         MAKE["write"](folder / name, content)
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))  # noqa: E731
-    address, process = begin(folder, preexec_fn=limit)
+    address, process = begin(folder)
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     with httpx2.Client(base_url=address.split("/?")[0], timeout=900) as client:
         client.get(f"/?{address.split('?')[1]}")
         yield client, process, sorted(each.name for each in folder.iterdir())

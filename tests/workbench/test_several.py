@@ -19,6 +19,20 @@ def several(server, signs):
     return "three of 'em; ls"
 
 
+def test_what_came_of_it_is_what_the_test_said(page, server, several):
+    open_page(page, server, f"run?run={several.replace(' ', '%20')}")
+    card = page.get_by_role("region", name="What came of it")
+    card.locator("td", has_text="the mean of 3 networks").wait_for()
+    kept = json.loads(pondera(server.folder, "show", f"{several}/model.safetensors", "--json"))["record"]
+    notes = kept["notes"]
+    rows = card.locator("tbody tr").all_inner_texts()
+    for name, figures in {"mean": notes["test"], **notes["baselines"]}.items():
+        (row,) = (row for row in rows if name in row or {"trivial": "guess"}.get(name, name) in row)
+        assert [float(each) for each in row.split("\t")[1:]] == pytest.approx(list(figures.values()), abs=5e-5)
+    expect(card.locator(".findings li").first).to_contain_text(notes["findings"][0]["statement"])
+    expect(card.locator("header")).to_contain_text(kept["fits"][0]["message"])
+
+
 def test_the_third_network_is_chosen_and_its_weights_are_its_own(page, server, several):
     open_page(page, server, f"run?run={several.replace(' ', '%20')}")
     page.get_by_test_id("network").wait_for()

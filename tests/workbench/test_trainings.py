@@ -14,7 +14,7 @@ from pondera.errors import ArgumentError
 from pondera.files import lock
 from pondera.recording.process import sign
 from pondera.workbench.served import Served
-from pondera.workbench.trainings import RUNNING, STARTING, Process, Trainings
+from pondera.workbench.trainings import RUNNING, STARTING, STOPPED, Process, Trainings
 
 FOR_EVER = ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"]
 
@@ -40,6 +40,20 @@ def test_a_training_that_the_server_leaves_to_itself_goes_on(folder, recwarn):
     assert again.activity("left") == RUNNING
     os.kill(number, signal.SIGKILL)
     os.waitpid(number, 0)
+
+
+def test_a_training_can_be_stopped_where_its_server_ignores_interrupts(folder):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as what a shell script begins with & does
+    try:
+        begun = Trainings(Served(folder))
+        begun.start("deaf", FOR_EVER, "signs.csv")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    while begun.activity("deaf") == STARTING:
+        time.sleep(0.1)
+    begun.stop("deaf")
+    assert begun._processes["deaf"].wait(120) in STOPPED
+    assert (folder / "deaf" / "model.safetensors").exists()
 
 
 @pytest.fixture

@@ -67,7 +67,14 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
     )
     if report.evaluation is not None:
         found = report.evaluation
-        estimator.save(path, source=rows.source, test=found.test, baselines=found.baselines, test_rows=report.test_rows)
+        estimator.save(
+            path,
+            source=rows.source,
+            test=found.test,
+            baselines=found.baselines,
+            test_rows=report.test_rows,
+            findings=[finding.to_json() for finding in (found.verdict, *report.findings)],
+        )
     return report
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from pondera.tables.encode import Encoding
 from pondera.tables.scale import Scaling
 from pondera.tables.target import Classes, TargetScaling
 from pondera.training.losses import loss_of
-from pondera.weights.safetensors import read, write
+from pondera.weights.mapped import map_file
+from pondera.weights.safetensors import open_safetensors, read, write
 
 FORMAT = 1
 KEY, FORMAT_KEY, DIGEST_KEY = "pondera", "pondera.format", "pondera.sha256"
@@ -69,6 +71,24 @@ def load(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
         raise ModelFileError(
             f"{path}: expected the description of a Pondera model, found one that cannot be used ({error}). "
             "Save the model again with this version of Pondera."
+        ) from error
+
+
+def record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return how the model in a file came about, without reading its weights.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, or says nothing of this.
+    """
+    place = Path(path)
+    metadata = open_safetensors(place, map_file(place)).metadata
+    try:
+        return dict(json.loads(metadata[KEY])["record"])
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"{path}: expected a model that Pondera trained, found a file that does not say how it was trained."
         ) from error
 
 

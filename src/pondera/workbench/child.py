@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -32,6 +33,9 @@ def main() -> None:
     if WITH_PARENT in options:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.argv = ["pondera", *sys.argv[at + 1 :]]
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a server that a script began in the background ignores it
     try:
         with only_below(Path(folder)):
             runpy.run_module("pondera", run_name="__main__")

@@ -122,7 +122,8 @@ class Guard:
         if request.url.path == "/" and given:
             return self._exchanged(request, given[0])
         if not self._knows(request):
-            return _error(403, "Open the address that pondera ui printed: it lets this browser in, once.")
+            said = "Open the address that pondera ui printed: it lets this browser in, once."
+            return _error(403, said) if request.url.path.startswith("/api") else PlainTextResponse(f"{said}\n", 403)
         return None
 
     def _exchanged(self, request: Request, given: str) -> Response:

@@ -8,13 +8,14 @@ import { Curves as CurveChart } from "../parts/curves";
 import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
 import { type Chosen, NetworkPicture } from "../parts/network-picture";
+import { OutcomeCard } from "../parts/outcome";
 import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
 import { UnitInspector } from "../parts/unit-inspector";
 import type { Unit } from "../parts/units";
 import { isOn, type Pulse, usePulse } from "../pulse";
-import { go, to } from "../route";
+import { go } from "../route";
 
 interface Run extends Same {
   run: string;
@@ -23,6 +24,7 @@ interface Run extends Same {
   tensors: Record<string, number[]>;
   networks: number[];
   model: string | null;
+  ended: string | null;
   settings: Record<string, unknown>;
 }
 
@@ -197,6 +199,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
   return (
     <>
+      {model && <OutcomeCard run={run} model={model} networks={about?.networks.length ?? 1} ended={about?.ended ?? null} />}
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"
@@ -224,26 +227,9 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         </MatrixCard>
       )}
       <CurveCards of={of} name={name} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
-      <div class="grid two">
+      <div class="grid">
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
-        </Card>
-        <Card title="What came of it" same={about}>
-          {model ? (
-            <div class="row">
-              <a class="button" href={to("explain", { model })}>
-                Explain it
-              </a>
-              <a class="button" href={to("checkpoints", { file: model })}>
-                Look at its weights
-              </a>
-              <a class="button" href={`/api/download?${new URLSearchParams({ file: model })}`} download>
-                model.safetensors
-              </a>
-            </div>
-          ) : (
-            <p class="empty">The model is saved when training has ended, or is stopped.</p>
-          )}
         </Card>
       </div>
     </>

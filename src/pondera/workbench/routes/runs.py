@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from pondera.errors import ArgumentError, PonderaError
+from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
 from pondera.workbench.pulse import Listener
-from pondera.workbench.routes.shapes import Curves, Drawing, Drawn, Frames, Health
+from pondera.workbench.routes.shapes import Curves, Drawing, Drawn, Frames, Health, Outcome
 from pondera.workbench.trainings import GOING_ON
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
@@ -128,6 +129,19 @@ def health(bench: Shared, run: RunName) -> Health:
     folder = bench.served.run(run)
     found = bench.kept.of(_files(folder), "health", lambda: check(folder)).to_json()
     return Health(command=command_line("check", [], [run]), answer=found | {"run": run})
+
+
+@router.get("/api/run/outcome")
+def outcome(bench: Shared, run: RunName) -> Outcome:
+    """Say how well the model that a training led to predicts rows that it never saw, beside simpler ones."""
+    from pondera.model.file import record
+
+    model = bench.served.run(run) / "model.safetensors"
+    notes = bench.kept.of([model], "record", lambda: record(model)).get("notes", {})
+    try:
+        return Outcome.model_validate({**notes, "command": command_line("show", [], [f"{run}/model.safetensors"])})
+    except (ValidationError, TypeError):
+        raise ModelFileError(f"{run}: notes are kept with the model that pondera train does not write.") from None
 
 
 @router.get("/api/run/network")

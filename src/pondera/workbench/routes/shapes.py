@@ -60,3 +60,13 @@ class Health(BaseModel):
 
     command: str
     answer: dict[str, Any] = Field(description="What pondera check --json prints.")
+
+
+class Outcome(BaseModel):
+    """How well a trained model predicts rows that it never saw."""
+
+    test_rows: int | None = Field(None, description="How many they are.")
+    test: dict[str, float | None] | None = Field(None, description="The figures; null where nothing was tested.")
+    baselines: dict[str, dict[str, float | None]] = Field({}, description="The same of a linear and a trivial model.")
+    findings: list[dict[str, Any]] = Field([], description="The verdict first, then what else is worth knowing.")
+    command: str | None = None

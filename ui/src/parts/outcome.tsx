@@ -1,0 +1,80 @@
+import { useEffect, useState } from "preact/hooks";
+import { get, type Same } from "../api";
+import { counted } from "../format";
+import { to } from "../route";
+import { Card, type Finding, Findings } from "./common";
+
+type Metrics = Record<string, number | null>;
+
+interface Outcome extends Same {
+  test_rows: number | null;
+  test: Metrics | null;
+  baselines: Record<string, Metrics>;
+  findings: Finding[];
+}
+
+const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "log loss ↓", roc_auc: "ROC AUC ↑", rmse: "RMSE ↓", mae: "MAE ↓", r2: "R² ↑" };
+const BASELINES: Record<string, string> = { linear: "a linear model", trivial: "always the same guess" };
+
+/** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
+export function OutcomeCard({ run, model, networks, ended }: { run: string; model: string; networks: number; ended: string | null }) {
+  const [outcome, set] = useState<Outcome | null>(null);
+  useEffect(() => {
+    void get<Outcome>("run/outcome", { run }).then(set, () => set(null)); // a model of another program says nothing of it
+  }, [run, model]);
+  const rows: [string, Metrics][] = outcome?.test ? [[networks > 1 ? `the mean of ${networks} networks` : "this network", outcome.test], ...Object.entries(outcome.baselines).map(([name, metrics]): [string, Metrics] => [BASELINES[name] ?? name, metrics])] : [];
+  const names = Object.keys(outcome?.test ?? {});
+  return (
+    <Card title="What came of it" sentence={ended ?? undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
+      {outcome?.test ? (
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
+                {names.map((name) => (
+                  <th key={name} class="number">
+                    {HEADINGS[name] ?? name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map(([label, metrics], at) => (
+                <tr key={label}>
+                  <td>{at === 0 ? <b>{label}</b> : label}</td>
+                  {names.map((name) => (
+                    <td key={name} class="number">
+                      {score(metrics[name])}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : (
+        outcome && <p class="empty">No rows were kept to test on, so how well it predicts rows it never saw is not known.</p>
+      )}
+      {outcome && outcome.findings.length > 0 && <Findings of={outcome.findings} none="" />}
+      <div class="row">
+        <a class="button" href={to("explain", { model })}>
+          Explain it
+        </a>
+        <a class="button" href={to("checkpoints", { file: model })}>
+          Look at its weights
+        </a>
+        <a class="button" href={`/api/download?${new URLSearchParams({ file: model })}`} download>
+          model.safetensors
+        </a>
+      </div>
+    </Card>
+  );
+}
+
+/** With as many decimals as its neighbours in a column. */
+function score(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  const decimals = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 2 : 4;
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", "−");
+}
