@@ -6,7 +6,7 @@ This is the one seam between the training loop and what executes it. Nothing abo
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +25,10 @@ TrainingApply = Callable[[Any, Any, Any], Any]  # (weights, x, key) -> outputs
 
 
 SMALL = 1024
-"""Values of a gradient that are summed together with those of others."""
+"""Values of a gradient that are summed together with those of others, at most."""
+
+TOGETHER = 16
+"""Gradients that are summed together."""
 
 
 class State(NamedTuple):
@@ -156,24 +159,36 @@ def run_steps(program: Program, state: State, rows: Rows, order: Order, first: i
 def _squares(gradients: Weights) -> jax.Array:
     """Return Σ g² of each tensor.
 
-    It must cost little beside a step. Small tensors are filled up with zeros to one length and summed together, in one
-    operation. Of large ones columns are summed first, those of either half apart: that vectorizes, and can be divided
-    among cores, which a single sum in order cannot.
+    It must cost little beside a step. Small tensors are joined and summed by products, several in one operation. Of
+    large ones columns are summed first, those of either half apart: that vectorizes, and can be divided among cores,
+    which a single sum in order cannot.
     """
     leaves = jax.tree.leaves(gradients)
     small = [place for place, leaf in enumerate(leaves) if leaf.size <= SMALL]
     large = [place for place, leaf in enumerate(leaves) if leaf.size > SMALL]
     sums: dict[int, jax.Array] = {}
-    if small:
-        width = max(leaves[place].size for place in small)
-        flat = [jnp.square(leaves[place]).ravel() for place in small]
-        together = jnp.sum(jnp.stack([jnp.pad(each, (0, width - each.size)) for each in flat]), axis=1)
-        sums.update(zip(small, together, strict=True))
+    for at in range(0, len(small), TOGETHER):
+        places = small[at : at + TOGETHER]
+        sums.update(zip(places, _sums([jnp.square(leaves[place]).ravel() for place in places]), strict=True))
     if large:
         columns = [_columns(jnp.square(leaves[place])) for place in large]
         apart = jax.lax.optimization_barrier(columns)  # type: ignore[no-untyped-call]
         sums.update((place, jnp.sum(each)) for place, each in zip(large, apart, strict=True))
     return jnp.stack([sums[place] for place in range(len(leaves))])
+
+
+def _sums(parts: Sequence[jax.Array]) -> jax.Array:
+    """Return the sum of each of some arrays of squares, (n,), by a product with a matrix of zeros and ones.
+
+    What is not finite would make all of them NaN: it goes in as a number that makes its own sum too large, and sums
+    as large as that come out infinite.
+    """
+    values = jnp.concatenate(parts)
+    most = jnp.finfo(values.dtype).max / (2 * SMALL)
+    owners = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    belongs = jnp.asarray(owners == np.arange(len(parts))[:, None], values.dtype)
+    sums = jnp.matmul(belongs, jnp.where(values < most, values, most), precision=jax.lax.Precision.HIGHEST)
+    return jnp.where(sums < most, sums, jnp.inf)
 
 
 def _columns(squares: jax.Array) -> jax.Array:
