@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pondera.errors import PonderaError, RunError
-from pondera.recording.run import Run, recorded
+from pondera.recording.damaged import recorded
+from pondera.recording.run import Run
 from pondera.recording.runs import found_in
 from pondera.recording.schema import DATABASE
 

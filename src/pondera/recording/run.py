@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,9 +13,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from pondera.choice import unknown
-from pondera.errors import ArgumentError, PonderaError, RunError
+from pondera.errors import ArgumentError, RunError
 from pondera.recording import schema
+from pondera.recording.damaged import recorded
 from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.history import Steps, TensorHistory, WeightHistory
 from pondera.weights.mapped import map_file
 from pondera.weights.safetensors import open_safetensors
 from pondera.weights.tensor import Mapped, Tensor
@@ -26,31 +25,6 @@ from pondera.weights.tensor import Mapped, Tensor
 Array = np.ndarray[Any, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@contextmanager
-def recorded(folder: Path) -> Iterator[None]:
-    """Say of a run that it is damaged, where what was recorded is not of the form that it is written in.
-
-    Raises
-    ------
-    RunError
-        Instead of what SQLite, JSON and NumPy raise of it.
-
-    Examples
-    --------
-    >>> with recorded(Path("run")):
-    ...     json.loads("{")
-    Traceback (most recent call last):
-    pondera.errors.RunError: run: the run is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1). Record the training again.
-    """  # noqa: E501
-    try:
-        yield
-    except PonderaError:
-        raise
-    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
-        said = f"there is no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise RunError(f"{folder}: the run is damaged: {said}. Record the training again.") from error
 
 
 def _reads(method: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
@@ -62,66 +36,6 @@ def _reads(method: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run
             return method(run, *arguments, **options)
 
     return reading
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Figures of steps, in their order.
-
-    Attributes
-    ----------
-    first
-        (n,) the number of the step; where neighbours were averaged, of the first of them.
-    losses, rates, norms
-        (n,) the mean loss of the batch before the update, the learning rate, and the norm of all gradients.
-    """
-
-    first: Array
-    losses: Array
-    rates: Array
-    norms: Array
-
-
-@dataclass(frozen=True)
-class TensorHistory:
-    """A tensor at the steps that were recorded.
-
-    Attributes
-    ----------
-    name, shape, dtype
-        Of the tensor.
-    initializer
-        What its start was drawn from, as plain values; None where it is not known.
-    steps, figures
-        (n,) the steps, and what is known of each.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    initializer: dict[str, Any] | None
-    steps: Array
-    figures: tuple[TensorFigures, ...] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class WeightHistory:
-    """One weight at the steps that were recorded.
-
-    Attributes
-    ----------
-    steps
-        (n,) values are those just before these steps; after the last step of all, those at the end.
-    values, gradients
-        (n,) the weight, and the gradient of the step's batch in it; NaN where it is not known.
-    kept
-        After how many steps the weights were taken that were kept; values of later steps were not.
-    """
-
-    steps: Array
-    values: Array
-    gradients: Array
-    kept: int
 
 
 class Run:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pondera.reading.faults.damage import longest_zeros
+from pondera.reading.faults.zeros import longest_zeros
 from pondera.reading.read import read
 from pondera.weights.tensor import Mapped, Tensor
 from tests.reading.faults.files import found_in, learned, rules_of, saved

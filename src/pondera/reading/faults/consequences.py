@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pondera.choice import listed
 from pondera.findings import Finding
-from pondera.reading.faults.damage import STRAY
 from pondera.reading.faults.facts import Facts
+from pondera.reading.faults.zeros import STRAY
 
 ABSURD = 1e18
 """No weight is so large: where bytes were overwritten, values beyond are of the same damage in whatever tensor."""

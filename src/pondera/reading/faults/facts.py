@@ -25,6 +25,9 @@ WEIGHT = re.compile(r"(^|[._/:])(\w*(weight|kernel|embedding)s?|[Ww]\d*)(:\d+)?$
 STRETCH = 4096
 """Values that a sample takes from one place."""
 
+SECTOR = 512
+"""Bytes at whose multiples content of files is compared: a sector of a disk."""
+
 
 @dataclass(frozen=True)
 class Place:

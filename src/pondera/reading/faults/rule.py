@@ -18,6 +18,8 @@ HITS, ALARMS = 0.95, 0.01
 POSSIBLY = "possibly "
 """How the names of rules begin that never can tell for certain."""
 
+RESTORE = "Restore the file from where it came from, and compare checksums."
+
 MOST_PLACES = 1_000
 """No more places than this are listed in the figures of a finding."""
 

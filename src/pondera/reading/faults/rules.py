@@ -9,16 +9,18 @@ from pondera.findings import Finding
 from pondera.reading.faults.absent import absent
 from pondera.reading.faults.consequences import with_consequences, without_consequences
 from pondera.reading.faults.copies import copied
-from pondera.reading.faults.damage import noise, repeated, zero_run
 from pondera.reading.faults.depth import out_of_scale
 from pondera.reading.faults.design import AVERAGE, COMPUTED, MASK, WAVES
 from pondera.reading.faults.facts import Facts
 from pondera.reading.faults.metadata import metadata
+from pondera.reading.faults.noise import noise
 from pondera.reading.faults.redundancy import dead, duplicated
+from pondera.reading.faults.repeats import repeated
 from pondera.reading.faults.rule import Rule, hedged, is_sure, together
 from pondera.reading.faults.saturation import saturated
 from pondera.reading.faults.untrained import untrained
 from pondera.reading.faults.values import below_half, beyond_half, constant, lora_zero, negative_variance, not_finite
+from pondera.reading.faults.zeros import zero_run
 
 RULES: tuple[Rule, ...] = (
     Rule("not finite", not_finite),

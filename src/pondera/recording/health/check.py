@@ -10,10 +10,11 @@ from typing import Any
 
 from pondera.errors import RunError
 from pondera.findings import Finding
+from pondera.recording.damaged import recorded
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rules import findings_of, in_order
-from pondera.recording.run import Run, recorded
+from pondera.recording.run import Run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pondera.recording.figures import TensorFigures, UnitFigures
-from pondera.recording.run import Run, Steps, TensorHistory
+from pondera.recording.history import Steps, TensorHistory
+from pondera.recording.run import Run
 
 Array = np.ndarray[Any, Any]
 
