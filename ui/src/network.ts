@@ -22,6 +22,7 @@ export interface Drawing extends Same {
   matrices: Matrix[];
   steps: number[];
   inputs: string[] | null;
+  outputs: string[] | null;
 }
 
 /** A run, opened in Python. */

@@ -112,7 +112,7 @@ def train(
         sample_weight=ready.weights,
         validation=ready.held,
         progress=progress,
-        recorder=None if recorder is None else _naming(recorder, [each.name for each in ready.encoding.inputs]),
+        recorder=None if recorder is None else _naming(recorder, ready, target.name),
     )
     model = Model(
         target_name=target.name,
@@ -127,12 +127,14 @@ def train(
     return Trained(model, population.fits, settings.seeds - len(population.fits))
 
 
-def _naming(recorder: Callable[[int], Watcher], inputs: list[str]) -> Callable[[int], Watcher]:
-    """Return the same, where each watcher is told first what the inputs are called."""
+def _naming(recorder: Callable[[int], Watcher], ready: Prepared, column: str) -> Callable[[int], Watcher]:
+    """Return the same, where each watcher is told first what inputs and outputs are called."""
+    classes = [str(value) for value in ready.target.values] if isinstance(ready.target, Classes) else [column]
+    outputs = classes[-ready.architecture.outputs :]  # of two classes with one output, that of the second
 
     def watcher(part: int) -> Watcher:
         found = recorder(part)
-        found.named(inputs)
+        found.named([each.name for each in ready.encoding.inputs], outputs)
         return found
 
     return watcher

@@ -260,9 +260,9 @@ class PartRecorder(Watcher):
         """Seconds that training stopped for steps to be seen, and that looks at them computed on its cores."""
         return self.stopping + self.computing
 
-    def named(self, inputs: Sequence[str]) -> None:
-        """Have the names of the inputs written down with what else is known of the run."""
-        self.recorder.know(inputs=list(inputs))
+    def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Have the names of inputs and outputs written down with what else is known of the run."""
+        self.recorder.know(inputs=list(inputs), outputs=list(outputs))
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""

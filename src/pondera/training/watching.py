@@ -106,8 +106,8 @@ class Watcher:
     watches = False
     """Whether anybody looks: whether the norms of gradients are worth computing."""
 
-    def named(self, inputs: Sequence[str]) -> None:
-        """Be told what the inputs are called, where they have names, before training begins."""
+    def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Be told what inputs and outputs are called, where they have names, before training begins."""
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Be told that a training begins; return where it is to go on from, or None for its start."""

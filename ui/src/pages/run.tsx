@@ -210,7 +210,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         >
           {life ? (
             <>
-              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} height={two ? 420 : 400} />
+              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} outputs={life.drawing.outputs} height={two ? 420 : 400} />
               {transport("replay")}
             </>
           ) : (

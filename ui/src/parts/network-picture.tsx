@@ -27,6 +27,12 @@ interface Line {
   y1: number;
 }
 
+/** What is written beside the units of the first column and of the last. */
+interface Names {
+  inputs: string[] | null;
+  outputs: string[] | null;
+}
+
 interface Scene {
   lines: Line[];
   columns: Column[];
@@ -34,7 +40,7 @@ interface Scene {
   chosen: Chosen | null;
   near: Line | null;
   units: (Unit | null)[];
-  named: string[] | null;
+  named: Names;
 }
 
 const BUCKETS = 10;
@@ -58,6 +64,7 @@ export function NetworkPicture(props: {
   unit?: Unit | null;
   onUnit?: (unit: Unit) => void;
   inputs: string[] | null;
+  outputs?: string[] | null;
   height?: number;
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -66,8 +73,8 @@ export function NetworkPicture(props: {
   const [near, setNear] = useState<Line | null>(null);
   const [over, setOver] = useState<Unit | null>(null);
   const themes = useThemeChanges();
-  const named = props.inputs && props.inputs.length <= NAMED && props.inputs.length === props.matrices[0]?.shape[0] ? props.inputs : null;
-  const columns = useMemo(() => columnsOf(props.matrices, size, named ? Math.min(24 + 7 * Math.max(...named.map((name) => name.length)), 160, size.width / 4) : PAD), [props.matrices, size, named]);
+  const named = useMemo(() => ({ inputs: fewNames(props.inputs, props.matrices[0]?.shape[0]), outputs: fewNames(props.outputs, props.matrices.at(-1)?.shape[1]) }), [props.inputs, props.outputs, props.matrices]);
+  const columns = useMemo(() => columnsOf(props.matrices, size, roomFor(named.inputs, size), roomFor(named.outputs, size)), [props.matrices, size, named]);
   const lines = useMemo(() => linesOf(props.matrices, columns), [props.matrices, columns]);
   const shown = useRef<Float32Array>(new Float32Array());
   const wanted = useRef<Float32Array | null>(null);
@@ -131,7 +138,7 @@ export function NetworkPicture(props: {
     const next = lines[(at + step + lines.length) % lines.length];
     if (next) props.onChoose(next);
   };
-  const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: (over.column === 0 && named?.[over.unit]) || nameOfUnit(props.matrices, over) };
+  const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: (over.column === 0 && named.inputs?.[over.unit]) || (over.column === columns.length - 1 && named.outputs?.[over.unit]) || nameOfUnit(props.matrices, over) };
   const label = near && `${near.matrix.name}[${near.input},${near.output}] = ${figure(shown.current[near.at])}`;
   return (
     <div>
@@ -186,8 +193,18 @@ export function NetworkPicture(props: {
   );
 }
 
+/** The names, where there is one of each unit, and room for them. */
+function fewNames(names: string[] | null | undefined, units: number | undefined): string[] | null {
+  return names && names.length <= NAMED && names.length === units ? names : null;
+}
+
+/** How far from the border units stand that names are written beside. */
+function roomFor(names: string[] | null, { width }: Scene["size"]): number {
+  return names ? Math.min(24 + 7 * Math.max(...names.map((name) => name.length)), 160, width / 4) : PAD;
+}
+
 /** Columns of units: of each matrix its inputs, and after the last its outputs. */
-function columnsOf(matrices: Matrix[], size: { width: number; height: number }, left: number): Column[] {
+function columnsOf(matrices: Matrix[], size: Scene["size"], left: number, right: number): Column[] {
   const last = matrices.at(-1);
   if (!last) return [];
   const counts = [...matrices.map((each) => each.shape[0]), last.shape[1]];
@@ -195,7 +212,7 @@ function columnsOf(matrices: Matrix[], size: { width: number; height: number }, 
     const room = size.height - 2 * PAD;
     const gap = Math.min(room / Math.max(units, 1), 44);
     const top = PAD + (room - gap * units) / 2;
-    return { x: left + (at * (size.width - left - PAD)) / Math.max(counts.length - 1, 1), units, y: (unit) => top + gap * (unit + 0.5) };
+    return { x: left + (at * (size.width - left - right)) / Math.max(counts.length - 1, 1), units, y: (unit) => top + gap * (unit + 0.5) };
   });
 }
 
@@ -279,14 +296,18 @@ function connections(scene: Scene, values: Float32Array, before: HTMLCanvasEleme
       if (radius > 2) context.stroke();
     }
   }
-  const first = columns[0];
-  if (named && first) {
-    context.fillStyle = token("quiet");
-    context.font = `${first.units > 16 ? 10 : 12}px ${token("sans")}`;
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    named.forEach((name, unit) => context.fillText(fitted(context, name, first.x - 14), first.x - 11, first.y(unit)));
-  }
+  const [first, last] = [columns[0], columns.at(-1)];
+  context.fillStyle = token("quiet");
+  context.textBaseline = "middle";
+  const write = (names: string[] | null, column: Column | undefined, side: -1 | 1) => {
+    if (!names || !column) return;
+    context.font = `${column.units > 16 ? 10 : 12}px ${token("sans")}`;
+    context.textAlign = side < 0 ? "right" : "left";
+    const room = (side < 0 ? column.x : scene.size.width - column.x) - 14;
+    names.forEach((name, unit) => context.fillText(fitted(context, name, room), column.x + 11 * side, column.y(unit)));
+  };
+  write(named.inputs, first, -1);
+  write(named.outputs, last, 1);
   return canvas;
 }
 

@@ -14,7 +14,7 @@ interface Outcome extends Same {
 }
 
 const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "log loss ↓", roc_auc: "ROC AUC ↑", rmse: "RMSE ↓", mae: "MAE ↓", r2: "R² ↑" };
-const BASELINES: Record<string, string> = { linear: "a linear model", trivial: "always the same guess" };
+const BASELINES: [string, string][] = [["linear", "a linear model"], ["trivial", "always the same guess"]];
 
 /** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
 export function OutcomeCard({ run, model, networks, ended }: { run: string; model: string; networks: number; ended: string | null }) {
@@ -22,51 +22,53 @@ export function OutcomeCard({ run, model, networks, ended }: { run: string; mode
   useEffect(() => {
     void get<Outcome>("run/outcome", { run }).then(set, () => set(null)); // a model of another program says nothing of it
   }, [run, model]);
-  const rows: [string, Metrics][] = outcome?.test ? [[networks > 1 ? `the mean of ${networks} networks` : "this network", outcome.test], ...Object.entries(outcome.baselines).map(([name, metrics]): [string, Metrics] => [BASELINES[name] ?? name, metrics])] : [];
+  const rows: [string, Metrics][] = outcome?.test ? [[networks > 1 ? `the mean of ${networks} networks` : "this network", outcome.test], ...BASELINES.flatMap(([name, label]): [string, Metrics][] => (outcome.baselines[name] ? [[label, outcome.baselines[name]]] : []))] : [];
   const names = Object.keys(outcome?.test ?? {});
   return (
     <Card title="What came of it" sentence={ended ?? undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
-      {outcome?.test ? (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
-                {names.map((name) => (
-                  <th key={name} class="number">
-                    {HEADINGS[name] ?? name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(([label, metrics], at) => (
-                <tr key={label}>
-                  <td>{at === 0 ? <b>{label}</b> : label}</td>
+      <div class="stack">
+        {outcome?.test ? (
+          <div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
                   {names.map((name) => (
-                    <td key={name} class="number">
-                      {score(metrics[name])}
-                    </td>
+                    <th key={name} class="number">
+                      {HEADINGS[name] ?? name}
+                    </th>
                   ))}
                 </tr>
-              ))}
-            </tbody>
-          </table>
+              </thead>
+              <tbody>
+                {rows.map(([label, metrics], at) => (
+                  <tr key={label}>
+                    <td>{at === 0 ? <b>{label}</b> : label}</td>
+                    {names.map((name) => (
+                      <td key={name} class="number">
+                        {score(metrics[name])}
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        ) : (
+          outcome && <p class="empty">No rows were kept to test on, so how well it predicts rows it never saw is not known.</p>
+        )}
+        {outcome && outcome.findings.length > 0 && <Findings of={outcome.findings} none="" />}
+        <div class="row">
+          <a class="button" href={to("explain", { model })}>
+            Explain it
+          </a>
+          <a class="button" href={to("checkpoints", { file: model })}>
+            Look at its weights
+          </a>
+          <a class="button" href={`/api/download?${new URLSearchParams({ file: model })}`} download>
+            model.safetensors
+          </a>
         </div>
-      ) : (
-        outcome && <p class="empty">No rows were kept to test on, so how well it predicts rows it never saw is not known.</p>
-      )}
-      {outcome && outcome.findings.length > 0 && <Findings of={outcome.findings} none="" />}
-      <div class="row">
-        <a class="button" href={to("explain", { model })}>
-          Explain it
-        </a>
-        <a class="button" href={to("checkpoints", { file: model })}>
-          Look at its weights
-        </a>
-        <a class="button" href={`/api/download?${new URLSearchParams({ file: model })}`} download>
-          model.safetensors
-        </a>
       </div>
     </Card>
   );

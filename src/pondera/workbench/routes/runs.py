@@ -150,13 +150,13 @@ def network_of(bench: Shared, run: RunName, network: Network = None) -> Drawing:
     from pondera.workbench.drawing import drawn
 
     with open_run(bench, run) as opened:
-        named = opened.about.get("inputs")
+        names = {side: opened.about.get(side) for side in ("inputs", "outputs")}
         part = part_of(opened, network)
         matrices, steps = drawn(opened, part)
     return Drawing(
         matrices=[Drawn(**each.to_json()) for each in matrices],
         steps=steps,
-        inputs=[str(each) for each in named] if isinstance(named, list) else None,
+        **{side: [str(each) for each in named] if isinstance(named, list) else None for side, named in names.items()},
         command=None,
         python=f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
     )
@@ -316,7 +316,8 @@ def _count(run: Any, table: str, part: int | None = None) -> int:
 @contextmanager
 def open_run(bench: Bench, name: str) -> Iterator[Any]:
     """Open a run to read, also while training writes to it; what is wrong with it is a sentence."""
-    from pondera.recording.run import Run, recorded
+    from pondera.recording.damaged import recorded
+    from pondera.recording.run import Run
 
     folder = bench.served.run(name)
     with recorded(folder), Run(folder) as run:

@@ -33,7 +33,8 @@ class Drawing(BaseModel):
 
     matrices: list[Drawn]
     steps: list[int] = Field(description="At which all of it is known, ascending.")
-    inputs: list[str] | None = Field(description="Names of the inputs, once the model is there.")
+    inputs: list[str] | None = Field(description="Names of the inputs, where they have any.")
+    outputs: list[str] | None = Field(description="Names of the outputs: classes, or what is predicted.")
     command: str | None
     python: str
 
