@@ -101,4 +101,6 @@ def test_nothing_has_no_shares():
     assert "%  " not in shown.split("importance")[1].split("Shares")[0].replace("95 %", "")
     assert "starts agree" not in shown
     assert "1.00" not in shown
-    assert "<svg" in explanation_page(display.explanation, "noise")
+    page = explanation_page(display.explanation, "noise")
+    assert "<svg" in page
+    assert "Which columns matter" not in page  # a chart without bars

@@ -71,6 +71,10 @@ def ranking(found: Explanation, narrow: bool = False) -> Any:
     return bars + base.mark_rule(color="#1f2933", strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
 
 
+def _ranking_if_any(found: Explanation, narrow: bool = False) -> Any:
+    return ranking(found, narrow) if np.isfinite(found.importance).any() else None
+
+
 def heat_map(found: Explanation, narrow: bool = False) -> Any:
     """Draw each method's share of each column."""
     import altair as alt
@@ -243,7 +247,7 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
 CHARTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "Which columns matter": (
         "Black lines: the 95 % interval, over the networks, where there are several, and what was sampled.",
-        ranking,
+        _ranking_if_any,
     ),
     "How each column acts": (
         "Change of the score along a column, from its mean over the rows. Blue lines: accumulated local effects, right "
