@@ -184,7 +184,7 @@ def _sums(parts: Sequence[jax.Array]) -> jax.Array:
     as large as that come out infinite.
     """
     values = jnp.concatenate(parts)
-    most = jnp.finfo(values.dtype).max / (2 * SMALL)
+    most = float(np.finfo(values.dtype).max) / (2 * SMALL)
     owners = np.repeat(np.arange(len(parts)), [part.size for part in parts])
     belongs = jnp.asarray(owners == np.arange(len(parts))[:, None], values.dtype)
     sums = jnp.matmul(belongs, jnp.where(values < most, values, most), precision=jax.lax.Precision.HIGHEST)
