@@ -1,6 +1,7 @@
 """What the compiled steps say of their gradients."""
 
 import jax
+import ml_dtypes  # noqa: F401  # bfloat16 by name
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,3 +34,9 @@ def test_what_is_not_finite_stays_in_its_tensor(value, place):
     gradients = drawn([(3, 5), (7,), (40, 40), (41, 41)])
     gradients[place].flat[2] = value
     assert np.flatnonzero(~np.isfinite(jax.jit(_squares)(gradients))).tolist() == [place]
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32"])
+def test_narrow_floats_are_summed_in_wider_ones(kind):
+    gradients = [np.full(shape, 300.0, kind) for shape in ((), (20,), (40, 40))]
+    assert _squares(gradients) == pytest.approx([9e4, 18e5, 144e6])

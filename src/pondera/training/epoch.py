@@ -163,7 +163,7 @@ def _squares(gradients: Weights) -> jax.Array:
     large ones columns are summed first, those of either half apart: that vectorizes, and can be divided among cores,
     which a single sum in order cannot.
     """
-    leaves = jax.tree.leaves(gradients)
+    leaves = [leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)) for leaf in jax.tree.leaves(gradients)]
     small = [place for place, leaf in enumerate(leaves) if leaf.size <= SMALL]
     large = [place for place, leaf in enumerate(leaves) if leaf.size > SMALL]
     sums: dict[int, jax.Array] = {}

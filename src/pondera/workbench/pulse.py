@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-EVERY = 0.25
+EVERY = 0.5
 """Seconds between two looks at a run."""
 
 BEAT = 10.0

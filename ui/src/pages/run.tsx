@@ -178,6 +178,10 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
     setChosen(null);
     setUnit(next);
   };
+  const metric = about?.metric ?? "metric";
+  const marked = at === null ? null : step;
+  // Paths of thousands of places are made anew where there are new ones, not at every word from the training.
+  const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
   const transport = (id: string) => (
     <Transport
       {...{ id, place, count, playing: replay.playing }}
@@ -226,7 +230,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           {transport("replay-layer")}
         </MatrixCard>
       )}
-      <CurveCards of={of} name={name} curves={curves} metric={about?.metric ?? "metric"} step={at === null ? null : step} />
+      {cards}
       <div class="grid">
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
