@@ -32,7 +32,7 @@ export function OutcomeCard({ run, model, networks, ended }: { run: string; mode
             <table>
               <thead>
                 <tr>
-                  <th>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
+                  <th style={{ whiteSpace: "normal" }}>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
                   {names.map((name) => (
                     <th key={name} class="number">
                       {HEADINGS[name] ?? name}
