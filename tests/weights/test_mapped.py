@@ -1,4 +1,5 @@
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -14,10 +15,12 @@ from pondera.weights.cut import SUPPORTED
 from pondera.weights.mapped import (
     MOST_TENSORS,
     beside,
+    check_whole,
     checked_count,
     checked_range,
     checked_shape,
     map_file,
+    mapped_so_far,
 )
 from pondera.weights.quantized.encodings import ENCODINGS, Blocks
 from pondera.weights.tensor import Mapped, Tensor
@@ -97,6 +100,10 @@ def test_claims(tmp_path):
         checked_count(tmp_path, MOST_TENSORS + 1)
 
 
+linux = pytest.mark.skipif(not SUPPORTED, reason="elsewhere it ends the process")
+
+
+@linux
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_file_that_is_cut_while_it_is_looked_at_is_an_error_and_no_crash(tmp_path, encoded):
     path = tmp_path / "w"
@@ -113,17 +120,66 @@ def test_a_file_that_is_cut_while_it_is_looked_at_is_an_error_and_no_crash(tmp_p
         with pytest.raises(ModelFileError, match=f"{path}: became shorter while it was read"):
             source.flat(start, start + 16_000)
     path.write_bytes(b"\x01" * (1 << 20))  # longer again: what was seen in between is no less wrong
-    if not encoded:
-        with pytest.raises(ModelFileError, match="became shorter"):
-            weights.require_whole()
+    os.utime(path, (0, 0))  # the clock of a file system may tick slower than this test
+    with pytest.raises(ModelFileError, match="became shorter" if not encoded else "was written to"):
+        weights.require_whole()
 
 
-@pytest.mark.parametrize("what", [pondera.read, lambda path, **more: pondera.compare(path, path, **more)])
-def test_whatever_looks_at_a_file_says_that_it_was_cut(tmp_path, what):
+@linux
+def test_what_was_cut_is_known_when_its_mapping_is_gone(tmp_path):
+    path, before = tmp_path / "w", mapped_so_far()
+    path.write_bytes(b"\x01" * (1 << 20))
+    seen = np.frombuffer(map_file(path), np.uint8)
+    os.truncate(path, 4096)
+    assert not seen[5000]
+    del seen
+    with pytest.raises(ModelFileError, match="became shorter"):
+        check_whole([path], before)
+    check_whole([path], mapped_so_far())  # what is opened from now on has seen nothing of it
+
+
+def test_a_file_that_is_written_anew_can_be_read_beside_an_old_reading(tmp_path):
     path = tmp_path / "w.npy"
-    np.save(path, np.random.default_rng(0).normal(size=(600, 600)))
+    np.save(path, np.ones((600, 600)))
+    old = pondera.read(path)
+    np.save(path, np.ones((300, 600)))  # in its place
+    assert pondera.read(path).statistics["w"].count == 180_000
+    with pytest.raises(ModelFileError, match="became shorter"):
+        old.weights["w"].values()
+    np.save(tmp_path / "new.npy", np.ones((700, 600)))
+    os.replace(tmp_path / "new.npy", path)
+    assert pondera.read(path).statistics["w"].count == 420_000
+
+
+def test_a_file_that_is_written_to_is_no_more_to_be_believed(tmp_path):
+    path = tmp_path / "w.npy"
+    np.save(path, np.ones(1000))
+    opened = pondera.open(path)
+    np.save(path, np.zeros(1000))
+    os.utime(path, (0, 0))  # the clock of a file system may tick slower than this test
+    with pytest.raises(ModelFileError, match="was written to while it was read"):
+        opened.require_whole()
+    with pytest.raises(ModelFileError, match="was written to while it was read"):
+        opened["w"].values()
+
+
+LAST = {
+    "pondera.reading.read.bandwidth_of": pondera.read,
+    "pondera.reading.comparison.whole.findings_of": lambda path: pondera.compare(path, path),
+    "pondera.reading.timeline.timeline.findings_of": lambda path: pondera.timeline(path.parent),
+}
+"""What is done last, when all values were looked at."""
+
+
+@pytest.mark.parametrize("last", LAST)
+def test_whatever_looked_at_a_file_asks_in_the_end_whether_it_was_cut(tmp_path, monkeypatch, last):
+    for name in ("step-1.npz", "step-2.npz"):
+        np.savez(tmp_path / name, w=np.random.default_rng(0).normal(size=(600, 600)))
+    module, _, name = last.rpartition(".")
+    cut = lambda *_, **__: os.truncate(tmp_path / "step-1.npz", 4096)  # noqa: E731
+    monkeypatch.setattr(importlib.import_module(module), name, cut)
     with pytest.raises(ModelFileError, match="became shorter while it was read"):
-        what(path, progress=lambda *_: os.truncate(path, 4096))
+        LAST[last](tmp_path / "step-1.npz")
 
 
 def test_a_file_that_is_cut_is_not_converted(tmp_path):
@@ -152,7 +208,37 @@ signal.pause()
 """
 
 
-@pytest.mark.skipif(not SUPPORTED, reason="signals of Linux")
+AFTER = """
+import faulthandler, os, signal, sys
+from pathlib import Path
+import pondera
+from pondera.weights.mapped import map_file
+first = map_file(Path(sys.argv[1]))
+heard = []
+if sys.argv[2] == "faulthandler":
+    faulthandler.enable()
+elif sys.argv[2] == "python":
+    signal.signal(signal.SIGBUS, lambda *_: heard.append(1))
+second = map_file(Path(sys.argv[1]))
+if sys.argv[2] == "python":
+    os.kill(os.getpid(), signal.SIGBUS)
+    assert heard
+os.truncate(sys.argv[1], 0)
+assert first[5000] == second[5000] == 0 and first.obj.cut and second.obj.cut
+print("whole")
+"""
+
+
+@linux
+@pytest.mark.parametrize("how", ["alone", "faulthandler", "python"])
+def test_who_handles_bus_errors_since_does_not_end_the_protection(tmp_path, how):
+    (tmp_path / "w").write_bytes(bytes(8192))
+    command = [sys.executable, "-c", AFTER, str(tmp_path / "w"), how]
+    found = subprocess.run(command, check=False, timeout=100, capture_output=True, text=True)
+    assert (found.stdout, found.stderr) == ("whole\n", "")
+
+
+@linux
 @pytest.mark.parametrize(("how", "expected"), [("kill", -signal.SIGBUS), ("fault", -signal.SIGBUS), ("handled", 7)])
 def test_other_bus_errors_are_as_they_were(tmp_path, how, expected):
     (tmp_path / "w").write_bytes(bytes(8192))

@@ -56,7 +56,8 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
         if path.exists():
             messages().print(f"Note: {path} is replaced.", soft_wrap=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        estimator.save(path, source=rows.source)  # before anything else can go wrong
+        untested = {"test_rows": 0} if rows.test is None else {}
+        estimator.save(path, source=rows.source, **untested)  # before anything else can go wrong
     try:
         judged = _judged(estimator.model_, rows)
     except KeyboardInterrupt:

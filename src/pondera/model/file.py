@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
 
 
 def record(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return how the model in a file came about, without reading its weights.
+    """Return how the model in a file came about, without reading its weights: its ``record``.
 
     Raises
     ------

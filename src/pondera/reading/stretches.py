@@ -17,7 +17,7 @@ import numpy as np
 from pondera.machine import cores
 from pondera.weights.hdf5.chunks import Chunked
 from pondera.weights.layout import in_order
-from pondera.weights.mapped import look
+from pondera.weights.mapped import look, require_uncut
 from pondera.weights.quantized.encodings import Blocks
 from pondera.weights.quantized.kernels import Kernel, compiled
 from pondera.weights.tensor import Mapped, Tensor
@@ -110,7 +110,10 @@ def over_threads(
     """
 
     def done(task: list[Stretch]) -> list[tuple[Stretch, T]]:
-        return [(stretch, work(stretch)) for stretch in task]
+        found = [(stretch, work(stretch)) for stretch in task]
+        for stretch in task:
+            require_uncut(stretch.tensor.source)
+        return found
 
     tasks = _tasks(stretches)
     workers = min(threads or cores(), nbytes // TOGETHER + 1)

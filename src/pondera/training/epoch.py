@@ -180,15 +180,15 @@ def _squares(gradients: Weights) -> jax.Array:
 def _sums(parts: Sequence[jax.Array]) -> jax.Array:
     """Return the sum of each of some arrays of squares, (n,), by a product with a matrix of zeros and ones.
 
-    What is not finite would make all of them NaN: it goes in as a number that makes its own sum too large, and sums
-    as large as that come out infinite.
+    What is not finite would make all of them NaN: it goes in as a number that makes its own sum too large. Sums as
+    large as that, of norms above 4 · 10¹⁷, come out as NaN: they are not known.
     """
     values = jnp.concatenate(parts)
     most = float(np.finfo(values.dtype).max) / (2 * SMALL)
     owners = np.repeat(np.arange(len(parts)), [part.size for part in parts])
     belongs = jnp.asarray(owners == np.arange(len(parts))[:, None], values.dtype)
     sums = jnp.matmul(belongs, jnp.where(values < most, values, most), precision=jax.lax.Precision.HIGHEST)
-    return jnp.where(sums < most, sums, jnp.inf)
+    return jnp.where(sums < most, sums, jnp.nan)
 
 
 def _columns(squares: jax.Array) -> jax.Array:

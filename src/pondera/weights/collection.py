@@ -39,6 +39,8 @@ class Weights(Mapping[str, Tensor]):
     skipped
         Names of files of weights in the same folder that were not read, where a folder was given, and of arrays in the
         file that hold letters or dates.
+    since
+        What :func:`~pondera.weights.mapped.mapped_so_far` gave before the files were opened.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Weights(Mapping[str, Tensor]):
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     whole: bool = True
     skipped: tuple[str, ...] = ()
+    since: int = 0
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor], format: str, **more: Any) -> Weights:  # noqa: A002
@@ -87,7 +90,7 @@ class Weights(Mapping[str, Tensor]):
         ModelFileError
             Says which.
         """
-        check_whole(self.files)
+        check_whole(self.files, self.since)
 
     def select(self, pattern: str) -> Weights:
         """Return the tensors whose names match a pattern such as ``*.weight``; the optimizer's state comes along.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import mmap
 import os
@@ -44,24 +45,35 @@ class FileMap(mmap.mmap):
     Attributes
     ----------
     path
-        Of the file, for messages.
+        Of the file.
+    number
+        How many were mapped before it.
     cut
         Whether bytes that were looked at were not there any more: zeros were seen in their place.
     """
 
     path: Path
+    number: int
     cut: bool
+    _version: tuple[int, ...]
 
     @classmethod
     def of(cls, path: Path, file: BinaryIO) -> FileMap:
         """Return an open file mapped."""
         found = cls(file.fileno(), 0, access=mmap.ACCESS_READ)
-        found.path, found.cut = path, False
+        found.path, found.number, found.cut = path, next(_numbers), False
+        found._version = _version(os.fstat(file.fileno()))
         watch(found, _address(found), len(found))
+        _open.add(found)
         return found
 
+    def mark(self) -> None:
+        """Take note that the file was cut; it is known too when this mapping is gone."""
+        self.cut = True
+        _cut[self.path] = max(self.number, _cut.get(self.path, -1))
+
     def check(self) -> None:
-        """Refuse to go on where the file is shorter than it was, or was when it was looked at.
+        """Refuse to go on where the file is shorter than it was, or was when it was looked at, or was written to.
 
         Raises
         ------
@@ -69,9 +81,58 @@ class FileMap(mmap.mmap):
             Says so.
         """
         if self.cut or self.size() < len(self):
+            raise _became_shorter(self.path)
+        try:
+            now = _version(os.stat(self.path))
+        except OSError:  # gone: what is mapped stays as it was, as it does where another file takes its name
+            return
+        if now[:2] == self._version[:2] and now != self._version:
             raise ModelFileError(
-                f"{self.path}: became shorter while it was read. Read it again when it is written to its end."
+                f"{self.path}: was written to while it was read. Read it again when it is written to its end."
             )
+
+
+_numbers = itertools.count()
+_open: weakref.WeakSet[FileMap] = weakref.WeakSet()
+_cut: dict[Path, int] = {}  # where a file was cut while it was looked at -> the number of the last mapping that saw it
+
+
+def _version(told: os.stat_result) -> tuple[int, ...]:
+    """Return what a file is known again by, two numbers, and what changes where it is written to."""
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
+
+
+def _became_shorter(path: Path) -> ModelFileError:
+    return ModelFileError(f"{path}: became shorter while it was read. Read it again when it is written to its end.")
+
+
+def mapped_so_far() -> int:
+    """Return how many files were mapped: the number of the next :class:`FileMap`."""
+    return next(_numbers) + 1
+
+
+def check_whole(paths: Iterable[Path], since: int = 0) -> None:
+    """Refuse what was made of files, once they have been looked at, if one of them was cut or written to meanwhile.
+
+    Parameters
+    ----------
+    paths
+        Of the files.
+    since
+        What :func:`mapped_so_far` gave before they were opened: what others mapped before is not looked at.
+
+    Raises
+    ------
+    ModelFileError
+        Says which.
+    """
+    wanted = set(paths)
+    for path in wanted:
+        if _cut.get(path, -1) >= since:
+            raise _became_shorter(path)
+    for file in list(_open):
+        if file.path in wanted and file.number >= since:
+            file.check()
 
 
 def _address(buffer: Any) -> int:
@@ -81,6 +142,19 @@ def _address(buffer: Any) -> int:
 def file_of(buffer: memoryview) -> tuple[FileMap, int] | None:
     """Return the mapped file that a buffer is of, and where in it the buffer begins; None where it is of none."""
     return (buffer.obj, _address(buffer) - _address(buffer.obj)) if isinstance(buffer.obj, FileMap) else None
+
+
+def require_uncut(source: Any) -> None:
+    """Refuse what was made of a tensor's values, if they lie in a file that was found cut when they were looked at.
+
+    Raises
+    ------
+    ModelFileError
+        Says which.
+    """
+    file = getattr(getattr(source, "buffer", None), "obj", None)
+    if isinstance(file, FileMap) and file.cut:
+        raise _became_shorter(file.path)
 
 
 class Residence:
@@ -100,10 +174,10 @@ class Residence:
         if not isinstance(buffer.obj, FileMap):
             return
         buffer.obj.check()
+        if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
+            return
         with self._lock:
             self._files.add(buffer.obj)
-            if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes no advice
-                return
             self._looked_at += max(nbytes, AT_ONCE)
             if self._looked_at <= KEPT:
                 return
@@ -114,23 +188,9 @@ class Residence:
                 with contextlib.suppress(OSError, ValueError):  # it is advice
                     file.madvise(mmap.MADV_DONTNEED)
 
-    def check(self, paths: Iterable[Path]) -> None:
-        """Refuse what was made of files, once they have been looked at, if one of them became shorter meanwhile.
-
-        Raises
-        ------
-        ModelFileError
-            Says which.
-        """
-        wanted = set(paths)
-        with self._lock:
-            files = [file for file in self._files if file.path in wanted]
-        for file in files:
-            file.check()
-
 
 _residence = Residence()
-look, check_whole = _residence.look, _residence.check
+look = _residence.look
 
 
 def map_file(path: Path) -> memoryview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from pondera.weights.folder import (
 from pondera.weights.gguf.reader import looks_like_gguf, open_gguf
 from pondera.weights.hdf5.reader import looks_like_hdf5
 from pondera.weights.keras.reader import looks_like_keras, open_keras, open_keras_hdf5
-from pondera.weights.mapped import map_file
+from pondera.weights.mapped import map_file, mapped_so_far
 from pondera.weights.numpy import looks_like_npy, looks_like_npz, open_npy, open_npz
 from pondera.weights.onnx.reader import looks_like_onnx, open_onnx
 from pondera.weights.pytorch.reader import looks_like_pytorch, open_pytorch
@@ -87,7 +88,11 @@ def open(path: str | os.PathLike[str]) -> Weights:  # noqa: A001
     ...     weights, weights["kernel"][0].tolist()
     (<Weights: 2 tensors, 9 values, NumPy .npz>, [1.0, 1.0, 1.0])
     """
-    place = Path(path)
+    since = mapped_so_far()
+    return replace(_opened(Path(path)), since=since)
+
+
+def _opened(place: Path) -> Weights:
     if place.is_dir():
         return open_folder(place, _open_one)
     view = map_file(place)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors.numpy import save_file
 from pondera.errors import ModelFileError
 from pondera.files import whole_file
 from pondera.weights.collection import Weights
-from pondera.weights.mapped import checked_count, checked_range, checked_shape, map_file
+from pondera.weights.mapped import checked_count, checked_range, checked_shape, map_file, mapped_so_far
 from pondera.weights.packed import PACKED, Packed, packed_size
 from pondera.weights.plain_json import read_json
 from pondera.weights.tensor import DTYPES, Mapped, Source, Tensor
@@ -170,7 +171,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray[Any, Any]],
         If there is no such file, or it is not a whole safetensors file.
     """
     place = Path(path)
-    weights = open_safetensors(place, map_file(place))
+    since = mapped_so_far()
+    weights = replace(open_safetensors(place, map_file(place)), since=since)
     arrays = {name: np.array(tensor.values()) for name, tensor in weights.items()}
     weights.require_whole()
     return arrays, dict(weights.metadata)

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.weights.mapped import look
+from pondera.weights.mapped import look, require_uncut
 
 Array = np.ndarray[Any, Any]
 
@@ -91,8 +91,9 @@ class Mapped:
 
     def flat(self, start: int, stop: int) -> Array:
         """Return the values start … stop − 1 without copying them."""
-        look(self.buffer, (stop - start) * self.dtype.itemsize)
-        return np.frombuffer(self.buffer, self.dtype, stop - start, self.start + start * self.dtype.itemsize)
+        count = max(stop - start, 0)
+        look(self.buffer, count * self.dtype.itemsize)
+        return np.frombuffer(self.buffer, self.dtype, count, self.start + start * self.dtype.itemsize)
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class Tensor:
         """Yield all values in order, flat, at most ``size`` at a time: memory stays small however large the tensor."""
         for start in range(0, self.count, size):
             yield self.source.flat(start, min(start + size, self.count))
+            require_uncut(self.source)
 
     def __getitem__(self, rows: int | slice) -> Array:
         """Return some rows of the first axis without reading the others.

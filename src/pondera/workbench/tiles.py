@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
+from pondera.weights.mapped import require_uncut
 from pondera.weights.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +72,7 @@ def extremes(tensor: Tensor, rows: tuple[int, int], columns: tuple[int, int], ce
             across_cells, column_starts = _touched(right_of, column, end)
             values = _extreme(_extreme(_piece(tensor, row, last, column, end), row_starts, 0), column_starts, 1)
             found[down_cells, across_cells] = _larger(found[down_cells, across_cells], values)
+    require_uncut(tensor.source)
     return found
 
 

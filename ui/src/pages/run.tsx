@@ -203,7 +203,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
   return (
     <>
-      {model && <OutcomeCard run={run} model={model} networks={about?.networks.length ?? 1} ended={about?.ended ?? null} />}
+      {model && <OutcomeCard run={run} model={model} ended={about?.ended ?? null} />}
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"

@@ -7,22 +7,36 @@ import { Card, type Finding, Findings } from "./common";
 type Metrics = Record<string, number | null>;
 
 interface Outcome extends Same {
+  networks: number;
   test_rows: number | null;
   test: Metrics | null;
   baselines: Record<string, Metrics>;
   findings: Finding[];
 }
 
+/** Milliseconds after which it is asked again whether a model was tested, and how often: that comes after it is saved. */
+const [AGAIN, TIMES] = [3000, 40];
+
 const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "log loss ↓", roc_auc: "ROC AUC ↑", rmse: "RMSE ↓", mae: "MAE ↓", r2: "R² ↑" };
 const BASELINES: [string, string][] = [["linear", "a linear model"], ["trivial", "always the same guess"]];
 
 /** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
-export function OutcomeCard({ run, model, networks, ended }: { run: string; model: string; networks: number; ended: string | null }) {
+export function OutcomeCard({ run, model, ended }: { run: string; model: string; ended: string | null }) {
   const [outcome, set] = useState<Outcome | null>(null);
   useEffect(() => {
-    void get<Outcome>("run/outcome", { run }).then(set, () => set(null)); // a model of another program says nothing of it
+    let next = 0;
+    const ask = (left: number) =>
+      void get<Outcome>("run/outcome", { run }).then(
+        (found) => {
+          set(found);
+          if (found.test_rows === null && left > 0) next = window.setTimeout(() => ask(left - 1), AGAIN);
+        },
+        () => set(null), // a model of another program says nothing of it
+      );
+    ask(TIMES);
+    return () => clearTimeout(next);
   }, [run, model]);
-  const rows: [string, Metrics][] = outcome?.test ? [[networks > 1 ? `the mean of ${networks} networks` : "this network", outcome.test], ...BASELINES.flatMap(([name, label]): [string, Metrics][] => (outcome.baselines[name] ? [[label, outcome.baselines[name]]] : []))] : [];
+  const rows: [string, Metrics][] = outcome?.test ? [[outcome.networks > 1 ? `the mean of ${outcome.networks} networks` : "this network", outcome.test], ...BASELINES.flatMap(([name, label]): [string, Metrics][] => (outcome.baselines[name] ? [[label, outcome.baselines[name]]] : []))] : [];
   const names = Object.keys(outcome?.test ?? {});
   return (
     <Card title="What came of it" sentence={ended ?? undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
@@ -35,7 +49,7 @@ export function OutcomeCard({ run, model, networks, ended }: { run: string; mode
                   <th style={{ whiteSpace: "normal" }}>on {outcome.test_rows === null ? "rows" : counted(outcome.test_rows, "row")} it never saw</th>
                   {names.map((name) => (
                     <th key={name} class="number">
-                      {HEADINGS[name] ?? name}
+                      {Object.hasOwn(HEADINGS, name) ? HEADINGS[name] : name}
                     </th>
                   ))}
                 </tr>
@@ -55,7 +69,7 @@ export function OutcomeCard({ run, model, networks, ended }: { run: string; mode
             </table>
           </div>
         ) : (
-          outcome && <p class="empty">No rows were kept to test on, so how well it predicts rows it never saw is not known.</p>
+          outcome && <p class="empty">{outcome.test_rows === 0 ? "No rows were kept to test on" : "It was not tested, or not yet"}, so how well it predicts rows it never saw is not known.</p>
         )}
         {outcome && outcome.findings.length > 0 && <Findings of={outcome.findings} none="" />}
         <div class="row">

@@ -174,7 +174,6 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
                 if sums.step is not None:
                     changed[name] = (changed[name] or 0) + sums.changed
                 last[name] = tensor
-            weights.require_whole()
             if progress is not None:
                 progress(weights.nbytes)
     if all(times is None for times in changed.values()):
@@ -184,6 +183,8 @@ def timeline(checkpoints: Series | str | os.PathLike[str], progress: Callable[[i
         )
     tensors = {name: tuple(figures) for name, figures in found.items()}
     findings = findings_of(series, tensors, changed)
+    for weights in series.weights:
+        weights.require_whole()
     return Timeline(series.names, tensors, changed, findings, time.perf_counter() - begun, series.placed)
 
 

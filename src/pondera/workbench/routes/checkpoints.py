@@ -90,6 +90,7 @@ def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, 
     """Return the singular values of a tensor, its first axis by all others, the largest first."""
     import numpy as np
 
+    from pondera.weights.mapped import require_uncut
     from pondera.workbench.tiles import plane
 
     found = tensor_of(bench, file, tensor)
@@ -102,6 +103,7 @@ def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, 
     def values() -> list[float]:
         stored = np.asarray(found.values())
         matrix = stored.astype(np.complex128 if np.iscomplexobj(stored) else np.float64).reshape(plane(found.shape))
+        require_uncut(found.source)
         if not np.isfinite(matrix).all():
             raise ArgumentError(f"{tensor} holds values that are not finite, and has no singular values.")
         return [float(value) for value in np.linalg.svd(matrix, compute_uv=False)]

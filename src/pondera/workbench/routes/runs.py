@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
@@ -137,10 +136,13 @@ def outcome(bench: Shared, run: RunName) -> Outcome:
     from pondera.model.file import record
 
     model = bench.served.run(run) / "model.safetensors"
-    notes = bench.kept.of([model], "record", lambda: record(model)).get("notes", {})
+    kept = bench.kept.of([model], "record", lambda: record(model))
+    more = {"command": command_line("show", [], [f"{run}/model.safetensors"]), "networks": len(kept.get("fits") or "1")}
     try:
-        return Outcome.model_validate({**notes, "command": command_line("show", [], [f"{run}/model.safetensors"])})
-    except (ValidationError, TypeError):
+        found = Outcome.model_validate({**kept.get("notes", {}), **more})
+        found.model_dump_json()  # letters that no text can have are found by it
+        return found
+    except (ValueError, TypeError, AttributeError):
         raise ModelFileError(f"{run}: notes are kept with the model that pondera train does not write.") from None
 
 

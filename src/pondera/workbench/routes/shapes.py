@@ -63,11 +63,21 @@ class Health(BaseModel):
     answer: dict[str, Any] = Field(description="What pondera check --json prints.")
 
 
+class Said(BaseModel):
+    """A finding, as it is read."""
+
+    statement: str
+    advice: str = ""
+    certainty: str = ""
+    rule: str = ""
+
+
 class Outcome(BaseModel):
     """How well a trained model predicts rows that it never saw."""
 
-    test_rows: int | None = Field(None, description="How many they are.")
+    networks: int = Field(1, description="Of the model, whose mean predicts.")
+    test_rows: int | None = Field(None, description="How many they are; null where it was not tested, or not yet.")
     test: dict[str, float | None] | None = Field(None, description="The figures; null where nothing was tested.")
     baselines: dict[str, dict[str, float | None]] = Field({}, description="The same of a linear and a trivial model.")
-    findings: list[dict[str, Any]] = Field([], description="The verdict first, then what else is worth knowing.")
+    findings: list[Said] = Field([], description="The verdict first, then what else is worth knowing.")
     command: str | None = None
