@@ -1,4 +1,7 @@
+import dataclasses
 import io
+import json
+import math
 import re
 
 import numpy as np
@@ -85,7 +88,12 @@ def test_a_row_of_a_regression_has_its_prediction(question):
 
 @pytest.mark.parametrize(
     ("skill", "words"),
-    [(0.88, "88% below a constant's"), (-0.02, "2% above a constant's"), (0.0, "as large as a constant's")],
+    [
+        (0.88, "88% below a constant's"),
+        (-0.02, "2% above a constant's"),
+        (0.0, "as large as a constant's"),
+        (-math.inf, "more than 100 times a constant's"),
+    ],
 )
 def test_an_error_is_never_a_negative_share_below(skill, words):
     assert skill_words(skill) == words
@@ -104,3 +112,17 @@ def test_nothing_has_no_shares():
     page = explanation_page(display.explanation, "noise")
     assert "<svg" in page
     assert "Which columns matter" not in page  # a chart without bars
+
+
+def test_control_characters_do_not_end_the_drawing_of_a_page(found):
+    strange = dataclasses.replace(found, names=tuple(f"a\x1b[31m{name}\x00" for name in found.names))
+    page = explanation_page(strange, "houses.csv")
+    assert "\x00" not in page.split("<svg")[1]
+    assert "x1b" in page.split("<svg")[1]
+    assert "\x1b" not in page.split("<svg")[1]
+
+
+def test_numbers_that_no_json_holds_become_none(found):
+    told = dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, skill=-math.inf)).to_json()
+    assert told["reliability"]["skill"] is None
+    json.dumps(told, allow_nan=False)

@@ -3,11 +3,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.table import Table
+from rich.text import Text
 
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 from pondera.network.scale import Scale
-from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, print_json, shortened
+from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, messages, print_json, results, shortened
 from pondera.report.training import describe
 
 
@@ -55,3 +57,16 @@ def test_json_is_one_object(capsys):
 def test_a_network_on_one_line():
     network = Network.create(8, [Scale(), Dense(16, "mish"), Dense(1)])
     assert describe(network) == "8 → scale → 16 mish → 1"
+
+
+def test_texts_command_no_terminal(capsys):
+    table = Table("a\x1b[2Jb")
+    table.add_row(Text("red\x9b31m", "bold"))
+    for console in (results(), messages()):
+        console.print("title \x1b[31m", table)
+    told = capsys.readouterr()
+    for text in (told.out, told.err):
+        assert not {"\x1b", "\x9b"} & set(text)
+        assert "a\\x1b[2Jb" in text
+        assert "red\\x9" in text  # of a text with a style the width is known before
+        assert text.startswith("title \\x1b[31m")

@@ -187,7 +187,10 @@ class Explanation:
             return "no measurable influence"
         if self.influential is not None and not self.influential[column]:
             return "hardly any influence"
-        best, worst = self.units.rank_range(self.units.of(column))
+        unit = self.units.of(column)
+        if self.units.influential is not None and not self.units.influential[unit]:  # beside groups that count as one
+            return "hardly any influence"
+        best, worst = self.units.rank_range(unit)
         return f"rank {best}" if best == worst else f"tied, rank {best} to {worst}"
 
     def is_grouped(self, column: int) -> bool:
@@ -214,6 +217,9 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is not a number becomes None."""
+        return {name: _finite(value) for name, value in self._values().items()}
+
+    def _values(self) -> dict[str, Any]:
         stable, faithful = self.stability, self.faithfulness
         return {
             "unit": self.unit,
@@ -337,6 +343,15 @@ def percent(share: float) -> str:
     ('12.3 %', '–')
     """
     return "–" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values in which no number is infinite or none."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> float | None:

@@ -106,12 +106,18 @@ def _evidence(found: Explanation) -> str:
     return " · ".join(part for part in parts if part)
 
 
+MANY = 100
+"""Times the error of a constant, from where on they are not counted."""
+
+
 def skill_words(skill: float) -> str:
     """Return how an error is beside that of the best constant.
 
     >>> skill_words(0.88), skill_words(-0.02), skill_words(0.001)
     ("88% below a constant's", "2% above a constant's", "as large as a constant's")
     """
+    if not skill > -MANY:
+        return f"more than {MANY} times a constant's"
     size = f"{abs(skill):.0%}"
     return "as large as a constant's" if size == "0%" else f"{size} {'below' if skill > 0 else 'above'} a constant's"
 
@@ -209,8 +215,8 @@ def told_words(found: Explanation) -> list[str]:
         names = listed([repr(found.names[k]) for k in group])
         sure = "" if math.isnan(low) else f" ({low:.0%} to {high:.0%})"
         sentences.append(
-            f"{names} tell each other's values. Taken as one they have {together:.0%}{sure} of all importance; how it "
-            "is divided between them is not known."
+            f"{names} tell each other's values. Taken as one, in a whole in which they count once, they have "
+            f"{together:.0%}{sure} of all importance; how it is divided between them is not known."
         )
     told = found.told
     for k in told[:TOLD]:

@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
-from pondera.choice import visible
+from pondera.choice import printable, visible
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
 LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
+class _Console(Console):
+    """Writes out what would command a terminal, wherever a text came from: names in a table may be anybody's."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_written_out(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_written_out(segment.text), segment.style)
+
+
+def _written_out(text: str) -> str:
+    return COMMANDS.sub(lambda found: printable(found[0]), text)
+
+
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def results() -> Console:
     """Return the console for results: standard output."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _Console(highlight=False, markup=False, emoji=False)
 
 
 def messages() -> Console:
     """Return the console for progress, notes and errors: standard error."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: dict[str, Any]) -> None:

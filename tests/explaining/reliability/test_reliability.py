@@ -161,6 +161,7 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
     [
         ({}, "reliable", "say the same"),
         ({"skill": 0.0}, "unreliable", "hardly better than a constant"),
+        ({"skill": -0.5}, "unreliable", "worse than a constant"),
         ({"ordered": False}, "unreliable", "No two inputs differ"),
         ({"stability": 0.3}, "unreliable", "other random starts order the inputs otherwise"),
         ({"agreement": 0.2}, "unreliable", "contradict"),

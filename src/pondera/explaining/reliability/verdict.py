@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pondera.choice import counted
+
 Verdict = Literal["reliable", "partly", "not identifiable", "unreliable"]
 
 STABLE, UNSTABLE = 0.8, 0.5
@@ -119,9 +121,10 @@ def reliability_of(evidence: Evidence) -> Reliability:
 def _broken(evidence: Evidence) -> list[str]:
     found = []
     if evidence.rows < FEWEST:
-        found.append(f"Of {evidence.rows} rows chance cannot be told from influence: give {FEWEST} or more.")
+        found.append(f"Of {counted(evidence.rows, 'row')} chance cannot be told from influence: give {FEWEST} or more.")
     if evidence.skill is not None and evidence.skill <= 0.02:
-        found.append("The network predicts these rows hardly better than a constant: there is nothing to explain.")
+        how = "worse" if evidence.skill < -0.02 else "hardly better"
+        found.append(f"The network predicts these rows {how} than a constant: there is nothing to explain.")
     if not evidence.influence:
         found.append("No input has a measurable influence: there is nothing to rank.")
     elif not evidence.ordered and not evidence.equal and evidence.columns > 1:

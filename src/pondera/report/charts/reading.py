@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -185,8 +186,23 @@ def drawable(value: float | None) -> bool:
 
 
 def svg(chart: alt.TopLevelMixin) -> str:
-    """Return a chart as SVG, drawn here: it fetches nothing and runs nothing."""
+    r"""Return a chart as SVG, drawn here: it fetches nothing and runs nothing.
+
+    Control characters, which no SVG can hold, are written as text does: ``\x1b``.
+    """
     import vl_convert
 
-    specification = chart.to_dict() | {"config": CONFIG}
+    specification = _printable(chart.to_dict() | {"config": CONFIG})
     return str(vl_convert.vegalite_to_svg(specification))
+
+
+def _printable(value: Any) -> Any:
+    """Return a specification with no letters in its texts that XML does not know."""
+    if isinstance(value, dict):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], value) if isinstance(value, str) else value
+
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
