@@ -154,7 +154,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
     expect(page.locator("#unit h2")).to_have_text("y · inputs[1]")
     page.get_by_test_id("network").scroll_into_view_if_needed()
     box = page.get_by_test_id("network").bounding_box()
-    page.mouse.click(box["x"] + box["width"] - 26, box["y"] + box["height"] / 2)  # the output
+    page.mouse.click(box["x"] + box["width"] - 24 - 7 * len("same"), box["y"] + box["height"] / 2)  # the output
     expect(page.locator("#unit h2")).to_have_text("layers.2[0]")
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")  # a connection takes its place

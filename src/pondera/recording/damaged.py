@@ -22,6 +22,7 @@ def recorded(folder: Path) -> Iterator[None]:
 
     Examples
     --------
+    >>> import json
     >>> with recorded(Path("run")):
     ...     json.loads("{")
     Traceback (most recent call last):
