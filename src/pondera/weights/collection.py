@@ -83,7 +83,7 @@ class Weights(Mapping[str, Tensor]):
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def require_whole(self) -> None:
-        """Refuse what was made of the values, if a file of theirs became shorter while it was looked at.
+        """Refuse what was made of the values, if a file of theirs was cut or written to meanwhile.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class FileMap(mmap.mmap):
     path
         Of the file.
     number
-        How many were mapped before it.
+        Higher than that of whatever was mapped before.
     cut
         Whether bytes that were looked at were not there any more: zeros were seen in their place.
     """
@@ -107,7 +107,7 @@ def _became_shorter(path: Path) -> ModelFileError:
 
 
 def mapped_so_far() -> int:
-    """Return how many files were mapped: the number of the next :class:`FileMap`."""
+    """Return a number above those of all files mapped so far, and no higher than that of the next."""
     return next(_numbers) + 1
 
 
