@@ -10,11 +10,13 @@ import time
 
 import pytest
 
-from pondera.errors import ArgumentError
+import pondera
+from pondera.errors import ArgumentError, RunError
 from pondera.files import lock
 from pondera.recording.process import sign
+from pondera.recording.schema import DATABASE
 from pondera.workbench.served import Served
-from pondera.workbench.trainings import RUNNING, STARTING, STOPPED, Process, Trainings
+from pondera.workbench.trainings import GOING_ON, RUNNING, STARTING, STOPPED, Process, Trainings
 
 FOR_EVER = ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"]
 
@@ -49,11 +51,23 @@ def test_a_training_can_be_stopped_where_its_server_ignores_interrupts(folder):
         begun.start("deaf", FOR_EVER, "signs.csv")
     finally:
         signal.signal(signal.SIGINT, before)
-    while begun.activity("deaf") == STARTING:
+    while not epochs_of(folder / "deaf"):  # before the first there are no weights to keep
+        assert begun.activity("deaf") in GOING_ON
         time.sleep(0.1)
     begun.stop("deaf")
     assert begun._processes["deaf"].wait(120) in STOPPED
     assert (folder / "deaf" / "model.safetensors").exists()
+
+
+def epochs_of(run):
+    """Return how many epochs a training has written down, none before its run is there."""
+    if not (run / DATABASE).exists():
+        return 0
+    try:
+        with pondera.runs.open(run) as opened:
+            return len(opened.epochs())
+    except RunError:  # it is being written for the first time
+        return 0
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-EVERY = 0.5
-"""Seconds between two looks at a run."""
+EVERY = 1.0
+"""Seconds between two looks at a run: whoever looks takes time from cores that train."""
 
 BEAT = 10.0
 """Seconds after which something is said although nothing happened: a page that has gone is noticed by it."""

@@ -15,6 +15,7 @@ export function useTrait<T>(model: Model, name: string): [T, (value: T) => void]
   useEffect(() => {
     const changed = () => set(model.get(name) as T);
     model.on(`change:${name}`, changed);
+    changed(); // what changed between the first drawing and now was not told
     return () => model.off(`change:${name}`, changed);
   }, [model, name]);
   return [

@@ -269,7 +269,7 @@ async def _ask(bench: Bench, command: str, options: list[str], names: list[str])
 
 
 def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
-    """Return what a run does now, short enough to be told twice a second."""
+    """Return what a run does now, short enough to be told every second."""
     told: dict[str, Any] = {"activity": "ended", "error": None}
     try:
         told |= bench.trainings.told(run)
