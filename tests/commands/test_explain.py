@@ -80,10 +80,25 @@ def test_what_is_explained_is_told_first(run, place):
 
 def test_the_mean_of_the_background_is_called_so(run, place):
     asked = ("explain", place / "m.safetensors", place / "rows.csv", "--row", "3")
-    assert "mean of the rows" in run(*asked).out
-    shown = run(*asked, "--background", place / "bare.csv").out
-    assert "mean of the background" in shown
-    assert "mean of the rows" not in shown
+    alone = run(*asked).out
+    assert f"mean of {json.loads(run(*asked, '--json').out)['compared']} rows" in alone
+    assert "of the background" not in alone
+    assert "rows of the background" in run(*asked, "--background", place / "bare.csv").out
+
+
+def test_a_row_of_many_columns_says_how_far_its_figures_can_be_believed(run, tmp_path):
+    run("train", "--example", "breast_cancer", "--out", tmp_path / "m", "--recipe", "plain", "--epochs", "3")
+    asked = ("explain", tmp_path / "m" / "model.safetensors", "--example", "breast_cancer", "--row", "3")
+    assert "standard error of what a column adds" in run(*asked).out
+    errors = [each["error"] for each in json.loads(run(*asked, "--json").out)["contributions"]]
+    assert len(errors) == 30
+    assert max(errors) > 0
+
+
+def test_a_list_of_no_methods_is_refused(run, place):
+    refused = run("explain", place / "m.safetensors", place / "rows.csv", "--methods", "")
+    assert refused.code == 2
+    assert "methods names none" in refused.err
 
 
 def test_json_of_an_explanation(run, place):

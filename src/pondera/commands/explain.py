@@ -137,7 +137,8 @@ def explain(
         found, shown = connections_of(question, network=network or 0, names=names, seed=seed), show_connections
     else:
         with steps_progress() as progress:
-            found = explain_question(question, names_of(methods) or None, seed=seed, progress=progress)
+            named = None if methods is None else names_of(methods)
+            found = explain_question(question, named, seed=seed, progress=progress)
         shown = partial(show_explanation, source=source)
     if html is not None:
         _write_page(html, found, source)

@@ -23,7 +23,7 @@ from pondera.explaining.reliability.groups import NOTHING_OWN, Groups, groups_of
 from pondera.explaining.reliability.reasons import reasons
 from pondera.explaining.reliability.sanity import sanity
 from pondera.explaining.reliability.seeds import SeedStability, seed_stability
-from pondera.explaining.reliability.verdict import FEWEST, Evidence, reliability_of
+from pondera.explaining.reliability.verdict import FEWEST, HARDEST, Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.result import MethodResult
 from pondera.explaining.retraining import retrained_without, without_meaning
@@ -232,6 +232,7 @@ def _evidence(
         influence=influence,
         networks=stable.networks,
         heaviest=None if errors is None or not errors.sum() > 0 else _heaviest(errors),
+        hardest=_hardest(errors) if errors is not None and question.loss == "squared_error" else None,
     )
 
 
@@ -239,6 +240,15 @@ def _heaviest(errors: Array) -> tuple[int, float]:
     """Return the row that has more of the whole error than any other, and its share."""
     row = int(errors.argmax())
     return row, float(errors[row] / errors.sum())
+
+
+def _hardest(errors: Array) -> float | None:
+    """Return the share of the whole error that the rows with the largest have, one in HARDEST.
+
+    It is asked of squares only: by other losses a network that is right of nearly all rows errs in few, as it should.
+    """
+    count = len(errors) // HARDEST
+    return float(np.sort(errors)[-count:].sum() / errors.sum()) if count > 1 and errors.sum() > 0 else None
 
 
 def _skill(question: Question, errors: Array) -> float | None:

@@ -186,6 +186,7 @@ class Question:
             directions,
             answers=answers,
             error=error or (lambda found, right: np.square(found[:, output] - right)),
+            loss="squared_error" if error is None and width == 1 else None,
             reference=None if answers is None or error is not None else float(np.var(answers)),
             baseline=baseline,
         )

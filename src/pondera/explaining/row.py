@@ -38,6 +38,8 @@ class RowExplanation:
         given, else some of the table.
     background
         Whether one was given.
+    compared
+        How many rows that mean is over.
     contributions, errors
         Shapley values, (columns,): their sum and the baseline are the score. Standard errors of sampling; 0 where all
         coalitions were looked at.
@@ -59,6 +61,7 @@ class RowExplanation:
     score: float
     baseline: float
     background: bool
+    compared: int
     contributions: Array
     errors: Array
     prediction: str | float | None
@@ -75,6 +78,7 @@ class RowExplanation:
             "score": self.score,
             "baseline": self.baseline,
             "background": self.background,
+            "compared": self.compared,
             "row_seen": self.seen,
             "prediction": self.prediction,
             "contributions": [
@@ -141,6 +145,7 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
         score,
         baseline,
         question.usual is not None,
+        len(question.background),
         contributions,
         errors,
         _predicted(asked),

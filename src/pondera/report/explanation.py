@@ -300,22 +300,27 @@ def show_row(console: Console, found: RowExplanation) -> None:
         console.print(Text(f"Its values are those of {SEEN[found.seen]}.", style=QUIET))
     console.print()
     broad = console.width >= BROAD
-    table = _columns(console, "column", "value", "adds", *([""] if broad else []), right=("adds",))
+    sampled = ["±"] if found.errors.any() else []
+    table = _columns(console, "column", "value", "adds", *sampled, *([""] if broad else []), right=("adds", "±"))
     order = sorted(range(len(found.names)), key=lambda k: -abs(found.contributions[k]))
     largest = float(abs(found.contributions).max(initial=0.0))
     rest = sum(float(found.contributions[k]) for k in order[SHOWN:])
 
-    def add(name: str | Text, value: str, size: float) -> None:
-        table.add_row(name, value, signed(size, 4), *([bar(size, largest, BAR)] if broad else []))
+    def add(name: str | Text, value: str, size: float, error: float | None = None) -> None:
+        errors = ["" if error is None else figure(error, 2) for _ in sampled]
+        table.add_row(name, value, signed(size, 4), *errors, *([bar(size, largest, BAR)] if broad else []))
 
-    start = "mean of the background" if found.background else "mean of the rows"
+    start = f"mean of {counted(found.compared, 'row')}{' of the background' if found.background else ''}"
     table.add_row(Text(start, style=QUIET), "", figure(found.baseline))
     for k in order[:SHOWN]:
-        add(ending(found.names[k], LETTERS), _value(found.values[k]), float(found.contributions[k]))
+        shown = ending(found.names[k], LETTERS), _value(found.values[k])
+        add(*shown, float(found.contributions[k]), float(found.errors[k]))
     if len(order) > SHOWN:
         add(Text(f"{len(order) - SHOWN} others", style=QUIET), "", rest)
     table.add_row(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
     console.print(table)
+    if sampled:
+        console.print(Text("±: the standard error of what a column adds, of orders that were drawn.", style=QUIET))
     _change(console, found)
 
 

@@ -173,6 +173,8 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"influence": False, "ordered": False}, "unreliable", "nothing to rank"),
         ({"influence": False, "heaviest": (7, 0.9)}, "unreliable", "Row 7 (from 0) alone has 90% of the whole error"),
         ({"heaviest": (7, 0.9)}, "reliable", "say the same"),
+        ({"hardest": 0.6}, "partly", "The 1% of rows with the largest errors have 60% of the whole squared error"),
+        ({"hardest": 0.2}, "reliable", "say the same"),
         ({"stability": 0.7}, "partly", "agree only roughly"),
         ({"agreement": 0.6}, "partly", "agree only roughly"),
         ({"outdone": 0.3}, "partly", "hardly more"),
@@ -193,6 +195,8 @@ def test_the_outlier_among_methods_is_named():
     up = np.arange(5.0)
     found = agreement({"a": up, "b": up, "c": up, "d": up[::-1].copy()})
     assert found.outlier == "d"
+    one, other = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 4, 3, 5])[::-1].copy()
+    assert agreement({"a": one, "b": one, "c": one, "d": other, "e": other}).outlier is None  # two camps
     assert agreement({"a": up, "b": up}).outlier is None
     assert agreement({"a": up}).median is None
 
@@ -389,6 +393,20 @@ def test_without_answers_columns_that_do_nothing_have_no_rank():
     assert found.headline == "shapley"
     assert [found.verdict_of(k) for k in (2, 3)] == ["no measurable influence"] * 2
     assert "influence on the score" in found.tested
+
+
+def test_few_rows_that_have_most_of_the_error_are_told():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(600, 3))
+    answers = x[:, 0] + 0.5 * x[:, 1] + 0.1 * random.normal(size=600)
+    several = [Subject.of_network(linear([1.0, 0.5, 0.0])) for _ in range(2)]
+    found = explain(Question.of_arrays(several, x, answers), ["permutation", "shapley"])
+    assert found.reliability.verdict == "reliable"
+    assert 0.01 < found.evidence.hardest < 0.2
+    answers[:6] += 4 * np.sign(answers[:6])
+    found = explain(Question.of_arrays(several, x, answers), ["permutation", "shapley"])
+    assert found.reliability.verdict == "partly"
+    assert "The 1% of rows with the largest errors have 9" in found.reliability.statement
 
 
 def test_a_row_that_has_nearly_all_of_the_error_is_named():

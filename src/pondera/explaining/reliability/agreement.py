@@ -73,4 +73,5 @@ def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:
     worst = int(with_others.argmin())
     others = np.delete(np.delete(matrix, worst, axis=0), worst, axis=1)
     among = float(others[np.triu_indices(len(others), 1)].mean())
-    return names[worst] if with_others[worst] < among - APART else None
+    nearest = float(np.delete(matrix[worst], worst).max())  # of two camps neither is unlike all others
+    return names[worst] if max(float(with_others[worst]), nearest - APART) < among - APART else None

@@ -18,6 +18,9 @@ AGREED, APART = 0.7, 0.4
 HEAVY = 0.25
 """The share of the whole error that one row has, from which on little can be measured beside it."""
 
+HARDEST, CROWDED = 100, 1 / 3
+"""Where one row in so many has this share of the whole error, what is measured is mostly about those rows."""
+
 FEWEST = 10
 """Of fewer rows chance and influence cannot be told apart: the spread over rows is not known."""
 
@@ -62,6 +65,9 @@ class Evidence:
         How many there are.
     heaviest
         The row with more of the whole error than any other, and its share; None where errors are not known.
+    hardest
+        The share of all squared errors that the rows with the largest have, one in :data:`HARDEST`; None where errors
+        are not squared or not known, or so many rows are fewer than two.
     """
 
     skill: float | None
@@ -78,6 +84,7 @@ class Evidence:
     influence: bool = True
     networks: int = 2
     heaviest: tuple[int, float] | None = None
+    hardest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,11 @@ def _doubts(evidence: Evidence) -> list[str]:
         found.append(f"Methods agree only roughly (median concordance {evidence.agreement:.2f}).")
     if evidence.outdone is not None and evidence.outdone > OUTDONE and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
+    if evidence.hardest is not None and evidence.hardest >= CROWDED:
+        found.append(
+            f"The {1 / HARDEST:.0%} of rows with the largest errors have {evidence.hardest:.0%} of the whole squared "
+            "error: the order is mostly about them, and other rows of this kind may give another."
+        )
     if evidence.grouped > 0.1:
         found.append(f"{evidence.grouped:.0%} of all importance belongs to inputs whose values others tell.")
     if evidence.told > 0.1:
