@@ -41,7 +41,7 @@ class Loop:
     run
         Folder of the run.
     level
-        ``"default"`` records ever fewer steps and takes at most 1.5 % of the time and a tenth of a second, ``"full"``
+        ``"default"`` records ever fewer steps and takes at most 1 % of the time and a tenth of a second, ``"full"``
         every one of the first thousand and then each that is 1 % later than the one before.
     budget
         Bytes of disk; see :class:`~pondera.recording.writer.RunWriter`.

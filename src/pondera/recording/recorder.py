@@ -65,7 +65,7 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 1.5 % of the training's time and a tenth of a second;
+        ``"default"`` looks at ever fewer steps and takes at most 1 % of the training's time and a tenth of a second;
         gradients of single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step
         of the first thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget

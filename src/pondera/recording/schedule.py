@@ -44,7 +44,7 @@ class Schedule(NamedTuple):
 SNAPSHOT_GROWTH = 4
 """All weights are written to a file at the start and whenever so many times more steps were taken."""
 
-SHARE = 0.015
+SHARE = 0.01
 """Of a training's time that recording by default takes at most; norms of gradients come on top."""
 
 SCHEDULES: dict[str, Schedule] = {
