@@ -1,9 +1,9 @@
 """Times trainings with and without recording: Pondera's own at four sizes, and a loop of PyTorch beside wandb.
 
 Run ``python -m benchmarks.recording``. Trainings take some ten or twenty seconds: the tenth of a second that recording
-may take beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients and
-parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of weights,
-gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
+may take beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients
+and parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of
+weights, gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from benchmarks.step_contenders import RATE, Task
 
 PACKAGES = ("pondera", "jax", "torch", "wandb", "numpy")
 
-# The network and its batches, as where steps are timed, and epochs that take some ten seconds; of the largest more, as ten
-# seconds are not one epoch of the digits that it is the size for.
+# The network and its batches, as where steps are timed, and epochs that take some ten seconds; of the largest more, as
+# ten seconds are not one epoch of the digits that it is the size for.
 SIZES: list[tuple[Task, int]] = [
     (Task((2, 8, 1), 32, 5000), 400),
     (Task((20, 128, 128, 1), 256, 1000), 22),
