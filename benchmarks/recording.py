@@ -1,9 +1,12 @@
 """Times trainings with and without recording: Pondera's own at four sizes, and a loop of PyTorch beside wandb.
 
-Run ``python -m benchmarks.recording``. Trainings take some ten or twenty seconds: the tenth of a second that recording
-may take beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients
-and parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of
-weights, gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
+Run ``python -m benchmarks.recording``. A training and the same recorded go on at the same time, in turns of half a
+second: a machine that is now fast and now slow is so for both. A recorded one waits at the end of its turn until all is
+written; what wandb's own process does in the turns of others is not counted. Trainings take some ten or twenty seconds:
+the tenth of a second that recording may take beside its share is in it. The loop of PyTorch trains a million weights.
+wandb works offline and logs gradients and parameters once in as many steps as Pondera does on average; it keeps
+histograms of both, Pondera figures of weights, gradients, updates and outputs, histograms of weights, and a sample of
+the weights themselves.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import Others, machine, sentence
-from benchmarks.measure import PAUSE, QUIET, keep, seconds_of, table, verdict
+from benchmarks.measure import PAUSE, QUIET, keep, table, verdict
 from benchmarks.step_contenders import RATE, Task
+from benchmarks.turns import Turns
 
 PACKAGES = ("pondera", "jax", "torch", "wandb", "numpy")
 
@@ -41,42 +45,44 @@ MOST = {False: 0.05, True: 0.15}
 """What recording may add to the time: of Pondera's own trainings, and of the loop."""
 
 
-def pondera_loops(task: Task, epochs: int, folder: Path) -> dict[str, Callable[[], object]]:
-    """Return a training with and without its run."""
+def pondera_loops(task: Task, epochs: int, folder: Path, turns: Turns) -> dict[str, Callable[[], object]]:
+    """Return a training with and without its run; what they compile is compiled already."""
     import pondera
 
     x, y, _ = task.rows()
     network = task.network()
     plan = pondera.Plan(loss=task.loss, learning_rate=RATE, epochs=epochs, batch_size=task.batch)
 
-    def recorded() -> object:
+    def bare(plan: Any = plan, progress: Any = lambda _: turns.over("bare")) -> object:
+        return pondera.fit(network, x, y, plan, progress=progress)
+
+    def recorded(plan: Any = plan, in_turns: bool = True) -> object:
         shutil.rmtree(folder, ignore_errors=True)
         with pondera.runs.Recorder(folder) as recorder:
-            return pondera.fit(network, x, y, plan, recorder=recorder)
 
-    calls = {"bare": lambda: pondera.fit(network, x, y, plan), "recorded": recorded}
-    whole, plan = plan, plan.replace(epochs=1)
-    for call in calls.values():  # compiles
-        call()
-    plan = whole
-    return calls
+            def over(_: object) -> None:
+                if in_turns:  # the time that others train is not this training's
+                    recorder.begun += turns.over("recorded", recorder.writer.flush)
+
+            return pondera.fit(network, x, y, plan, recorder=recorder, progress=over)
+
+    bare(plan.replace(epochs=1), None)
+    recorded(plan.replace(epochs=1), in_turns=False)
+    return {"bare": bare, "recorded": recorded}
 
 
-def alternate(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
-    """Time long calls against each other, each round begun by another; what they compile is compiled already."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    disturbed = dict.fromkeys(calls, 0)
+def together(calls: dict[str, Callable[[], object]], turns: Turns, rounds: int) -> dict[str, list[float]]:
+    """Time long calls against each other, each round begun by another; and how many cores others kept busy."""
+    found: dict[str, list[float]] = {name: [] for name in (*calls, "others")}
     names = list(calls)
     for k in range(rounds):
-        for name in names[k % len(names) :] + names[: k % len(names)]:
-            time.sleep(PAUSE)
-            others = Others()
-            taken[name].append(seconds_of(calls[name]))
-            disturbed[name] += (others.cores() or 0.0) > QUIET
-    return {
-        name: {"median": statistics.median(all_), "min": min(all_), "disturbed": disturbed[name] / rounds}
-        for name, all_ in taken.items()
-    }
+        time.sleep(PAUSE)
+        others = Others()
+        order = names[k % len(names) :] + names[: k % len(names)]
+        for name, seconds in turns.measure({name: calls[name] for name in order}).items():
+            found[name].append(seconds)
+        found["others"].append(others.cores() or 0.0)
+    return found
 
 
 def looked_at(folder: Path) -> int:
@@ -108,7 +114,7 @@ def loop(before: Callable[[Any, Any], Any], told: Callable[[Any, Any], None]) ->
         watching.close() if hasattr(watching, "close") else watching.finish()
 
 
-def torch_loops(folder: Path, every: int) -> dict[str, Callable[[], object]]:
+def torch_loops(folder: Path, every: int, turns: Turns) -> dict[str, Callable[[], object]]:
     """Return the loop bare and watched; wandb looks at one in ``every`` steps."""
     import wandb
 
@@ -119,13 +125,18 @@ def torch_loops(folder: Path, every: int) -> dict[str, Callable[[], object]]:
         run.watch(model, log="all", log_freq=every)
         return run
 
+    def ours(watching: Any, loss: Any) -> None:
+        watching.loss(loss)
+        watching.recording.begun += turns.over("recorded", watching.recording.writer.flush)
+
+    def logged(run: Any, loss: Any) -> None:
+        run.log({"loss": loss.item()})
+        turns.over("wandb.watch")
+
     return {
-        "bare": lambda: loop(lambda *_: None, lambda *_: None),
-        "recorded": lambda: loop(
-            lambda model, optimizer: pondera.watch(model, optimizer, folder, replace=True),
-            lambda watching, loss: watching.loss(loss),
-        ),
-        "wandb.watch": lambda: loop(theirs, lambda run, loss: run.log({"loss": loss.item()})),
+        "bare": lambda: loop(lambda *_: None, lambda *_: turns.over("bare")),
+        "recorded": lambda: loop(lambda *both: pondera.watch(*both, folder, replace=True), ours),
+        "wandb.watch": lambda: loop(theirs, logged),
     }
 
 
@@ -137,17 +148,17 @@ def report(content: dict[str, Any], loops: bool | None = None) -> str:
         if loops not in (None, theirs):
             continue
         times = entry["seconds"]
-        clear = not any(times[who]["disturbed"] for who in ("bare", "recorded"))
-        met = verdict(times["recorded"]["median"] / times["bare"]["median"] - 1 <= MOST[theirs]) if clear else "unclear"
-        rows.append([name, f"{times['bare']['median']:.1f} s", _added(times, "recorded"), str(entry["steps"])])
-        rows[-1] += [_added(times, "wandb.watch"), str(STEPS // entry["every"]) if theirs else "–"]
+        clear = max(times["others"]) <= QUIET
+        met = verdict(statistics.median(_added(times, "recorded")) <= MOST[theirs]) if clear else "unclear"
+        rows.append([name, f"{statistics.median(times['bare']):.1f} s", _words(times, "recorded"), str(entry["steps"])])
+        rows[-1] += [_words(times, "wandb.watch"), str(STEPS // entry["every"]) if theirs else "–"]
         rows[-1] += [f"≤ {MOST[theirs]:.0%}: {met}"]
     if not rows:
         return "*Not measured yet.*"
     head = ["a training", "bare", "recorded adds", "steps recorded", "wandb.watch adds", "steps logged", "target"]
     explained = (
-        "What recording adds to the time: median of the rounds (fastest beside fastest bare one). Less than nothing is "
-        "how far rounds differ by themselves. A * marks that others were at work in some of the rounds. How many "
+        "What recording adds to the time of the same training that goes on beside it, in turns of half a second: "
+        "median of the rounds (least to most). A * marks that others were at work in some of the rounds. How many "
         "steps are recorded depends on the time there is; wandb logs as many as were recorded in a loop before."
     )
     return "\n\n".join([table(head, rows), explained, sentence(content["machine"])])
@@ -163,11 +174,16 @@ def report_of_loops(content: dict[str, Any]) -> str:
     return report(content, loops=True)
 
 
-def _added(times: dict[str, dict[str, float]], who: str) -> str:
+def _added(times: dict[str, list[float]], who: str) -> list[float]:
+    return [with_it / bare - 1 for with_it, bare in zip(times[who], times["bare"], strict=True)]
+
+
+def _words(times: dict[str, list[float]], who: str) -> str:
     if who not in times:
         return "–"
-    median, least = (times[who][kind] / times["bare"][kind] - 1 for kind in ("median", "min"))
-    return f"{median:+.1%} ({least:+.1%}){'*' if times[who]['disturbed'] else ''}"
+    added = _added(times, who)
+    marked = "*" if max(times["others"]) > QUIET else ""
+    return f"{statistics.median(added):+.1%} ({min(added):+.1%} to {max(added):+.1%}){marked}"
 
 
 def main() -> None:
@@ -179,15 +195,15 @@ def main() -> None:
     os.environ["WANDB_MODE"] = "offline"
     entries: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place, "run")
+        folder, turns = Path(place, "run"), Turns()
         for task, epochs in SIZES:
             if asked.only in (None, task.name):
-                found = alternate(pondera_loops(task, epochs, folder), asked.rounds)
+                found = together(pondera_loops(task, epochs, folder, turns), turns, asked.rounds)
                 entries[task.name] = {"seconds": found, "steps": looked_at(folder)}
         if asked.only in (None, "PyTorch"):
-            torch_loops(folder, 1)["recorded"]()
+            turns.measure({"recorded": torch_loops(folder, 1, turns)["recorded"]})
             every = max(STEPS // looked_at(folder), 1)
-            found = alternate(torch_loops(folder, every), asked.rounds)
+            found = together(torch_loops(folder, every, turns), turns, asked.rounds)
             entries[LOOP] = {"seconds": found, "steps": looked_at(folder), "every": every}
     print(report(keep("recording", machine(PACKAGES), entries)))
 
