@@ -21,11 +21,22 @@ export interface Curves extends Same {
   kept: number;
 }
 
-/** Call something whenever a value changes, never more often than every so many milliseconds, and once for the last. */
-export function useSettled(value: unknown, every: number, call: () => Promise<void>): void {
+/** So many times as long as a look took passes before the next, … */
+const SPARING = 20;
+/** … but no more than so many milliseconds. */
+const LONGEST = 4000;
+
+/**
+ * Call something whenever a value changes, and once for the last.
+ *
+ * Never more often than every so many milliseconds, and the less often the longer it takes: whoever looks takes time from
+ * cores that train. Where `now` changes, somebody waits, and it is called at once.
+ */
+export function useSettled(value: unknown, every: number, call: () => Promise<void>, now?: unknown): void {
   const busy = useRef(false);
   const due = useRef(false);
   const latest = useRef(call);
+  const wake = useRef(() => {});
   latest.current = call;
   useEffect(() => {
     let gone = false;
@@ -34,8 +45,13 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       if (busy.current || !due.current) return;
       busy.current = true;
       due.current = false;
+      const begun = performance.now();
       await latest.current().catch(() => undefined);
-      await new Promise((done) => setTimeout(done, every));
+      const rest = Math.max(every, Math.min(SPARING * (performance.now() - begun), LONGEST));
+      await new Promise<void>((done) => {
+        setTimeout(done, rest);
+        wake.current = done;
+      });
       busy.current = false;
       if (!gone || due.current) void turn();
     };
@@ -44,6 +60,7 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       gone = true;
     };
   }, [value]);
+  useEffect(() => wake.current(), [now]);
 }
 
 /** Milliseconds between two looks at the curves. */
@@ -57,7 +74,7 @@ export function useCurves(of: Which, pulse: Pulse | null): Curves | null {
     const known = curves && curves.epochs.length <= (pulse.epochs ?? 0) ? curves.epochs : [];
     const found = await get<Curves>("run/curves", { ...of, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
     set({ ...found, epochs: [...known, ...found.epochs] });
-  });
+  }, pulse?.activity);
   return curves;
 }
 
@@ -78,6 +95,6 @@ export function useLife(of: Which, pulse: Pulse | null, whole: boolean): Life | 
     if (drawing.steps.length === 0) return;
     const steps = on && !whole ? drawing.steps.slice(-1) : evenly(drawing.steps, REPLAYED);
     set({ drawing, frames: await loadFrames(of, steps) });
-  });
+  }, `${on} ${whole}`);
   return life;
 }

@@ -167,7 +167,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
     setHealth(await get("run/health", { run }));
-  });
+  }, pulse.activity);
   const model = on ? null : about?.model;
   const name = run.replaceAll("/", "-");
   const choose = (next: Chosen | null) => {
