@@ -63,3 +63,12 @@ def start(page, server, run, **fields):
 def until(page, true, asked=None):
     """Wait until something is true of a page, without a look at every frame, which would keep the machine busy."""
     page.wait_for_function(true, arg=asked, polling=100)
+
+
+def let_go(page, held):
+    """Let the first request go on that a route of this page held back, once it has come."""
+    for _ in range(6000):  # however busy the machine is
+        if held:
+            return held[0].continue_()
+        page.wait_for_timeout(50)
+    raise AssertionError("nothing was asked for")

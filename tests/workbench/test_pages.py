@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.workbench.browsing import PATIENCE, field, open_page, pondera, start, until
+from tests.workbench.browsing import PATIENCE, field, let_go, open_page, pondera, start, until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -247,7 +247,7 @@ def test_layers_are_seen_before_their_values_are_read(page, server):
     open_page(page, server, "checkpoints?file=old.safetensors")
     expect(page.get_by_test_id("layers")).to_contain_text("300 → 200")
     expect(page.get_by_text("every value once")).to_be_visible()
-    held[0].continue_()
+    let_go(page, held)
     page.get_by_test_id("heat-map").wait_for()
     expect(page.get_by_text("every value once")).to_have_count(0)
 

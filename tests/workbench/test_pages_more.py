@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-from tests.workbench.browsing import Server, field, open_page, pondera, until
+from tests.workbench.browsing import Server, field, let_go, open_page, pondera, until
 
 TRAININGS = (
     "signs.csv --target kind --hidden 4 --epochs 3 --out signs",
@@ -91,7 +91,7 @@ def test_one_row_never_shows_another_rows_numbers(page, server):
     expect(one.locator("code")).to_have_count(0)
     for name in ("CSV", "JSON"):
         expect(one.get_by_role("button", name=name)).to_be_disabled()
-    held[0].continue_()
+    let_go(page, held)
     page.get_by_test_id("contributions").wait_for()
     told = json.loads(saved(page, one.get_by_role("button", name="JSON")))
     shown = {each["name"]: each["value"] for each in told["contributions"]}

@@ -35,16 +35,17 @@ def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
     """Average neighbours among the figures of steps, and return how many are left."""
     query = "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first"
     rows = database.execute(query, (part,)).fetchall()
-    joined: list[tuple[int, int, Array]] = []
+    joined: list[tuple[int, int, list[Array]]] = []  # runs of one stride without gaps
+    end = 0
     for first, stride, data in rows:
         values = np.frombuffer(data, "<f4").reshape(3, -1)
-        before = joined[-1] if joined else None
-        if before is not None and before[1] == stride and before[0] + stride * before[2].shape[1] == first:
-            joined[-1] = (before[0], stride, np.concatenate([before[2], values], axis=1))
-        else:
-            joined.append((first, stride, values))
+        if not joined or joined[-1][1] != stride or end != first:
+            joined.append((first, stride, []))
+        joined[-1][2].append(values)
+        end = first + stride * values.shape[1]
     kept: list[tuple[int, int, Array]] = []
-    for first, stride, values in joined:
+    for first, stride, pieces in joined:
+        values = np.concatenate(pieces, axis=1)
         even = values.shape[1] // 2 * 2
         halved = values[:, :even].reshape(3, -1, 2).mean(axis=2, dtype=np.float64).astype("<f4")
         kept += [(first, 2 * stride, halved)] if even else []

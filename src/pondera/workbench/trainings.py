@@ -39,6 +39,9 @@ TOLD = 20_000
 class Process(subprocess.Popen[bytes]):
     """A process that goes on where nobody holds it any more."""
 
+    told_to_stop = False
+    """Whether it was, before its run was there: then it ends with whatever Python ends with at such a time."""
+
     def __del__(self) -> None:  # Python would warn that it still runs, which it shall
         pass
 
@@ -113,7 +116,7 @@ class Trainings:
             code = process.poll()
             if code is None:  # before the run is there, and while it is tested on rows it never saw
                 return RUNNING if (folder / "model.safetensors").exists() else STARTING
-            return ENDED if code in STOPPED else FAILED
+            return ENDED if code in STOPPED or process.told_to_stop else FAILED
         return ENDED
 
     def told(self, name: str) -> dict[str, Any]:
@@ -141,6 +144,7 @@ class Trainings:
         """End a training; its best weights so far are kept."""
         process = self._processes.get(name)
         if self.activity(name) == STARTING and process is not None:
+            process.told_to_stop = True
             os.kill(process.pid, signal.SIGINT)
             return
         stop(self.served.run(name))
