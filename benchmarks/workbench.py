@@ -280,6 +280,7 @@ def in_turns(browser: Any, folder: Path, runs: dict[str, str]) -> dict[str, floa
             begun = time.time()
             if order and seconds[order[0]]:
                 send(runs[order[0]], signal.SIGCONT)
+        page.get_by_text("Explain it").wait_for()  # the server has taken note of the end, and of the time it took
     return seconds
 
 
