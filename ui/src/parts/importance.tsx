@@ -69,7 +69,7 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
               <th>column</th>
               <th style={{ width: "45%" }}>importance</th>
               <th class="number" />
-              <th>verdict</th>
+              <th class="wide">verdict</th>
             </tr>
           </thead>
           <tbody>
@@ -83,12 +83,13 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
                   ) : (
                     each.name
                   )}
+                  <div class="quiet small narrow">{each.verdict}</div>
                 </td>
                 <td>
                   <Bar value={each.importance} most={most} interval={each.interval} />
                 </td>
                 <td class="number">{share(each.importance)}</td>
-                <td class="quiet one-line">{each.verdict}</td>
+                <td class="quiet one-line wide">{each.verdict}</td>
               </tr>
             ))}
           </tbody>
