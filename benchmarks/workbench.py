@@ -4,9 +4,7 @@ Run ``python -m benchmarks.workbench`` in the environment of the tests, with the
 browser has no graphics card: it draws with the same cores that train, so a machine with one does better. Frames are
 those that ``requestAnimationFrame`` is given; the probe asks for every one, also where nothing has changed. What a
 page costs is measured without the probe, by when the model was saved: of ``pondera train`` on the command line, and
-of the same training begun and looked at in the page. Both go on at the same time, in turns of two seconds, stopped and
-continued by signals: a machine that is now fast and now slow is so for both. The page stays open in the turns of the
-other, and draws nothing then, as nothing is new.
+of the same training begun and looked at in the page.
 """
 
 from __future__ import annotations
@@ -42,7 +40,6 @@ PATIENCE = 120_000  # milliseconds
 PARTS = ("training frames", "matrix frames", "first view", "training")
 EXAMPLE, HIDDEN = "breast_cancer", "256,256,256"
 EPOCHS = 2500
-TURN = 2.0  # seconds of a training, of two that are measured beside each other
 LOOKED = 15.0  # seconds of frames
 MOVED = 5.0  # seconds of moving a matrix, and of zooming
 
@@ -236,69 +233,36 @@ def put_minilm(path: Path) -> None:
     write_safetensors(path, tensors, "F32")
 
 
-def training_costs(browser: Any, folder: Path, rounds: int) -> list[dict[str, float]]:
-    """Return, of each round, seconds of the turns of a training until its model was saved: by command, and by page.
+def training_costs(browser: Any, folder: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Return seconds from the start of a training until its model was saved: by command, and through the page.
 
-    Beside them stands how many cores processes kept busy meanwhile that have nothing to do with it.
+    Beside each stands how many cores processes kept busy meanwhile that have nothing to do with it.
     """
-    found = []
+    found: dict[str, list[dict[str, float]]] = {"command": [], "page": []}
     for k in range(rounds):
-        time.sleep(2)
-        begun, busy = time.time(), _busy() - _ours()
-        taken = in_turns(browser, folder, {"command": f"command-{k}", "page": f"page-{k}"})
-        others = (_busy() - _ours() - busy) / (time.time() - begun)
-        found.append(taken | {"others": max(others, 0.0)})
+        for way in ("command", "page") if k % 2 == 0 else ("page", "command"):
+            time.sleep(2)
+            begun, busy = time.time(), _busy() - _ours()
+            taken = (by_command if way == "command" else through_page)(browser, folder, f"{way}-{k}")
+            others = (_busy() - _ours() - busy) / (time.time() - begun)
+            found[way].append({"seconds": taken, "others": max(others, 0.0)})
     return found
 
 
-def in_turns(browser: Any, folder: Path, runs: dict[str, str]) -> dict[str, float]:
-    """Train by the command and through the page, one at a time, and return the seconds of the turns of each."""
-    options = [f"--example={EXAMPLE}", f"--hidden={HIDDEN}", f"--epochs={EPOCHS}", f"--out={runs['command']}"]
-    with served(folder) as address, opened(browser, address) as page, contextlib.ExitStack() as stack:
-        seconds, order = {"page": 0.0, "command": 0.0}, ["page", "command"]
-        begun = start_training(page, address, runs["page"], EPOCHS)
-        command = [sys.executable, "-m", "pondera", "train", *options]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        while order:
-            way = order.pop(0)
-            if way == "command" and not seconds[way]:
-                begun = time.time()
-                started = stack.enter_context(subprocess.Popen(command, cwd=folder, **quiet))
-                stack.callback(started.kill)
-            saved = folder / runs[way] / "model.safetensors"
-            while not saved.exists() and (time.time() < begun + TURN or not order):
-                time.sleep(0.02)
-            ended = time.time()
-            if saved.exists():
-                seconds[way] += saved.stat().st_mtime - begun
-                while process_of(runs[way]) is not None:  # it is tested on rows it never saw
-                    time.sleep(0.02)
-            else:
-                seconds[way] += ended - begun
-                send(runs[way], signal.SIGSTOP)
-                order.append(way)
-            begun = time.time()
-            if order and seconds[order[0]]:
-                send(runs[order[0]], signal.SIGCONT)
-        page.get_by_text("Explain it").wait_for()  # the server has taken note of the end, and of the time it took
-    return seconds
+def by_command(_: Any, folder: Path, run: str) -> float:
+    """Train on the command line."""
+    options = [f"--example={EXAMPLE}", f"--hidden={HIDDEN}", f"--epochs={EPOCHS}", f"--out={run}"]
+    begun = time.time()
+    subprocess.run([sys.executable, "-m", "pondera", "train", *options], cwd=folder, check=True, capture_output=True)
+    return (folder / run / "model.safetensors").stat().st_mtime - begun
 
 
-def process_of(run: str) -> int | None:
-    """Return the number of the process that trains a run, if one does."""
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it may have ended by now
-            if f"--out={run}".encode() in place.read_bytes().split(b"\0"):
-                return int(place.parent.name)
-    return None
-
-
-def send(run: str, what: signal.Signals) -> None:
-    """Send a signal to the process that trains a run."""
-    process = process_of(run)
-    if process is None:
-        raise ChildProcessError(f"the training of {run} ended without a model")
-    os.kill(process, what)
+def through_page(browser: Any, folder: Path, run: str) -> float:
+    """Train from a click on, with the page open."""
+    with served(folder) as address, opened(browser, address) as page:
+        begun = start_training(page, address, run, EPOCHS)
+        page.get_by_text("Explain it").wait_for()
+        return (folder / run / "model.safetensors").stat().st_mtime - begun
 
 
 def _ours() -> float:
@@ -342,18 +306,18 @@ def report(content: dict[str, Any]) -> str:
     return "\n\n".join([*told, sentence(content["machine"])])
 
 
-def _costs(rounds: list[dict[str, float]]) -> list[list[str]]:
+def _costs(rounds: dict[str, list[dict[str, float]]]) -> list[list[str]]:
     """Return rows on trainings: of rounds in which no others were at work, or of all where there are none."""
-    quiet = [each for each in rounds if each["others"] <= QUIET]
-    counted = quiet or rounds
-    added = [each["page"] / each["command"] - 1 for each in counted]
-    met = verdict(statistics.median(added) <= COST) if quiet else "unclear"
+    quiet = {way: [each["seconds"] for each in all_ if each["others"] <= QUIET] for way, all_ in rounds.items()}
+    clear = all(quiet.values())
+    counted = quiet if clear else {way: [each["seconds"] for each in all_] for way, all_ in rounds.items()}
+    added = statistics.median(counted["page"]) / statistics.median(counted["command"]) - 1
+    met = verdict(added <= COST) if clear else "unclear"
     rows = []
     for way, what in (("command", "training by the command"), ("page", "training through its page, which is open")):
-        of = f"{len(quiet)} of {len(rounds)} rounds undisturbed"
-        rows.append([f"{what}, {of}", *_seconds([each[way] for each in counted]), "–"])
-    spread = f"{statistics.median(added):+.1%} ({min(added):+.1%} to {max(added):+.1%})"
-    rows[-1][-1] = f"{spread}, ≤ {COST:.0%}: {met}"
+        of = f"{len(quiet[way])} of {len(rounds[way])} rounds undisturbed"
+        rows.append([f"{what}, {of}", *_seconds(counted[way]), "–"])
+    rows[-1][-1] = f"{added:+.1%}, ≤ {COST:.0%}: {met}"
     return rows
 
 
