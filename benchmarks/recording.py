@@ -2,12 +2,11 @@
 
 Run ``python -m benchmarks.recording``. A training and the same recorded go on at the same time, in turns of half a
 second: a machine that is now fast and now slow is so for both. A recorded one waits at the end of its turn until all is
-written, and what is computed for that is counted, not the waiting for a disk; what wandb's own process does in the
-turns of others is not counted. Trainings take some ten or twenty seconds:
-the tenth of a second that recording may take beside its share is in it. The loop of PyTorch trains a million weights.
-wandb works offline and logs gradients and parameters once in as many steps as Pondera does on average; it keeps
-histograms of both, Pondera figures of weights, gradients, updates and outputs, histograms of weights, and a sample of
-the weights themselves.
+written, also for the disk, and that is counted, though by itself it would train meanwhile; what wandb's own process
+does in the turns of others is not. Trainings take some ten or twenty seconds: the tenth of a second that recording may
+take beside its share is in it. The loop of PyTorch trains a million weights. wandb works offline and logs gradients and
+parameters once in as many steps as Pondera does on average; it keeps histograms of both, Pondera figures of weights,
+gradients, updates and outputs, histograms of weights, and a sample of the weights themselves.
 """
 
 from __future__ import annotations

@@ -35,14 +35,12 @@ class Turns:
     def over(self, name: str, settle: Callable[[], object] = lambda: None) -> float:
         """Have the others go on if a turn is over, and return how many seconds that took.
 
-        Before they do, ``settle`` waits for what the call still does in other threads: what is computed meanwhile
-        belongs to its turn, what is waited for a disk does not.
+        Before they do, ``settle`` waits for what the call still does in other threads: it belongs to its turn.
         """
-        left, computed = time.perf_counter(), time.process_time()
-        if left - self._begun < TURN:
+        if time.perf_counter() - self._begun < TURN:
             return 0.0
         settle()
-        self.seconds[name] -= max(time.perf_counter() - left - (time.process_time() - computed), 0.0)
+        left = time.perf_counter()
         self._give(name, done=False)
         self._wait(name)
         return time.perf_counter() - left

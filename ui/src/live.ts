@@ -37,7 +37,12 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
   const due = useRef(false);
   const latest = useRef(call);
   const wake = useRef(() => {});
+  const hurried = useRef(false);
   latest.current = call;
+  useEffect(() => {
+    hurried.current = true; // also where the look that it came in is not over
+    wake.current();
+  }, [now]);
   useEffect(() => {
     let gone = false;
     due.current = true;
@@ -45,9 +50,10 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       if (busy.current || !due.current) return;
       busy.current = true;
       due.current = false;
+      hurried.current = false;
       const begun = performance.now();
       await latest.current().catch(() => undefined);
-      const rest = Math.max(every, Math.min(SPARING * (performance.now() - begun), LONGEST));
+      const rest = hurried.current ? 0 : Math.max(every, Math.min(SPARING * (performance.now() - begun), LONGEST));
       await new Promise<void>((done) => {
         setTimeout(done, rest);
         wake.current = done;
@@ -60,7 +66,6 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       gone = true;
     };
   }, [value]);
-  useEffect(() => wake.current(), [now]);
 }
 
 /** Milliseconds between two looks at the curves. */

@@ -35,7 +35,7 @@ export function SurfaceCard({ run, pulse, step }: { run: string; pulse: Pulse; s
     } catch (error) {
       setProblem(sentence(error));
     }
-  });
+  }, on);
   const surfaces = found?.surfaces ?? [];
   const shown = step === null ? surfaces.at(-1) : surfaces.reduce((best, each) => (Math.abs(each.step - step) < Math.abs(best.step - step) ? each : best), surfaces[0] as Surfaces["surfaces"][number]);
   return (
