@@ -90,6 +90,10 @@ class Dense(Layer):
             z = z * self._factor(x.shape[-1])
         return z if self.bias is None else z + weights["bias"]
 
+    def folded(self, weights: LayerWeights, factors: Array) -> LayerWeights:
+        """Return the weights with row i of W multiplied by factor i: (x · factors) W = x (factors · W)."""
+        return {**weights, "weight": jnp.asarray(factors)[:, None] * weights["weight"]}
+
     def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
         """Return what goes back: the signal of a unit is its error · its slope, a weight's gradient input · signal."""
         z = self.sums(weights, x)

@@ -92,6 +92,14 @@ class Layer(abc.ABC):
         own.
         """
 
+    def factors(self, weights: LayerWeights) -> Array | None:
+        """Return what each input is multiplied by, (inputs,), where the layer does nothing else; None otherwise."""
+        return None
+
+    def folded(self, weights: LayerWeights, factors: Array) -> LayerWeights | None:
+        """Return the weights that do to x what ``weights`` do to x · factors, or None where there are none such."""
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """Return the layer as a dictionary of plain values."""
         fields = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]

@@ -40,6 +40,10 @@ class Scale(Layer):
         """Return x · scale: (..., inputs) -> (..., inputs)."""
         return jnp.asarray(x) * weights["scale"]
 
+    def factors(self, weights: LayerWeights) -> Array:
+        """Return the factor of each input, (inputs,)."""
+        return weights["scale"]
+
     def backward(self, weights: LayerWeights, x: Array, errors: Array, key: jax.Array | None = None) -> Backward:
         """Return what goes back: each error times its factor, and for the factor error · input."""
         return Backward(jnp.asarray(errors) * weights["scale"], {"scale": (jnp.asarray(errors) * x).sum(axis=0)})

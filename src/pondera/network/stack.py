@@ -78,11 +78,25 @@ def stack_steps(
 
 
 def apply_stack(layers: Sequence[Layer], weights: LayerWeights, x: Array, key: jax.Array | None = None) -> jax.Array:
-    """Return what leaves the last layer: (..., inputs) -> (..., outputs)."""
-    out = jnp.asarray(x)
-    for out in stack_steps(layers, weights, x, key):  # noqa: B007 (the last one is the result)
-        pass
-    return out
+    """Return what leaves the last layer: (..., inputs) -> (..., outputs).
+
+    While training, factors of inputs are multiplied into the weights behind them. That is one pass over a matrix, and
+    spares the product of the whole batch with it that finds the errors of the multiplied inputs.
+    """
+    own: list[LayerWeights] = [*weights_by_layer(layers, weights)]
+    for i, layer in enumerate(layers):
+        folded = None if key is None else _folded(layers[i : i + 2], own[i : i + 2])
+        if folded is not None:
+            own[i + 1] = folded
+        else:
+            x = layer.apply(own[i], x, None if key is None else jax.random.fold_in(key, i))
+    return jnp.asarray(x)
+
+
+def _folded(layers: Sequence[Layer], own: Sequence[LayerWeights]) -> LayerWeights | None:
+    """Return the weights with which the second layer does what both do, or None."""
+    factors = layers[0].factors(own[0])
+    return None if factors is None or len(layers) < 2 else layers[1].folded(own[1], factors)
 
 
 def back_through(
