@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, post, sentence, useLoading } from "../api";
+import { loadCharts } from "../parts/chart";
 import { ColumnsTable } from "../parts/columns-table";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
 import { free, type Plan, planOf, type Source, suggested, type Table, wanted } from "../parts/plan";
@@ -11,6 +12,7 @@ import { go, useRoute } from "../route";
 export function Train() {
   const route = useRoute();
   const [source, setSource] = useState<Source | null>(given(route.query));
+  useEffect(() => void loadCharts().catch(() => undefined), []); // the training's page has charts
   return (
     <>
       <Lead title="Train" name="train">

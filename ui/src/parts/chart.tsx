@@ -24,6 +24,11 @@ function look(): Record<string, unknown> {
   };
 }
 
+/** Load what draws charts. It is large: pages that lead to charts have it loaded before somebody waits, or cores train. */
+export function loadCharts() {
+  return Promise.all([import("vega"), import("vega-lite"), import("vega-interpreter")]);
+}
+
 /**
  * A chart of Vega-Lite. Its expressions are interpreted, not compiled: the content-security policy lets nothing be
  * evaluated. `rows` may change many times a second; the chart is made anew only where `spec` or the theme changes.
@@ -38,7 +43,7 @@ export function Chart(props: { spec: Spec; rows: readonly object[]; label: strin
   useEffect(() => {
     let gone = false;
     const draw = async () => {
-      const [vega, lite, { expressionInterpreter }] = await Promise.all([import("vega"), import("vega-lite"), import("vega-interpreter")]);
+      const [vega, lite, { expressionInterpreter }] = await loadCharts();
       const element = place.current;
       if (gone || !element) return;
       const whole = { height: props.height ?? 200, width: "container", autosize: { type: "fit", contains: "padding", resize: true }, padding: 2, ...props.spec, data: { name: "rows" } };
