@@ -135,6 +135,7 @@ def start_training(page: Any, address: str, run: str, epochs: int) -> float:
         "() => [...document.querySelectorAll('input')].some((each) => each.value.includes('-model'))"
     )
     field(page, "Name of the run").fill(run)
+    page.wait_for_load_state("networkidle")  # somebody's hands are slower than the server
     begun = time.time()
     page.get_by_role("button", name="Start training").click()
     return begun

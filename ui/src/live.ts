@@ -23,14 +23,16 @@ export interface Curves extends Same {
 
 /** So many times as long as a look took passes before the next, … */
 const SPARING = 20;
-/** … but no more than so many milliseconds. */
+/** … and this share of the time since the first: there is little more to see before. … */
+const MORE = 1 / 6;
+/** … But no more than so many milliseconds. */
 const LONGEST = 4000;
 
 /**
  * Call something whenever a value changes, and once for the last.
  *
- * Never more often than every so many milliseconds, and the less often the longer it takes: whoever looks takes time from
- * cores that train. Where `now` changes, somebody waits, and it is called at once.
+ * Never more often than every so many milliseconds, and the less often the longer it takes and the longer it goes on: whoever
+ * looks takes time from cores that train. Where `now` changes, somebody waits, and it is called at once.
  */
 export function useSettled(value: unknown, every: number, call: () => Promise<void>, now?: unknown): void {
   const busy = useRef(false);
@@ -38,6 +40,7 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
   const latest = useRef(call);
   const wake = useRef(() => {});
   const hurried = useRef(false);
+  const since = useRef(0);
   latest.current = call;
   useEffect(() => {
     hurried.current = true; // also where the look that it came in is not over
@@ -52,8 +55,10 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       due.current = false;
       hurried.current = false;
       const begun = performance.now();
+      since.current ||= begun;
       await latest.current().catch(() => undefined);
-      const rest = hurried.current ? 0 : Math.max(every, Math.min(SPARING * (performance.now() - begun), LONGEST));
+      const sparing = Math.max(SPARING * (performance.now() - begun), MORE * (begun - since.current));
+      const rest = hurried.current ? 0 : Math.max(every, Math.min(sparing, LONGEST));
       await new Promise<void>((done) => {
         setTimeout(done, rest);
         wake.current = done;

@@ -171,7 +171,7 @@ def _check_together(explained: Mapping[str, bool], given: Mapping[str, bool]) ->
 def _question(loaded: Model, table: Path | None, example: str | None, **asked: Any) -> Question:
     """Return what is asked, and say what in the table training had not seen."""
     from pondera.explaining.ask import question_of
-    from pondera.report.terminal import messages
+    from pondera.report.terminal import messages, print_notes
     from pondera.tables.parts import row_number
     from pondera.tables.read import place_of_row
 
@@ -179,8 +179,7 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
     where = row_number if table is None else partial(place_of_row, table)
     question, unseen = question_of(loaded, rows, answers, where=where, **asked)
-    for finding in unseen.findings():
-        messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
+    print_notes(unseen.findings())
     if answers is None:
         messages().print(
             f"Note: the table has no column '{loaded.target_name}'; methods that need the right answers are left out.",

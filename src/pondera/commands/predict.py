@@ -25,7 +25,7 @@ def predict(
     """Predict every row of a table: a prediction column, and a probability a class."""
     from pondera.choice import counted
     from pondera.model.file import load
-    from pondera.report.terminal import messages, print_json
+    from pondera.report.terminal import messages, print_json, print_notes
     from pondera.tables.read import place_of_row, read_table
     from pondera.tables.write import check_place, write_predictions
 
@@ -37,8 +37,7 @@ def predict(
     x, unseen = loaded.inputs(rows, partial(place_of_row, table))
     frame = predictions(loaded, x)
     findings = unseen.findings()
-    for finding in findings:
-        messages().print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
+    print_notes(findings)
     if out is not None:
         write_predictions(frame, out)
     if json:

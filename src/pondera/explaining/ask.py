@@ -80,7 +80,7 @@ def question_of(
     if target is not None and len(target) != frame.height:
         raise TableError(f"Expected {frame.height:,} right answers, one a row. Got {len(target):,}.")
     x, unseen = model.inputs(frame, where)
-    others = x if background is None else model.inputs(background)[0]
+    others = x if background is None else _usual(model, background)
     some = some_of(len(others), seed)
     subjects = tuple(Subject.of_network(network) for network in model.networks)
     directions, unit = _directions(model, subjects, x, target_class)
@@ -109,6 +109,16 @@ def question_of(
         predict=lambda x: model.labels(model.predictions(x)),
         retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen
+
+
+def _usual(model: Model, background: pl.DataFrame) -> Array:
+    """Return what goes into the networks for rows that others are compared with."""
+    if not background.height:
+        raise TableError("The background: expected rows that others are compared with, found a table without any.")
+    try:
+        return model.inputs(background)[0]
+    except TableError as error:
+        raise TableError(f"The background: {error}") from None
 
 
 def _seen(model: Model, x: Array) -> Array | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.choice import Choice
+from pondera.choice import Choice, counted
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.model.model import Model
 from pondera.network.architecture import Architecture
@@ -96,8 +96,8 @@ def _description(path: Any, weights: Mapping[str, Any], metadata: Mapping[str, s
     """Return the description of the model, or say why the file has none that can be used."""
     if KEY not in metadata or FORMAT_KEY not in metadata:
         raise ModelFileError(
-            f"{path}: expected a model that Pondera trained, found a safetensors file of {len(weights)} tensors "
-            "without its description. It holds the weights of some other program."
+            f"{path}: expected a model that Pondera trained, found a safetensors file of "
+            f"{counted(len(weights), 'tensor')} without its description. It holds the weights of some other program."
         )
     if metadata[FORMAT_KEY] != str(FORMAT):
         raise ModelFileError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pondera.choice import counted
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.network.architecture import PRECISIONS, Architecture
 from pondera.network.layer import Layer
@@ -93,8 +94,9 @@ class Network:
         weights, metadata = read(path)
         if ARCHITECTURE_KEY not in metadata:
             raise ModelFileError(
-                f"{path}: expected a file of Network.save, found a safetensors file of {len(weights)} tensors "
-                "without an architecture. A model with a table's columns in it is opened by pondera.load."
+                f"{path}: expected a file of Network.save, found a safetensors file of "
+                f"{counted(len(weights), 'tensor')} without an architecture. A model with a table's columns in "
+                "it is opened by pondera.load."
             )
         try:
             network = cls(Architecture.from_json(json.loads(metadata[ARCHITECTURE_KEY])), weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import shutil
@@ -26,6 +27,11 @@ FINISHED, UNFINISHED = "finished", "unfinished"
 
 ATTEMPTS, A_LOOK = 5, 0.02
 """Who only asks whether a run is being written holds its lock as well, for far less than this many seconds."""
+
+
+def found_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the folders of runs in a folder and in those below it, by name."""
+    return sorted(path.parent for path in Path(folder).rglob(DATABASE))
 
 
 def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pondera.errors import PonderaError, RunError
 from pondera.recording.damaged import recorded
+from pondera.recording.folder import found_in
 from pondera.recording.run import Run
-from pondera.recording.runs import found_in
 from pondera.recording.schema import DATABASE
 
 ACCURACY = "accuracy"

@@ -17,11 +17,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pondera.recording.folder import found_in
 from pondera.recording.health.check import Health, check
 from pondera.recording.merging import merge
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
-from pondera.recording.schema import DATABASE
 from pondera.recording.tensorboard import from_tensorboard, to_tensorboard
 
 __all__ = ["Health", "Recorder", "Run", "check", "found_in", "from_tensorboard", "merge", "open", "to_tensorboard"]
@@ -36,8 +36,3 @@ def open(folder: str | os.PathLike[str]) -> Run:  # noqa: A001 (as pondera.runs.
         If it is no folder of a run, or damaged.
     """
     return Run(Path(folder))
-
-
-def found_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the folders of runs in a folder and in those below it, by name."""
-    return sorted(path.parent for path in Path(folder).rglob(DATABASE))

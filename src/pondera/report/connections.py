@@ -13,8 +13,7 @@ from pondera.choice import counted
 from pondera.explaining.connection_methods import CONNECTION_METHODS
 from pondera.explaining.connections import Connections
 from pondera.explaining.weight import Weight
-from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, ending, figure
-from pondera.report.timeline import sparkline
+from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, ending, figure, sparkline
 
 SHOWN = 20  # connections that are listed
 LETTERS = 13

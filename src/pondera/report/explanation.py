@@ -16,8 +16,7 @@ from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
-from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure, signed
-from pondera.report.timeline import sparkline
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure, signed, sparkline
 
 SHOWN = 20  # columns that are listed
 LETTERS = 18  # of a column's name

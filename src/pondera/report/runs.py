@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pondera.recording.overview import Overview, differences
-from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, score
-from pondera.report.timeline import sparkline
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, score, sparkline
 
 WIDE = 100
 """Letters in a line from which on there is room for whole curves."""

@@ -13,11 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from pondera.choice import printable, visible
+from pondera.choice import listed, printable, visible
+from pondera.findings import Finding
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
 LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 class _Console(Console):
@@ -48,6 +50,19 @@ def messages() -> Console:
     return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
+NOTED = 3
+"""Notes of a kind that are printed, at most."""
+
+
+def print_notes(findings: Sequence[Finding]) -> None:
+    """Print the first findings as notes to standard error, and which columns more there are such of."""
+    console = messages()
+    for finding in findings[:NOTED]:
+        console.print(f"Note: {finding.statement} {finding.advice}", soft_wrap=True)
+    if more := [repr(each.figures["column"]) for each in findings[NOTED:]]:
+        console.print(f"Note: the like is true of {listed(more)}.", soft_wrap=True)
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print exactly one JSON object to standard output; where that is not UTF-8, other letters than ASCII's escaped."""
     ascii_only = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
@@ -65,6 +80,20 @@ def bar(value: float, largest: float, width: int = 24) -> Text:
     eighths = round(8 * width * abs(value) / largest) if largest > 0 else 0
     filled, rest = divmod(eighths, 8)
     return Text("█" * filled + (_EIGHTHS[rest] if rest else ""), style=POSITIVE if value >= 0 else NEGATIVE)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return values as a line of bars, from 0 to the largest; no change is a dot.
+
+    Examples
+    --------
+    >>> sparkline([0.0, 0.5, 1.0, None])
+    '·▄█·'
+    """
+    largest = max((value for value in values if value is not None), default=0.0)
+    if not largest:
+        return "·" * len(values)
+    return "".join("·" if not value else _LEVELS[min(7, int(8 * value / largest - 1e-9))] for value in values)
 
 
 def score(value: float | None) -> str:

@@ -11,9 +11,8 @@ from rich.text import Text
 from pondera.reading.timeline import Timeline
 from pondera.reading.timeline.sums import Moved
 from pondera.report.comparison import share
-from pondera.report.terminal import POSITIVE, QUIET, bar, figure, fitting
+from pondera.report.terminal import POSITIVE, QUIET, bar, figure, fitting, sparkline
 
-LEVELS = "▁▂▃▄▅▆▇█"
 SHOWN = 24  # checkpoints, and parts, that are listed
 WIDE = 32  # points of a curve
 NARROWEST = 16  # letters for a name
@@ -96,20 +95,6 @@ def moved_words(moved: Moved | None) -> str:
     if moved is None:
         return "–"
     return "from 0" if moved.relative is None else share(moved.relative)
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return values as a line of bars, from 0 to the largest; no change is a dot.
-
-    Examples
-    --------
-    >>> sparkline([0.0, 0.5, 1.0, None])
-    '·▄█·'
-    """
-    largest = max((value for value in values if value is not None), default=0.0)
-    if not largest:
-        return "·" * len(values)
-    return "".join("·" if not value else LEVELS[min(7, int(8 * value / largest - 1e-9))] for value in values)
 
 
 def _curve(values: Sequence[float | None]) -> Text:

@@ -8,8 +8,8 @@ from pondera.reading.timeline.timeline import Timeline
 from pondera.report.charts.reading import svg
 from pondera.report.charts.timeline import CHARTS
 from pondera.report.page import Section, findings_list, page
-from pondera.report.terminal import amount, figure
-from pondera.report.timeline import moved_words, sparkline
+from pondera.report.terminal import amount, figure, sparkline
+from pondera.report.timeline import moved_words
 
 LISTED = 2_000  # checkpoints and parts that are in the tables
 

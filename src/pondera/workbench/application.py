@@ -93,8 +93,8 @@ def application(folder: Path) -> FastAPI:
 
 def warm() -> None:
     """Import what the first views need, before somebody asks for one."""
-    for name in ("pondera.weights.open", "pondera.workbench.contents", "pondera.workbench.tiles"):
-        importlib.import_module(name)
+    for name in ("weights.open", "workbench.contents", "workbench.tiles", "report.runs", "recording.health.check"):
+        importlib.import_module(f"pondera.{name}")
 
 
 def _answer(status: int, sentence: str) -> JSONResponse:

@@ -136,7 +136,7 @@ def _broken(evidence: Evidence) -> list[str]:
         found.append("No input has a measurable influence: there is nothing to rank.")
     elif not evidence.ordered and not evidence.equal and evidence.columns > 1:
         found.append("No two inputs differ measurably in importance, and intervals are wide.")
-    if found and evidence.heaviest is not None and evidence.heaviest[1] >= HEAVY:
+    if found and evidence.rows >= FEWEST and evidence.heaviest is not None and evidence.heaviest[1] >= HEAVY:
         row, share = evidence.heaviest
         found.append(
             f"Row {row} (from 0) alone has {share:.0%} of the whole error: leave it out, to see what matters elsewhere."
