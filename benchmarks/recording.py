@@ -62,7 +62,7 @@ def pondera_loops(task: Task, epochs: int, folder: Path, turns: Turns) -> dict[s
 
             def over(_: object) -> None:
                 if in_turns:  # the time that others train is not this training's
-                    recorder.begun += turns.over("recorded", recorder.writer.flush)
+                    recorder.waited(turns.over("recorded", recorder.writer.flush))
 
             return pondera.fit(network, x, y, plan, recorder=recorder, progress=over)
 

@@ -1,6 +1,7 @@
 """A run is paused, stopped and looked at whole by another process."""
 
 import os
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,7 +50,8 @@ def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
         if len(looks) == 4:
             go_on(tmp_path)
 
-    monkeypatch.setattr("pondera.recording.process.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("pondera.recording.process.time", SimpleNamespace(sleep=sleep, perf_counter=time.perf_counter))
+    monkeypatch.setattr("pondera.recording.recorder.LOOK_AGAIN", 0)  # training is over before it would look otherwise
     train(tmp_path, 6, progress=seen)
     assert looks == 4 * looks[:1]
     assert looks[0] < len(epochs) == 6

@@ -11,6 +11,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.recording import looks
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
+from pondera.training.watching import NEVER
 
 X = np.random.default_rng(5).standard_normal((300, 6)).astype(np.float32)
 Y = np.tanh(X @ np.arange(6, dtype=np.float32)) + X[:, 0] * X[:, 1]
@@ -92,6 +93,22 @@ def test_what_the_first_look_compiles_is_no_cost_of_recording(tmp_path, monkeypa
         fitted(recorder, PLAN.replace(epochs=3, batch_size=240))  # three steps, and each is looked at
     assert recorder.writer.seconds == 2 * 4
     assert recorder.parts[0].computing == 2 * (7 - 4)
+
+
+def test_seconds_in_which_training_waits_are_none_of_its_own(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        watcher = recorder(0)
+        begun, saved = recorder.begun, watcher.saved
+        recorder.waited(5.0)
+        assert (recorder.begun, watcher.saved) == (begun + 5, saved + 5)
+
+
+def test_what_was_planned_to_be_looked_at_is(tmp_path, monkeypatch):
+    with Recorder(tmp_path) as recorder:
+        watcher, answers = recorder(0), iter([True, False, False])
+        watcher.steps = 100
+        monkeypatch.setattr(recorder, "affords", lambda *_: next(answers))
+        assert [watcher.next(step) for step in (9, 9, 10, 11)] == [9, 9, NEVER, NEVER]
 
 
 def test_steps_tell_what_they_did_to_their_own_batch(tmp_path):

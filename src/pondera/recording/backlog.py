@@ -41,6 +41,7 @@ class Backlog:
             self.writer.settled.wait_for(lambda: self.waiting < MOST_WAITING or self.writer.failure is not None)
             self.waiting += 1
         self.writer.later(self._do, job, arguments)
+        self.writer.hurry()
 
     def _do(self, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         try:

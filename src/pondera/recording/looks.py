@@ -62,8 +62,12 @@ def look(program: Program, point: Point, rows: Rows) -> Seen:
 
 def gradients(program: Program, point: Point, rows: Rows) -> dict[str, Array]:
     """Return the gradient of a step in every weight, by path."""
-    found = _gradients(program, point.before, rows, point.order, point.i)
-    return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
+    return named(_gradients(program, point.before, rows, point.order, point.i))
+
+
+def named(weights: Any) -> dict[str, Array]:
+    """Return the leaves of a pytree of weights as arrays by path, without copying what is in memory."""
+    return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
 
 
 def _some(point: Point, weights: int) -> Order:

@@ -18,7 +18,7 @@ from pondera.files import lock
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
 
 LOOK_AGAIN = 0.1
-"""Seconds between two looks whether a paused training may go on."""
+"""Seconds between two looks whether a training is to wait, and whether one that waits may go on."""
 
 
 def sign(held: IO[bytes]) -> None:
@@ -91,10 +91,12 @@ def stop(folder: Path) -> None:
     os.kill(process, signal.SIGINT)
 
 
-def wait_while_paused(folder: Path) -> None:
-    """Return once nobody wants the training to wait."""
+def wait_while_paused(folder: Path) -> float:
+    """Return once nobody wants the training to wait, and how many seconds that took."""
+    begun = time.perf_counter()
     while is_paused(folder):
         time.sleep(LOOK_AGAIN)
+    return time.perf_counter() - begun
 
 
 def _require_writer(folder: Path) -> int:

@@ -25,14 +25,13 @@ from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
 from pondera.recording.health.rows import figures_of
 from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.identity import beginning_of, identity_of
-from pondera.recording.looks import gradients, look
-from pondera.recording.process import wait_while_paused
+from pondera.recording.looks import gradients, look, named
+from pondera.recording.process import LOOK_AGAIN, wait_while_paused
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
 from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
 from pondera.recording.writer import RunWriter
-from pondera.training.epoch import weight_name
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
 from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Point, Watcher
@@ -43,7 +42,7 @@ T = TypeVar("T")
 APART = 0.5
 """Seconds between two states that are written for going on from, at least, …"""
 
-RARELY = 100.0
+RARELY = 200.0
 """… and at least so many times the seconds that one takes to write: the last one, or at first …"""
 
 PACE = 3e8
@@ -229,6 +228,12 @@ class Recorder:
             **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
         )
 
+    def waited(self, seconds: float) -> None:
+        """Count seconds in which training did not go on as none of its own."""
+        self.begun += seconds
+        for part in list(self.parts.values()):
+            part.saved += seconds
+
     def affords(self, step: int, steps: int) -> bool:
         """Return whether recording took no more of the time so far than it may by this one of the plan's steps."""
         share = self.schedule.share
@@ -253,7 +258,10 @@ class PartRecorder(Watcher):
         tell = recorder.on_finding
         self.watch = None if tell is None else Watch(recorder.folder, self.writer.database, part, tell)
         self.saved, self.took_to_save = time.perf_counter(), 0.0
-        self.pace, self.stopping, self.computing = math.inf, 0.0, 0.0  # seconds: of a step, and see spent
+        self.asked = -math.inf  # when it was last looked whether training is to wait
+        self.planned = -1  # the step that is looked at next, or was last
+        self.pace, self.took_last = math.inf, 0.0  # seconds of a step, and of those taken last
+        self.stopping, self.computing = 0.0, 0.0  # see spent
 
     @property
     def spent(self) -> float:
@@ -294,22 +302,26 @@ class PartRecorder(Watcher):
         return checkpoint
 
     def next(self, step: int) -> int:
-        """Return the first step, from this one on, to be recorded."""
-        limited = self.recorder.schedule.share is not None
-        if limited and step >= ALWAYS and (self.backlog.waiting or not self.recorder.affords(step, self.steps)):
-            return NEVER
-        return self.recorder.schedule.next(step)
+        """Return the first step, from this one on, to be recorded; what was said is kept to: training stops there."""
+        if step > self.planned:
+            limited = self.recorder.schedule.share is not None
+            if limited and step >= ALWAYS and (self.backlog.waiting or not self.recorder.affords(step, self.steps)):
+                return NEVER
+            self.planned = self.recorder.schedule.next(step)
+        return self.planned
 
     def took(self, first: int, losses: Figures, rates: Figures, norms: Figures, seconds: float) -> None:
         """Write down the figures of steps; where somebody paused the run, training goes no further until it goes on."""
-        if len(losses) == 1 and self.pace < math.inf:  # seen from both sides: training stops before it and after it
-            self.stopping += 2 * max(seconds - self.pace, 0.0)
+        self.took_last = seconds
         self.pace = min(self.pace, seconds / len(losses))
         self.writer.steps(self.part, first, losses, rates, norms)
-        wait_while_paused(self.recorder.folder)
+        if time.perf_counter() - self.asked >= LOOK_AGAIN:
+            self.recorder.waited(wait_while_paused(self.recorder.folder))
+            self.asked = time.perf_counter()
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
+        self.stopping += 2 * (self.took_last - self.pace)  # training stops before the step and after it
         if self.writer.failure is not None:
             return
         self.backlog.add(self._look, point)
@@ -393,8 +405,3 @@ class PartRecorder(Watcher):
         )
         if self.watch is not None:
             self.recorder.ask(self.watch, point.step, self.steps)
-
-
-def named(weights: Any) -> dict[str, Array]:
-    """Return the leaves of a pytree of weights as arrays by path, without copying what is in memory."""
-    return {weight_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}

@@ -15,8 +15,8 @@ import numpy as np
 import optax
 
 from pondera.errors import ArgumentError, RunError
+from pondera.recording.looks import named
 from pondera.recording.loops import Loop
-from pondera.recording.recorder import named
 
 Array = np.ndarray[Any, Any]
 

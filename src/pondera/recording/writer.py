@@ -28,7 +28,8 @@ WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
 
 COMMIT = 0.2
-"""Seconds after which what was written is made to last."""
+"""Seconds after which what there is to write is written and made to last: to wake the thread for every piece of it
+costs training more than the writing."""
 
 LOOKS = 16
 """Points after which it is looked whether they take too much of the disk."""
@@ -37,8 +38,8 @@ LOOKS = 16
 class RunWriter:
     """Writes what is known of a training into the folder of a run.
 
-    Every method returns at once; a thread does the work, in the order of the calls. What goes wrong there, such as a
-    full disk, ends the recording and not the training: :attr:`failure` says so.
+    Every method returns at once; a thread does the work a little later, in the order of the calls. What goes wrong
+    there, such as a full disk, ends the recording and not the training: :attr:`failure` says so.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ class RunWriter:
             raise
         self._parts: dict[int, _Part] = {}
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
+        self._hurried = threading.Event()
         self._committed = time.perf_counter()
         self._thread = threading.Thread(target=self._work, name="pondera recording", daemon=True)
         self._thread.start()
@@ -98,9 +100,15 @@ class RunWriter:
         self.close()
 
     def later(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Have the thread do something."""
+        """Have the thread do something, in its own time."""
         if self.failure is None:
+            if self._jobs.full():
+                self.hurry()
             self._jobs.put((job, arguments))
+
+    def hurry(self) -> None:
+        """Have the thread do now what it was asked for."""
+        self._hurried.set()
 
     def about(self, **values: Any) -> None:
         """Write down what is known of the run as a whole, JSON-ready."""
@@ -117,8 +125,10 @@ class RunWriter:
 
     def steps(self, part: int, first: int, losses: Array, rates: Array, norms: Array) -> None:
         """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known."""
+        figures = np.empty((3, len(losses)), "<f4")
         with np.errstate(over="ignore"):  # beyond float32 a loss is infinite
-            figures = np.stack([losses, rates, norms]).astype("<f4")
+            for row, values in zip(figures, (losses, rates, norms), strict=True):
+                row[:] = values
         self.later(self._steps, part, first, figures)
 
     def epoch(self, part: int, epoch: int, figures: Mapping[str, Any]) -> None:
@@ -159,12 +169,14 @@ class RunWriter:
         """Wait until everything that was asked for is written, and lasts."""
         done = threading.Event()
         self._jobs.put((self._commit, (done,)))
+        self.hurry()
         done.wait()
 
     def close(self) -> None:
         """Write what is left, and let go of the folder; the thread itself does not wait for its own end."""
         if self._thread.is_alive():
             self._jobs.put(None)
+            self.hurry()
             if threading.current_thread() is not self._thread:  # where what is collected there closes its run
                 self._thread.join()
 
@@ -181,9 +193,11 @@ class RunWriter:
     def _write(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=COMMIT)
+                job = self._jobs.get_nowait()
             except queue.Empty:
                 self._do(self._commit)
+                self._hurried.wait(COMMIT)
+                self._hurried.clear()
                 continue
             if job is None:
                 self._do(self._commit)

@@ -169,7 +169,7 @@ class Training:
     def _pace(self, steps: int, seconds: float) -> None:
         """Let the next look come after about GLANCE seconds of steps. What is learned does not depend on it."""
         wanted = GLANCE * steps / max(seconds, 1e-9)
-        self.glance = int(min(max(wanted, 1), self.glance * 8))
+        self.glance = round(min(max(wanted, 1), self.glance * 8))
 
     def _order(self, epoch: int) -> tuple[Order, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the order of an epoch, the total weight of each step's rows and its learning rate, both (steps,)."""
