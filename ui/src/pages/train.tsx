@@ -46,7 +46,9 @@ function Form({ source, table }: { source: Source; table: Table }) {
   const [busy, setBusy] = useState(false);
   const change = (part: Partial<Plan>) => setPlan((before) => ({ ...before, ...part }));
   useEffect(() => {
-    void get<{ runs: { run: string }[] }>("runs").then(({ runs }) => change({ run: free(suggested(source), new Set(runs.map((each) => each.run))) }), () => undefined);
+    const name = suggested(source);
+    const found = get<{ runs: { run: string }[] }>("runs").then(({ runs }) => free(name, new Set(runs.map((each) => each.run))));
+    void found.then((run) => setPlan((before) => (before.run === name ? { ...before, run } : before)), () => undefined);  // somebody may have typed another meanwhile
   }, []);
   const start = async (event: Event) => {
     event.preventDefault();

@@ -42,7 +42,7 @@ export function Bin({ on, onRestored }: { on: unknown; onRestored: (run: string,
             {runs.map((each) => (
               <tr key={each.name}>
                 <td class="name">{each.run}</td>
-                <td class="quiet one-line">{when(each.deleted)}</td>
+                <td class="quiet">{when(each.deleted)}</td>
                 <td class="number">
                   <button type="button" class="plain" onClick={() => void restore(each)} aria-label={`Put ${each.run} back`}>
                     Put back
