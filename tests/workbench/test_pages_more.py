@@ -77,6 +77,18 @@ def test_an_address_of_no_page_says_so_and_leads_on(page, server):
     expect(page.get_by_role("heading", name="Explain", exact=True)).to_be_visible()
 
 
+def test_a_name_that_was_typed_stays(page, server):
+    held = []
+    page.route("**/api/runs*", lambda route: held.append(route))
+    open_page(page, server, "train?table=signs.csv")
+    name = field(page, "Name of the run")
+    name.fill("mine")
+    with page.expect_response("**/api/runs*"):
+        let_go(page, held)
+    page.wait_for_load_state("networkidle")
+    expect(name).to_have_value("mine")
+
+
 def test_one_row_never_shows_another_rows_numbers(page, server):
     held = []
     open_page(page, server, "explain?model=signs/model.safetensors")
