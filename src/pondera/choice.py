@@ -168,6 +168,19 @@ def visible(name: str) -> str:
     return printable(name) if name.strip() else repr(name)
 
 
+HALF = 30
+"""Letters of either end of a name that is too long for a sentence."""
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotes for a sentence; of one that is longer than most sentences its beginning and its end.
+
+    >>> quoted("age"), len(quoted("x" * 300))
+    ("'age'", 63)
+    """
+    return repr(name if len(name) <= 2 * HALF else f"{name[:HALF]}…{name[-HALF:]}")
+
+
 def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """Return the first names, ten or as many as are wanted, and how many more there are.
 

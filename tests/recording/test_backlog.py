@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pondera.recording.backlog import MOST_WAITING, Backlog
+from pondera.recording.backlog import MANY, MOST_WAITING, Backlog
 from pondera.recording.writer import RunWriter
 
 
@@ -19,6 +19,19 @@ def test_only_so_many_wait(tmp_path):
             backlog.add(lambda: most.append(backlog.waiting))
     assert len(most) == 3 * MOST_WAITING
     assert max(most) <= MOST_WAITING
+
+
+@pytest.mark.parametrize(("size", "most"), [(None, 4), (0, MANY), (1 << 20, 64), (1 << 40, 4)])
+def test_the_smaller_they_are_the_more_may_wait(tmp_path, size, most):
+    go = threading.Event()
+    with RunWriter(tmp_path) as writer:
+        backlog = Backlog(writer, size)
+        assert backlog.most == most
+        for _ in range(most // 4):
+            assert not backlog.busy
+            backlog.add(go.wait)
+        assert backlog.busy
+        go.set()
 
 
 @pytest.mark.parametrize("where", ["in the backlog", "elsewhere"])

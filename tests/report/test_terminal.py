@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +28,7 @@ PARTS = st.sampled_from(["model", "encoder", "layers", "0", "1", "10", "attentio
 
 
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=8).map(".".join), max_size=12), st.integers(8, 60))
+@example(["model.model", "model.encoder.model", "encoder.model", "encoder.encoder.model"], 8)
 def test_names_that_differ_stay_different(names, letters):
     shown = shortened(names, letters)
     assert len(set(shown)) == len(set(names))

@@ -7,17 +7,30 @@ from typing import Any
 
 from pondera.recording.writer import RunWriter
 
-MOST_WAITING = 4
-"""Steps that wait at most; from then on training waits too, instead of memory filling."""
+MOST_WAITING, MANY = 4, 128
+"""Steps that wait at most, of large networks and of small ones; from then on training waits too, instead of memory
+filling. A small training may be over before what looks at its first step is compiled."""
+
+HELD = 64 << 20
+"""Bytes that waiting steps may hold; as many as MOST_WAITING may wait whatever they hold."""
 
 
 class Backlog:
     """What one training has a writer look at, in its order.
 
+    Parameters
+    ----------
+    writer
+        Whose thread looks.
+    size
+        Bytes that a waiting step holds; None where that is not known.
+
     Attributes
     ----------
     waiting
         How many steps wait.
+    most
+        How many may.
 
     Examples
     --------
@@ -32,13 +45,19 @@ class Backlog:
     ([0, 1, 2, 3, 4, 5, 6, 7, 8], 0)
     """
 
-    def __init__(self, writer: RunWriter) -> None:
+    def __init__(self, writer: RunWriter, size: int | None = None) -> None:
         self.writer, self.waiting = writer, 0
+        self.most = MOST_WAITING if size is None else max(min(HELD // max(size, 1), MANY), MOST_WAITING)
+
+    @property
+    def busy(self) -> bool:
+        """Whether so many wait that steps had better be left out, if they may."""
+        return self.waiting >= self.most // MOST_WAITING
 
     def add(self, job: Callable[..., None], *arguments: Any) -> None:
         """Have the thread do something, once there is room for it; a writer that has failed does nothing any more."""
         with self.writer.settled:
-            self.writer.settled.wait_for(lambda: self.waiting < MOST_WAITING or self.writer.failure is not None)
+            self.writer.settled.wait_for(lambda: self.waiting < self.most or self.writer.failure is not None)
             self.waiting += 1
         self.writer.later(self._do, job, arguments)
         self.writer.hurry()

@@ -106,7 +106,7 @@ class Loop:
         """Return whether a step is recorded from both sides."""
         if not self.open or self.schedule.next(step) != step:
             return False
-        return self.schedule.share is None or step < ALWAYS or (not self._backlog.waiting and self.affords())
+        return self.schedule.share is None or step < ALWAYS or (not self._backlog.busy and self.affords())
 
     def affords(self) -> bool:
         """Return whether recording took no more of the time so far than it may; at level ``"full"`` it always may."""

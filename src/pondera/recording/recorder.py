@@ -283,7 +283,8 @@ class PartRecorder(Watcher):
             else {}
         )
         self.start = named(beginning.state.weights)
-        self.took_to_save = sum(leaf.nbytes for leaf in jax.tree.leaves(beginning.state)) / PACE
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(beginning.state))
+        self.backlog, self.took_to_save = Backlog(self.writer, size), size / PACE
         if isinstance(architecture, Architecture):
             self.start = {name: self.start[name] for name in architecture.shapes}  # as the layers come
         self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
@@ -305,7 +306,7 @@ class PartRecorder(Watcher):
         """Return the first step, from this one on, to be recorded; what was said is kept to: training stops there."""
         if step > self.planned:
             limited = self.recorder.schedule.share is not None
-            if limited and step >= ALWAYS and (self.backlog.waiting or not self.recorder.affords(step, self.steps)):
+            if limited and step >= ALWAYS and (self.backlog.busy or not self.recorder.affords(step, self.steps)):
                 return NEVER
             self.planned = self.recorder.schedule.next(step)
         return self.planned

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import counted, listed
+from pondera.choice import counted, listed, quoted
 from pondera.explaining.effects import Effect
 from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
@@ -211,7 +211,7 @@ def told_words(found: Explanation) -> list[str]:
     """Return what columns cannot be told apart, and which others together tell, as sentences."""
     sentences = []
     for group, together, (low, high) in found.grouped:
-        names = listed([repr(found.names[k]) for k in group])
+        names = listed([quoted(found.names[k]) for k in group])
         sure = "" if math.isnan(low) else f" ({low:.0%} to {high:.0%})"
         sentences.append(
             f"{names} tell each other's values. Taken as one, in a whole in which they count once, they have "
@@ -220,14 +220,14 @@ def told_words(found: Explanation) -> list[str]:
     told = found.told
     for k in told[:TOLD]:
         others = found.groups.told_by[k]
-        by = listed([repr(found.names[other]) for other in others])
+        by = listed([quoted(found.names[other]) for other in others])
         jointly = " together" if len(others) > 1 else ""
         sentences.append(
-            f"{found.names[k]!r} is told by {by}{jointly}, though they are no group: some of its importance may be "
-            "theirs."
+            f"{quoted(found.names[k])} is told by {by}{jointly}, though they are no group: some of its importance "
+            "may be theirs."
         )
     if len(told) > TOLD:
-        sentences.append(f"So are {listed([repr(found.names[k]) for k in told[TOLD:]])} told by others.")
+        sentences.append(f"So are {listed([quoted(found.names[k]) for k in told[TOLD:]])} told by others.")
     return sentences
 
 

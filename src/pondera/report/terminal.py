@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -212,7 +213,8 @@ def shortened(names: Sequence[str], letters: int) -> list[str]:
     found = {
         name: cut for group in alike.values() for name, cut in zip(group, _told_apart(group, letters), strict=True)
     }
-    return [found[name] for name in shown]
+    taken = Counter(found.values())
+    return [found[name] if taken[found[name]] == 1 else name for name in shown]
 
 
 def _told_apart(group: Sequence[str], letters: int) -> Sequence[str]:

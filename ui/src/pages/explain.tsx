@@ -158,7 +158,7 @@ function Told({ told }: { told: Answer<Explanation> }) {
 function Strength({ found, same }: { found: Explanation; same: Same }) {
   const method = found.methods.find((each) => each.kind === "strength" && found.inputs.some((input) => input.methods[each.name] != null));
   const says = found.weights_as_importance;
-  const rows = useMemo(() => (method ? found.inputs.map((each) => ({ column: each.name, strength: 100 * (each.methods[method.name] ?? 0), importance: 100 * (each.importance ?? 0) })) : []), [found]);
+  const rows = useMemo(() => (method ? named(found.inputs.map((each) => ({ column: each.name, strength: 100 * (each.methods[method.name] ?? 0), importance: 100 * (each.importance ?? 0) }))) : []), [found]);
   if (!says) return null;
   return (
     <Card title="May I read weights as importance here?" same={same} exports={{ name: "strength-against-importance", picture: "svg", csv: () => [["column", "strength", "importance"], rows.map((row) => [row.column, row.strength, row.importance])] }}>
@@ -179,6 +179,26 @@ function Strength({ found, same }: { found: Explanation; same: Same }) {
   );
 }
 
+interface Place {
+  column: string;
+  strength: number;
+  importance: number;
+}
+
+/** Columns that are written beside their places, at most. */
+const NAMED = 6;
+/** How far names lie apart, as shares of the axes, where the page is narrow. */
+const APART = { strength: 0.35, importance: 0.055 };
+
+/** Mark the most important places as named, and none whose name would lie over another's. */
+function named(places: readonly Place[]): (Place & { named: boolean })[] {
+  const near = (one: Place, other: Place, by: "strength" | "importance") => Math.abs(one[by] - other[by]) < APART[by] * Math.max(...places.map((each) => each[by]));
+  const chosen: Place[] = [];
+  for (const place of places.toSorted((one, other) => other.importance - one.importance).slice(0, NAMED))
+    if (!chosen.some((each) => near(each, place, "strength") && near(each, place, "importance"))) chosen.push(place);
+  return places.map((place) => ({ ...place, named: chosen.includes(place) }));
+}
+
 const STRENGTH: Spec = {
   encoding: {
     x: { field: "strength", type: "quantitative", axis: { title: "connection strength, % of all", format: ".3~g", tickCount: 5 } },
@@ -187,7 +207,7 @@ const STRENGTH: Spec = {
   layer: [
     { mark: { type: "point", filled: true, size: 60, opacity: 0.85 }, encoding: { tooltip: { field: "column" } } },
     {
-      transform: [{ window: [{ op: "rank", as: "rank" }], sort: [{ field: "importance", order: "descending" }] }, { filter: "datum.rank <= 6" }],
+      transform: [{ filter: "datum.named" }],
       mark: { type: "text", align: "left", dx: 7, dy: -6, fontSize: 11 },
       encoding: { text: { field: "column" } },
     },

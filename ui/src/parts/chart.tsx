@@ -5,8 +5,11 @@ import { token, useThemeChanges } from "../theme";
 
 export type Spec = Omit<TopLevelSpec, "data" | "config"> & Record<string, unknown>;
 
-/** The look of every chart, from the tokens: the one that the reports of the command line have. */
-function look(): Record<string, unknown> {
+/** Width of an entry of a legend. */
+const ENTRY = 80;
+
+/** The look of every chart of a width, from the tokens: the one that the reports of the command line have. */
+function look(width: number): Record<string, unknown> {
   const quiet = token("quiet");
   const grid = token("grid");
   return {
@@ -15,7 +18,7 @@ function look(): Record<string, unknown> {
     view: { stroke: null },
     axis: { labelColor: quiet, titleColor: quiet, titleFontWeight: "normal", gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11, titleFontSize: 11 },
     title: { color: token("ink"), fontSize: 12, fontWeight: 600, anchor: "start" },
-    legend: { labelColor: quiet, titleColor: quiet, orient: "top", title: null, labelLimit: 260 },
+    legend: { labelColor: quiet, titleColor: quiet, orient: "top", title: null, labelLimit: 260, columns: Math.max(Math.floor(width / ENTRY), 1) },
     header: { labelColor: token("ink"), labelFontSize: 11, title: null },
     line: { strokeWidth: 1.8 },
     mark: { color: token("positive") },
@@ -47,7 +50,7 @@ export function Chart(props: { spec: Spec; rows: readonly object[]; label: strin
       const element = place.current;
       if (gone || !element) return;
       const whole = { height: props.height ?? 200, width: "container", autosize: { type: "fit", contains: "padding", resize: true }, padding: 2, ...props.spec, data: { name: "rows" } };
-      const compiled = lite.compile(whole as unknown as TopLevelSpec, { config: look() as never }).spec;
+      const compiled = lite.compile(whole as unknown as TopLevelSpec, { config: look(element.clientWidth) as never }).spec;
       const runtime = vega.parse(compiled, undefined, { ast: true });
       const made = new vega.View(runtime, { expr: expressionInterpreter, renderer: "svg", container: element, hover: false } as never);
       made.width(element.clientWidth - 4);

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.choice import quoted
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import rank_correlation
 from pondera.explaining.reliability.groups import Groups
@@ -68,8 +69,8 @@ def _scale(question: Question, names: Sequence[str], strengths: Array, importanc
     strongest = int(strengths.argmax())
     if deviations[strongest] < LITTLE * np.median(deviations):
         return (
-            f"'{names[strongest]}' varies little (deviation {deviations[strongest]:.2g}, the middle one of all inputs "
-            f"{np.median(deviations):.2g}): it needs large weights to matter at all."
+            f"{quoted(names[strongest])} varies little (deviation {deviations[strongest]:.2g}, the middle one of all "
+            f"inputs {np.median(deviations):.2g}): it needs large weights to matter at all."
         )
     if scaled > rank_correlation(strengths, importances) + BETTER:
         return (
@@ -83,7 +84,7 @@ def _grouped(names: Sequence[str], strengths: Array, groups: Groups) -> str:
     group = groups.of(int(strengths.argmax()))
     if len(group) == 1:
         return ""
-    several = ", ".join(f"'{names[k]}'" for k in group)
+    several = ", ".join(quoted(names[k]) for k in group)
     return f"{several} tell each other's values: training may put the weight on any of them."
 
 

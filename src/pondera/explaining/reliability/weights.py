@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from pondera.choice import quoted
 from pondera.explaining.ranks import condensed, rank_correlation, shares
 from pondera.network.network import Network
 
@@ -141,14 +142,14 @@ def _verdict(found: float, low: float, columns: int, misleading: bool, lucky: fl
 def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int, alike: bool) -> str:
     if misleading:
         return (
-            f"Do not read large weights as important inputs here: '{names[strongest]}' has the strongest "
+            f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
             f"connections and "
             "no measurable influence."
         )
     if verdict == "no":
         return (
-            f"Do not read large weights as important inputs here: '{names[strongest]}' has the strongest connections, "
-            f"and '{names[first]}' the largest influence."
+            f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
+            f"connections, and {quoted(names[first])} the largest influence."
             if strongest != first
             else "Do not read large weights as important inputs here: below the first, they order the inputs otherwise "
             "than measured influence does."
