@@ -239,8 +239,10 @@ class Recorder:
         share = self.schedule.share
         if share is None:
             return True
-        slack = SLACK * math.log1p(step) / math.log1p(steps)  # spread as the steps that are recorded are
-        spent = self.writer.seconds + sum(part.spent for part in list(self.parts.values()))
+        parts = list(self.parts.values())
+        before = sum(1 / k for k in range(1, len(parts)))  # of many networks each further one has less
+        slack = SLACK * (before + math.log1p(step) / math.log1p(steps) / max(len(parts), 1))  # as steps are spread
+        spent = self.writer.seconds + sum(part.spent for part in parts)
         return spent <= share * (time.perf_counter() - self.begun) + slack
 
 

@@ -56,7 +56,8 @@ ALWAYS = 1
 """So many steps are recorded whatever it takes."""
 
 SLACK = 0.1
-"""Seconds that recording may take beside its share: short trainings are recorded well too."""
+"""Seconds that recording may take beside its share: short trainings are recorded well too. Of several networks the
+second may take half of it more, the third a third, and so on."""
 
 
 def schedule_of(level: str) -> Schedule:

@@ -190,13 +190,14 @@ const NAMED = 6;
 /** How far names lie apart, as shares of the axes, where the page is narrow. */
 const APART = { strength: 0.35, importance: 0.055 };
 
-/** Mark the most important places as named, and none whose name would lie over another's. */
-function named(places: readonly Place[]): (Place & { named: boolean })[] {
-  const near = (one: Place, other: Place, by: "strength" | "importance") => Math.abs(one[by] - other[by]) < APART[by] * Math.max(...places.map((each) => each[by]));
+/** Say which places have their names written before or after them: the most important, and none whose name would lie over another's. */
+function named(places: readonly Place[]): (Place & { named: "before" | "after" | null })[] {
+  const most = (by: "strength" | "importance") => Math.max(...places.map((each) => each[by]));
+  const near = (one: Place, other: Place, by: "strength" | "importance") => Math.abs(one[by] - other[by]) < APART[by] * most(by);
   const chosen: Place[] = [];
   for (const place of places.toSorted((one, other) => other.importance - one.importance).slice(0, NAMED))
     if (!chosen.some((each) => near(each, place, "strength") && near(each, place, "importance"))) chosen.push(place);
-  return places.map((place) => ({ ...place, named: chosen.includes(place) }));
+  return places.map((place) => ({ ...place, named: !chosen.includes(place) ? null : place.strength > most("strength") / 2 ? "before" : "after" }));
 }
 
 const STRENGTH: Spec = {
@@ -207,8 +208,13 @@ const STRENGTH: Spec = {
   layer: [
     { mark: { type: "point", filled: true, size: 60, opacity: 0.85 }, encoding: { tooltip: { field: "column" } } },
     {
-      transform: [{ filter: "datum.named" }],
+      transform: [{ filter: "datum.named === 'after'" }],
       mark: { type: "text", align: "left", dx: 7, dy: -6, fontSize: 11 },
+      encoding: { text: { field: "column" } },
+    },
+    {
+      transform: [{ filter: "datum.named === 'before'" }],
+      mark: { type: "text", align: "right", dx: -7, dy: -6, fontSize: 11 },
       encoding: { text: { field: "column" } },
     },
   ],
