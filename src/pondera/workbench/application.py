@@ -93,7 +93,7 @@ def application(folder: Path) -> FastAPI:
 
 def warm() -> None:
     """Import what the first views need, before somebody asks for one."""
-    for name in ("weights.open", "workbench.contents", "workbench.tiles", "report.runs", "recording.health.check"):
+    for name in ("weights.open", "workbench.contents", "workbench.tiles", "report.runs"):
         importlib.import_module(f"pondera.{name}")
 
 
