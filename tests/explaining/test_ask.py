@@ -115,6 +115,13 @@ def test_a_table_without_rows(regression):
         question_of(model, frame[:0])
 
 
+def test_what_a_background_lacks_is_said_of_it(regression):
+    model, frame, worth = regression
+    for background, words in ((frame.head(0), "without any"), (frame.drop(frame.columns[0]), frame.columns[0])):
+        with pytest.raises(TableError, match=f"The background: .*{words}"):
+            question_of(model, frame, worth, background=background)
+
+
 def test_estimators_of_scikit_learn_can_be_asked():
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 

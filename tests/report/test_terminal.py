@@ -9,8 +9,19 @@ from rich.text import Text
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 from pondera.network.scale import Scale
-from pondera.report.terminal import NEGATIVE, POSITIVE, bar, figure, messages, print_json, results, shortened
+from pondera.report.terminal import (
+    NEGATIVE,
+    POSITIVE,
+    bar,
+    figure,
+    messages,
+    print_json,
+    print_notes,
+    results,
+    shortened,
+)
 from pondera.report.training import describe
+from pondera.tables.encode import Unseen
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(1, 60))
@@ -22,6 +33,15 @@ def test_bars_are_as_long_as_their_share(value, more, width):
         eighths = sum(8 if c == "█" else " ▏▎▍▌▋▊▉".index(c) for c in drawn.plain)
         assert eighths == pytest.approx(8 * width * abs(value) / largest, abs=0.51)
     assert drawn.style == (POSITIVE if value >= 0 else NEGATIVE)
+
+
+def test_of_many_notes_the_first_are_printed_and_the_others_named(capsys):
+    unseen = Unseen(missing=dict.fromkeys("abcde", 2))
+    print_notes(unseen.findings())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:6] for line in lines] == 4 * ["Note: "]
+    assert "'c'" in lines[2]
+    assert lines[3] == "Note: the like is true of 'd', 'e'."
 
 
 PARTS = st.sampled_from(["model", "encoder", "layers", "0", "1", "10", "attention", "Reshape_2:0", "weight", "bias"])

@@ -64,9 +64,10 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 1 % of the training's time and a tenth of a second;
-        gradients of single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step
-        of the first thousand, and then at each that is 1 % later than the one before, gradients and all.
+        ``"default"`` looks at ever fewer steps and takes at most 1 % of the training's time and a tenth of a second, of
+        several networks each further one a little more (:data:`~pondera.recording.schedule.SLACK`); gradients of
+        single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step of the first
+        thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
     replace
