@@ -127,7 +127,7 @@ def torch_loops(folder: Path, every: int, turns: Turns) -> dict[str, Callable[[]
 
     def ours(watching: Any, loss: Any) -> None:
         watching.loss(loss)
-        watching.recording.begun += turns.over("recorded", watching.recording.writer.flush)
+        watching.recording.overhead.waited(turns.over("recorded", watching.recording.writer.flush))
 
     def logged(run: Any, loss: Any) -> None:
         run.log({"loss": loss.item()})

@@ -1,10 +1,11 @@
-"""Photograph every page of the workbench, light and dark, wide and narrow: ``python docs/screenshots.py [FOLDER]``.
+"""Photograph pages of the workbench, light and dark, wide and narrow: ``python docs/screenshots.py [PAGE …]``.
 
 Run by ``make screenshots``. Networks are trained on tables that come with scikit-learn, the workbench is opened on
-their folder in Chromium, and each page is photographed whole, to ``docs/_build/screenshots`` unless a folder is given.
+their folder in Chromium, and each page is photographed whole, to ``docs/_build/screenshots`` unless ``--out`` is given.
 The pictures of the documentation are the upper part of some of them.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -189,5 +190,10 @@ def main(target: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    main(Path(arguments[0]) if arguments else WHOLE, arguments[1:] or list(PAGES))
+    parser = argparse.ArgumentParser(description="Photograph pages of the workbench, light and dark, wide and narrow.")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"of {', '.join(PAGES)}; all unless given")
+    parser.add_argument("--out", type=Path, default=WHOLE, metavar="FOLDER", help="where pictures go")
+    asked = parser.parse_args()
+    if unknown := set(asked.pages) - set(PAGES):
+        parser.error(f"there is no page {', '.join(sorted(unknown))}; there are {', '.join(PAGES)}")
+    main(asked.out, asked.pages or list(PAGES))

@@ -111,7 +111,7 @@ class Watching:
                 job(logs)
             except Exception as error:  # whatever it is, somebody's training is worth more
                 self.loop.fail(error)
-            self.loop.spent += time.perf_counter() - begun
+            self.loop.overhead.took(time.perf_counter() - begun)
 
     def _see_before(self, _: Any) -> None:
         self._wanted = self.loop.wants(self._step)

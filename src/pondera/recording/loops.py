@@ -16,7 +16,8 @@ from pondera.errors import PonderaError, PonderaWarning
 from pondera.recording.backlog import Backlog
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
-from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
+from pondera.recording.overhead import Overhead
+from pondera.recording.schedule import ALWAYS, schedule_of, snapshot_after
 from pondera.recording.writer import RunWriter
 
 Array = np.ndarray[Any, Any]
@@ -90,11 +91,11 @@ class Loop:
         make_place(self.folder, replace)
         self.writer = RunWriter(self.folder, budget)
         self.writer.about(**{**(about or {}), "state": UNFINISHED, "level": level}, **circumstances(versions or {}))
-        self.begun, self.spent = time.perf_counter(), 0.0  # seconds of the loop's own thread that recording took
+        self.overhead = Overhead(self.schedule, self.writer)
         self.open, self.next = True, 0  # the step after the last
         self._process = os.getpid()
         self._told: list[list[Any]] = []  # loss, rate and norm of steps that are not written yet, …
-        self._first, self._wrote = 0, self.begun  # … from this one on, since then
+        self._first, self._wrote = 0, self.overhead.begun  # … from this one on, since then
         self._backlog = Backlog(self.writer)
         self._snapshot = 0  # the step of the next one
 
@@ -106,12 +107,7 @@ class Loop:
         """Return whether a step is recorded from both sides."""
         if not self.open or self.schedule.next(step) != step:
             return False
-        return self.schedule.share is None or step < ALWAYS or (not self._backlog.busy and self.affords())
-
-    def affords(self) -> bool:
-        """Return whether recording took no more of the time so far than it may; at level ``"full"`` it always may."""
-        share = self.schedule.share
-        return share is None or self.writer.seconds + self.spent <= share * (time.perf_counter() - self.begun) + SLACK
+        return self.schedule.share is None or step < ALWAYS or (not self._backlog.busy and self.overhead.allows())
 
     def took(self, step: int, loss: Any = math.nan, rate: Any = math.nan, norm: Any = math.nan) -> None:
         """Write down the figures of a step: numbers, or what ``float`` takes later; None for what is not known."""

@@ -7,25 +7,23 @@ import dataclasses
 import functools
 import math
 import os
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-from pondera.errors import PonderaWarning, RunError
+from pondera.errors import PonderaWarning
 from pondera.network.architecture import Architecture
+from pondera.recording.admission import Admission
 from pondera.recording.backlog import Backlog
-from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
-from pondera.recording.health.rows import figures_of
+from pondera.recording.folder import FINISHED
 from pondera.recording.health.watch import OnFinding, Watch
-from pondera.recording.identity import beginning_of, identity_of
 from pondera.recording.looks import gradients, look, named
+from pondera.recording.overhead import Overhead
 from pondera.recording.process import LOOK_AGAIN, wait_while_paused
 from pondera.recording.room import remove_run, remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
@@ -110,28 +108,20 @@ class Recorder:
         tell: Callable[[str], None] | None = None,
         on_finding: OnFinding | None = None,
     ) -> None:
-        self.folder, self.level, self.replace = Path(folder), level, replace
-        self.schedule = schedule_of(level)
+        self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
         self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
+        self.admission = Admission(self.writer, replace, {**(about or {}), "level": level}, self.tell)
+        self.overhead = Overhead(self.schedule, self.writer)
         self.on_finding, self.trouble = on_finding, ""
-        self._about = dict(about or {})  # written down once it is sure that this training goes into the folder
         self.parts: dict[int, PartRecorder] = {}
         self.end: Callable[[], None] | None = None  # writes the state that the first network ended with
-        self.identity: dict[str, Any] | None = None
-        self.before: Mapping[str, Any] = {}  # what the folder's run said of itself
-        self.begun = time.perf_counter()
-        self._deciding = threading.Lock()
 
     def __call__(self, part: int) -> PartRecorder:
         """Return the watcher of a part: a network of a population."""
         self._keep_end()
         return self.parts.setdefault(part, PartRecorder(self, part))
-
-    def know(self, **about: Any) -> None:
-        """Have more written down of the run as a whole, once training begins."""
-        self._about |= about
 
     def __enter__(self) -> Recorder:
         return self
@@ -149,7 +139,7 @@ class Recorder:
         else:
             self._keep_end()
         self.writer.close()
-        if self._new and self.identity is None:  # nothing began
+        if self._new and self.admission.identity is None:  # nothing began
             remove_run(self.folder)
         if self.writer.failure is not None:
             warnings.warn(
@@ -179,72 +169,17 @@ class Recorder:
         except Exception as error:
             self.trouble = f"{type(error).__name__}: {error}"
 
-    def decide(self, beginning: Beginning, part: int) -> bool:
-        """Return whether this training goes on with what is in the folder; what is not to go on is taken out.
-
-        Raises
-        ------
-        RunError
-            If there is another run, and it is not to be replaced.
-        """
-        found = identity_of(beginning)
-        with self._deciding:
-            if self.identity is None:
-                self._begin(found, beginning, part)
-            elif self.goes_on and not self._began_alike(beginning, part):
-                raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
-            self.writer.about(**{f"began.{part}": beginning_of(beginning)})
-            return self.goes_on
-
-    def _began_alike(self, beginning: Beginning, part: int) -> bool:
-        """Return whether a part began in the run as it does now, or is not known to have begun."""
-        now = beginning_of(beginning)
-        return bool(self.before.get(f"began.{part}", now) == now)
-
-    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
-        from pondera.recording.run import Run
-
-        self.writer.flush()
-        with Run(self.folder) as run:
-            self.before, state = run.about, run.state
-        before = self.before.get("identity")
-        alike = before == found and self._began_alike(beginning, part)
-        self.goes_on = alike and state != FINISHED
-        if before is not None and not self.goes_on:
-            if not self.replace:
-                what = "the same training, finished" if alike else "the run of another training"
-                raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
-            if state != FINISHED:
-                self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
-            self.writer.clear()
-            self.writer.later(remove_states, self.folder)
-        self.identity = found
-        self.writer.about(
-            **self._about,
-            identity=found,
-            state=UNFINISHED,
-            level=self.level,
-            steps_per_epoch=beginning.steps,
-            rows=figures_of(beginning.rows, beginning.program.loss),
-            **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
-        )
-
     def waited(self, seconds: float) -> None:
         """Count seconds in which training did not go on as none of its own."""
-        self.begun += seconds
+        self.overhead.waited(seconds)
         for part in list(self.parts.values()):
             part.saved += seconds
 
     def affords(self, step: int, steps: int) -> bool:
         """Return whether recording took no more of the time so far than it may by this one of the plan's steps."""
-        share = self.schedule.share
-        if share is None:
-            return True
-        parts = list(self.parts.values())
-        before = sum(1 / k for k in range(1, len(parts)))  # of many networks each further one has less
-        slack = SLACK * (before + math.log1p(step) / math.log1p(steps) / max(len(parts), 1))  # as steps are spread
-        spent = self.writer.seconds + sum(part.spent for part in parts)
-        return spent <= share * (time.perf_counter() - self.begun) + slack
+        parts = len(self.parts)
+        before = sum(1 / k for k in range(1, parts))  # of many networks each further one has less
+        return self.overhead.allows(SLACK * (before + math.log1p(step) / math.log1p(steps) / max(parts, 1)))
 
 
 class PartRecorder(Watcher):
@@ -264,20 +199,14 @@ class PartRecorder(Watcher):
         self.asked = -math.inf  # when it was last looked whether training is to wait
         self.planned = -1  # the step that is looked at next, or was last
         self.pace, self.took_last = math.inf, 0.0  # seconds of a step, and of those taken last
-        self.stopping, self.computing = 0.0, 0.0  # see spent
-
-    @property
-    def spent(self) -> float:
-        """Seconds that training stopped for steps to be seen, and that looks at them computed on its cores."""
-        return self.stopping + self.computing
 
     def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Have the names of inputs and outputs written down with what else is known of the run."""
-        self.recorder.know(inputs=list(inputs), outputs=list(outputs))
+        self.recorder.admission.know(inputs=list(inputs), outputs=list(outputs))
 
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""
-        goes_on = self.recorder.decide(beginning, self.part)
+        goes_on = self.recorder.admission.admit(beginning, self.part)
         self.beginning, self.steps = beginning, beginning.steps * beginning.plan.epochs
         architecture = beginning.program.apply
         initializers = (
@@ -325,7 +254,7 @@ class PartRecorder(Watcher):
 
     def saw(self, point: Point) -> None:
         """Have a step looked at by the thread that writes."""
-        self.stopping += 2 * (self.took_last - self.pace)  # training stops before the step and after it
+        self.recorder.overhead.took(2 * (self.took_last - self.pace))  # training stops before the step and after it
         if self.writer.failure is not None:
             return
         self.backlog.add(self._look, point)
@@ -388,14 +317,14 @@ class PartRecorder(Watcher):
         begun, own = time.perf_counter(), time.thread_time()
         found = compute(*arguments)
         if not self.writer.excused:
-            self.computing += time.perf_counter() - begun - (time.thread_time() - own)
+            self.recorder.overhead.took(time.perf_counter() - begun - (time.thread_time() - own))
         return found
 
     def _look(self, point: Point) -> None:
         # What the first look compiles is not what recording goes on to cost.
         self.writer.excused, self.looked = not self.looked, True
         program, rows, before = self.beginning.program, self.beginning.rows, named(point.before.weights)
-        every = self.recorder.schedule.share is None or time.perf_counter() - self.recorder.begun > LONG
+        every = self.recorder.schedule.share is None or self.recorder.overhead.seconds > LONG
         found = self._timed(look, program, point, rows)
         self.writer.write_point(
             self.part,

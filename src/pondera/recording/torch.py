@@ -251,7 +251,7 @@ class TorchWatch:
             self._remove(self._hooks)
             self._remove(self._looks)
             self.recording.fail(error)
-        self.recording.spent += time.perf_counter() - begun
+        self.recording.overhead.took(time.perf_counter() - begun)
 
     def _see_before(self, optimizer: Any) -> None:
         if self._wanted:
@@ -262,7 +262,8 @@ class TorchWatch:
     def _see_gradients(self, optimizer: Any) -> None:
         gradients = {name: each.grad for name, each in self._alive().items() if each.grad is not None}
         # The largest single cost of a step that is not recorded: one pass over all gradients.
-        self._norm = self._norm_of(list(gradients.values())) if self._wanted or self.recording.affords() else None
+        affordable = self._wanted or self.recording.overhead.allows()
+        self._norm = self._norm_of(list(gradients.values())) if affordable else None
         scale = getattr(optimizer, "grad_scale", None)  # what fused optimizers are yet to divide by
         if scale is not None and self._norm is not None:
             self._norm = self._norm / scale.to(self._norm.device)
@@ -326,7 +327,7 @@ class Look:
         if module.training and torch.is_grad_enabled() and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
             begun = time.perf_counter()
             self.outputs[self.name] = outputs_of(LAYERS[type(module).__name__], out)
-            self.recording.spent += time.perf_counter() - begun
+            self.recording.overhead.took(time.perf_counter() - begun)
 
 
 def unwrapped(model: Any) -> Any:

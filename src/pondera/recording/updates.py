@@ -153,7 +153,7 @@ class _Recording:
             self._see(int(step), weights, gradients, updates, float(loss), float(rate))
         except Exception as error:  # whatever it is, somebody's training is worth more
             self.loop.fail(error)
-        self.loop.spent += time.perf_counter() - begun
+        self.loop.overhead.took(time.perf_counter() - begun)
 
     def _see(self, step: int, weights: Any, gradients: Any, updates: Any, loss: float, rate: float) -> None:
         self.begin(weights)

@@ -1,0 +1,97 @@
+"""Lets a training into the folder of a run: to begin it, to go on with it, or to replace it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pondera.errors import RunError
+from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
+from pondera.recording.health.rows import figures_of
+from pondera.recording.identity import beginning_of, identity_of
+from pondera.recording.room import remove_states
+from pondera.recording.run import Run
+from pondera.recording.writer import RunWriter
+from pondera.training.watching import Beginning
+
+
+class Admission:
+    """Decides whether a training goes on with what is in a run's folder.
+
+    Parameters
+    ----------
+    writer
+        Of the run.
+    replace
+        Whether a run that is in the folder and is another one, or finished, is replaced; else it is an error.
+    about
+        What is written down of the run once it is sure that this training goes into the folder, JSON-ready.
+    tell
+        Called with a sentence where an unfinished run is replaced.
+
+    Attributes
+    ----------
+    identity
+        What all networks of this training have in common; None until one is let in.
+    """
+
+    def __init__(self, writer: RunWriter, replace: bool, about: Mapping[str, Any], tell: Callable[[str], None]) -> None:
+        self.writer, self.folder, self.replace, self.tell = writer, writer.folder, replace, tell
+        self.identity: dict[str, Any] | None = None
+        self._about = dict(about)
+        self._before: Mapping[str, Any] = {}  # what the folder's run said of itself
+        self._goes_on = False
+        self._deciding = threading.Lock()
+
+    def know(self, **about: Any) -> None:
+        """Have more written down of the run as a whole, once training begins."""
+        self._about |= about
+
+    def admit(self, beginning: Beginning, part: int) -> bool:
+        """Return whether this training goes on with what is in the folder; what is not to go on is taken out.
+
+        Raises
+        ------
+        RunError
+            If there is another run, and it is not to be replaced.
+        """
+        found = identity_of(beginning)
+        with self._deciding:
+            if self.identity is None:
+                self._begin(found, beginning, part)
+            elif self._goes_on and not self._began_alike(beginning, part):
+                raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
+            self.writer.about(**{f"began.{part}": beginning_of(beginning)})
+            return self._goes_on
+
+    def _began_alike(self, beginning: Beginning, part: int) -> bool:
+        """Return whether a part began in the run as it does now, or is not known to have begun."""
+        now = beginning_of(beginning)
+        return bool(self._before.get(f"began.{part}", now) == now)
+
+    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
+        self.writer.flush()
+        with Run(self.folder) as run:
+            self._before, state = run.about, run.state
+        before = self._before.get("identity")
+        alike = before == found and self._began_alike(beginning, part)
+        self._goes_on = alike and state != FINISHED
+        if before is not None and not self._goes_on:
+            if not self.replace:
+                what = "the same training, finished" if alike else "the run of another training"
+                raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
+            if state != FINISHED:
+                self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
+            self.writer.clear()
+            self.writer.later(remove_states, self.folder)
+        self.identity = found
+        self.writer.about(
+            **self._about,
+            identity=found,
+            state=UNFINISHED,
+            steps_per_epoch=beginning.steps,
+            rows=figures_of(beginning.rows, beginning.program.loss),
+            **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
+        )
