@@ -16,6 +16,7 @@ from pondera.errors import PonderaError
 from pondera.workbench import questions as module
 from pondera.workbench.child import command
 from pondera.workbench.questions import Questions
+from pondera.workbench.trainings import GOING_ON
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_a_command_ends_where_the_server_ends(tmp_path):
         sys.executable,
         "-c",
         working.format("time.sleep(600)"),
-        *command(tmp_path, ["read"], with_parent=True)[3:],
+        *command(tmp_path, ["read"], with_parent=True)[4:],
     ]
     serving = f"import subprocess, time; print(subprocess.Popen({begun!r}, stdin=-1).pid, flush=True); time.sleep(600)"
     parent = subprocess.Popen([sys.executable, "-c", serving], stdout=subprocess.PIPE, text=True)
@@ -141,6 +142,22 @@ def test_a_command_ends_where_the_server_ends(tmp_path):
     with contextlib.suppress(ProcessLookupError):
         os.kill(number, signal.SIGKILL)
     pytest.fail("it is still there")
+
+
+def test_no_module_of_the_folder_is_run(client, folder):
+    """Python would look for modules in the folder that a command runs in first."""
+    for name in ("typer", "numpy", "polars"):
+        (folder / f"{name}.py").write_text("open('was-run', 'w')\n")
+    assert client.get("/api/checkpoint?file=weights.safetensors").status_code in (200, 202)
+    options = {"table": "signs.csv", "target": "kind", "recipe": "plain", "hidden": [2], "epochs": 1}
+    assert client.post("/api/training", json={"run": "once", **options}).status_code == 201
+    for path in ("/api/checkpoint?file=weights.safetensors", "/api/training?run=once"):
+        while (answer := client.get(path)).status_code == 202 or answer.json().get("activity") in GOING_ON:
+            time.sleep(0.1)
+        assert answer.status_code == 200
+        assert answer.json().get("error") is None
+    assert (folder / "once" / "model.safetensors").exists()
+    assert not (folder / "was-run").exists()
 
 
 def is_there(number):

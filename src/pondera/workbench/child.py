@@ -22,8 +22,20 @@ INTERRUPTED = 130
 
 
 def command(folder: Path, arguments: Sequence[str], with_parent: bool = False) -> list[str]:
-    """Return what runs a command of Pondera's as the workbench runs it."""
-    return [sys.executable, "-m", __name__, str(folder), *([WITH_PARENT] if with_parent else []), "--", *arguments]
+    """Return what runs a command of Pondera's as the workbench runs it.
+
+    Python would look for modules in the folder that it runs in, which is the one that is served: ``-P`` forbids it.
+    """
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        __name__,
+        str(folder),
+        *([WITH_PARENT] if with_parent else []),
+        "--",
+        *arguments,
+    ]
 
 
 def main() -> None:
