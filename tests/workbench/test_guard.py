@@ -41,6 +41,14 @@ def test_wrong_cookies(stranger, cookie):
     assert stranger.get("/api/about", headers={"cookie": cookie}).status_code == 403
 
 
+@pytest.mark.parametrize("other", ['a={"x": 1}', "a=b=c;;", "ü", '"', "a b=c", "[x]=1", "a=1,2"])
+def test_cookies_of_other_servers_of_this_machine_shut_nobody_out(guard, client, other):
+    """Browsers send them along, for cookies know no ports."""
+    own = f"{guard.cookie}={client.cookies[guard.cookie]}"
+    for cookie in (f"{other}; {own}", f"{own}; {other}"):
+        assert client.get("/api/about", headers={"cookie": cookie.encode()}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:8001", "localhost.evil:8000"]
 )
