@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -11,9 +12,14 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
+import pondera
 from pondera.recording.process import writer_of
 from pondera.recording.run import Run
+from pondera.workbench.application import application
+from pondera.workbench.guard import Guard
+from tests.workbench.conftest import MOST, PORT
 
 
 def ask(client, path, **query):
@@ -52,6 +58,13 @@ def wait_for(client, run, *activities):
             return found
         time.sleep(0.1)
     pytest.fail(f"{run} is {found}")
+
+
+def record_line(folder):
+    """Make a run of a small network in a folder."""
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    with pondera.runs.Recorder(folder, level="full") as recorder:
+        pondera.fit(pondera.Network.create(2, pondera.Dense(1)), x, x[:, 0], pondera.Plan(epochs=2), recorder=recorder)
 
 
 def test_the_description_holds_every_route(client):
@@ -155,6 +168,20 @@ def test_contents_are_what_the_reading_says_of_names_and_shapes(client):
         assert first[kind] == [
             {name: found[name] for name in each} for each, found in zip(first[kind], whole[kind], strict=True)
         ]
+
+
+def test_a_run_that_is_the_folder_itself(folder):
+    """What its model is called can be asked for."""
+    record_line(folder)
+    shutil.copy(folder / "weights.safetensors", folder / "model.safetensors")
+    guard = Guard(application(folder), PORT, MOST)
+    with TestClient(guard, f"http://127.0.0.1:{PORT}") as client:
+        client.get(f"/?token={guard.token}", follow_redirects=False)
+        told = client.get("/api/run", params={"run": "."}).json()
+        assert (told["run"], told["model"]) == (".", "model.safetensors")
+        assert told["command"] == "pondera show model.safetensors"
+        for path in ("contents", "download"):
+            assert client.get(f"/api/{path}", params={"file": told["model"]}).status_code == 200
 
 
 def test_names_that_look_like_options_are_names(client, folder):

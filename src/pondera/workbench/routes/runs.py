@@ -59,7 +59,8 @@ def one(bench: Shared, run: RunName) -> dict[str, Any]:
         tensors = {name: list(shape) for name, shape in opened.tensors().items()}
         parts = list(opened.parts)
         architecture = identity.get("architecture")
-    model = f"{run}/model.safetensors" if (folder / "model.safetensors").exists() else None
+    place = folder / "model.safetensors"
+    model = bench.served.name(place) if place.exists() else None
     return told | {
         "about": about,
         "architecture": architecture,
@@ -137,7 +138,10 @@ def outcome(bench: Shared, run: RunName) -> Outcome:
 
     model = bench.served.run(run) / "model.safetensors"
     kept = bench.kept.of([model], "record", lambda: record(model))
-    more = {"command": command_line("show", [], [f"{run}/model.safetensors"]), "networks": len(kept.get("fits") or "1")}
+    more = {
+        "command": command_line("show", [], [bench.served.name(model)]),
+        "networks": len(kept.get("fits") or "1"),
+    }
     try:
         found = Outcome.model_validate({**kept.get("notes", {}), **more})
         found.model_dump_json()  # letters that no text can have are found by it
