@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from asyncio import to_thread
 
 import httpx2
 import pytest
@@ -21,9 +22,9 @@ def settled(monkeypatch, before):
     """Have something happen after a file was read, and before it gets its name."""
     check = uploads._check
 
-    def checked(place):
-        check(place)
-        before()
+    async def checked(bench, place):
+        await check(bench, place)
+        await to_thread(before)
 
     monkeypatch.setattr(uploads, "_check", checked)
 

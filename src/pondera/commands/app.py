@@ -11,6 +11,7 @@ from pondera import __version__
 from pondera.commands import (
     backprop,
     check,
+    columns,
     compare,
     convert,
     explain,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "columns": columns.columns,
     "train": train.train,
     "predict": predict.predict,
     "show": show.show,

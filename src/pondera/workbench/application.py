@@ -31,6 +31,9 @@ from pondera.workbench.served import Served
 from pondera.workbench.trainings import Trainings
 from pondera.workbench.uploads import clear
 
+MOST_OF_A_TABLE = 4 << 30
+"""Bytes of memory of a process that looks at a table."""
+
 STATIC = Path(__file__).parent / "static"
 """The pages, as ``make ui`` builds them."""
 
@@ -48,7 +51,8 @@ def application(folder: Path) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pulses = Pulses(lambda run, network: pulse_of(bench, run, network))
-        bench = Bench(served, Questions(served.root), Trainings(served), pulses, Kept())
+        tables = Questions(served.root, MOST_OF_A_TABLE)
+        bench = Bench(served, Questions(served.root), Trainings(served), pulses, tables, Kept())
         app.state.bench = bench
         warmed = asyncio.create_task(asyncio.to_thread(warm))
         with only_below(served.root):
@@ -56,7 +60,7 @@ def application(folder: Path) -> FastAPI:
             yield
             await warmed
             bench.trainings.let_go()
-            await bench.questions.close()
+            await bench.close()
             await bench.pulses.close()
 
     async def sentence(_: Request, error: Any) -> JSONResponse:

@@ -27,6 +27,8 @@ class Bench:
     ----------
     served, questions, trainings, pulses
         The folder, commands that are run, trainings, and what is told of them as they go on.
+    tables
+        Questions about tables, which are small files that may hold much: their processes get a limited memory.
     kept
         What was read and may be asked for again: it is forgotten where its file changes.
     """
@@ -35,6 +37,7 @@ class Bench:
     questions: Questions
     trainings: Trainings
     pulses: Pulses
+    tables: Questions
     kept: Kept
 
     async def ask(
@@ -67,6 +70,11 @@ class Bench:
         if answer is None:
             return JSONResponse({"working": True}, 202)
         return {"command": command_line(command, options, names), "python": python, "answer": answer}
+
+    async def close(self) -> None:
+        """End all questions."""
+        await self.questions.close()
+        await self.tables.close()
 
 
 class Answered(BaseModel):

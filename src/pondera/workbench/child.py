@@ -1,12 +1,14 @@
-"""``python -m pondera.workbench.child FOLDER [--with-parent] -- COMMAND …``: a command of Pondera's for the workbench.
+"""``python -m pondera.workbench.child FOLDER [OPTION]… -- COMMAND …``: a command of Pondera's for the workbench.
 
 It reads nothing but what lies below the folder, also where a run or an index names other files. With
 ``--with-parent`` it ends where the server ends, however that ends: its input is a pipe that nothing is ever written
-to, and that closes with the process that holds the other end.
+to, and that closes with the process that holds the other end. With ``--memory=BYTES`` it gets no more than that, on
+systems that can see to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import runpy
 import signal
@@ -17,25 +19,17 @@ from pathlib import Path
 
 from pondera.door import only_below
 
-WITH_PARENT = "--with-parent"
+WITH_PARENT, MEMORY = "--with-parent", "--memory="
 INTERRUPTED = 130
 
 
-def command(folder: Path, arguments: Sequence[str], with_parent: bool = False) -> list[str]:
+def command(folder: Path, arguments: Sequence[str], with_parent: bool = False, memory: int | None = None) -> list[str]:
     """Return what runs a command of Pondera's as the workbench runs it.
 
     Python would look for modules in the folder that it runs in, which is the one that is served: ``-P`` forbids it.
     """
-    return [
-        sys.executable,
-        "-P",
-        "-m",
-        __name__,
-        str(folder),
-        *([WITH_PARENT] if with_parent else []),
-        "--",
-        *arguments,
-    ]
+    options = [*([WITH_PARENT] if with_parent else []), *([f"{MEMORY}{memory}"] if memory is not None else [])]
+    return [sys.executable, "-P", "-m", __name__, str(folder), *options, "--", *arguments]
 
 
 def main() -> None:
@@ -44,6 +38,9 @@ def main() -> None:
     folder, *options = sys.argv[1:at]
     if WITH_PARENT in options:
         threading.Thread(target=_end_with_parent, daemon=True).start()
+    for option in options:
+        if option.startswith(MEMORY):
+            _limit(int(option.removeprefix(MEMORY)))
     sys.argv = ["pondera", *sys.argv[at + 1 :]]
     signal.signal(
         signal.SIGINT, signal.default_int_handler
@@ -53,6 +50,13 @@ def main() -> None:
             runpy.run_module("pondera", run_name="__main__")
     except KeyboardInterrupt:  # before the command has begun
         raise SystemExit(INTERRUPTED) from None
+
+
+def _limit(memory: int) -> None:
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # files that are mapped are none of it
 
 
 def _end_with_parent() -> None:

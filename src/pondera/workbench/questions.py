@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -71,10 +72,12 @@ class Questions:
     ----------
     folder
         Where they run: names are relative to it.
+    memory
+        Bytes that each may have, at most, where the system can see to it; None for all there is.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, memory: int | None = None) -> None:
+        self.folder, self.memory = folder, memory
         self._known: OrderedDict[tuple[Any, ...], Question] = OrderedDict()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tidying: asyncio.Task[None] | None = None
@@ -121,6 +124,18 @@ class Questions:
             raise PonderaError(question.error)
         question.told = question.answer is not None
         return question.answer
+
+    async def answer(self, arguments: Sequence[str], about: Sequence[Path] = ()) -> dict[str, Any]:
+        """Return what a command answers, however long that takes: for those that take little.
+
+        Raises
+        ------
+        PonderaError
+            As of :meth:`ask`.
+        """
+        while (found := await self.ask(arguments, about)) is None:
+            pass
+        return found
 
     def cancel(self, arguments: Sequence[str]) -> bool:
         """End the processes of a question, and return whether there was one."""
@@ -186,7 +201,7 @@ class Questions:
         command, *rest = question.arguments
         async with self._room:
             process = await asyncio.create_subprocess_exec(
-                *child.command(self.folder, [command, "--json", *rest], with_parent=True),
+                *child.command(self.folder, [command, "--json", *rest], with_parent=True, memory=self.memory),
                 cwd=self.folder,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -201,6 +216,9 @@ class Questions:
                 raise
         if process.returncode == 0:
             question.answer = json.loads(out)
+        elif self.memory is not None and process.returncode == -signal.SIGABRT:  # how Polars ends without memory
+            most = f"{self.memory / 2**30:.3g} GiB"
+            question.error = f"This takes more than {most} of memory. Give a smaller file, or use the command line."
         else:
             question.error = error_of(err.decode("utf-8", "replace"))
 

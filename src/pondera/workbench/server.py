@@ -66,7 +66,7 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
 
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
                 app.state.bench.pulses.end()
-                await app.state.bench.questions.close()
+                await app.state.bench.close()
                 await super().shutdown(sockets)
 
         Server(config).run(sockets=[listening])

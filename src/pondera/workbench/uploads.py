@@ -19,19 +19,20 @@ from anyio.to_thread import run_sync
 
 from pondera.errors import ArgumentError, PonderaError
 from pondera.files import lock
+from pondera.workbench.bench import Bench
 from pondera.workbench.served import CHECKPOINTS, OWN, TABLES, UPLOADS, Served, free
 
 AT_ONCE = 1 << 22
 """Bytes that are written at a time."""
 
 
-async def receive(served: Served, name: str, blocks: AsyncIterator[bytes]) -> tuple[str, int]:
+async def receive(bench: Bench, name: str, blocks: AsyncIterator[bytes]) -> tuple[str, int]:
     """Put a file into the folder and return what it is called, and its bytes; one that was there under its name stays.
 
     Parameters
     ----------
-    served
-        The folder.
+    bench
+        With the folder, and what looks at tables.
     name
         What it is to be called.
     blocks
@@ -44,6 +45,7 @@ async def receive(served: Served, name: str, blocks: AsyncIterator[bytes]) -> tu
     OSError
         If it cannot be written.
     """
+    served = bench.served
     wanted = served.path(name)
     if wanted == served.root or wanted.suffix.lower() not in (*TABLES, *CHECKPOINTS):
         raise ArgumentError(
@@ -67,7 +69,10 @@ async def receive(served: Served, name: str, blocks: AsyncIterator[bytes]) -> tu
         if size == 0:
             raise ArgumentError(f"{name!r} is empty: expected a file with something in it.")
         await run_sync(write)
-        return served.name(await run_sync(_settle, served, file, place, wanted, digest.digest())), size
+        if not await run_sync(_is_there, served, file, place, wanted, digest.digest()):
+            await _check(bench, place)
+            wanted = await run_sync(_settle, served, place, wanted)
+        return served.name(wanted), size
     finally:
         _throw_away(served, file, place)
 
@@ -86,13 +91,16 @@ def _open(served: Served, place: Path) -> IO[bytes]:
     return lock(place)  # another server that starts meanwhile sees that it is being written
 
 
-def _settle(served: Served, file: IO[bytes], place: Path, wanted: Path, digest: bytes) -> Path:
-    """Give a file its name, or return which file holds the same already."""
+def _is_there(served: Served, file: IO[bytes], place: Path, wanted: Path, digest: bytes) -> bool:
+    """Whether the file of the wanted name holds the same already."""
     file.flush()
     os.fsync(file.fileno())
-    if wanted.is_file() and wanted.stat().st_size == place.stat().st_size and _digest(served, wanted) == digest:
-        return wanted
-    _check(place)
+    same = wanted.is_file() and wanted.stat().st_size == place.stat().st_size
+    return same and _digest(served, wanted) == digest
+
+
+def _settle(served: Served, place: Path, wanted: Path) -> Path:
+    """Give a file its name, or the next one that is free, and return it."""
     for each in free(wanted):
         try:
             served.link(place, each)
@@ -107,17 +115,19 @@ def _digest(served: Served, place: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _check(place: Path) -> None:
+async def _check(bench: Bench, place: Path) -> None:
     """Refuse what is no table and no file of weights."""
+    if place.suffix.lower() in TABLES:
+        await bench.tables.answer(("columns", "--", bench.served.name(place)), [place])
+    else:
+        await run_sync(_check_weights, place)
+
+
+def _check_weights(place: Path) -> None:
+    from pondera.weights.open import open as open_weights
+
     try:
-        if place.suffix.lower() in TABLES:
-            from pondera.tables.read import read_table
-
-            read_table(place)
-        else:
-            from pondera.weights.open import open as open_weights
-
-            open_weights(place)
+        open_weights(place)
     except (PonderaError, OSError, MemoryError):
         raise
     except Exception as error:
