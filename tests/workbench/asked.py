@@ -1,4 +1,6 @@
-"""What tests ask the routes about a run; ``?`` begins a query of their own."""
+"""What tests ask the routes, and how."""
+
+import pytest
 
 OF_A_RUN = [
     "run",
@@ -11,3 +13,14 @@ OF_A_RUN = [
     "run/matrix?tensor=layers.0.weight",
     "run/unit/strengths?column=0&unit=0&step=0",
 ]
+"""About a run; ``?`` begins a query of their own."""
+
+
+def ask(client, path, **query):
+    """Ask until there is an answer, as the pages do."""
+    for _ in range(20):
+        found = client.get(f"/api/{path}", params=query)
+        if found.status_code != 202:
+            assert found.status_code == 200, found.text
+            return found.json()
+    pytest.fail(f"{path} did not answer")

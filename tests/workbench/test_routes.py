@@ -19,17 +19,8 @@ from pondera.recording.process import writer_of
 from pondera.recording.run import Run
 from pondera.workbench.application import application
 from pondera.workbench.guard import Guard
+from tests.workbench.asked import ask
 from tests.workbench.conftest import MOST, PORT
-
-
-def ask(client, path, **query):
-    """Ask until there is an answer, as the pages do."""
-    for _ in range(20):
-        found = client.get(f"/api/{path}", params=query)
-        if found.status_code != 202:
-            assert found.status_code == 200, found.text
-            return found.json()
-    pytest.fail(f"{path} did not answer")
 
 
 def until(true):

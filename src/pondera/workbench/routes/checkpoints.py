@@ -67,14 +67,14 @@ async def checkpoint(bench: Shared, file: Name, spectrum: bool = False) -> Any:
     """Say what is in a file of weights: what ``pondera read`` prints. ``spectrum`` adds singular values."""
     place = bench.served.existing(file)
     python = f"pondera.read({file!r}{', spectrum=True' if spectrum else ''})"
-    return await bench.ask("read", ["--spectrum"] if spectrum else [], [file], [place], python=python)
+    return await bench.ask("read", ["--spectrum"] if spectrum else [], [file], _about(place), python=python)
 
 
 @router.get("/api/compare", responses=ASKED)
 async def compare(bench: Shared, first: Name, second: Name) -> Any:
     """Say what differs between two files of weights: what ``pondera compare`` prints."""
-    places = [bench.served.existing(first), bench.served.existing(second)]
-    return await bench.ask("compare", [], [first, second], places, python=f"pondera.compare({first!r}, {second!r})")
+    about = [each for file in (first, second) for each in _about(bench.served.existing(file))]
+    return await bench.ask("compare", [], [first, second], about, python=f"pondera.compare({first!r}, {second!r})")
 
 
 @router.get("/api/timeline", responses=ASKED)
@@ -82,7 +82,7 @@ async def timeline(bench: Shared, folder: Annotated[str, Query(description="A fo
     """Follow a series of checkpoints: what ``pondera timeline`` prints."""
     place = bench.served.existing(folder)
     named = folder or "."
-    return await bench.ask("timeline", [], [named], [place], python=f"pondera.timeline({named!r})")
+    return await bench.ask("timeline", [], [named], _about(place), python=f"pondera.timeline({named!r})")
 
 
 @router.get("/api/singular-values")
@@ -200,4 +200,11 @@ def _weights(bench: Bench, file: str) -> Any:
     from pondera.weights.open import open as open_weights
 
     place: Path = bench.served.existing(file)
-    return bench.kept.of([place], "weights", lambda: open_weights(place))
+    return bench.kept.of(_about(place), "weights", lambda: open_weights(place))
+
+
+def _about(place: Path) -> list[Path]:
+    """Return a file of weights, or a folder of some, and what changes where one of its parts does."""
+    if place.is_dir():
+        return [place, *sorted(place.glob("*")), *sorted(place.glob("*/*"))]
+    return [place, *sorted(place.parent.glob("*"))] if place.name.endswith(".index.json") else [place]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from pondera.workbench.bench import ERRORS, Shared
+from pondera.workbench.kept import version
 from pondera.workbench.routes.checkpoints import tensor_of
 from pondera.workbench.routes.files import Name
 from pondera.workbench.routes.runs import Network, RunName, Step, TensorName, open_run, part_of
@@ -21,6 +22,7 @@ Cells = Annotated[int, Query(ge=1, le=1024)]
 TILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "float32, row by row."}
 }
+SAME: dict[int | str, dict[str, Any]] = {304: {"description": "The file is what it was when the ETag was given."}}
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,21 @@ def piece(top: Place, bottom: Place, left: Place, right: Place, down: Cells, acr
 Asked = Annotated[Piece, Depends(piece)]
 
 
-@router.get("/api/tile", response_class=Response, responses=TILE)
-def tile(bench: Shared, file: Name, tensor: TensorName, asked: Asked) -> Response:
+@router.get("/api/tile", response_class=Response, responses=TILE | SAME)
+def tile(bench: Shared, request: Request, file: Name, tensor: TensorName, asked: Asked) -> Response:
     """Return a piece of a tensor in cells, each the value of the largest size in it, so that extremes stay visible.
 
     A tensor of more than two axes is looked at as its first axis by all others.
     """
+    place = bench.served.existing(file)
+    when, size = version(place)
+    headers = {"cache-control": "private, no-cache", "etag": f'"{when:x}-{size:x}"'}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
     found = tensor_of(bench, file, tensor)
     make: Callable[[], bytes] = lambda: asked.of(found)  # noqa: E731
-    data = bench.kept.of([bench.served.existing(file)], (file, tensor, asked), make)
-    return Response(data, media_type="application/octet-stream", headers={"cache-control": "private, max-age=60"})
+    data = bench.kept.of([place], (file, tensor, asked), make)
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/api/run/tile", response_class=Response, responses=TILE)

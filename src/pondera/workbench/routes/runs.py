@@ -259,11 +259,7 @@ async def surface(
     grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
 ) -> Any:
     """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    options = [f"--steps={steps}", f"--grid={grid}"]
-    if steps == 1:
-        return await _ask(bench, "surface", options, [run])
-    # Of a whole life there is not more to see with every step that is recorded.
-    return await bench.ask("surface", options, [run], _ended(bench.served.run(run)))
+    return await _ask(bench, "surface", [f"--steps={steps}", f"--grid={grid}"], [run])
 
 
 async def _ask(bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
@@ -362,11 +358,6 @@ def _overview(bench: Bench, name: str) -> Any:
 def _files(folder: Path) -> list[Path]:
     """Return the files that change where a run does."""
     return [folder / DATABASE, folder / f"{DATABASE}-wal", folder / "model.safetensors"]
-
-
-def _ended(folder: Path) -> list[Path]:
-    """Return the file that changes where a training ends."""
-    return [folder / "model.safetensors"]
 
 
 def _finite(value: float) -> float | None:
