@@ -243,19 +243,6 @@ def test_names_that_are_no_text_are_left_out(client, folder):
     assert client.get("/api/bin").json()["runs"] == []
 
 
-def test_a_file_that_goes_while_files_are_listed(client, folder, monkeypatch):
-    is_symlink = type(folder).is_symlink
-
-    def gone(place):
-        found = is_symlink(place)
-        if place.name == "signs.csv":
-            place.unlink(missing_ok=True)
-        return found
-
-    monkeypatch.setattr(type(folder), "is_symlink", gone)
-    assert [each["name"] for each in client.get("/api/files").json()["files"]] == ["weights.safetensors"]
-
-
 def test_sentences_say_nothing_of_where_the_folder_is(client, folder):
     (folder / "not a run").mkdir()
     (folder / "empty.npz").write_bytes(b"")

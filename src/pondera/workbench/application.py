@@ -22,6 +22,7 @@ from pondera.errors import PonderaError
 from pondera.workbench.bench import Bench
 from pondera.workbench.guard import TooLargeError
 from pondera.workbench.kept import Kept
+from pondera.workbench.listing import Listing
 from pondera.workbench.pulse import Pulses
 from pondera.workbench.questions import Questions
 from pondera.workbench.routes import ROUTERS
@@ -52,7 +53,8 @@ def application(folder: Path) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pulses = Pulses(lambda run, network: pulse_of(bench, run, network))
         tables = Questions(served.root, MOST_OF_A_TABLE)
-        bench = Bench(served, Questions(served.root), Trainings(served), pulses, tables, Kept())
+        questions, trainings = Questions(served.root), Trainings(served)
+        bench = Bench(served, Listing(served), questions, trainings, pulses, tables, Kept())
         app.state.bench = bench
         warmed = asyncio.create_task(asyncio.to_thread(warm))
         with only_below(served.root):

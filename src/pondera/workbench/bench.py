@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from pondera.workbench.kept import Kept
+from pondera.workbench.listing import Listing
 from pondera.workbench.pulse import Pulses
 from pondera.workbench.questions import Questions
 from pondera.workbench.served import Served
@@ -25,8 +26,8 @@ class Bench:
 
     Attributes
     ----------
-    served, questions, trainings, pulses
-        The folder, commands that are run, trainings, and what is told of them as they go on.
+    served, listing, questions, trainings, pulses
+        The folder, what is in it, commands that are run, trainings, and what is told of them as they go on.
     tables
         Questions about tables, which are small files that may hold much: their processes get a limited memory.
     kept
@@ -34,6 +35,7 @@ class Bench:
     """
 
     served: Served
+    listing: Listing
     questions: Questions
     trainings: Trainings
     pulses: Pulses

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from pondera.door import Inside
@@ -31,9 +30,6 @@ LONGEST = 150
 WINDOWS = os.name == "nt"
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\..*)?")
 """What Windows takes for a device, in every folder and with any ending."""
-
-MOST_LISTED = 5000
-"""Files that are listed at most: a page of more helps nobody."""
 
 TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
 CHECKPOINTS = (
@@ -236,41 +232,6 @@ class Served:
         """Return a sentence in which files are called as pages call them, wherever the folder is."""
         return sentence.replace(f"{self.root}{os.sep}", "").replace(str(self.root), ".")
 
-    def runs(self) -> list[str]:
-        """Return the names of the folders of runs, sorted."""
-        return [str(each["name"]) for each in self.files() if each["kind"] == "run"]
-
-    def files(self) -> list[dict[str, Any]]:
-        """Return the tables, files of weights and runs of the folder: ``name``, ``kind``, ``bytes``, ``modified``."""
-        found = [each for each in self._walk() if each["kind"] != "other"]
-        return sorted(found, key=lambda each: str(each["name"]))
-
-    def _walk(self) -> Iterator[dict[str, Any]]:
-        seen = 0
-        for folder, inside, names in os.walk(self.root, followlinks=False):
-            inside[:] = sorted(
-                name for name in inside if not name.startswith((".", "__")) and name != "node_modules" and is_text(name)
-            )
-            for name in sorted(filter(is_text, names)):
-                place = Path(folder, name)
-                kind = _kind(place)
-                if kind == "other" or name.startswith(".") or place.is_symlink():
-                    continue
-                try:
-                    told = place.stat()
-                except FileNotFoundError:  # since it was listed
-                    continue
-                seen += 1
-                if seen > MOST_LISTED:
-                    return
-                named = place.parent if kind == "run" else place
-                yield {
-                    "name": self.name(named) if named != self.root else ".",
-                    "kind": kind,
-                    "bytes": told.st_size,
-                    "modified": told.st_mtime,
-                }
-
 
 def is_text(name: str) -> bool:
     r"""Whether a name can be told: systems have names that are no UTF-8, and no answer can hold them.
@@ -317,7 +278,8 @@ def free(place: Path) -> Iterator[Path]:
         yield place.with_name(f"{place.stem}-{number}{place.suffix}")
 
 
-def _kind(place: Path) -> str:
+def kind_of(place: Path) -> str:
+    """Return in which list a file belongs: table, checkpoint, snapshot, run, or other, which is in none."""
     ending = place.suffix.lower()
     if place.name == DATABASE:
         return "run"

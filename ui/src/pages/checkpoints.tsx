@@ -18,7 +18,7 @@ interface FileLine {
 /** Files of weights of any framework: one looked at, two compared, a folder of them followed. */
 export function Checkpoints({ query }: { query: URLSearchParams }) {
   const [count, again] = useState(0);
-  const files = useLoading((signal) => get<{ files: FileLine[] }>("files", {}, signal), [count]);
+  const files = useLoading((signal) => get<{ files: FileLine[]; left_out: string | null }>("files", {}, signal), [count]);
   const checkpoints = files.value?.files.filter((each) => each.kind === "checkpoint") ?? [];
   const [file, other, folder] = [query.get("file"), query.get("other"), query.get("folder")];
   const folders = useMemo(() => series(files.value?.files.filter((each) => each.kind === "checkpoint" || each.kind === "snapshot") ?? []), [files.value]);
@@ -68,6 +68,7 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
                 </select>
               </label>
             </div>
+            {files.value?.left_out && <p class="quiet small">{files.value.left_out}</p>}
             <Drop
               label="A file of weights to upload"
               onTaken={(name) => {

@@ -25,6 +25,7 @@ interface Found extends Same {
   runs: Overview[];
   /** The settings in which runs differ, each with the values of all of them. */
   differences: Record<string, unknown[]>;
+  left_out: string | null;
 }
 
 const MOST_OVERLAID = 6;
@@ -74,6 +75,7 @@ export function Runs() {
               {said}
             </p>
           )}
+          {found.value?.left_out && <p class="quiet small">{found.value.left_out}</p>}
           {!found.value && found.working ? (
             <Waiting>Looking …</Waiting>
           ) : shown.length === 0 ? (

@@ -7,7 +7,7 @@ import type { Source } from "./plan";
 /** Which rows: a file that is dropped, a table of the folder, or an example. */
 export function TableChoice({ source, onChoose }: { source: Source | null; onChoose: (source: Source) => void }) {
   const [count, again] = useState(0);
-  const files = useLoading(() => get<{ files: { name: string; kind: string }[] }>("files"), [count]);
+  const files = useLoading(() => get<{ files: { name: string; kind: string }[]; left_out: string | null }>("files"), [count]);
   const examples = useLoading(() => get<{ examples: { name: string; description: string }[] }>("examples"), []);
   const tables = files.value?.files.filter((file) => file.kind === "table") ?? [];
   return (
@@ -34,6 +34,7 @@ export function TableChoice({ source, onChoose }: { source: Source | null; onCho
             </select>
           </label>
         )}
+        {files.value?.left_out && <p class="quiet small">{files.value.left_out}</p>}
         <div class="row">
           <span class="quiet small">or an example</span>
           {examples.value?.examples.map((each) => (

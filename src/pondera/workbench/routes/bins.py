@@ -50,7 +50,9 @@ class Restored(BaseModel):
 def delete(bench: Shared, run: RunName) -> Moved:
     """Put a run into the bin, a folder of the workbench's own; nothing is lost."""
     with bench.trainings.at_rest(run):
-        return Moved(moved_to=bench.served.name(runs_bin.put(bench.served, run)))
+        moved = runs_bin.put(bench.served, run)
+        bench.listing.forget()
+        return Moved(moved_to=bench.served.name(moved))
 
 
 @router.get("/api/bin")
@@ -62,4 +64,6 @@ def listed(bench: Shared) -> Bin:
 @router.post("/api/bin/restore")
 def restore(bench: Shared, wanted: Wanted) -> Restored:
     """Put a run back to where it was, or beside what is there now."""
-    return Restored(run=runs_bin.restore(bench.served, wanted.name))
+    run = runs_bin.restore(bench.served, wanted.name)
+    bench.listing.forget()
+    return Restored(run=run)

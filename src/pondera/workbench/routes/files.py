@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 import pondera
 from pondera.errors import ArgumentError
@@ -26,6 +26,22 @@ class About(BaseModel):
     folder: str
 
 
+class File(BaseModel):
+    """A file of the folder, or a run."""
+
+    name: str
+    kind: Literal["table", "checkpoint", "snapshot", "run"] = Field(description="A snapshot is a checkpoint of a run.")
+    bytes: int
+    modified: float = Field(description="When, in seconds since 1970.")
+
+
+class Files(BaseModel):
+    """What is in the folder."""
+
+    files: list[File] = Field(description="By name.")
+    left_out: str | None = Field(description="Why there may be others; null where all are listed.")
+
+
 class Uploaded(BaseModel):
     """A file that was put into the folder."""
 
@@ -40,9 +56,10 @@ def about(bench: Shared) -> About:
 
 
 @router.get("/api/files")
-def files(bench: Shared) -> dict[str, list[dict[str, Any]]]:
+def files(bench: Shared) -> Files:
     """List the tables, files of weights and runs of the folder."""
-    return {"files": bench.served.files()}
+    found = bench.listing.now()
+    return Files(files=[File.model_validate(each) for each in found.files], left_out=found.left_out)
 
 
 @router.put("/api/upload", status_code=201)
@@ -52,6 +69,7 @@ async def upload(bench: Shared, request: Request, name: Name) -> Uploaded:
     The body is the file. What is no table, or no file of weights, is refused and not kept.
     """
     kept, size = await receive(bench, Path(name).name if name else name, request.stream())
+    bench.listing.forget()
     return Uploaded(name=kept, bytes=size)
 
 

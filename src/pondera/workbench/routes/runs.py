@@ -40,12 +40,13 @@ def runs(
     """List runs, and the settings in which they differ; one that is damaged says so."""
     from pondera.report.runs import runs_json
 
-    names = run or bench.served.runs()
+    names = run or bench.listing.runs()
     found = sorted((_overview(bench, name) for name in names), key=lambda each: (each.began, each.folder))
     told: dict[str, Any] = runs_json(found)
     for each in told["runs"]:
         each["activity"] = bench.trainings.activity(each["run"]) if each["problem"] is None else "ended"
-    return told | {"command": command_line("runs", [], run)}
+    left_out = None if run else bench.listing.now().left_out
+    return told | {"left_out": left_out, "command": command_line("runs", [], run)}
 
 
 @router.get("/api/run")
