@@ -15,7 +15,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.files import lock
 from pondera.recording.process import sign
 from pondera.recording.schema import DATABASE
-from pondera.workbench.served import Served
+from pondera.workbench.served import OWN, Served
 from pondera.workbench.trainings import GOING_ON, RUNNING, STARTING, STOPPED, Process, Trainings
 
 FOR_EVER = ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"]
@@ -176,3 +176,46 @@ def test_one_that_is_stopped_before_it_has_begun_has_not_failed(trainings):
     trainings.stop("early")
     trainings.begun[0].wait()
     assert trainings.told("early")["activity"] == "ended"
+
+
+def without_run(client):
+    return {each["run"]: each for each in client.get("/api/runs").json()["without_run"]}
+
+
+def test_one_that_has_no_run_yet_is_listed(trainings, client, folder):
+    client.app.app.state.bench.trainings._processes = trainings._processes
+    trainings.start("par/new", [], "signs.csv")
+    assert without_run(client)["par/new"]["activity"] == "starting"
+    assert client.delete("/api/training?run=par/new").status_code == 400
+    assert client.get("/api/runs?run=par/new").json()["without_run"] == []
+    run_at(folder / "par" / "new")
+    assert without_run(client) == {}
+
+
+def test_why_one_failed_is_told_until_it_is_forgotten(client, folder):
+    """Also by the server that is started next: all that it knows is what is on the disk."""
+    logs = folder / OWN / "logs"
+    logs.mkdir(parents=True)
+    (logs / "par%2Fwrong.log").write_text("Note: slow.\nError: signs.csv has no column 'kindd'.\n")
+    (logs / "interrupted.log").write_text("Interrupted.\n")
+    for name in ("..%2Fwrong.log", "a%00.log", ".log"):  # whoever put them there
+        (logs / name).write_text("Error: no such name.\n")
+    (logs / "link.log").symlink_to(folder / "signs.csv")
+    (logs / f"{'x' * 150}-{'0' * 16}.log").write_text("Error: too long a name to be known.\n")
+    found = without_run(client)
+    assert found == {
+        "par/wrong": {"run": "par/wrong", "activity": "failed", "error": "signs.csv has no column 'kindd'."}
+    }
+    assert client.get("/api/training?run=par/wrong").json()["error"] == found["par/wrong"]["error"]
+    told = client.app.app.state.bench.pulses.look("par/wrong", None)
+    assert (told["activity"], told["error"]) == ("failed", found["par/wrong"]["error"])
+    assert client.delete("/api/training?run=par/wrong").status_code == 200
+    assert without_run(client) == {}
+
+
+def test_a_run_in_the_bin_leaves_no_failure_behind(client, folder):
+    run_at(folder / "late")
+    (folder / OWN / "logs").mkdir(parents=True)
+    (folder / OWN / "logs" / "late.log").write_text("Error: the disk is full.\n")
+    assert client.delete("/api/run?run=late").status_code == 200
+    assert without_run(client) == {}

@@ -6,13 +6,14 @@ A name is checked here, so that what is wrong with it can be said. What is opene
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pondera.door import Inside
 from pondera.errors import ArgumentError
@@ -172,6 +173,21 @@ class Served:
         with os.fdopen(self.open_own(os.O_WRONLY | os.O_CREAT | os.O_TRUNC, *parts), "wb") as file:
             file.write(content)
 
+    def remove_own(self, *parts: str) -> None:
+        """Remove a file of the workbench's own, where there is one.
+
+        Raises
+        ------
+        OSError
+            If something on the way is a link.
+        """
+        (*above, name) = (OWN, *parts)
+        with contextlib.suppress(FileNotFoundError), self.inside.holding(above) as folder:
+            if folder is None:
+                self.root.joinpath(*above, name).unlink()
+            else:
+                os.unlink(name, dir_fd=folder)
+
     def own_names(self, *parts: str) -> list[str]:
         """Return what is in a folder of the workbench's own, by name; nothing where there is none.
 
@@ -260,6 +276,17 @@ def slug(name: str) -> str:
     if len(found) <= LONGEST:
         return found
     return f"{found[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def name_of(slug: str) -> str | None:
+    """Return which run a file's name is of; None where the run's name was too long for it.
+
+    Examples
+    --------
+    >>> name_of(slug("a/b")), name_of(slug("a/b" * 1000)) is None
+    ('a/b', True)
+    """
+    return unquote(slug) if len(slug) <= LONGEST else None
 
 
 def free(place: Path) -> Iterator[Path]:

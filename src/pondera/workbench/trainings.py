@@ -21,7 +21,7 @@ from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
 from pondera.workbench import child
 from pondera.workbench.questions import check_arguments, error_of
-from pondera.workbench.served import LOGS, Served, slug
+from pondera.workbench.served import LOGS, Served, name_of, slug
 
 BEHIND = 5
 """How far the priority of a training stands behind that of the page that shows it: it waits for milliseconds."""
@@ -117,17 +117,54 @@ class Trainings:
             if code is None:  # before the run is there, and while it is tested on rows it never saw
                 return RUNNING if (folder / "model.safetensors").exists() else STARTING
             return ENDED if code in STOPPED or process.told_to_stop else FAILED
-        return ENDED
+        return FAILED if not (folder / DATABASE).exists() and self._last_error(name) else ENDED
 
     def told(self, name: str) -> dict[str, Any]:
         """Return what a training does now, and what it said: ``activity``, ``error``, ``log``."""
         activity = self.activity(name)
-        text = (self.served.read_own(LOGS, _log(name), last=TOLD) or b"").decode("utf-8", "replace")
+        text = self._said(name)
         return {
             "activity": activity,
             "error": error_of(text) if activity == FAILED else None,
             "log": text,
         }
+
+    def without_run(self) -> list[str]:
+        """Return the names of trainings whose run is not there: they get ready, or failed before they had one."""
+        try:
+            logs = {name_of(each.removesuffix(".log")) for each in self.served.own_names(LOGS)} - {None, ""}
+        except OSError:  # where the folder of logs is a link
+            logs = set()
+        return sorted(name for name in {*self._processes, *logs} if name is not None and self._is_without_run(name))
+
+    def forget(self, name: str) -> None:
+        """Throw away what a training said that is over.
+
+        Raises
+        ------
+        ArgumentError
+            If it goes on.
+        """
+        with self._lock:
+            if self.activity(name) in GOING_ON:
+                raise ArgumentError(f"{name!r} is being trained. Stop it first.")
+            self._processes.pop(name, None)
+            self.served.remove_own(LOGS, _log(name))
+
+    def _is_without_run(self, name: str) -> bool:
+        try:
+            there = (self.served.path(name) / DATABASE).exists()
+            return not there and self.activity(name) in (*GOING_ON, FAILED)
+        except (ArgumentError, OSError):  # a file in the folder of logs that is none of ours
+            return False
+
+    def _said(self, name: str) -> str:
+        return (self.served.read_own(LOGS, _log(name), last=TOLD) or b"").decode("utf-8", "replace")
+
+    def _last_error(self, name: str) -> bool:
+        """Whether the last that a training said is why it failed."""
+        lines = self._said(name).strip().splitlines()
+        return bool(lines) and lines[-1].startswith("Error: ")
 
     def pause(self, name: str) -> None:
         """Have a training wait at the end of its epoch."""

@@ -26,6 +26,8 @@ interface Found extends Same {
   /** The settings in which runs differ, each with the values of all of them. */
   differences: Record<string, unknown[]>;
   left_out: string | null;
+  /** Trainings that get ready, or failed before there was a run. */
+  without_run: { run: string; activity: string; error: string | null }[];
 }
 
 const MOST_OVERLAID = 6;
@@ -39,8 +41,9 @@ export function Runs() {
   const [said, say] = useState("");
   const found = useLoading((signal) => get<Found>("runs", {}, signal), [count]);
   const runs = found.value?.runs ?? [];
+  const begun = found.value?.without_run ?? [];
   useEffect(() => {
-    if (!runs.some((each) => ["running", "paused", "starting"].includes(each.activity))) return;
+    if (![...runs, ...begun].some((each) => ["running", "paused", "starting"].includes(each.activity))) return;
     const timer = setTimeout(() => again(count + 1), 3000);
     return () => clearTimeout(timer);
   }, [found.value]);
@@ -52,6 +55,15 @@ export function Runs() {
       const { moved_to } = await remove<{ moved_to: string }>("run", { run });
       say(`${run} is in the bin: ${moved_to}. It can be put back below.`);
       choose(chosen.filter((each) => each !== run));
+      again(count + 1);
+    } catch (error) {
+      setProblem(sentence(error));
+    }
+  };
+  const forget = async (run: string) => {
+    setProblem(null);
+    try {
+      await remove("training", { run });
       again(count + 1);
     } catch (error) {
       setProblem(sentence(error));
@@ -76,6 +88,17 @@ export function Runs() {
             </p>
           )}
           {found.value?.left_out && <p class="quiet small">{found.value.left_out}</p>}
+          {begun.map((each) => (
+            <p key={each.run} class="row" data-testid="without-run">
+              <a href={to("run", { run: each.run })}>{each.run}</a> <span class={`badge ${each.activity}`}>{each.activity}</span>
+              {each.error && <span class="grave small">{each.error}</span>}
+              {each.activity === "failed" && (
+                <button type="button" class="plain" aria-label={`Forget ${each.run}`} onClick={() => void forget(each.run)}>
+                  Forget
+                </button>
+              )}
+            </p>
+          ))}
           {!found.value && found.working ? (
             <Waiting>Looking …</Waiting>
           ) : shown.length === 0 ? (

@@ -51,6 +51,7 @@ def delete(bench: Shared, run: RunName) -> Moved:
     """Put a run into the bin, a folder of the workbench's own; nothing is lost."""
     with bench.trainings.at_rest(run):
         moved = runs_bin.put(bench.served, run)
+        bench.trainings.forget(run)
         bench.listing.forget()
         return Moved(moved_to=bench.served.name(moved))
 

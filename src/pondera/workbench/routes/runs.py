@@ -45,8 +45,12 @@ def runs(
     told: dict[str, Any] = runs_json(found)
     for each in told["runs"]:
         each["activity"] = bench.trainings.activity(each["run"]) if each["problem"] is None else "ended"
-    left_out = None if run else bench.listing.now().left_out
-    return told | {"left_out": left_out, "command": command_line("runs", [], run)}
+    begun = [] if run else [{"run": name, **bench.trainings.told(name)} for name in bench.trainings.without_run()]
+    return told | {
+        "without_run": [{name: each[name] for name in ("run", "activity", "error")} for each in begun],
+        "left_out": None if run else bench.listing.now().left_out,
+        "command": command_line("runs", [], run),
+    }
 
 
 @router.get("/api/run")

@@ -87,6 +87,13 @@ def activity(bench: Shared, run: RunName) -> Activity:
     return Activity(**bench.trainings.told(run))
 
 
+@router.delete("/api/training")
+def forget(bench: Shared, run: RunName) -> Activity:
+    """Throw away what a training said that is over; its run stays where it is."""
+    bench.trainings.forget(run)
+    return Activity(**bench.trainings.told(run))
+
+
 @router.post("/api/training/pause")
 def pause(bench: Shared, run: RunName) -> Activity:
     """Have a training wait at the end of its epoch."""
