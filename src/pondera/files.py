@@ -182,3 +182,36 @@ def lock(path: str | os.PathLike[str]) -> IO[bytes]:
         handle.close()
         raise
     return handle
+
+
+def is_locked(path: str | os.PathLike[str]) -> bool:
+    """Whether somebody holds the :func:`lock` of a file: any number may ask at once, and none takes another for it.
+
+    Who wants the lock at that very moment is refused it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     is_locked(file.name)
+    False
+    """
+    if os.name == "nt":  # it knows one kind of lock
+        try:
+            lock(path).close()
+        except BlockingIOError:
+            return True
+        return False
+    import fcntl
+
+    with open(path, "rb", opener=opener) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,6 +1,7 @@
 """A run is paused, stopped and looked at whole by another process."""
 
 import os
+import threading
 import time
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
-from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
+from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 
@@ -35,6 +36,27 @@ def test_a_run_names_its_writer(tmp_path):
     assert writer_of(tmp_path) is None
 
 
+def test_who_asks_is_no_writer(tmp_path):
+    """Any number may ask at once; a process that was killed has left its number behind."""
+    (tmp_path / "run.lock").write_text("1")
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(writer_of(tmp_path) for _ in range(3000))) for _ in range(4)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert set(found) == {None}
+
+
+def test_a_writer_that_has_ended_leaves_no_number_behind(tmp_path):
+    written = []
+    train(tmp_path, 1, progress=lambda _: written.append((tmp_path / "run.lock").read_text()))
+    assert written == [str(os.getpid())]
+    assert (tmp_path / "run.lock").read_text() == ""
+
+
 def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
     epochs, looks = [], []
 
@@ -46,6 +68,7 @@ def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
     def sleep(seconds):
         """Between two looks whether it may go on: the fifth one finds that it may."""
         assert is_paused(tmp_path)
+        assert is_waiting(tmp_path)
         looks.append(len(epochs))
         if len(looks) == 4:
             go_on(tmp_path)
@@ -54,6 +77,7 @@ def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
     monkeypatch.setattr("pondera.recording.recorder.LOOK_AGAIN", 0)  # training is over before it would look otherwise
     train(tmp_path, 6, progress=seen)
     assert looks == 4 * looks[:1]
+    assert not is_waiting(tmp_path)
     assert looks[0] < len(epochs) == 6
     with Run(tmp_path) as run:
         assert (run.state, run.taken) == ("finished", 6)

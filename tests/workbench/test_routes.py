@@ -253,7 +253,8 @@ def test_the_life_of_a_training(client, folder):
     if hasattr(os, "getpriority"):  # the page comes first
         assert os.getpriority(os.PRIO_PROCESS, writer_of(folder / "signs")) > os.getpriority(os.PRIO_PROCESS, 0)
     until(lambda: client.get("/api/run/curves", params={"run": "signs"}).json().get("epochs"))
-    assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] == "paused"
+    assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] in ("pausing", "paused")
+    wait_for(client, "signs", "paused")
     until(lambda: stands_still(client))  # it waits at the end of its epoch
     before = steps(client)
     assert client.delete("/api/run", params={"run": "signs"}).status_code == 400

@@ -133,6 +133,29 @@ def test_a_run_is_not_replaced(trainings, folder):
     assert trainings.begun == []
 
 
+def test_one_that_tests_its_model_is_stopped(trainings, folder):
+    """Its run is written by then: nobody holds the lock."""
+    trainings.start("tested", [], "signs.csv")
+    run_at(folder / "tested")
+    (folder / "tested" / "run.lock").write_bytes(b"")
+    (folder / "tested" / "model.safetensors").write_bytes(b"")
+    assert trainings.activity("tested") == RUNNING
+    trainings.stop("tested")
+    trainings.begun[0].wait(60)
+    assert trainings.activity("tested") == "ended"
+
+
+def test_a_training_pauses_until_it_says_that_it_waits(trainings, folder):
+    run_at(folder / "long")
+    with written(folder / "long"):
+        trainings.pause("long")
+        assert trainings.activity("long") == "pausing"
+        (folder / "long" / "run.pause").write_text("waiting")
+        assert trainings.activity("long") == "paused"
+        trainings.go_on("long")
+        assert trainings.activity("long") == RUNNING
+
+
 @contextlib.contextmanager
 def written(folder):
     """Somebody writes to the run in a folder."""

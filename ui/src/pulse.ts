@@ -4,7 +4,7 @@ import type { Which } from "./network";
 
 /** What a training does, as the server tells it. */
 export interface Pulse {
-  activity: "starting" | "running" | "paused" | "ended" | "failed";
+  activity: "starting" | "running" | "pausing" | "paused" | "ended" | "failed";
   error: string | null;
   there: boolean;
   state?: string;
@@ -19,7 +19,7 @@ export interface Pulse {
 }
 
 export function isOn(pulse: Pulse | null): boolean {
-  return pulse !== null && ["starting", "running", "paused"].includes(pulse.activity);
+  return pulse !== null && ["starting", "running", "pausing", "paused"].includes(pulse.activity);
 }
 
 /** The latest word; `lost` where the server does not answer. */

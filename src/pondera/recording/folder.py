@@ -18,7 +18,7 @@ from pondera.errors import RunError
 from pondera.files import lock
 from pondera.machine import cores
 from pondera.recording import schema
-from pondera.recording.process import sign
+from pondera.recording.process import leave, sign
 from pondera.recording.room import remove_run
 from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS
 
@@ -88,7 +88,7 @@ def make_place(folder: Path, replace: bool) -> None:
     if not replace:
         raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
     try:
-        claim(folder).close()
+        leave(claim(folder))
         remove_run(folder)
     except OSError as error:
         raise RunError(f"{folder}: the run cannot be replaced: {error.strerror}. Give another folder.") from error

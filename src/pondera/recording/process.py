@@ -6,6 +6,7 @@ started after training began.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import IO
 
 from pondera.door import opener
 from pondera.errors import RunError
-from pondera.files import lock
+from pondera.files import is_locked
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
 
 LOOK_AGAIN = 0.1
@@ -28,6 +29,12 @@ def sign(held: IO[bytes]) -> None:
     held.flush()
 
 
+def leave(held: IO[bytes]) -> None:
+    """Give a lock back, without the number of this process, which will be another's some day."""
+    with held:
+        held.truncate(0)
+
+
 def writer_of(folder: Path) -> int | None:
     """Return the number of the process that writes to a run now, None where there is none.
 
@@ -39,18 +46,24 @@ def writer_of(folder: Path) -> int | None:
     place = folder / LOCK
     if not place.is_file():
         return None
-    try:
-        lock(place).close()
-    except BlockingIOError:
-        with open(place, "rb", opener=opener) as file:
-            written = file.read().strip()
-        return int(written) if written.isdigit() else None
-    return None
+    if not is_locked(place):
+        return None
+    with open(place, "rb", opener=opener) as file:
+        written = file.read().strip()
+    return int(written) if written.isdigit() else None
 
 
 def is_paused(folder: Path) -> bool:
     """Whether somebody asked the training to wait."""
     return (folder / PAUSE).exists()
+
+
+def is_waiting(folder: Path) -> bool:
+    """Whether the training waits already, at the end of an epoch."""
+    try:
+        return (folder / PAUSE).stat().st_size > 0
+    except OSError:
+        return False
 
 
 def pause(folder: Path) -> None:
@@ -95,8 +108,16 @@ def wait_while_paused(folder: Path) -> float:
     """Return once nobody wants the training to wait, and how many seconds that took."""
     begun = time.perf_counter()
     while is_paused(folder):
+        if not is_waiting(folder):
+            _say_that_it_waits(folder)
         time.sleep(LOOK_AGAIN)
     return time.perf_counter() - begun
+
+
+def _say_that_it_waits(folder: Path) -> None:
+    """Write so into the file that asks for it; none is made, for then it would be asked for again."""
+    with contextlib.suppress(OSError), open(folder / PAUSE, "r+b", opener=opener) as file:
+        file.write(b"waiting")
 
 
 def _require_writer(folder: Path) -> int:

@@ -19,6 +19,7 @@ from pondera.recording import room, schema
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.folder import claim
 from pondera.recording.followed import followed
+from pondera.recording.process import leave
 from pondera.recording.schema import SNAPSHOTS, STATES
 from pondera.weights.safetensors import write
 
@@ -84,7 +85,7 @@ class RunWriter:
         try:
             self.database = schema.create(folder / schema.DATABASE)
         except RunError:
-            self._lock.close()
+            leave(self._lock)
             raise
         self._parts: dict[int, _Part] = {}
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
@@ -188,7 +189,7 @@ class RunWriter:
         except sqlite3.Error:
             pass  # a reader is looking; the file beside it stays
         self.database.close()
-        self._lock.close()
+        leave(self._lock)
 
     def _write(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pondera.errors import ArgumentError
-from pondera.recording.process import go_on, is_paused, pause, stop, writer_of
+from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
 from pondera.workbench import child
 from pondera.workbench.questions import check_arguments, error_of
@@ -26,8 +26,9 @@ from pondera.workbench.served import LOGS, Served, name_of, slug
 BEHIND = 5
 """How far the priority of a training stands behind that of the page that shows it: it waits for milliseconds."""
 
-RUNNING, PAUSED, STARTING, ENDED, FAILED = "running", "paused", "starting", "ended", "failed"
-GOING_ON = (RUNNING, PAUSED, STARTING)
+STARTING, RUNNING, PAUSING, PAUSED = "starting", "running", "pausing", "paused"
+ENDED, FAILED = "ended", "failed"
+GOING_ON = (STARTING, RUNNING, PAUSING, PAUSED)
 
 STOPPED = (0, child.INTERRUPTED, -signal.SIGINT)
 """What a process ends with that did what it was asked for, or was asked to stop."""
@@ -40,7 +41,7 @@ class Process(subprocess.Popen[bytes]):
     """A process that goes on where nobody holds it any more."""
 
     told_to_stop = False
-    """Whether it was, before its run was there: then it ends with whatever Python ends with at such a time."""
+    """Whether it was, while it wrote to no run: then it ends with whatever Python ends with at such a time."""
 
     def __del__(self) -> None:  # Python would warn that it still runs, which it shall
         pass
@@ -107,10 +108,10 @@ class Trainings:
             yield
 
     def activity(self, name: str) -> str:
-        """Return what a training does now: starting, running, paused, ended, or failed."""
+        """Return what a training does now: starting, running, pausing, paused, ended, or failed."""
         folder = self.served.path(name)
         if writer_of(folder) is not None:
-            return PAUSED if is_paused(folder) else RUNNING
+            return (PAUSED if is_waiting(folder) else PAUSING) if is_paused(folder) else RUNNING
         process = self._processes.get(name)
         if process is not None:
             code = process.poll()
@@ -180,9 +181,9 @@ class Trainings:
     def stop(self, name: str) -> None:
         """End a training; its best weights so far are kept."""
         process = self._processes.get(name)
-        if self.activity(name) == STARTING and process is not None:
-            process.told_to_stop = True
-            os.kill(process.pid, signal.SIGINT)
+        if process is not None and process.poll() is None and writer_of(self.served.path(name)) is None:
+            process.told_to_stop = True  # it gets ready, or tests its model
+            process.send_signal(signal.SIGINT)
             return
         stop(self.served.run(name))
 

@@ -112,7 +112,7 @@ function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what:
           Pause
         </button>
       )}
-      {activity === "paused" && (
+      {(activity === "pausing" || activity === "paused") && (
         <button type="button" onClick={() => onCommand("continue")}>
           Continue
         </button>

@@ -43,7 +43,7 @@ export function Runs() {
   const runs = found.value?.runs ?? [];
   const begun = found.value?.without_run ?? [];
   useEffect(() => {
-    if (![...runs, ...begun].some((each) => ["running", "paused", "starting"].includes(each.activity))) return;
+    if (![...runs, ...begun].some((each) => ["starting", "running", "pausing", "paused"].includes(each.activity))) return;
     const timer = setTimeout(() => again(count + 1), 3000);
     return () => clearTimeout(timer);
   }, [found.value]);

@@ -54,7 +54,7 @@ class Started(BaseModel):
 class Activity(BaseModel):
     """What a training does now."""
 
-    activity: Literal["starting", "running", "paused", "ended", "failed"]
+    activity: Literal["starting", "running", "pausing", "paused", "ended", "failed"]
     error: str | None
     log: str
 
