@@ -205,7 +205,7 @@ class Trainings:
             )
         self._processes[name] = process
         with contextlib.suppress(AttributeError, OSError):  # Windows has no such call; who may not do it does without
-            os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + BEHIND)
 
 
 def _log(name: str) -> str:
