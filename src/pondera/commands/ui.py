@@ -31,8 +31,10 @@ def ui(
         messages().print(f"The workbench is at {address}", soft_wrap=True)
         messages().print("The address lets one browser in. Ctrl-C ends the server; trainings go on.", soft_wrap=True)
         if open:
+            import threading
             import webbrowser
 
-            webbrowser.open(address)
+            # One that runs in the terminal ends when it is closed, and waits until then for a server that has begun.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     serve(folder or Path(), port, began)

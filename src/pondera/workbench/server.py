@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from pondera.errors import ArgumentError
 from pondera.workbench.application import STATIC, application
 from pondera.workbench.guard import Guard
+from pondera.workbench.served import BIN, LOGS, OWN, UPLOADS, Served
 
 HOST = "127.0.0.1"
 
@@ -31,7 +33,7 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
     Raises
     ------
     ArgumentError
-        If the pages are not built, the folder is none, or the port is in use.
+        If the pages are not built, the folder is none, the workbench's own in it is a link, or the port is in use.
     """
     import uvicorn
 
@@ -39,8 +41,10 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
         raise ArgumentError("The pages of the workbench are not built. Run make ui in a clone, or pip install it anew.")
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: expected a folder to serve. Give one that is there.")
+    _check_own(Served(folder))
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name != "nt":  # where it would let two servers share a port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
     except OSError as error:
@@ -70,3 +74,15 @@ def serve(folder: Path, port: int, began: Callable[[str], None]) -> None:
                 await super().shutdown(sockets)
 
         Server(config).run(sockets=[listening])
+
+
+def _check_own(served: Served) -> None:
+    """Refuse a folder in which what is to be the workbench's own is none: a link is not followed."""
+    for parts in ((), (LOGS,), (BIN,), (UPLOADS,)):
+        try:
+            served.own_names(*parts)
+        except OSError:
+            place = "/".join((OWN, *parts))
+            raise ArgumentError(
+                f"{place}: expected a folder of the workbench's own, found a link or a file. Move it away."
+            ) from None
