@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import httpx2
 import numpy as np
 import polars as pl
 import pytest
@@ -73,6 +74,7 @@ def test_of_files_that_stand_still_a_change_is_a_new_question(asked):
 def test_what_nobody_waits_for_is_dropped_though_nobody_asks_anything(asked, monkeypatch):
     file, begun = asked
     monkeypatch.setattr(module, "FORGOTTEN", 0.01)
+    monkeypatch.setattr(module, "GRACE", 0.01)
 
     async def ask():
         questions = Questions(file.parent)
@@ -82,6 +84,56 @@ def test_what_nobody_waits_for_is_dropped_though_nobody_asks_anything(asked, mon
         assert not questions._known
 
     asyncio.run(ask())
+
+
+def test_what_the_last_listener_has_left_is_ended_after_a_moment(asked, monkeypatch):
+    """A page that is loaded again joins it until then; what another page waits for goes on."""
+    file, begun = asked
+    monkeypatch.setattr(module, "PATIENCE", 30)
+    monkeypatch.setattr(module, "GRACE", 0.2)
+    monkeypatch.setattr(module, "A_LOOK", 0.01)
+
+    async def gone():
+        return True
+
+    async def ask():
+        questions = Questions(file.parent)
+        assert await questions.ask(["explain"], gone=gone) is None
+        again = asyncio.create_task(questions.ask(["explain"]))
+        await asyncio.sleep(0.5)
+        assert len(begun) == 1
+        begun[0].go_on.set()
+        assert await again == {"number": 1}
+        assert await questions.ask(["explain", "--row=1"], gone=gone) is None
+        await asyncio.wait_for(questions._tidying, 30)
+        assert begun[1].task.cancelled()
+        assert [each.arguments for each in questions._known.values()] == [("explain",)]
+        await questions.close()
+
+    asyncio.run(ask())
+
+
+def test_a_page_that_goes_ends_its_question(begin, folder):
+    address, process = begin(folder)
+    with httpx2.Client(base_url=address.split("/?")[0]) as client:
+        client.get(f"/?{address.split('?')[1]}")
+        with open(folder / "large.npy", "wb") as file:  # takes minutes to look through, and no place on the disk
+            np.lib.format.write_array_header_2_0(
+                file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 20, 1 << 16)}
+            )
+            file.truncate(file.tell() + (1 << 39))
+        with pytest.raises(httpx2.TimeoutException):
+            client.get("/api/checkpoint?file=large.npy", timeout=3)
+        for _ in range(600):
+            if not children_of(process.pid):
+                return
+            time.sleep(0.05)
+    pytest.fail("it goes on")
+
+
+def children_of(number):
+    told = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(number)], capture_output=True, text=True).stdout
+    return [line for line in told.splitlines() if not line.split()[1].startswith("Z")]
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("no python"), ValueError("no JSON"), MemoryError(), KeyError("x")])
@@ -179,3 +231,19 @@ def test_a_run_that_was_trained_on_a_table_elsewhere(client, folder):
         assert answer.status_code == 400
         assert "outside of the folder" in answer.json()["error"]
     assert client.get("/api/run/curves?run=run").status_code == 200
+
+
+@pytest.mark.parametrize(("more", "option"), [({"row": 3}, "--row=3"), ({"retrain": True}, "--retrain")])
+def test_what_is_cancelled_is_what_was_asked(client, monkeypatch, more, option):
+    asked, cancelled = [], []
+
+    async def ask(self, arguments, *_):
+        asked.append(arguments)
+
+    monkeypatch.setattr(Questions, "ask", ask)
+    monkeypatch.setattr(Questions, "cancel", lambda self, arguments: cancelled.append(arguments) or True)
+    query = {"model": "weights.safetensors", "table": "signs.csv", **more}
+    assert client.get("/api/explanation", params=query).status_code == 202
+    assert client.delete("/api/explanation", params=query).json() == {"cancelled": True}
+    assert asked == cancelled
+    assert option in asked[0]

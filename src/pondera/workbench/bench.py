@@ -44,6 +44,7 @@ class Bench:
 
     async def ask(
         self,
+        request: Request,
         command: str,
         options: Sequence[str],
         names: Sequence[str],
@@ -55,6 +56,8 @@ class Bench:
 
         Parameters
         ----------
+        request
+            Where nobody waits for its answer any more, the command is ended.
         command
             Such as ``"read"``.
         options
@@ -68,7 +71,8 @@ class Bench:
         python
             What gives the same in Python.
         """
-        answer = await self.questions.ask((command, *options, "--", *names), about, moving)
+        asked = (command, *options, "--", *names)
+        answer = await self.questions.ask(asked, about, moving, request.is_disconnected)
         if answer is None:
             return JSONResponse({"working": True}, 202)
         return {"command": command_line(command, options, names), "python": python, "answer": answer}

@@ -14,8 +14,8 @@ import os
 import signal
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,18 @@ PATIENCE = 20.0
 """Seconds after which whoever waits is told to ask again: browsers give up on answers that never begin."""
 
 FORGOTTEN = 90.0
-"""Seconds after which a question that nobody waits for any more is dropped."""
+"""Seconds after which a question is dropped that whoever was told to ask again did not: tabs out of sight are slow."""
+
+GRACE = 5.0
+"""Seconds after which one is dropped whose last listener has gone: a page that is loaded again joins it until then."""
+
+A_LOOK = 0.5
+"""Seconds between two looks whether a listener has gone."""
 
 MOST_WAITING = 64
 """Questions that are not answered yet, at most."""
+
+Gone = Callable[[], Awaitable[bool]]
 
 
 @dataclass
@@ -47,8 +55,8 @@ class Question:
     ----------
     arguments
         Of the command line, without ``--json``.
-    begun, asked
-        When it was first asked, and last.
+    waiting, until
+        How many wait for it, and when it is dropped where nobody does.
     answer, error
         What came of it.
     told
@@ -56,13 +64,12 @@ class Question:
     """
 
     arguments: tuple[str, ...]
-    begun: float = field(default_factory=time.monotonic)
-    asked: float = field(default_factory=time.monotonic)
+    waiting: int = 0
+    until: float = 0.0
     answer: dict[str, Any] | None = None
     error: str | None = None
     told: bool = False
     task: asyncio.Task[None] | None = None
-    waiting: int = 0
 
 
 class Questions:
@@ -83,9 +90,11 @@ class Questions:
         self._tidying: asyncio.Task[None] | None = None
 
     async def ask(
-        self, arguments: Sequence[str], about: Sequence[Path] = (), moving: bool = False
+        self, arguments: Sequence[str], about: Sequence[Path] = (), moving: bool = False, gone: Gone | None = None
     ) -> dict[str, Any] | None:
         """Return what a command answers, or None where it needs longer: ask again.
+
+        A question that nobody listens to any more is ended.
 
         Parameters
         ----------
@@ -96,6 +105,8 @@ class Questions:
         moving
             Whether they change all the time, as those of a training do: a question that nobody has had the answer of
             is joined nevertheless, else it would be asked anew for ever.
+        gone
+            Says whether whoever asks has gone.
 
         Raises
         ------
@@ -110,14 +121,14 @@ class Questions:
         if question is None:
             question = self._begin(key, arguments)
         self._known.move_to_end(key)
-        question.asked = time.monotonic()
-        assert question.task is not None
         question.waiting += 1
+        kept = GRACE
         try:
-            await asyncio.wait([question.task], timeout=PATIENCE)
+            if await _listens(question, gone):
+                kept = FORGOTTEN
         finally:
             question.waiting -= 1
-            question.asked = time.monotonic()
+            question.until = time.monotonic() + kept
         if question.error is not None:
             if self._known.get(key) is question:
                 del self._known[key]  # what was wrong may have been mended
@@ -168,14 +179,14 @@ class Questions:
     async def _tidy(self) -> None:
         """Look after questions as long as there are some that are not answered."""
         while any(each.answer is None for each in self._known.values()):
-            await asyncio.sleep(FORGOTTEN / 10)
+            await asyncio.sleep(GRACE / 2)
             self._forget()
 
     def _forget(self) -> None:
         """Drop the answers that were asked for longest ago, and questions that nobody waits for any more."""
         now = time.monotonic()
         for key, each in list(self._known.items()):
-            if each.answer is None and not each.waiting and now - each.asked > FORGOTTEN:
+            if each.answer is None and not each.waiting and now > each.until:
                 self._drop(key)
         answered = [key for key, each in self._known.items() if each.answer is not None]
         for key in answered[: max(len(answered) - KEPT + 1, 0)]:
@@ -221,6 +232,19 @@ class Questions:
             question.error = f"This takes more than {most} of memory. Give a smaller file, or use the command line."
         else:
             question.error = error_of(err.decode("utf-8", "replace"))
+
+
+async def _listens(question: Question, gone: Gone | None) -> bool:
+    """Wait for an answer as long as that makes sense, and return whether whoever asked still listens."""
+    assert question.task is not None
+    end = time.monotonic() + PATIENCE
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.wait([question.task], timeout=min(left, A_LOOK))
+        if question.task.done():
+            break
+        if gone is not None and await gone():
+            return False
+    return True
 
 
 async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -63,26 +63,30 @@ def contents(bench: Shared, file: Name) -> dict[str, Any]:
 
 
 @router.get("/api/checkpoint", responses=ASKED)
-async def checkpoint(bench: Shared, file: Name, spectrum: bool = False) -> Any:
+async def checkpoint(request: Request, bench: Shared, file: Name, spectrum: bool = False) -> Any:
     """Say what is in a file of weights: what ``pondera read`` prints. ``spectrum`` adds singular values."""
     place = bench.served.existing(file)
     python = f"pondera.read({file!r}{', spectrum=True' if spectrum else ''})"
-    return await bench.ask("read", ["--spectrum"] if spectrum else [], [file], _about(place), python=python)
+    return await bench.ask(request, "read", ["--spectrum"] if spectrum else [], [file], _about(place), python=python)
 
 
 @router.get("/api/compare", responses=ASKED)
-async def compare(bench: Shared, first: Name, second: Name) -> Any:
+async def compare(request: Request, bench: Shared, first: Name, second: Name) -> Any:
     """Say what differs between two files of weights: what ``pondera compare`` prints."""
     about = [each for file in (first, second) for each in _about(bench.served.existing(file))]
-    return await bench.ask("compare", [], [first, second], about, python=f"pondera.compare({first!r}, {second!r})")
+    return await bench.ask(
+        request, "compare", [], [first, second], about, python=f"pondera.compare({first!r}, {second!r})"
+    )
 
 
 @router.get("/api/timeline", responses=ASKED)
-async def timeline(bench: Shared, folder: Annotated[str, Query(description="A folder of checkpoints.")] = ".") -> Any:
+async def timeline(
+    request: Request, bench: Shared, folder: Annotated[str, Query(description="A folder of checkpoints.")] = "."
+) -> Any:
     """Follow a series of checkpoints: what ``pondera timeline`` prints."""
     place = bench.served.existing(folder)
     named = folder or "."
-    return await bench.ask("timeline", [], [named], _about(place), python=f"pondera.timeline({named!r})")
+    return await bench.ask(request, "timeline", [], [named], _about(place), python=f"pondera.timeline({named!r})")
 
 
 @router.get("/api/singular-values")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from pondera.errors import ArgumentError
@@ -14,6 +15,10 @@ from pondera.workbench.routes.files import Name
 router = APIRouter(tags=["explanations"], responses=ERRORS)
 
 MOST_NUMBERS = 1e300
+
+Example = Annotated[str, Query(description="Instead of a table.")]
+RowNumber = Annotated[int | None, Query(description="Explain this row only, from 0.", ge=0, le=2**62)]
+Retrain = Annotated[bool, Query(description="Train such networks anew: slower, and surer.")]
 
 
 class Row(BaseModel):
@@ -27,28 +32,26 @@ class Row(BaseModel):
 
 @router.get("/api/explanation", responses=ASKED)
 async def explanation(
+    request: Request,
     bench: Shared,
     model: Name,
     table: Name = "",
-    example: Annotated[str, Query(description="Instead of a table.")] = "",
-    row: Annotated[int | None, Query(description="Explain this row only, from 0.", ge=0, le=2**62)] = None,
-    retrain: Annotated[bool, Query(description="Train such networks anew: slower, and surer.")] = False,
+    example: Example = "",
+    row: RowNumber = None,
+    retrain: Retrain = False,
 ) -> Any:
     """Say which columns matter to a model and how far to believe it: what ``pondera explain`` prints."""
-    options, names, about = _asked(bench, model, table, example)
-    options += [f"--row={row}"] if row is not None else ["--retrain"] if retrain else []
-    return await bench.ask("explain", options, names, about)
+    options, names, about = _asked(bench, model, table, example, row, retrain)
+    return await bench.ask(request, "explain", options, names, about)
 
 
 @router.delete("/api/explanation")
 def cancel(
-    bench: Shared, model: Name, table: Name = "", example: str = "", retrain: bool = False
+    bench: Shared, model: Name, table: Name = "", example: Example = "", row: RowNumber = None, retrain: Retrain = False
 ) -> dict[Literal["cancelled"], bool]:
     """End an explanation that is worked on."""
-    options, names, _ = _asked(bench, model, table, example)
-    return {
-        "cancelled": bench.questions.cancel(("explain", *options, *(["--retrain"] if retrain else []), "--", *names))
-    }
+    options, names, _ = _asked(bench, model, table, example, row, retrain)
+    return {"cancelled": bench.questions.cancel(("explain", *options, "--", *names))}
 
 
 @router.get("/api/model")
@@ -96,11 +99,16 @@ def prediction(bench: Shared, row: Row) -> dict[str, Any]:
     return {"prediction": float(label), "probabilities": None}
 
 
-def _asked(bench: Bench, model: str, table: str, example: str) -> tuple[list[str], list[str], list[Any]]:
+def _asked(
+    bench: Bench, model: str, table: str, example: str, row: int | None, retrain: bool
+) -> tuple[list[str], list[str], list[Path]]:
+    """Return the options and names of the command, and the files that it is about."""
     if bool(table) == bool(example):
         raise ArgumentError("Give one of both: a table, or the name of an example.")
     places = [bench.served.existing(name) for name in (model, table) if name]
-    return [f"--example={example}"] if example else [], [model, *([table] if table else [])], places
+    options = [f"--example={example}"] if example else []
+    options += [f"--row={row}"] if row is not None else ["--retrain"] if retrain else []
+    return options, [model, *([table] if table else [])], places
 
 
 def _loaded(bench: Bench, name: str) -> Any:

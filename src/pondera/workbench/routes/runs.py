@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -217,10 +217,13 @@ def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, netwo
 
 @router.get("/api/run/weight", responses=ASKED)
 async def weight(
-    bench: Shared, run: RunName, weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")]
+    request: Request,
+    bench: Shared,
+    run: RunName,
+    weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")],
 ) -> Any:
     """Tell the life of one weight: what ``pondera weight`` prints."""
-    return await _ask(bench, "weight", [], [run, weight])
+    return await _ask(request, bench, "weight", [], [run, weight])
 
 
 @router.get("/api/run/unit/strengths")
@@ -240,37 +243,45 @@ def unit_strengths(
 
 
 @router.get("/api/run/unit", responses=ASKED)
-async def unit(bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]) -> Any:
+async def unit(
+    request: Request, bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]
+) -> Any:
     """Tell what the loss is without a unit, and the life of its bias: what ``pondera unit`` prints."""
-    return await _ask(bench, "unit", [], [run, unit])
+    return await _ask(request, bench, "unit", [], [run, unit])
 
 
 @router.get("/api/run/backprop", responses=ASKED)
 async def backprop(
+    request: Request,
     bench: Shared,
     run: RunName,
     step: Step,
     weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")] = "",
 ) -> Any:
     """Write out every number between a step's batch and a weight's update: what ``pondera backprop`` prints."""
-    return await _ask(bench, "backprop", [f"--step={step}", *([f"--weight={weight}"] if weight else [])], [run])
+    return await _ask(
+        request, bench, "backprop", [f"--step={step}", *([f"--weight={weight}"] if weight else [])], [run]
+    )
 
 
 @router.get("/api/run/surface", responses=ASKED)
 async def surface(
+    request: Request,
     bench: Shared,
     run: RunName,
     steps: Annotated[int, Query(description="At how many of the recorded steps.", ge=1, le=100)] = 1,
     grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
 ) -> Any:
     """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    return await _ask(bench, "surface", [f"--steps={steps}", f"--grid={grid}"], [run])
+    return await _ask(request, bench, "surface", [f"--steps={steps}", f"--grid={grid}"], [run])
 
 
-async def _ask(bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
+async def _ask(request: Request, bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
     """Return what a command says of a run, which may be trained meanwhile."""
     folder = bench.served.run(names[0])
-    return await bench.ask(command, options, names, _files(folder), bench.trainings.activity(names[0]) in GOING_ON)
+    return await bench.ask(
+        request, command, options, names, _files(folder), bench.trainings.activity(names[0]) in GOING_ON
+    )
 
 
 def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
