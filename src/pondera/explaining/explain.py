@@ -17,7 +17,7 @@ from pondera.explaining.method import Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import shares
-from pondera.explaining.reliability.agreement import Agreement, agreement
+from pondera.explaining.reliability.agreement import Agreement, Voice, agreement, variances
 from pondera.explaining.reliability.faithfulness import Faithfulness, faithfulness
 from pondera.explaining.reliability.groups import NOTHING_OWN, Groups, groups_of
 from pondera.explaining.reliability.reasons import reasons
@@ -50,6 +50,9 @@ NARROW = 0.3
 
 NO_SPREAD = 1e-9
 """The mean error of the best constant below which the answers are all the same."""
+
+LINEAR = ("absolute_error", "huber")
+"""Errors that grow as the size of a change does; the others, for changes that are not large, as its square."""
 
 TRIFLE = 0.01
 """An influence below this share of the largest one is hardly any, even where it can be measured."""
@@ -116,10 +119,8 @@ def explain(
     measurable, influential = _tested(question, main)
     stability = seed_stability(main.values, main.errors, influential)
     units = _units(question, groups, together[headline])
-    rankings = {name: each.shares for name, each in together.items()}
-    if "exact_shapley" in rankings:
-        rankings.pop("shapley", None)  # which is the same, sampled: no other method
-    agreed = agreement(rankings, units.influential)
+    voices = {name: _voice(question, results[name], each, groups, main) for name, each in together.items()}
+    agreed = agreement(voices, headline, units.influential)
     faithful = None
     if len(units.columns) > 1 and len(question.x) > 1:
         whole = question.united(units.columns) if groups.groups else question
@@ -207,6 +208,17 @@ def _units(question: Question, groups: Groups, found: Jointly) -> Units:
     return Units(groups.units, seed_stability(found.values, found.errors, influential), influential)
 
 
+def _voice(question: Question, result: MethodResult, found: Jointly, groups: Groups, main: MethodResult) -> Voice:
+    """Return what a method says, on the scale of the ranking, which may be of an error that grows as squares do."""
+    squared = main.measured[0].contributions is None and question.loss not in LINEAR
+    return Voice(
+        result.method.kin,
+        found.values.mean(axis=0),
+        np.sqrt(np.square(found.errors).mean(axis=0)),
+        variances(result.measured, groups.units) if squared else None,
+    )
+
+
 def _evidence(
     question: Question, units: Units, groups: Groups, agreed: Agreement, faithful: Faithfulness | None
 ) -> Evidence:
@@ -220,7 +232,7 @@ def _evidence(
     return Evidence(
         skill=None if errors is None else _skill(question, errors),
         stability=stable.correlation,
-        agreement=agreed.median if len(agreed.methods) > 1 else None,
+        agreement=agreed.median,
         outdone=faithful.share_better if faithful is not None and ranked else None,
         grouped=grouped,
         ordered=_ordered(stable),
@@ -233,6 +245,7 @@ def _evidence(
         networks=stable.networks,
         heaviest=None if errors is None or not errors.sum() > 0 else _heaviest(errors),
         hardest=_hardest(errors) if errors is not None and question.loss == "squared_error" else None,
+        as_sizes=agreed.as_sizes,
     )
 
 

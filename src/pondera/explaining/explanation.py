@@ -240,6 +240,8 @@ class Explanation:
                 "seed_stability": _plain(stable.correlation),
                 "agreement": {
                     "median": _plain(self.agreement.median),
+                    "families": {name: _plain(each) for name, each in self.agreement.families.items()},
+                    "as_sizes": _plain(self.agreement.as_sizes),
                     "outlier": self.agreement.outlier,
                     "methods": list(self.agreement.methods),
                     "matrix": [[_plain(each) for each in row] for row in self.agreement.matrix],

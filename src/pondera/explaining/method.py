@@ -147,6 +147,9 @@ class Method:
         How many rows it looks at, at most: enough for a small standard error, few enough to be quick.
     named
         Whether it is used only where it is named: it takes long, and another says nearly the same.
+    family
+        What it has in common with methods that say nearly the same, which have one vote together; by default it stands
+        for itself.
     """
 
     name: str
@@ -159,6 +162,12 @@ class Method:
     sums: bool = False
     rows: int = 512
     named: bool = False
+    family: str = ""
+
+    @property
+    def kin(self) -> str:
+        """The family whose vote it shares."""
+        return self.family or self.name
 
     def rows_of(self, columns: int) -> int:
         """Return how many rows it looks at, at most, where there are so many columns: see :func:`fewer`."""

@@ -59,6 +59,7 @@ _ALL = (
         frozenset({"slopes", "linear"}),
         sums=True,
         rows=4096,
+        family="gradients",
     ),
     Method(
         "gradient_input",
@@ -69,6 +70,7 @@ _ALL = (
         "Shrikumar, Greenside, Shcherbina & Kundaje 2016, arXiv 1605.01713",
         frozenset({"slopes"}),
         rows=2048,
+        family="gradients",
     ),
     Method(
         "integrated_gradients",
@@ -78,6 +80,7 @@ _ALL = (
         "Depends on the baseline, and passes through points where there are no rows.",
         "Sundararajan, Taly & Yan 2017, arXiv 1703.01365",
         frozenset({"slopes"}),
+        family="gradients",
     ),
     Method(
         "expected_gradients",
@@ -87,6 +90,7 @@ _ALL = (
         "Passes through points where there are no rows.",
         "Erion, Janizek, Sturmfels, Lundberg & Lee 2021, arXiv 1906.10670",
         frozenset({"slopes"}),
+        family="gradients",
     ),
     Method(
         "shapley",
@@ -97,6 +101,7 @@ _ALL = (
         "Štrumbelj & Kononenko 2014, KAIS 41; Lundberg & Lee 2017, arXiv 1705.07874",
         sums=True,
         rows=256,
+        family="coalitions",
     ),
     Method(
         "exact_shapley",
@@ -109,6 +114,7 @@ _ALL = (
         sums=True,
         rows=64,
         named=True,
+        family="coalitions",
     ),
     Method(
         "permutation",

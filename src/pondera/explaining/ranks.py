@@ -12,6 +12,9 @@ Array = np.ndarray[Any, Any]
 TIED = 0.2
 """Importances within this share of each other are called equal."""
 
+BEYOND = 1.96
+"""Standard errors of a difference within which two importances are equal, too."""
+
 
 def ranks(values: Array) -> Array:
     """Return ranks from 1, the smallest, with the mean rank for equal values: (n,).
@@ -37,31 +40,48 @@ def rank_correlation(one: Array, other: Array) -> float:
     return float(np.clip(a @ b / size, -1, 1)) if size > 0 else math.nan
 
 
-def concordance(one: Array, other: Array) -> float:
+def concordance(one: Array, other: Array, errors: tuple[Array, Array] | None = None) -> float:
     """Return how far two sets of importances agree on which of two columns is the larger one: −1 to 1; NaN of fewer.
 
-    Kendall's (1938, Biometrika 30) share of pairs in the same order less that of pairs in the opposite one, where
-    values within a fifth of each other are equal. A pair that only one of both orders counts half, against neither; 1
-    where no pair is ordered by either: then both say that all columns are equal.
+    Kendall's (1938, Biometrika 30) mean over pairs: 1 for one in the same order, −1 in the opposite one, where values
+    within a fifth of each other, or within their standard errors, are equal. A pair that only one of both orders counts
+    ½: it supports nothing, and contradicts nothing. 1 where no pair is ordered by either: then both say that all
+    columns are equal.
 
-    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 4.1]))
-    0.8
+    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 6.0]))
+    0.3333333333333333
+    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 6.0]), (np.zeros(3), np.ones(3)))
+    0.8333333333333334
     >>> concordance(np.array([1.0, 1.01, 0.99]), np.array([5.0, 5.1, 4.9]))
     1.0
     """
     if len(one) < 2:
         return math.nan
-    first, second = np.triu_indices(len(one), 1)
-    a, b = (_orders(values[first], values[second]) for values in (one, other))
+    unsure = errors or (np.zeros(len(one)), np.zeros(len(other)))
+    a, b = (_orders(values, spread) for values, spread in zip((one, other), unsure, strict=True))
     both, single = (a != 0) & (b != 0), (a == 0) ^ (b == 0)
-    weight = float(both.sum() + single.sum() / 2)
-    return float((a * b).sum() / weight) if weight else 1.0
+    count = int((both | single).sum())
+    return float(((a * b).sum() + single.sum() / 2) / count) if count else 1.0
 
 
-def _orders(one: Array, other: Array) -> Array:
-    """Return 1 where the first is larger, −1 where the second is, 0 where they are within a fifth of each other."""
-    gap = one - other
-    return np.where(np.abs(gap) > TIED * np.maximum(np.abs(one), np.abs(other)), np.sign(gap), 0.0)
+def _orders(values: Array, errors: Array) -> Array:
+    """Return of every two 1 where the first is larger, −1 where the second is, 0 where they are equal: (pairs,)."""
+    first, second = np.triu_indices(len(values), 1)
+    one, other = values[first], values[second]
+    least = np.maximum(TIED * np.maximum(np.abs(one), np.abs(other)), BEYOND * np.hypot(errors[first], errors[second]))
+    return np.where(np.abs(one - other) > least, np.sign(one - other), 0.0)
+
+
+def kept(values: Array, matter: Array | None) -> Array:
+    """Return the places of what :func:`condensed` keeps.
+
+    >>> kept(np.array([5.0, 0.1, 3.0, 0.2]), np.array([True, False, True, False])).tolist()
+    [0, 2, 3]
+    """
+    if matter is None or matter.all():
+        return np.arange(len(values))
+    rest = np.flatnonzero(~matter)
+    return np.append(np.flatnonzero(matter), rest[values[rest].argmax()])
 
 
 def condensed(values: Array, matter: Array | None) -> Array:

@@ -1,16 +1,16 @@
-"""Whether methods that look at data agree on the order of the columns."""
+"""Whether methods that look at data say what the ranking says."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pondera.explaining.ranks import concordance, condensed, rank_correlation
+from pondera.explaining.method import Measured
+from pondera.explaining.ranks import concordance, condensed, kept, rank_correlation
 
 Array = np.ndarray[Any, Any]
 
@@ -19,8 +19,29 @@ APART = 0.3
 
 
 @dataclass(frozen=True)
+class Voice:
+    """What a method says of what can be told apart.
+
+    Attributes
+    ----------
+    family
+        Methods of one family say nearly the same, and have one vote together.
+    values, errors
+        Importances and their standard errors: (columns,) each.
+    squared
+        The same of the variance of its contributions, which is on the scale of a squared error: see :func:`variances`.
+        None where importances are compared as they are.
+    """
+
+    family: str
+    values: Array
+    errors: Array
+    squared: tuple[Array, Array] | None = None
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """Rank correlations between methods.
+    """How alike methods are to each other, and to the one that the ranking is of.
 
     Attributes
     ----------
@@ -28,42 +49,104 @@ class Agreement:
         Their names.
     matrix
         Rank correlations, (methods, methods), of the columns that matter and the largest of the others.
+    families
+        Family -> the concordance of the ranking with its methods, their median, on one scale: beyond the errors of
+        both.
     median
-        Of the concordance of all pairs of methods, which knows ties; None with fewer than two methods, or than two
-        columns to be ordered.
+        Of the families; None where there is no other, or fewer than two columns are to be ordered.
+    as_sizes
+        The same median with mean sizes of contributions instead of their variance, of families that have them; None
+        where importances are compared as they are.
     outlier
         The method that agrees with the others much less than they with each other, if there is one.
     """
 
     methods: tuple[str, ...]
     matrix: Array
+    families: Mapping[str, float]
     median: float | None
+    as_sizes: float | None
     outlier: str | None
 
 
-def agreement(values: Mapping[str, Array], matter: Array | None = None) -> Agreement:
-    """Return how alike the rankings of several methods are.
+def agreement(voices: Mapping[str, Voice], headline: str, matter: Array | None = None) -> Agreement:
+    """Return how far the families of methods say what the ranking says, each with one vote.
 
     Parameters
     ----------
-    values
-        Name -> (columns,).
+    voices
+        By name of the method.
+    headline
+        The method that the ranking is of.
     matter
         Which columns have an influence, (columns,); None where that is not known.
 
     Examples
     --------
     >>> up, down = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])
-    >>> found = agreement({"a": up, "b": up + 1, "c": up * 2, "d": down})
+    >>> said = {"a": ("slopes", up), "b": ("slopes", up + 1), "c": ("slopes", up * 2), "d": ("error", down)}
+    >>> voices = {name: Voice(family, values, np.zeros(4)) for name, (family, values) in said.items()}
+    >>> found = agreement(voices, "d")
     >>> found.median, found.outlier
-    (0.0, 'd')
+    (-1.0, 'd')
     """
-    names = tuple(values)
-    compared = {name: condensed(each, matter) for name, each in values.items()}
+    names = tuple(voices)
+    compared = {name: condensed(each.values, matter) for name, each in voices.items()}
     matrix = np.array([[rank_correlation(compared[a], compared[b]) for b in names] for a in names])
-    pairs = [concordance(compared[a], compared[b]) for a, b in itertools.combinations(names, 2)]
-    median = float(np.median(pairs)) if pairs else math.nan
-    return Agreement(names, matrix, None if math.isnan(median) else median, _outlier(names, matrix))
+    main = voices[headline]
+    others = [each for each in voices.values() if each.family != main.family]
+    families = _votes(main, [(each.family, *(each.squared or (each.values, each.errors))) for each in others], matter)
+    sizes = _votes(main, [(each.family, each.values, each.errors) for each in others if each.squared], matter)
+    return Agreement(names, matrix, families, _median(families), _median(sizes), _outlier(names, matrix))
+
+
+def _votes(main: Voice, others: Sequence[tuple[str, Array, Array]], matter: Array | None) -> dict[str, float]:
+    """Return the median concordance of the ranking with each family's methods: family, values and errors of each."""
+    found: dict[str, list[float]] = {}
+    for family, values, errors in others:
+        (one, unsure), (other, doubtful) = (
+            (each[places], error[places])
+            for each, error in ((main.values, main.errors), (values, errors))
+            for places in [kept(each, matter)]
+        )
+        found.setdefault(family, []).append(concordance(one, other, (unsure, doubtful)))
+    return {family: float(np.median(each)) for family, each in found.items()}
+
+
+def _median(votes: Mapping[str, float]) -> float | None:
+    found = float(np.median(list(votes.values()))) if votes else math.nan
+    return None if math.isnan(found) else found
+
+
+def variances(measured: Sequence[Measured], units: Sequence[tuple[int, ...]]) -> tuple[Array, Array] | None:
+    """Return the variance of contributions over the rows, the mean over the networks, with standard errors.
+
+    Where a score is a sum of functions of independent columns, the squared error grows by twice that of a column whose
+    values are exchanged; the mean size may order columns otherwise, of which one acts in few rows by much and another
+    in all by little. What noise adds to single contributions is taken off.
+
+    Parameters
+    ----------
+    measured
+        Of each network.
+    units
+        All columns, those of a group as one: their contributions are added up.
+
+    Returns
+    -------
+    (units,) each; None where a method has no contributions.
+    """
+    found, errors = [], []
+    for each in measured:
+        if each.contributions is None:
+            return None
+        noise = np.zeros_like(each.contributions) if each.row_errors is None else np.square(each.row_errors)
+        joined = np.stack([each.contributions[:, list(unit)].sum(axis=1) for unit in units], axis=1)
+        added = np.stack([noise[:, list(unit)].sum(axis=1) for unit in units], axis=1)
+        squares = np.square(joined - joined.mean(axis=0)) - added
+        found.append(squares.mean(axis=0))
+        errors.append(squares.std(axis=0) / math.sqrt(len(squares)))
+    return np.mean(found, axis=0), np.sqrt(np.square(errors).mean(axis=0))
 
 
 def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:

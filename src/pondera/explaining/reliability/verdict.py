@@ -13,7 +13,7 @@ STABLE, UNSTABLE = 0.8, 0.5
 """Concordance of networks of other starts."""
 
 AGREED, APART = 0.7, 0.4
-"""Concordance of methods."""
+"""Concordance of the ranking with other methods."""
 
 HEAVY = 0.25
 """The share of the whole error that one row has, from which on little can be measured beside it."""
@@ -40,7 +40,8 @@ class Evidence:
     stability
         The concordance of networks of other starts; None with one network, and where there is nothing to be ordered.
     agreement
-        The median concordance of methods; None with one method, and where there is nothing to be ordered.
+        The median concordance of the ranking with families of other methods; None with one, and where there is nothing
+        to be ordered.
     outdone
         The share of random orders that are better than the ranking at deletion and insertion, by more than chance and a
         trifle; None where there is no order.
@@ -65,6 +66,8 @@ class Evidence:
         How many there are.
     heaviest
         The row with more of the whole error than any other, and its share; None where errors are not known.
+    as_sizes
+        The same where mean sizes of contributions are compared, and not their squares; None where that is no question.
     hardest
         The share of all squared errors that the rows with the largest have, one in :data:`HARDEST`; None where errors
         are not squared or not known, or so many rows are fewer than two.
@@ -85,6 +88,7 @@ class Evidence:
     networks: int = 2
     heaviest: tuple[int, float] | None = None
     hardest: float | None = None
+    as_sizes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def _broken(evidence: Evidence) -> list[str]:
             f"Networks from other random starts order the inputs otherwise (concordance {evidence.stability:.2f})."
         )
     if evidence.agreement is not None and evidence.agreement < APART:
-        found.append(f"Methods contradict each other (median concordance {evidence.agreement:.2f}).")
+        found.append(f"Other methods contradict the ranking (median concordance {evidence.agreement:.2f}).")
     if evidence.outdone is not None and evidence.outdone > LUCK and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network less than in random orders.")
     return found
@@ -165,7 +169,12 @@ def _doubts(evidence: Evidence) -> list[str]:
     if evidence.agreement is None and evidence.columns > 1:
         found.append("One method only was asked: whether others say the same was not measured.")
     elif evidence.agreement is not None and evidence.agreement < AGREED:
-        found.append(f"Methods agree only roughly (median concordance {evidence.agreement:.2f}).")
+        found.append(f"Other methods agree only roughly (median concordance {evidence.agreement:.2f}).")
+    elif evidence.as_sizes is not None and evidence.as_sizes < APART:
+        found.append(
+            "The order is one of squared effects; by their mean size it is another (concordance "
+            f"{evidence.as_sizes:.2f}): some inputs act in few rows by much, others in all by little."
+        )
     if evidence.outdone is not None and evidence.outdone > OUTDONE and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
     if evidence.hardest is not None and evidence.hardest >= CROWDED:
