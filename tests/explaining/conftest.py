@@ -34,5 +34,16 @@ def bent():
 
 
 @pytest.fixture
+def linear_network():
+    """Give the function that makes a network which is a sum of inputs times weights."""
+
+    def make(weights):
+        network = Network.create(len(weights), [Dense(1)], dtype="float64")
+        return network.with_weights({"layers.0.weight": np.array(weights, float)[:, None]})
+
+    return make
+
+
+@pytest.fixture
 def rows():
     return np.random.default_rng(1).normal(size=(60, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,47 +29,61 @@ def ranks(values: Array) -> Array:
     return means
 
 
-def rank_correlation(one: Array, other: Array) -> float:
+def tied_ranks(values: Array) -> Array:
+    """Return ranks from 1, where values within a fifth of each other are equal: one more than how many are below.
+
+    An equal one counts half, as in :func:`ranks`; what is equal to both of two need not make them equal.
+
+    >>> tied_ranks(np.array([3.0, 1.0, 2.9, 1.01])).tolist()
+    [3.5, 1.5, 3.5, 1.5]
+    """
+    first, second = np.triu_indices(len(values), 1)
+    order = orders(values)
+    above = np.bincount(first, order, len(values)) - np.bincount(second, order, len(values))
+    return np.asarray((len(values) + 1 + above) / 2)
+
+
+def rank_correlation(one: Array, other: Array, ranked: Callable[[Array], Array] = ranks) -> float:
     """Return Spearman's ρ; NaN where either has no order, or there are fewer than two.
 
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 8.0, 9.0]))
     1.0
     """
-    a, b = ranks(one), ranks(other)
+    a, b = ranked(one), ranked(other)
     a, b = a - a.mean(), b - b.mean()
     size = math.sqrt(float(a @ a) * float(b @ b))
     return float(np.clip(a @ b / size, -1, 1)) if size > 0 else math.nan
 
 
-def concordance(one: Array, other: Array, errors: tuple[Array, Array] | None = None) -> float:
+def concordance(one: Array, other: Array) -> float:
     """Return how far two sets of importances agree on which of two columns is the larger one: −1 to 1; NaN of fewer.
 
     Kendall's (1938, Biometrika 30) mean over pairs: 1 for one in the same order, −1 in the opposite one, where values
-    within a fifth of each other, or within their standard errors, are equal. A pair that only one of both orders counts
-    ½: it supports nothing, and contradicts nothing. 1 where no pair is ordered by either: then both say that all
-    columns are equal.
+    within a fifth of each other are equal. A pair that only one of both orders counts ½: it supports nothing, and
+    contradicts nothing. 1 where no pair is ordered by either: then both say that all columns are equal.
 
-    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 6.0]))
-    0.3333333333333333
-    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 6.0]), (np.zeros(3), np.ones(3)))
+    >>> concordance(np.array([3.0, 2.0, 1.0]), np.array([9.0, 4.0, 4.1]))
     0.8333333333333334
     >>> concordance(np.array([1.0, 1.01, 0.99]), np.array([5.0, 5.1, 4.9]))
     1.0
     """
     if len(one) < 2:
         return math.nan
-    unsure = errors or (np.zeros(len(one)), np.zeros(len(other)))
-    a, b = (_orders(values, spread) for values, spread in zip((one, other), unsure, strict=True))
-    both, single = (a != 0) & (b != 0), (a == 0) ^ (b == 0)
-    count = int((both | single).sum())
-    return float(((a * b).sum() + single.sum() / 2) / count) if count else 1.0
+    a, b = orders(one), orders(other)
+    counted = (a != 0) | (b != 0)
+    return float(np.where(a * b == 0, 0.5, a * b)[counted].mean()) if counted.any() else 1.0
 
 
-def _orders(values: Array, errors: Array) -> Array:
-    """Return of every two 1 where the first is larger, −1 where the second is, 0 where they are equal: (pairs,)."""
+def orders(values: Array, errors: Array | None = None) -> Array:
+    """Return of every two 1 where the first is larger, −1 where the second is, 0 where they are equal: (pairs,).
+
+    Equal are those within a fifth of each other, and within the standard errors of their difference.
+    """
     first, second = np.triu_indices(len(values), 1)
     one, other = values[first], values[second]
-    least = np.maximum(TIED * np.maximum(np.abs(one), np.abs(other)), BEYOND * np.hypot(errors[first], errors[second]))
+    least = TIED * np.maximum(np.abs(one), np.abs(other))
+    if errors is not None:
+        least = np.maximum(least, BEYOND * np.hypot(errors[first], errors[second]))
     return np.where(np.abs(one - other) > least, np.sign(one - other), 0.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pondera.explaining.method import Measured
-from pondera.explaining.ranks import concordance, condensed, kept, rank_correlation
+from pondera.explaining.ranks import condensed, kept, orders, rank_correlation
 
 Array = np.ndarray[Any, Any]
 
@@ -50,8 +50,8 @@ class Agreement:
     matrix
         Rank correlations, (methods, methods), of the columns that matter and the largest of the others.
     families
-        Family -> the concordance of the ranking with its methods, their median, on one scale: beyond the errors of
-        both.
+        Family -> how far its methods support the ranking, their median, on one scale and beyond errors: see
+        :func:`support`.
     median
         Of the families; None where there is no other, or fewer than two columns are to be ordered.
     as_sizes
@@ -101,16 +101,33 @@ def agreement(voices: Mapping[str, Voice], headline: str, matter: Array | None =
 
 
 def _votes(main: Voice, others: Sequence[tuple[str, Array, Array]], matter: Array | None) -> dict[str, float]:
-    """Return the median concordance of the ranking with each family's methods: family, values and errors of each."""
+    """Return the median support of the ranking by each family's methods: family, values and errors of each."""
+    claimed = _orders(main.values, main.errors, matter)
     found: dict[str, list[float]] = {}
     for family, values, errors in others:
-        (one, unsure), (other, doubtful) = (
-            (each[places], error[places])
-            for each, error in ((main.values, main.errors), (values, errors))
-            for places in [kept(each, matter)]
-        )
-        found.setdefault(family, []).append(concordance(one, other, (unsure, doubtful)))
+        found.setdefault(family, []).append(support(claimed, _orders(values, errors, matter)))
     return {family: float(np.median(each)) for family, each in found.items()}
+
+
+def _orders(values: Array, errors: Array, matter: Array | None) -> Array:
+    places = kept(values, matter)
+    return orders(values[places], errors[places])
+
+
+def support(claimed: Array, found: Array) -> float:
+    """Return how far orders of pairs (1, 0 and −1, each) support those that a ranking claims: −1 to 1; NaN of none.
+
+    The mean over pairs that it orders: 1 for the same order, −1 for the opposite one, ½ where they are equal. Of a
+    ranking that orders none, since all are equal, the mean over all pairs: 1 where they are, ½ where they are ordered.
+
+    >>> support(np.array([1, 1, 0]), np.array([1, 0, -1])), support(np.array([0, 0]), np.array([0, 1]))
+    (0.75, 0.75)
+    """
+    if not len(claimed):
+        return math.nan
+    if not claimed.any():
+        return float(np.where(found == 0, 1.0, 0.5).mean())
+    return float(np.where(found == 0, 0.5, claimed * found)[claimed != 0].mean())
 
 
 def _median(votes: Mapping[str, float]) -> float | None:
