@@ -12,7 +12,8 @@ import numpy as np
 from scipy import stats
 
 from pondera.choice import quoted
-from pondera.explaining.ranks import condensed, rank_correlation, shares
+from pondera.explaining.ranks import BEYOND, condensed, rank_correlation, shares, tied_ranks
+from pondera.explaining.reliability.seeds import seed_stability
 from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
@@ -21,6 +22,13 @@ DRAWS = 400
 LEVEL = 0.95
 GOOD, POOR = 0.8, 0.5
 """Rank correlations from which on weights order inputs as influence does, and below which they do not."""
+
+FEWEST = 3
+"""Columns whose order is more than which of two is first."""
+
+SLIGHT = 0.1
+"""What the strongest input must surely be below, beside the largest influence, to be said to have none that can be
+measured: where its interval is wider, that none was found may be for want of rows."""
 
 EXACT = 7
 """Things whose orders are all looked at."""
@@ -36,7 +44,8 @@ class WeightsAsImportance:
     Attributes
     ----------
     rank_correlation
-        Between both; NaN with fewer than three columns that differ.
+        Between both, where values within a fifth of each other are equal; NaN where fewer than three columns are to be
+        ordered, or all are equal.
     interval
         Of it, at 95 %.
     verdict
@@ -87,27 +96,39 @@ def weights_as_importance(
     drawn = []
     for _ in range(DRAWS):
         some = random.integers(len(strengths), size=len(strengths))
-        noisy = importances[some] + errors[some] * random.standard_normal(importances.shape)
+        # Networks look at the same rows: what was sampled is off in all of them alike.
+        noisy = importances[some] + errors[some] * random.standard_normal(importances.shape[1])
         drawn.append(_correlation(shares(strengths[some]).mean(axis=0), noisy.mean(axis=0), influential))
     known = np.array([each for each in drawn if not math.isnan(each)])
     low, high = (float(each) for each in np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])) if len(known) else (
         math.nan, math.nan,
     )  # fmt: skip
-    strongest = int(strength.argmax())
-    misleading = measurable is not None and not measurable[strongest]
-    lucky = chance(found, len(condensed(strength, influential)))
-    verdict = _verdict(found, low, len(names), misleading, lucky)
+    strongest, first = int(strength.argmax()), int(importance.argmax())
+    stable = seed_stability(importances, errors)
+    slight = bool(stable.high[strongest] < SLIGHT * importance[first])
+    misleading = measurable is not None and not measurable[strongest] and slight
+    compared = condensed(strength, influential)
+    lucky = chance(found, len(compared))
+    verdict = _verdict(found, low, high, misleading, lucky)
+    if misleading:
+        statement = (
+            f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
+            "connections and no measurable influence."
+        )
+    elif verdict == "cannot be told":
+        statement = _untold(compared, condensed(importance, influential), low, high)
+    else:
+        sampled = np.sqrt(np.square(errors).mean(axis=0))
+        sure = importance[first] - importance[strongest] > BEYOND * math.hypot(sampled[first], sampled[strongest])
+        statement = _statement(verdict, names, strongest, first if sure else strongest, found >= GOOD)
     return WeightsAsImportance(
-        found,
-        (low, high),
-        verdict,
-        _statement(verdict, names, strongest, misleading, int(importance.argmax()), found >= GOOD),
-        tuple(reasons) if verdict in ("no", "partly") else (),
+        found, (low, high), verdict, statement, tuple(reasons) if verdict in ("no", "partly") else ()
     )
 
 
 def _correlation(strength: Array, importance: Array, influential: Array | None) -> float:
-    return rank_correlation(condensed(strength, influential), condensed(importance, influential))
+    one, other = condensed(strength, influential), condensed(importance, influential)
+    return math.nan if len(one) < FEWEST else rank_correlation(one, other, tied_ranks)
 
 
 def chance(correlation: float, count: int) -> float:
@@ -129,41 +150,53 @@ def chance(correlation: float, count: int) -> float:
     return float(stats.t.sf(t, count - 2))
 
 
-def _verdict(found: float, low: float, columns: int, misleading: bool, lucky: float) -> str:
+def _verdict(found: float, low: float, high: float, misleading: bool, lucky: float) -> str:
+    """Return the answer: yes and no where the whole interval bears it, roughly where it is above 0."""
     if misleading:
         return "no"
-    if math.isnan(found) or columns < 3:
+    if math.isnan(found):
         return "cannot be told"
     if found < POOR:
-        return "no"
-    return "yes" if found >= GOOD and low >= POOR and lucky < 1 - LEVEL else "partly"
+        return "no" if high < GOOD else "cannot be told"
+    if found >= GOOD and low >= POOR and lucky < 1 - LEVEL:
+        return "yes"
+    return "partly" if low > 0 else "cannot be told"
 
 
-def _statement(verdict: str, names: Sequence[str], strongest: int, misleading: bool, first: int, alike: bool) -> str:
-    if misleading:
-        return (
-            f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
-            f"connections and "
-            "no measurable influence."
-        )
+def _statement(verdict: str, names: Sequence[str], strongest: int, first: int, alike: bool) -> str:
     if verdict == "no":
         return (
             f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
             f"connections, and {quoted(names[first])} the largest influence."
             if strongest != first
-            else "Do not read large weights as important inputs here: below the first, they order the inputs otherwise "
-            "than measured influence does."
+            else "Do not read large weights as important inputs here: they order the inputs otherwise than measured "
+            "influence does."
         )
-    return {
-        "yes": "On this network the weights of the first layer order the inputs as measured influence does: "
-        "you may read "
-        "them so.",
-        "partly": "On this network the weights of the first layer order the inputs as measured influence does, but "
-        "that may be chance: the columns that matter are few, or the figures uncertain."
-        if alike
-        else "On this network the weights of the first layer order the inputs only roughly as measured influence does.",
-        "cannot be told": "With so few columns the order of weights cannot be compared with that of influence.",
-    }[verdict]
+    if verdict == "yes":
+        return (
+            "On this network the weights of the first layer order the inputs as measured influence does: "
+            "you may read them so."
+        )
+    if alike:
+        return (
+            "On this network the weights of the first layer order the inputs as measured influence does, but "
+            "that may be chance: the columns that matter are few, or the figures uncertain."
+        )
+    return "On this network the weights of the first layer order the inputs only roughly as measured influence does."
+
+
+def _untold(strength: Array, importance: Array, low: float, high: float) -> str:
+    """Return why weights and influence cannot be compared."""
+    if len(strength) < FEWEST:
+        return "With so few columns that matter the order of weights cannot be compared with that of influence."
+    if not np.ptp(tied_ranks(strength)):
+        return "The weights of the first layer order no inputs: their connections are equally strong, within a fifth."
+    if not np.ptp(tied_ranks(importance)):
+        return "There is no order that weights could be read for: the inputs matter equally, within a fifth."
+    return (
+        "Whether the weights of the first layer order the inputs as influence does cannot be told from these rows and "
+        f"networks: the rank correlation may be anything from {low:.2f} to {high:.2f}."
+    )
 
 
 def rescaled(network: Network, seed: int) -> Network | None:
