@@ -21,6 +21,13 @@ def test_the_weights_that_differ_by_a_trifle_have_no_order(linear_network):
         assert "equally strong, within a fifth" in found.statement
 
 
+def test_weights_that_are_equal_say_nothing_of_influences_that_are_not():
+    strengths, importances = np.array([[1.0, 1.05, 1.1, 0.98]]), np.array([[9.0, 4.0, 1.0, 0.1]])
+    found = weights_as_importance(list("abcd"), strengths, importances, importances / 20)
+    assert found.verdict == "no"
+    assert "equally strong, within a fifth, and influences are not" in found.statement
+
+
 def test_an_influence_that_few_rows_cannot_show_is_not_called_none(linear_network):
     weights = np.array([3.0, 2.0, 1.0, 0.5])
     for seed in range(4):

@@ -44,7 +44,7 @@ class WeightsAsImportance:
     Attributes
     ----------
     rank_correlation
-        Between both, where values within a fifth of each other are equal; NaN where fewer than three columns are to be
+        Between both, values within a fifth of each other as equal; NaN where fewer than three columns are to be
         ordered, or all are equal.
     interval
         Of it, at 95 %.
@@ -99,7 +99,7 @@ def weights_as_importance(
         # Networks look at the same rows: what was sampled is off in all of them alike.
         noisy = importances[some] + errors[some] * random.standard_normal(importances.shape[1])
         drawn.append(_correlation(shares(strengths[some]).mean(axis=0), noisy.mean(axis=0), influential))
-    known = np.array([each for each in drawn if not math.isnan(each)])
+    known = np.array([each for each in drawn if not math.isnan(each) and not math.isnan(found)])
     low, high = (float(each) for each in np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])) if len(known) else (
         math.nan, math.nan,
     )  # fmt: skip
@@ -108,9 +108,15 @@ def weights_as_importance(
     slight = bool(stable.high[strongest] < SLIGHT * importance[first])
     misleading = measurable is not None and not measurable[strongest] and slight
     compared = condensed(strength, influential)
+    alike = len(compared) >= FEWEST and not np.ptp(tied_ranks(compared)) and bool(stable.low.max() > stable.high.min())
     lucky = chance(found, len(compared))
-    verdict = _verdict(found, low, high, misleading, lucky)
-    if misleading:
+    verdict = _verdict(found, low, high, misleading or alike, lucky)
+    if alike:
+        statement = (
+            "Do not read large weights as important inputs here: connections are equally strong, within a fifth, and "
+            "influences are not."
+        )
+    elif misleading:
         statement = (
             f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
             "connections and no measurable influence."
@@ -150,9 +156,9 @@ def chance(correlation: float, count: int) -> float:
     return float(stats.t.sf(t, count - 2))
 
 
-def _verdict(found: float, low: float, high: float, misleading: bool, lucky: float) -> str:
+def _verdict(found: float, low: float, high: float, refuted: bool, lucky: float) -> str:
     """Return the answer: yes and no where the whole interval bears it, roughly where it is above 0."""
-    if misleading:
+    if refuted:
         return "no"
     if math.isnan(found):
         return "cannot be told"
