@@ -165,3 +165,22 @@ def test_answers_are_one_a_row(regression):
     model, frame, worth = regression
     with pytest.raises(TableError, match=r"Expected 400 right answers, one a row\. Got 7"):
         question_of(model, frame, worth[:7])
+
+
+def test_rows_that_training_saw_cannot_make_a_ranking_reliable(regression):
+    model, frame, worth = regression
+    new, answers = table(rows=300)
+    found = explain(question_of(model, frame, worth)[0], "permutation")
+    assert found.evidence.seen == 1.0
+    assert found.reliability.verdict == "partly"
+    assert "have the values of rows that were trained on" in found.reliability.statement
+    assert explain(question_of(model, new, pl.Series("worth", answers))[0], "permutation").evidence.seen == 0.0
+
+
+def test_rows_that_are_there_several_times_are_not_taken_for_known_ones():
+    """Of two columns of two values each all new rows are like old ones."""
+    frame = pl.DataFrame({"a": np.tile([0.0, 1.0], 100), "b": np.repeat([0.0, 1.0], 100)})
+    worth = frame["a"].to_numpy() * 2 + frame["b"].to_numpy()
+    model = PonderaRegressor([8], recipe="plain", epochs=5, random_state=0).fit(frame, worth).model_
+    found = explain(question_of(model, frame, pl.Series("worth", worth))[0], "permutation")
+    assert (found.seen.share, found.evidence.seen) == (1.0, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -246,7 +247,21 @@ def _evidence(
         heaviest=None if errors is None or not errors.sum() > 0 else _heaviest(errors),
         hardest=_hardest(errors) if errors is not None and question.loss == "squared_error" else None,
         as_sizes=agreed.as_sizes,
+        seen=_known(question),
     )
+
+
+def _known(question: Question) -> float | None:
+    """Return the share of rows that training saw, of those whose values the table has once.
+
+    Values that even these rows share are those of new ones, too: that training had them says nothing of the row.
+    """
+    if question.seen is None:
+        return None
+    rows = [row.tobytes() for row in question.x]
+    counts = Counter(rows)
+    seen = question.seen[np.isfinite(question.seen) & np.array([counts[row] == 1 for row in rows])]
+    return float(seen.mean()) if len(seen) else None
 
 
 def _heaviest(errors: Array) -> tuple[int, float]:

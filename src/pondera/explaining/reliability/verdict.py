@@ -13,8 +13,8 @@ STABLE, UNSTABLE = 0.8, 0.5
 """Concordance of networks of other starts."""
 
 AGREED, APART = 0.7, 0.4
-"""How far other methods support the ranking: 0.5 where they cannot tell any two that it orders, and 0.7 where they tell two
-fifths of them and contradict none. Below 0.4 there are contradictions."""
+"""How far other methods support the ranking: 0.5 where they cannot tell any two that it orders, and 0.7 where they tell
+two fifths of them and contradict none. Below 0.4 there are contradictions."""
 
 HEAVY = 0.25
 """The share of the whole error that one row has, from which on little can be measured beside it."""
@@ -24,6 +24,10 @@ HARDEST, CROWDED = 100, 1 / 3
 
 FEWEST = 10
 """Of fewer rows chance and influence cannot be told apart: the spread over rows is not known."""
+
+KNOWN = 0.1
+"""The share of rows that training saw from which on what it took to know them is a part of what is measured; as of
+importance that others may claim."""
 
 OUTDONE, LUCK = 0.1, 0.5
 """Shares of random orders that are better than the ranking."""
@@ -67,6 +71,8 @@ class Evidence:
         How many there are.
     heaviest
         The row with more of the whole error than any other, and its share; None where errors are not known.
+    seen
+        The share of rows that training saw; None where that is not known.
     as_sizes
         The same where mean sizes of contributions are compared, and not their squares; None where that is no question.
     hardest
@@ -90,6 +96,7 @@ class Evidence:
     heaviest: tuple[int, float] | None = None
     hardest: float | None = None
     as_sizes: float | None = None
+    seen: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,11 @@ def _doubts(evidence: Evidence) -> list[str]:
         found.append("Without the right answers it is not known whether the network is any good.")
     elif evidence.skill is None:
         found.append("All right answers are the same: whether the network is any good cannot be said.")
+    if evidence.seen is not None and evidence.seen >= KNOWN:
+        found.append(
+            f"{evidence.seen:.0%} of these rows have the values of rows that were trained on: what it takes to know "
+            "them by heart looks important, too."
+        )
     if evidence.networks == 1:
         found.append("There is one network only: whether another random start says the same was not measured.")
     elif evidence.stability is not None and evidence.stability < STABLE:
