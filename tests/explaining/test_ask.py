@@ -12,6 +12,7 @@ from pondera.explaining.explain import explain
 from pondera.explaining.explanation import Seen
 from pondera.explaining.question import Question
 from pondera.explaining.row import explain_row
+from pondera.explaining.subject import Subject
 
 RANDOM = np.random.default_rng(0)
 
@@ -184,3 +185,26 @@ def test_rows_that_are_there_several_times_are_not_taken_for_known_ones():
     model = PonderaRegressor([8], recipe="plain", epochs=5, random_state=0).fit(frame, worth).model_
     found = explain(question_of(model, frame, pl.Series("worth", worth))[0], "permutation")
     assert (found.seen.share, found.evidence.seen) == (1.0, None)
+
+
+@pytest.mark.parametrize("answer", ["no", "yes"])
+def test_rows_of_one_class_cannot_say_whether_a_network_is_any_good(answer):
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(random.normal(size=(600, 3)), schema=["a", "b", "c"])
+    sold = np.where(2 * frame["a"] + frame["b"] + random.logistic(size=600) > 0, "yes", "no")
+    model = (
+        PonderaClassifier([8], recipe="plain", epochs=20, seeds=2, random_state=0).fit(frame[:300], sold[:300]).model_
+    )
+    one = np.flatnonzero(sold[300:] == answer) + 300
+    found = explain(question_of(model, frame[one], pl.Series(model.target_name, sold[one]))[0], "permutation")
+    assert found.evidence.skill is None
+    assert "worse than a constant" not in found.reliability.statement
+    assert "All right answers are the same" in found.reliability.statement
+
+
+def test_answers_that_are_small_are_not_all_the_same():
+    x = RANDOM.normal(size=(100, 2))
+    question = Question.of_arrays(Subject(lambda x: 1e-8 * x[:, :1]), x, 1e-8 * x[:, 0])
+    assert explain(question, "permutation").evidence.skill == pytest.approx(1.0)
+    constant = Question.of_arrays(Subject(lambda x: x[:, :1]), x, np.full(100, 0.1) + 1e-17 * x[:, 1])
+    assert explain(constant, "permutation").evidence.skill is None

@@ -49,8 +49,8 @@ LEVEL = 0.95
 NARROW = 0.3
 """Half an interval, beside the importance it is of, up to which columns that do not differ are equal."""
 
-NO_SPREAD = 1e-9
-"""The mean error of the best constant below which the answers are all the same."""
+ROUNDED = 4
+"""Units of rounding within which answers are the same."""
 
 LINEAR = ("absolute_error", "huber")
 """Errors that grow as the size of a change does; the others, for changes that are not large, as its square."""
@@ -284,9 +284,15 @@ def _skill(question: Question, errors: Array) -> float | None:
     if question.answers is None or question.reference is None:
         return None
     least = least_error(question.loss, question.answers)
-    if question.reference - least <= NO_SPREAD:
+    if _same(question.answers) or not question.reference > least:
         return None
     return float((question.reference - errors.mean()) / (question.reference - least))
+
+
+def _same(answers: Array) -> bool:
+    """Whether all answers are the same: asked of them, since the error of the best constant is kept above 0."""
+    least = ROUNDED * np.finfo(answers.dtype).eps * np.abs(answers).max() if answers.dtype.kind == "f" else 0
+    return bool(np.ptp(answers) <= least)
 
 
 def _shared(units: Units, groups: Groups) -> tuple[float, float]:

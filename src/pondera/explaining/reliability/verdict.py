@@ -29,6 +29,8 @@ KNOWN = 0.1
 """The share of rows that training saw from which on what it took to know them is a part of what is measured; as of
 importance that others may claim."""
 
+SAME = "All right answers are the same: whether the network is any good cannot be said."
+
 OUTDONE, LUCK = 0.1, 0.5
 """Shares of random orders that are better than the ranking."""
 
@@ -148,6 +150,8 @@ def _broken(evidence: Evidence) -> list[str]:
         found.append("No input has a measurable influence: there is nothing to rank.")
     elif not evidence.ordered and not evidence.equal and evidence.columns > 1:
         found.append("No two inputs differ measurably in importance, and intervals are wide.")
+    if found and evidence.answered and evidence.skill is None:
+        found.append(SAME)
     if found and evidence.rows >= FEWEST and evidence.heaviest is not None and evidence.heaviest[1] >= HEAVY:
         row, share = evidence.heaviest
         found.append(
@@ -169,7 +173,7 @@ def _doubts(evidence: Evidence) -> list[str]:
     if not evidence.answered:
         found.append("Without the right answers it is not known whether the network is any good.")
     elif evidence.skill is None:
-        found.append("All right answers are the same: whether the network is any good cannot be said.")
+        found.append(SAME)
     if evidence.seen is not None and evidence.seen >= KNOWN:
         found.append(
             f"{evidence.seen:.0%} of these rows have the values of rows that were trained on: what it takes to know "
