@@ -116,7 +116,11 @@ def explain(
     show("reliability", len(usable), len(usable) + 1)
     main = results[headline]
     groups = groups_of(question.sample(GROUP_ROWS, np.random.default_rng(seed)))
-    together = {name: jointly(question, each, groups.units, seed) for name, each in results.items() if each.counts}
+    together = {
+        name: jointly(question, each, groups.units, seed)
+        for name, each in results.items()
+        if each.counts or name == headline
+    }
     measurable, influential = _tested(question, main)
     stability = seed_stability(main.values, main.errors, influential)
     units = _units(question, groups, together[headline])
@@ -133,7 +137,7 @@ def explain(
     weights = _weights(question, results, stability, influential, measurable, groups, seed)
     matters = np.ones(len(question.names), bool) if influential is None else influential
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
-    evidence = _evidence(question, units, groups, agreed, faithful)
+    evidence = _evidence(question, main, units, groups, agreed, faithful)
     return Explanation(
         names=tuple(question.names),
         unit=question.unit,
@@ -221,7 +225,12 @@ def _voice(question: Question, result: MethodResult, found: Jointly, groups: Gro
 
 
 def _evidence(
-    question: Question, units: Units, groups: Groups, agreed: Agreement, faithful: Faithfulness | None
+    question: Question,
+    main: MethodResult,
+    units: Units,
+    groups: Groups,
+    agreed: Agreement,
+    faithful: Faithfulness | None,
 ) -> Evidence:
     stable = units.stability
     influence = units.influential is None or bool(units.influential.any())
@@ -248,6 +257,7 @@ def _evidence(
         hardest=_hardest(errors) if errors is not None and question.loss == "squared_error" else None,
         as_sizes=agreed.as_sizes,
         seen=_known(question),
+        blind=main.blind,
     )
 
 

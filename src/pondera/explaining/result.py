@@ -48,11 +48,17 @@ class MethodResult:
     def counts(self) -> bool:
         """Whether it has a say in whether methods agree: it looks at data, at these networks, and did what it promises.
 
-        What networks without a column come to is another question.
+        One whose ranking survives random weights does not look at them, and what networks without a column come to is
+        another question.
         """
         sampled = "draws" in self.measured[0].figures
         done = sampled or self.incomplete <= 2 * COMPLETE
-        return self.method.kind == "importance" and "training" not in self.method.needs and done
+        return self.method.kind == "importance" and "training" not in self.method.needs and done and not self.blind
+
+    @property
+    def blind(self) -> bool:
+        """Whether it was seen not to look at the network."""
+        return self.sanity is not None and self.sanity.sees_network is False
 
     @property
     def values(self) -> Array:

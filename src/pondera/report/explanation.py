@@ -172,7 +172,7 @@ def _about_methods(console: Console, found: Explanation) -> None:
             console.print(
                 Text(f"{each.method.title}: contributions miss what they should add up to by {each.incomplete:.0%}.")
             )
-        if each.sanity is not None and not each.sanity.sees_network:
+        if each.blind:
             console.print(Text(f"{each.method.title}: the same for random weights. It does not look at the network."))
         elif each.sanity is not None and each.sanity.sees_labels is False:
             console.print(

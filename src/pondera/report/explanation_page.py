@@ -104,7 +104,7 @@ def _pairs(found: Explanation) -> list[Section]:
 def _methods(found: Explanation) -> Section:
     rows = []
     for each in found.results.values():
-        sees = "–" if each.sanity is None else "yes" if each.sanity.sees_network else "no"
+        sees = {True: "yes", False: "no", None: "–"}[None if each.sanity is None else each.sanity.sees_network]
         rows.append([each.method.title, each.method.kind, sees, each.method.caveat, each.method.source])
     head = ["method", "says", "looks at the network", "when it misleads", "source"]
     style = (

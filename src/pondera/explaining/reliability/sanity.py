@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,21 +35,34 @@ class Sanity:
         How far shares of importance moved: half of Σ |difference|, 0 to 1.
     labels
         Both for a network that was trained on answers that mean nothing; None where none was.
+    control
+        The same of :func:`moved`, which looks at nothing but what the network does, where the ranking survived: where
+        that survives, too, such networks do the same, and no method could tell.
     """
 
     correlations: tuple[float, ...]
     distances: tuple[float, ...]
     labels: tuple[float, float] | None = None
+    control: Sanity | None = None
 
     @property
-    def sees_network(self) -> bool:
-        """False where the ranking survived every time."""
-        return not all(_survives(c, d) for c, d in zip(self.correlations, self.distances, strict=True))
+    def sees_network(self) -> bool | None:
+        """False where the ranking survived every time; None where that of what networks do survives as well."""
+        if not self._survived:
+            return True
+        return None if self.control is not None and self.control._survived else False
 
     @property
     def sees_labels(self) -> bool | None:
-        """False where the ranking of a network that learned nothing is the same; None where that was not tried."""
-        return None if self.labels is None else not _survives(*self.labels)
+        """False where the ranking of a network that learned nothing is the same; None where that cannot be told."""
+        if self.labels is None or not _survives(*self.labels):
+            return None if self.labels is None else True
+        beside = None if self.control is None else self.control.labels
+        return None if beside is not None and _survives(*beside) else False
+
+    @property
+    def _survived(self) -> bool:
+        return all(_survives(c, d) for c, d in zip(self.correlations, self.distances, strict=True))
 
 
 def _survives(correlation: float, distance: float) -> bool:
@@ -85,20 +100,34 @@ def sanity(
     meaningless
         What was trained on answers that mean nothing.
     """
-    few = question.sample(fewer(ROWS, len(question.inputs)), np.random.default_rng(seed))
-
-    def values(of: Subject) -> Array:
-        return method.measure(few, of, np.random.default_rng(seed)).values
-
     if len(question.inputs) < 2:  # there is no order that could survive
         return None
-    before = values(Subject.of_network(network))
+    few = question.sample(fewer(ROWS, len(question.inputs)), np.random.default_rng(seed))
+    others = [Subject.of_network(randomized(network, seed + 1 + k)) for k in range(RANDOMIZED)]
 
-    def beside(other: Subject) -> tuple[float, float]:
-        after = values(other)
-        return rank_correlation(before, after), float(np.abs(shares(before) - shares(after)).sum() / 2)
+    def tested(values: Callable[[Subject], Array]) -> Sanity:
+        before = values(Subject.of_network(network))
 
-    found = [beside(Subject.of_network(randomized(network, seed + 1 + k))) for k in range(RANDOMIZED)]
-    return Sanity(
-        tuple(c for c, _ in found), tuple(d for _, d in found), None if meaningless is None else beside(meaningless)
-    )
+        def beside(other: Subject) -> tuple[float, float]:
+            after = values(other)
+            return rank_correlation(before, after), float(np.abs(shares(before) - shares(after)).sum() / 2)
+
+        found = [beside(each) for each in others]
+        labels = None if meaningless is None else beside(meaningless)
+        return Sanity(tuple(c for c, _ in found), tuple(d for _, d in found), labels)
+
+    found = tested(lambda of: method.measure(few, of, np.random.default_rng(seed)).values)
+    if found.sees_network and found.sees_labels is not False:
+        return found
+    return dataclasses.replace(found, control=tested(lambda of: moved(few, of, np.random.default_rng(seed))))
+
+
+def moved(question: Question, subject: Subject, random: np.random.Generator) -> Array:
+    """Return how far the scores move on average when a column's values are exchanged between all rows: (columns,)."""
+    before, givers = question.scores(subject), random.permutation(len(question.x))
+    found = []
+    for column in question.inputs:
+        mixed = question.x.copy()
+        mixed[:, column.places] = question.x[givers, column.places]
+        found.append(float(np.abs(question.scores(subject, mixed) - before).mean()))
+    return np.array(found)

@@ -73,6 +73,8 @@ class Evidence:
         How many there are.
     heaviest
         The row with more of the whole error than any other, and its share; None where errors are not known.
+    blind
+        Whether the ranking is that of networks of random weights as well, which do other things.
     seen
         The share of rows that training saw; None where that is not known.
     as_sizes
@@ -98,6 +100,7 @@ class Evidence:
     heaviest: tuple[int, float] | None = None
     hardest: float | None = None
     as_sizes: float | None = None
+    blind: bool = False
     seen: float | None = None
 
 
@@ -179,6 +182,8 @@ def _doubts(evidence: Evidence) -> list[str]:
             f"{evidence.seen:.0%} of these rows have the values of rows that were trained on: what it takes to know "
             "them by heart looks important, too."
         )
+    if evidence.blind:
+        found.append("Networks of random weights give the same ranking: it is not about what this one learned.")
     if evidence.networks == 1:
         found.append("There is one network only: whether another random start says the same was not measured.")
     elif evidence.stability is not None and evidence.stability < STABLE:
