@@ -274,7 +274,7 @@ def trained(case: Case) -> Outcome:
         """Keeps the weights after every epoch, too."""
 
         def offer(self, checkpoint: Any, step: int) -> None:
-            if not checkpoint.done:
+            if not checkpoint.done and checkpoint.state.epoch:
                 kept[int(checkpoint.state.epoch) - 1] = checkpoint.state.weights
             if checkpoint.reason:
                 super().offer(checkpoint, step)

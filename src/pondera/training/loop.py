@@ -14,7 +14,7 @@ from pondera.choice import Choice, look_up
 from pondera.network.network import Network
 from pondera.network.rows import Apply
 from pondera.training.divergence import ADVICE, CHECK, INPUTS, Stretch, Trace, locate
-from pondera.training.epoch import Order, Program, Rows, State, TrainingApply, order_of, run_steps
+from pondera.training.epoch import Order, Program, Rows, State, Taken, TrainingApply, order_of, run_steps
 from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.losses import loss_of
 from pondera.training.plan import Plan
@@ -81,7 +81,7 @@ class Training:
 
     def run(self, state: State, network: Network | None) -> Fit:
         """Train to the end of the plan, or until something ends it before."""
-        self.started = int(state.epoch)  # the first epoch's number: not 0 where training goes on
+        self.started, begun = int(state.epoch), int(state.step)  # not 0 where another training came before
         self.losses, self.done = np.zeros(self.steps), 0  # of the epoch that is being trained
         beginning = Beginning(self.program, self.plain, self.trace, self.rows, self.held, self.plan, state, self.steps)
         before = self.watcher.begin(beginning)
@@ -96,7 +96,7 @@ class Training:
                 state = self._epoch(state, epoch)
         except Stopped as stopped:
             state, reason, message = stopped.state, stopped.reason, stopped.message
-        self.watcher.offer(self._checkpoint(state, reason, message), self._taken(int(state.epoch)))
+        self.watcher.offer(self._checkpoint(state, reason, message), int(state.step) - begun)
         return self._fit(state, network, reason, message)
 
     def _fit(self, state: State, network: Network | None, reason: str, message: str) -> Fit:
@@ -127,23 +127,25 @@ class Training:
         order, shares, rates = self._order(epoch)
         while self.done < self.steps:
             if self.interruption.requested:
+                if self.before is not None:
+                    self._try(Stretch(state, order, self.done, self.done + 1), epoch)
                 raise Stopped(state, INTERRUPTED, self._interrupted(epoch, self.done))
             step = self._taken(epoch)
             seen = self.watcher.next(step)
             last = min(self.done + self.glance, self.steps, self.done + max(seen - step, 1))
             stretch = Stretch(state, order, self.done, last)
             state = self._take(stretch, epoch, rates)
+            # By now it is known that a good step leads on from there: whoever goes on needs no step back from it.
+            self.watcher.offer(self._checkpoint(stretch.state), step)
             self.done = last
             if seen == step:
                 self.watcher.saw(Point(step, stretch.state, state, order, stretch.first, self.squares))
             if self.done < self.steps:
-                self.watcher.offer(self._checkpoint(state), self._taken(epoch))
                 self._show(epoch, self.done, time.perf_counter() - begun)
         state = state._replace(epoch=state.epoch + 1)
         training = float(np.average(self.losses, weights=shares))
         self._note(state, epoch, float(rates[-1]), training, time.perf_counter() - begun)
         self.losses, self.done = np.zeros(self.steps), 0
-        self.watcher.offer(self._checkpoint(state), self._taken(epoch + 1))
         self._show(epoch, self.steps, time.perf_counter() - begun)
         if self.plan.patience is not None and epoch - self.best.improved >= self.plan.patience:
             raise Stopped(state, PATIENCE, self._impatient())
@@ -152,12 +154,9 @@ class Training:
     def _take(self, stretch: Stretch, epoch: int, rates: npt.NDArray[np.float64]) -> State:
         """Take a stretch of steps and write down their losses."""
         begun = time.perf_counter()
-        after = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
+        after = self._try(stretch, epoch)
         taken = slice(stretch.first, stretch.last)
-        self.losses[taken] = np.asarray(after.losses)[taken]  # waits for the steps
-        if not (np.isfinite(self.losses[taken]).all() and after.finite):
-            good, step, where = locate(self.program, self.trace, self.rows, stretch, self.before)
-            raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
+        self.losses[taken] = np.asarray(after.losses)[taken]
         self.before = stretch
         if self.watcher.watches:
             norms, self.squares = np.asarray(after.norms, np.float64)[taken], np.asarray(after.squares, np.float64)
@@ -165,6 +164,15 @@ class Training:
             self.watcher.took(self._taken(epoch), *figures, time.perf_counter() - begun)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
         return cast("State", after.state)
+
+    def _try(self, stretch: Stretch, epoch: int) -> Taken:
+        """Take a stretch of steps, which ends training where one of them goes wrong."""
+        after: Taken = run_steps(self.program, stretch.state, self.rows, *stretch[1:])
+        losses = np.asarray(after.losses)[stretch.first : stretch.last]  # waits for the steps
+        if not (np.isfinite(losses).all() and after.finite):
+            good, step, where = locate(self.program, self.trace, self.rows, stretch, self.before)
+            raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
+        return after
 
     def _pace(self, steps: int, seconds: float) -> None:
         """Let the next look come after about GLANCE seconds of steps. What is learned does not depend on it."""

@@ -1,0 +1,105 @@
+"""Wherever a training goes on, it ends as if it had never stopped."""
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.recording.recorder import Recorder
+from pondera.recording.run import Run
+from pondera.recording.states import load_state, save_state
+from pondera.training.stopping import INTERRUPTED, Interruption
+from pondera.training.watching import NEVER, Watcher
+
+X = np.random.default_rng(5).standard_normal((96, 6)).astype(np.float32)
+Y = np.tanh(X @ np.arange(6, dtype=np.float32)) + X[:, 0] * X[:, 1]
+
+PLANS = {
+    "completed": pondera.Plan(optimizer="adamw", schedule="cosine", epochs=4, batch_size=32, seed=3),
+    "patience": pondera.Plan(optimizer="sgd", learning_rate=0.1, epochs=40, batch_size=32, patience=3),
+    "diverged": pondera.Plan(optimizer="sgd", learning_rate=0.3, epochs=40, batch_size=32),
+}
+"""By what ends them."""
+
+
+class Keeping(Watcher):
+    """Writes every state that is offered to a folder of its own, and lets training go on from one of them."""
+
+    watches = True
+
+    def __init__(self, folder, begins=None, interrupts=NEVER):
+        self.folder, self.begins, self.interrupts, self.steps = folder, begins, interrupts, []
+        self.interruption = Interruption()
+
+    def begin(self, beginning):
+        if self.begins is None:
+            return None
+        return load_state(self.folder / str(self.begins), 0, beginning.state)[0]
+
+    def next(self, step):
+        return step
+
+    def saw(self, point):
+        if point.step >= self.interrupts:
+            self.interruption.request()
+
+    def offer(self, checkpoint, step):
+        if checkpoint.reason in ("", INTERRUPTED) and self.begins is None:
+            (self.folder / str(step)).mkdir(exist_ok=True)
+            save_state(self.folder / str(step), 0, step, checkpoint)
+            self.steps.append(step)
+
+
+def trained(plan, watcher=None):
+    layers = [pondera.Dense(16, "relu"), pondera.Dropout(0.2), pondera.Dense(1)]
+    more = {} if watcher is None else {"recorder": lambda _: watcher, "interruption": watcher.interruption}
+    return pondera.fit(pondera.Network.create(6, layers, seed=2), X, Y, plan, validation=0.25, **more)
+
+
+def same(one, other):
+    assert (one.reason, one.message, one.best_epoch) == (other.reason, other.message, other.best_epoch)
+    assert [each.training_loss for each in one.history] == [each.training_loss for each in other.history]
+    for name, value in one.network.weights.items():
+        np.testing.assert_array_equal(value, other.network.weights[name], strict=True)
+        np.testing.assert_array_equal(one.state.weights[name], other.state.weights[name], strict=True)
+
+
+@pytest.mark.parametrize("keep", ["loss", "last"])
+@pytest.mark.parametrize("ends", PLANS)
+def test_every_state_leads_to_the_same_end(tmp_path, ends, keep):
+    plan = PLANS[ends].replace(keep=keep)
+    expected, watcher = trained(plan), Keeping(tmp_path)
+    assert expected.reason == ends
+    same(trained(plan, watcher), expected)
+    assert len(watcher.steps) > 4
+    for step in {*watcher.steps[:3], *watcher.steps[-5:]}:
+        same(trained(plan, Keeping(tmp_path, step)), expected)
+
+
+@pytest.mark.parametrize("ends", PLANS)
+def test_where_a_training_is_interrupted_it_goes_on_to_the_same_end(tmp_path, ends):
+    plan = PLANS[ends].replace(keep="last")
+    expected = trained(plan)
+    for at in range(9):
+        place = tmp_path / str(at)
+        place.mkdir()
+        watcher = Keeping(place, interrupts=at)
+        stopped = trained(plan, watcher)
+        if stopped.reason == INTERRUPTED:
+            same(trained(plan, Keeping(place, watcher.steps[-1])), expected)
+        else:  # there was nothing good to stop at
+            same(stopped, expected)
+
+
+@pytest.mark.parametrize(("batch", "rate"), [(16, 0.3), (32, 1.0), (32, 0.1)])  # diverges; goes well
+def test_the_weights_that_are_kept_are_those_of_their_step(tmp_path, batch, rate):
+    plan = PLANS["diverged"].replace(batch_size=batch, learning_rate=rate, epochs=9)
+    layers = [pondera.Dense(16, "relu"), pondera.Dense(1)]
+    network = pondera.Network.create(6, layers, seed=2)
+    with Recorder(tmp_path, "full") as recorder:
+        found = pondera.fit(network, X, Y, plan, recorder=recorder)
+    with Run(tmp_path) as run:
+        assert run.kept() == found.state.step > 0
+        for name, value in found.network.weights.items():
+            np.testing.assert_array_equal(run.weights_at(name, run.kept()), value, strict=True)
+            life = run.weight(name, (0,) * value.ndim)
+            assert life.values[life.steps == run.kept()] == value[(0,) * value.ndim]
