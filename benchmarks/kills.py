@@ -87,6 +87,16 @@ def killed_until_done(folder: Path, random: np.random.Generator, figures: dict[s
         return out.split()[-1]
 
 
+def require_whole(folder: Path) -> None:
+    """Leave where steps or epochs are missing in a run."""
+    from pondera.recording.run import Run
+
+    with Run(folder) as run:
+        steps, epochs = run.steps().first, [each["epoch"] for each in run.epochs()]
+    if steps.tolist() != list(range(len(steps))) or epochs != list(range(len(epochs))):
+        raise SystemExit(f"Steps or epochs are missing: {len(steps)} steps, {len(epochs)} epochs.")
+
+
 def damage(folder: Path, random: np.random.Generator) -> int:
     """Turn a bit of the last state over, where there is one before it."""
     states = sorted((folder / "states").glob("*.safetensors"))
@@ -161,6 +171,7 @@ def main() -> None:
             digest = killed_until_done(run, random, figures, asked.kills)
             figures["trainings"] += 1
             figures["same"] += int(digest == expected)
+            require_whole(run)
             seconds = time.perf_counter() - begun
             print(sentence(figures), f"{seconds:.0f} s", flush=True)
             shutil.rmtree(run)

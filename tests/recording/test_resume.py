@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pondera
+from pondera.recording import recorder as recording
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 from pondera.recording.states import load_state, save_state
@@ -103,3 +104,20 @@ def test_the_weights_that_are_kept_are_those_of_their_step(tmp_path, batch, rate
             np.testing.assert_array_equal(run.weights_at(name, run.kept()), value, strict=True)
             life = run.weight(name, (0,) * value.ndim)
             assert life.values[life.steps == run.kept()] == value[(0,) * value.ndim]
+
+
+def test_what_came_before_a_state_lasts_before_it_does(tmp_path, monkeypatch):
+    seen = []
+
+    def saving(folder, part, step, checkpoint):
+        with Run(folder) as run:  # as whoever comes after a process that is killed now
+            seen.append((run.taken >= step, len(run.epochs()) == len(checkpoint.history)))
+        save_state(folder, part, step, checkpoint)
+
+    monkeypatch.setattr(recording, "save_state", saving)
+    monkeypatch.setattr(recording, "APART", 0)
+    monkeypatch.setattr(recording, "RARELY", 0)
+    with Recorder(tmp_path) as recorder:
+        pondera.fit(pondera.Network.create(6, [pondera.Dense(1)]), X, Y, PLANS["completed"], recorder=recorder)
+    assert len(seen) > 4
+    assert all(map(all, seen))

@@ -309,6 +309,7 @@ class PartRecorder(Watcher):
 
     def _save(self, checkpoint: Checkpoint, step: int) -> None:
         begun = time.perf_counter()
+        self.writer.commit()  # who goes on from there never writes what came before
         save_state(self.recorder.folder, self.part, step, checkpoint)
         self.took_to_save = time.perf_counter() - begun
 

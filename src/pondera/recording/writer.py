@@ -169,7 +169,7 @@ class RunWriter:
     def flush(self) -> None:
         """Wait until everything that was asked for is written, and lasts."""
         done = threading.Event()
-        self._jobs.put((self._commit, (done,)))
+        self._jobs.put((self.commit, (done,)))
         self.hurry()
         done.wait()
 
@@ -196,25 +196,25 @@ class RunWriter:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
-                self._do(self._commit)
+                self._do(self.commit)
                 self._hurried.wait(COMMIT)
                 self._hurried.clear()
                 continue
             if job is None:
-                self._do(self._commit)
+                self._do(self.commit)
                 return
             begun = time.thread_time()
             self._do(job[0], *job[1])
             if time.perf_counter() - self._committed > COMMIT:
-                self._do(self._commit)
+                self._do(self.commit)
             self.seconds += 0.0 if self.excused else time.thread_time() - begun
             self.excused = False
 
     def _do(self, job: Callable[..., None], *arguments: Any) -> None:
-        if self.failure is not None and job != self._commit:
+        if self.failure is not None and job != self.commit:
             return
         try:
-            if job != self._commit and not self.database.in_transaction:
+            if job != self.commit and not self.database.in_transaction:
                 self.database.execute("BEGIN")
             job(*arguments)
         except Exception as error:  # whatever it is ends the recording, which says so, and nothing else
@@ -223,7 +223,8 @@ class RunWriter:
                 self.failure = self.failure or (str(error) if expected else f"{type(error).__name__}: {error}")
                 self.settled.notify_all()
 
-    def _commit(self, done: threading.Event | None = None) -> None:
+    def commit(self, done: threading.Event | None = None) -> None:
+        """Make what is written so far last; to be called by the thread only."""
         self._committed = time.perf_counter()
         try:
             if self.database.in_transaction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -163,7 +163,7 @@ class Training:
             figures = (self.losses[taken].copy(), rates[taken], norms)
             self.watcher.took(self._taken(epoch), *figures, time.perf_counter() - begun)
         self._pace(stretch.last - stretch.first, time.perf_counter() - begun)
-        return cast("State", after.state)
+        return after.state
 
     def _try(self, stretch: Stretch, epoch: int) -> Taken:
         """Take a stretch of steps, which ends training where one of them goes wrong."""
