@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pondera.errors import ArgumentError
-from pondera.files import BEGINNING, check_place, whole_file
+from pondera.files import BEGINNING, check_place, lock, whole_file
 
 MARK = b"made by us"
 
@@ -82,3 +82,10 @@ def test_folders_that_cannot_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(ArgumentError, match=r"cannot be written: Permission denied\.$"):
         check_place(tmp_path / "page.html", "--html", MARK)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there files that are open cannot be taken away")
+def test_a_lock_on_a_file_that_was_taken_away_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("fcntl.flock", lambda *_: (tmp_path / "lock").unlink())
+    with pytest.raises(BlockingIOError):
+        lock(tmp_path / "lock")

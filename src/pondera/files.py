@@ -178,6 +178,8 @@ def lock(path: str | os.PathLike[str]) -> IO[bytes]:
             import fcntl
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (os.path.exists(path) and os.path.samestat(os.fstat(handle.fileno()), os.stat(path))):
+                raise BlockingIOError(errno.EAGAIN, "taken away by whoever held it", str(path))
     except BaseException:
         handle.close()
         raise

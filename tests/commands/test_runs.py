@@ -146,6 +146,19 @@ def test_a_training_that_is_killed_goes_on(run, tmp_path):
         np.testing.assert_array_equal(found[name], value, strict=True)
 
 
+def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
+    with pondera.runs.Recorder(tmp_path) as recorder:
+        x = np.arange(8.0)[:, None]
+        pondera.fit(pondera.Network.create(1, pondera.Dense(1)), x, x, pondera.Plan(epochs=2), recorder=recorder)
+        done = run(*TRAIN, "--out", tmp_path, "--record", "off")
+        assert done.code == 2
+        assert "another process is writing to this run" in done.err
+    with pondera.runs.open(tmp_path) as opened:
+        assert (opened.state, opened.taken) == ("finished", 2)
+    assert run(*TRAIN, "--out", tmp_path, "--record", "off").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

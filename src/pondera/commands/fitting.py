@@ -82,8 +82,8 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
 @contextmanager
 def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
     """Yield what records the training, if anything does."""
+    from pondera.recording.folder import remove_run
     from pondera.recording.recorder import Recorder
-    from pondera.recording.room import remove_run
     from pondera.report.terminal import messages
 
     if level == "off":

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,15 +18,18 @@ from pondera.errors import RunError
 from pondera.files import lock
 from pondera.machine import cores
 from pondera.recording import schema
-from pondera.recording.process import leave, sign
-from pondera.recording.room import remove_run
-from pondera.recording.schema import DATABASE, LOCK, SNAPSHOTS
+from pondera.recording.process import sign
+from pondera.recording.room import remove_states
+from pondera.recording.schema import DATABASE, LOCK, PAUSE, SNAPSHOTS
 
 FINISHED, UNFINISHED = "finished", "unfinished"
 """States of a run: trained to its end, and being trained or cut off."""
 
 ATTEMPTS, A_LOOK = 5, 0.02
 """Who only asks whether a run is being written holds its lock as well, for far less than this many seconds."""
+
+WINDOWS = os.name == "nt"
+"""Where no file that is open can be taken away."""
 
 
 def found_in(folder: str | os.PathLike[str]) -> list[Path]:
@@ -66,6 +69,35 @@ def claim(folder: Path) -> IO[bytes]:
     )
 
 
+def remove_run(folder: Path) -> bool:
+    """Take the files of a run out of a folder, but for its model, and return whether there were any.
+
+    Raises
+    ------
+    RunError
+        If another process writes to it: it stays as it was.
+    OSError
+        If they cannot be taken out.
+    """
+    if not (folder / DATABASE).exists():
+        return False
+    with claim(folder):
+        remove_states(folder)
+        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
+            path.unlink()
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", PAUSE):
+            (folder / name).unlink(missing_ok=True)
+        if not WINDOWS:
+            (folder / LOCK).unlink()  # while nobody else can hold it
+    if WINDOWS:
+        with suppress(PermissionError):  # somebody holds it by now
+            (folder / LOCK).unlink(missing_ok=True)
+    for place in (folder / SNAPSHOTS, folder):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+    return True
+
+
 def make_place(folder: Path, replace: bool) -> None:
     """See to it that no run is in a folder where one is to begin.
 
@@ -88,7 +120,6 @@ def make_place(folder: Path, replace: bool) -> None:
     if not replace:
         raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
     try:
-        leave(claim(folder))
         remove_run(folder)
     except OSError as error:
         raise RunError(f"{folder}: the run cannot be replaced: {error.strerror}. Give another folder.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -16,18 +17,17 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from pondera.errors import PonderaWarning
+from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
 from pondera.recording.admission import Admission
 from pondera.recording.backlog import Backlog
-from pondera.recording.folder import FINISHED
+from pondera.recording.folder import FINISHED, remove_run
 from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.looks import gradients, look, named
 from pondera.recording.overhead import Overhead
 from pondera.recording.process import LOOK_AGAIN, wait_while_paused
-from pondera.recording.room import remove_run, remove_states
+from pondera.recording.room import remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
-from pondera.recording.schema import DATABASE
 from pondera.recording.states import load_state, save_state
 from pondera.recording.writer import RunWriter
 from pondera.training.figures import EpochFigures
@@ -110,7 +110,6 @@ class Recorder:
     ) -> None:
         self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
-        self._new = not (self.folder / DATABASE).exists()
         self.writer = RunWriter(self.folder, budget)
         self.admission = Admission(self.writer, replace, {**(about or {}), "level": level}, self.tell)
         self.overhead = Overhead(self.schedule, self.writer)
@@ -139,8 +138,9 @@ class Recorder:
         else:
             self._keep_end()
         self.writer.close()
-        if self._new and self.admission.identity is None:  # nothing began
-            remove_run(self.folder)
+        if self.writer.new and self.admission.identity is None:  # nothing began
+            with contextlib.suppress(RunError):  # somebody else began there by now
+                remove_run(self.folder)
         if self.writer.failure is not None:
             warnings.warn(
                 f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.recording.schema import DATABASE, LOCK, PAUSE, SNAPSHOTS, STATES
+from pondera.recording.schema import STATES
 
 Array = np.ndarray[Any, Any]
 
@@ -117,18 +117,3 @@ def remove_states(folder: Path) -> None:
         path.unlink()
     if (folder / STATES).is_dir() and not any((folder / STATES).iterdir()):
         (folder / STATES).rmdir()
-
-
-def remove_run(folder: Path) -> bool:
-    """Take the files of a run out of a folder, but for its model, and return whether there were any."""
-    there = (folder / DATABASE).exists()
-    if there:
-        remove_states(folder)
-        for path in (folder / SNAPSHOTS).glob("*.safetensors"):
-            path.unlink()
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, PAUSE):
-            (folder / name).unlink(missing_ok=True)
-        for place in (folder / SNAPSHOTS, folder):
-            if place.is_dir() and not any(place.iterdir()):
-                place.rmdir()
-    return there
