@@ -5,9 +5,10 @@ import { type Curves, type Epoch, useCurves, useLife, useSettled } from "../live
 import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
+import type { Connection } from "../parts/connections";
 import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
-import { type Chosen, NetworkPicture } from "../parts/network-picture";
+import { NetworkPicture } from "../parts/network-picture";
 import { OutcomeCard } from "../parts/outcome";
 import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
@@ -157,7 +158,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const on = isOn(pulse);
   const [whole, setWhole] = useState(false);
   const life = useLife(of, pulse, whole);
-  const [chosen, setChosen] = useState<Chosen | null>(null);
+  const [chosen, setChosen] = useState<Connection | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
   const [health, setHealth] = useState<Answer<{ findings: Finding[] }> | null>(null);
   const count = life?.frames.steps.length ?? 0;
@@ -170,7 +171,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   }, pulse.activity);
   const model = on ? null : about?.model;
   const name = run.replaceAll("/", "-");
-  const choose = (next: Chosen | null) => {
+  const choose = (next: Connection | null) => {
     setUnit(null);
     setChosen(next);
   };

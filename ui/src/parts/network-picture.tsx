@@ -2,22 +2,12 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { figure } from "../format";
 import type { Matrix } from "../network";
 import { token, useThemeChanges } from "../theme";
+import { type Connection, nameOf, placeOf } from "./connections";
 import { type Column, nameOfUnit, type Unit, unitBeside, unitNear } from "./units";
-
-export interface Chosen {
-  matrix: Matrix;
-  /** Where it is among the values that are drawn. */
-  at: number;
-  input: number;
-  output: number;
-}
-
-export function nameOf(chosen: Chosen): string {
-  return `${chosen.matrix.name}[${chosen.input},${chosen.output}]`;
-}
 
 interface Line {
   matrix: Matrix;
+  /** Where it is among the values that are drawn. */
   at: number;
   input: number;
   output: number;
@@ -37,7 +27,8 @@ interface Scene {
   lines: Line[];
   columns: Column[];
   size: { width: number; height: number };
-  chosen: Chosen | null;
+  /** Where the connection that is chosen is among the values that are drawn; −1 where none of them is it. */
+  chosen: number;
   near: Line | null;
   units: (Unit | null)[];
   named: Names;
@@ -59,8 +50,8 @@ const NAMED = 24;
 export function NetworkPicture(props: {
   matrices: Matrix[];
   values: Float32Array | null;
-  chosen: Chosen | null;
-  onChoose: (chosen: Chosen) => void;
+  chosen: Connection | null;
+  onChoose: (chosen: Connection) => void;
   unit?: Unit | null;
   onUnit?: (unit: Unit) => void;
   inputs: string[] | null;
@@ -79,8 +70,9 @@ export function NetworkPicture(props: {
   const shown = useRef<Float32Array>(new Float32Array());
   const wanted = useRef<Float32Array | null>(null);
   const units = [over, props.unit ?? null];
-  const scene = useRef<Scene>({ lines, columns, size, chosen: props.chosen, near, units, named });
-  scene.current = { lines, columns, size, chosen: props.chosen, near, units, named };
+  const chosen = useMemo(() => (props.chosen ? placeOf(props.matrices, props.chosen) : -1), [props.matrices, props.chosen]);
+  const scene = useRef<Scene>({ lines, columns, size, chosen, near, units, named });
+  scene.current = { lines, columns, size, chosen, near, units, named };
   const drawing = useRef(0);
   const kept = useRef<HTMLCanvasElement | null>(null);
   const stale = useRef(true);
@@ -105,7 +97,7 @@ export function NetworkPicture(props: {
     stale.current = true;
     wake();
   }, [props.values, lines, themes]);
-  useEffect(wake, [props.chosen, near, props.unit, over]);
+  useEffect(wake, [chosen, near, props.unit, over]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -134,12 +126,12 @@ export function NetworkPicture(props: {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || lines.length === 0) return;
     event.preventDefault();
-    const at = props.chosen ? lines.findIndex((line) => line.at === props.chosen?.at) : -step;
-    const next = lines[(at + step + lines.length) % lines.length];
-    if (next) props.onChoose(next);
+    const at = lines.findIndex((line) => line.at === chosen);
+    const next = lines[at < 0 ? 0 : (at + step + lines.length) % lines.length];
+    if (next) props.onChoose(connectionOn(next));
   };
   const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: (over.column === 0 && named.inputs?.[over.unit]) || (over.column === columns.length - 1 && named.outputs?.[over.unit]) || nameOfUnit(props.matrices, over) };
-  const label = near && `${near.matrix.name}[${near.input},${near.output}] = ${figure(shown.current[near.at])}`;
+  const label = near && `${nameOf(connectionOn(near))} = ${figure(shown.current[near.at])}`;
   return (
     <div>
       <div
@@ -162,7 +154,7 @@ export function NetworkPicture(props: {
         onClick={(event) => {
           const found = find(event);
           if (found.unit) props.onUnit?.(found.unit);
-          else if (found.line) props.onChoose(found.line);
+          else if (found.line) props.onChoose(connectionOn(found.line));
         }}
         onKeyDown={keys}
       >
@@ -214,6 +206,10 @@ function columnsOf(matrices: Matrix[], size: Scene["size"], left: number, right:
     const top = PAD + (room - gap * units) / 2;
     return { x: left + (at * (size.width - left - right)) / Math.max(counts.length - 1, 1), units, y: (unit) => top + gap * (unit + 0.5) };
   });
+}
+
+function connectionOn({ matrix, input, output }: Line): Connection {
+  return { tensor: matrix.name, input, output };
 }
 
 function linesOf(matrices: Matrix[], columns: Column[]): Line[] {
@@ -318,7 +314,7 @@ function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, colum
   context.drawImage(kept, 0, 0, size.width, size.height);
   context.strokeStyle = token("ink");
   context.lineWidth = 2.5;
-  for (const line of [near, lines.find((each) => each.at === chosen?.at)]) {
+  for (const line of [near, lines.find((each) => each.at === chosen)]) {
     if (!line) continue;
     context.setLineDash(line === near ? [4, 3] : []);
     context.beginPath();

@@ -2,7 +2,8 @@ import { useEffect, useMemo } from "preact/hooks";
 import { figure, signed } from "../format";
 import type { Matrix } from "../network";
 import { Card, Figures } from "../parts/common";
-import { type Chosen, nameOf, NetworkPicture } from "../parts/network-picture";
+import { connectionOf, nameOf, placeOf } from "../parts/connections";
+import { NetworkPicture } from "../parts/network-picture";
 import { useReplay } from "../parts/replay";
 import { Strengths } from "../parts/strengths";
 import { Transport } from "../parts/transport";
@@ -39,33 +40,35 @@ export function NetworkWidget({ model }: { model: Model }) {
     const shown = steps[replay.place];
     if (shown !== undefined) setStep(shown);
   }, [replay.place]);
-  const connection = useMemo(() => connectionOf(matrices, chosen), [matrices, chosen]);
+  const { connection, drawn } = useMemo(() => {
+    const connection = connectionOf(chosen);
+    return { connection, drawn: connection ? placeOf(matrices, connection) : -1 };
+  }, [matrices, chosen]);
   const unit = useMemo(() => unitOf(matrices, chosen), [matrices, chosen]);
   return (
     <Card
       title={content.title}
-      sentence={connection || unit ? undefined : "Choose a connection or a unit."}
+      sentence={drawn >= 0 || unit ? undefined : "Choose a connection or a unit."}
       right={steps.length > 0 && <span class="quiet small">step {(steps[replay.place] ?? 0).toLocaleString("en")}</span>}
       exports={{ name: "network", picture: "canvas" }}
     >
       <NetworkPicture matrices={matrices} values={now} chosen={connection} onChoose={(found) => choose(nameOf(found))} unit={unit} onUnit={(found) => choose(nameOfUnit(matrices, found))} inputs={inputs} height={360} />
       {steps.length > 1 && <Transport id="replay" place={replay.place} count={count} playing={replay.playing} now={null} onPlay={replay.play} onTouch={() => undefined} onMove={replay.show} onNow={() => undefined} />}
-      {connection && <Connection chosen={connection} frames={frames} at={replay.place} steps={steps} inputs={inputs} />}
+      {connection && drawn >= 0 && <Connection name={nameOf(connection)} values={frames.map((each) => each[drawn] ?? NaN)} at={replay.place} />}
       {unit && <OneUnit unit={unit} matrices={matrices} values={now} inputs={inputs} onUnit={(next) => choose(nameOfUnit(matrices, next))} />}
     </Card>
   );
 }
 
-function Connection(props: { chosen: Chosen; frames: Float32Array[]; at: number; steps: number[]; inputs: string[] | null }) {
-  const { chosen, frames } = props;
-  const values = frames.map((each) => each[chosen.at] ?? NaN);
+/** One connection at all recorded steps. */
+function Connection({ name, values, at }: { name: string; values: number[]; at: number }) {
   const first = values[0] ?? NaN;
-  const now = values[props.at] ?? NaN;
+  const now = values[at] ?? NaN;
   return (
     <div class="stack" style={{ marginTop: "0.9rem" }} data-testid="connection">
-      <h3 class="mono">{nameOf(chosen)}</h3>
+      <h3 class="mono">{name}</h3>
       <Figures of={[["weight", <span data-testid="weight">{figure(now, 6)}</span>], ...(values.length > 1 ? ([["start", figure(first, 6)], ["moved", signed(now - first, 4)]] as const) : [])]} />
-      {values.length > 1 && <Path values={values} at={props.at} label={`${nameOf(chosen)} by recorded step`} />}
+      {values.length > 1 && <Path values={values} at={at} label={`${name} by recorded step`} />}
     </div>
   );
 }
@@ -107,18 +110,6 @@ function OneUnit(props: { unit: Unit; matrices: Matrix[]; values: Float32Array; 
 function place(steps: readonly number[], step: number): number {
   if (step < 0 || steps.length === 0) return Math.max(steps.length - 1, 0);
   return steps.reduce((best, each, k) => (Math.abs(each - step) < Math.abs((steps[best] ?? 0) - step) ? k : best), 0);
-}
-
-/** The connection of a name such as `layers.1.weight[3,7]`, where it is drawn. */
-function connectionOf(matrices: readonly Matrix[], name: string): Chosen | null {
-  const [, tensor, input, output] = /^(.+)\[(\d+),\s*(\d+)\]$/.exec(name) ?? [];
-  let at = 0;
-  for (const matrix of matrices) {
-    const found = matrix.name === tensor ? matrix.places.indexOf(Number(input) * matrix.shape[1] + Number(output)) : -1;
-    if (found >= 0) return { matrix, at: at + found, input: Number(input), output: Number(output) };
-    at += matrix.places.length;
-  }
-  return null;
 }
 
 /** The unit of a name such as `layers.1[7]` or `inputs[0]`. */

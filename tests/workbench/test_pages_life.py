@@ -1,0 +1,72 @@
+"""The life of a training on its page: what is chosen stays what it is, and what goes wrong is told and mended."""
+
+import base64
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.workbench.browsing import open_page, start
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+
+@pytest.fixture(scope="module")
+def wide(browser, server):
+    """A training that goes on; of its second layer some connections only are drawn."""
+    page = browser.new_page()
+    start(page, server, "wide", hidden_layers="30,30", epochs="5000000", learning_rate="0.0001")
+    page.get_by_test_id("network").wait_for()
+    page.close()
+    yield "wide"
+    browser.request.post(f"{server.address.split('/?')[0]}/api/training/stop", params={"run": "wide"})
+
+
+def without(told, name, lost, value):
+    """Frames in which a place of a matrix is not drawn, and all weights of the matrix that are drawn have one value."""
+    steps = len(told["steps"])
+    parts = np.frombuffer(base64.b64decode(told["values"]), "<f4").reshape(steps, -1)
+    kept, before = [], 0
+    for matrix in told["matrices"]:
+        count = len(matrix["places"])
+        part = parts[:, before : before + count]
+        before += count
+        if matrix["name"] == name:
+            at = matrix["places"].index(lost)
+            del matrix["places"][at]
+            part = np.full_like(np.delete(part, at, axis=1), value)
+        kept.append(part)
+    told["values"] = base64.b64encode(np.concatenate(kept, axis=1).astype("<f4").tobytes()).decode()
+    return told
+
+
+def test_what_is_chosen_stays_the_same_connection_whichever_are_drawn(page, server, wide):
+    lost = []
+
+    def answer(route):
+        found = route.fetch()
+        told = found.json()
+        if lost:
+            told = without(told, "layers.1.weight", told["matrices"][1]["places"][lost[0]], 77)
+        route.fulfill(response=found, json=told)
+
+    page.route("**/api/run/frames?*", answer)
+    open_page(page, server, f"run?run={wide}")
+    page.get_by_test_id("network").focus()
+    for _ in range(61):  # the first layer has 60
+        page.keyboard.press("ArrowRight")
+    name = page.locator("#inspector h2").inner_text()
+    assert name.startswith("layers.1.weight")
+    expect(page.locator("#inspector dd")).not_to_have_text("–")
+    lost.append(0)  # the one that is chosen, which is the first of its layer that is drawn
+    expect(page.get_by_text("It is not drawn at this step")).to_be_visible()
+    expect(page.locator("#inspector dd")).to_have_text("–")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")  # the last connection of all, of the last layer
+    expect(page.locator("#inspector h2")).to_contain_text("layers.2.weight")
+    expect(page.locator("#inspector dd")).not_to_have_text("77")
+    for _ in range(60):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#inspector h2")).to_contain_text("layers.1.weight")
+    expect(page.locator("#inspector dd")).to_have_text("77")
+    assert page.locator("#inspector h2").inner_text() != name

@@ -1,0 +1,32 @@
+import type { Matrix } from "../network";
+
+/** A connection by what it is called: which of them are drawn changes while a network is trained. */
+export interface Connection {
+  tensor: string;
+  input: number;
+  output: number;
+}
+
+/** How `pondera weight` calls it: `layers.1.weight[3,7]`. */
+export function nameOf({ tensor, input, output }: Connection): string {
+  return `${tensor}[${input},${output}]`;
+}
+
+/** The connection of such a name. */
+export function connectionOf(name: string): Connection | null {
+  const [, tensor, input, output] = /^(.+)\[(\d+),\s*(\d+)\]$/.exec(name) ?? [];
+  return tensor === undefined ? null : { tensor, input: Number(input), output: Number(output) };
+}
+
+/** Where a connection is among the values that are drawn; −1 where it is not drawn. */
+export function placeOf(matrices: readonly Matrix[], { tensor, input, output }: Connection): number {
+  let before = 0;
+  for (const matrix of matrices) {
+    if (matrix.name === tensor) {
+      const found = output < matrix.shape[1] ? matrix.places.indexOf(input * matrix.shape[1] + output) : -1;
+      return found < 0 ? -1 : before + found;
+    }
+    before += matrix.places.length;
+  }
+  return -1;
+}
