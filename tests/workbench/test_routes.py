@@ -223,7 +223,10 @@ def test_a_population_is_tested_on_a_table_of_its_own(client, folder):
     assert wait_for(client, "two", "ended", "failed")["error"] is None
     assert client.get("/api/run", params={"run": "two"}).json()["networks"] == [0, 1]
     model = client.get("/api/model", params={"model": "two/model.safetensors"}).json()
-    assert [(each["name"], each["kind"]) for each in model["columns"]] == [("x", "numeric"), ("zip", "category")]
+    assert model["columns"] == [
+        {"name": "x", "kind": "numeric", "values": [], "missing": False},
+        {"name": "zip", "kind": "category", "values": ["0", "1", "2"], "missing": False},
+    ]
     both = client.post("/api/training", json={**wanted, "run": "both", "test_fraction": 0.3})
     assert both.status_code == 201  # the command says what is wrong, as on the command line
     assert "--test" in wait_for(client, "both", "failed")["error"]

@@ -1,15 +1,16 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Answer, ask, get, post, remove, type Same, sentence, useLoading } from "../api";
+import { useMemo, useState } from "preact/hooks";
+import { type Answer, ask, get, remove, type Same, useLoading } from "../api";
 import { text } from "../commands";
-import { figure, share, signed } from "../format";
+import { figure } from "../format";
 import { Chart, type Spec } from "../parts/chart";
-import { Bar, Card, Lead, ProblemLine, Slider, Waiting } from "../parts/common";
+import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
 import { type Effect, type Explanation, Importance, Methods, Reliability } from "../parts/importance";
 import { StrengthAndImportance } from "../parts/strength-and-importance";
+import { type Range, type RowTold, type Taken, WhatIf } from "../parts/what-if";
 import { go } from "../route";
 
 interface Model {
-  columns: { name: string; kind: string; values: string[] }[];
+  columns: Taken[];
   target: string;
   task: string;
 }
@@ -191,27 +192,10 @@ function Dependence({ effect }: { effect: Effect }) {
   );
 }
 
-interface RowTold {
-  row: number;
-  unit: string;
-  score: number;
-  baseline: number;
-  prediction: string | null;
-  contributions: { name: string; value: number | string | boolean | null; contribution: number; error: number }[];
-  change: { columns: string[]; before: unknown[]; after: unknown[]; prediction: string } | null;
-}
-
 interface Table {
-  columns: { name: string; kind: string; low: number | null; high: number | null; values: unknown[] }[];
+  columns: Range[];
   rows: number;
 }
-
-interface Predicted {
-  prediction: string | number;
-  probabilities: Record<string, number> | null;
-}
-
-const SLIDERS = 12;
 
 /** One row: what each column adds to its score, and what would be predicted if a value were another. */
 function OneRow({ asked }: { asked: Record<string, string> }) {
@@ -236,101 +220,7 @@ function OneRow({ asked }: { asked: Record<string, string> }) {
       same={answer}
       exports={{ name: `row-${row}`, empty: !found, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
     >
-      {told.problem ? <ProblemLine>{told.problem}</ProblemLine> : found ? <WhatIf key={row} model={asked["model"] ?? ""} found={found} ranges={table.value?.columns ?? []} choices={model.value?.columns ?? []} /> : <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
+      {told.problem ? <ProblemLine>{told.problem}</ProblemLine> : found ? <WhatIf key={row} model={asked["model"] ?? ""} found={found} ranges={table.value?.columns ?? []} columns={model.value?.columns ?? []} /> : <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
     </Card>
   );
-}
-
-/** What a row's columns add, and its values to be changed. */
-function WhatIf({ model, found, ranges, choices }: { model: string; found: RowTold; ranges: Table["columns"]; choices: Model["columns"] }) {
-  const [changed, setChanged] = useState<Record<string, number | string | boolean | null>>({});
-  const [now, setNow] = useState<Predicted | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
-    let gone = false;
-    const values = { ...Object.fromEntries(found.contributions.map((each) => [each.name, each.value])), ...changed };
-    post<Predicted>("prediction", {}, { model, values }).then(
-      (answer) => {
-        if (gone) return;
-        setNow(answer);
-        setProblem(null);
-      },
-      (error: unknown) => {
-        if (gone) return;
-        setNow(null);
-        setProblem(sentence(error));
-      },
-    );
-    return () => {
-      gone = true;
-    };
-  }, [changed]);
-  const most = Math.max(...found.contributions.map((each) => Math.abs(each.contribution)), 0);
-  return (
-    <>
-      {problem && <ProblemLine>{problem}</ProblemLine>}
-      <div class="grid two">
-        <div class="scroll">
-          <table data-testid="contributions">
-            <tbody>
-              {found.contributions.slice(0, 16).map((each) => (
-                <tr key={each.name}>
-                  <td class="name">
-                    {each.name} <span class="quiet">{told4(each.value)}</span>
-                  </td>
-                  <td style={{ width: "45%" }}>
-                    <Bar value={each.contribution} most={most} signed />
-                  </td>
-                  <td class={`number ${each.contribution < 0 ? "negative" : "positive"}`}>{signed(each.contribution, 3)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-        <div class="stack">
-          <div>
-            <p class="quiet small">{Object.keys(changed).length ? "What would be predicted:" : "What is predicted:"}</p>
-            <p class="formula" data-testid="prediction">
-              <b>{typeof now?.prediction === "number" ? figure(now.prediction, 5) : (now?.prediction ?? "…")}</b>
-              {now?.probabilities && <span class="quiet"> {share(now.probabilities[String(now.prediction)])}</span>}
-            </p>
-            {found.change && (
-              <p class="quiet small">
-                The nearest change that turns it into {found.change.prediction}: {found.change.columns.map((name, k) => `${name} from ${told4(found.change?.before[k])} to ${told4(found.change?.after[k])}`).join(", ")}.
-              </p>
-            )}
-          </div>
-          <div class="stack" style={{ gap: "0.35rem" }}>
-            {found.contributions.slice(0, SLIDERS).map((each) => {
-              const column = ranges.find((one) => one.name === each.name);
-              const value = changed[each.name] ?? each.value;
-              if (typeof each.value === "number" && column?.low != null && column.high != null)
-                return <Slider key={each.name} name={each.name} label={each.name} value={Number(value)} low={column.low} high={column.high} onChange={(next) => setChanged({ ...changed, [each.name]: next })} />;
-              const options = choices.find((one) => one.name === each.name)?.values ?? [];
-              if (options.length === 0) return null;
-              return (
-                <label key={each.name} class="slider">
-                  <span>{each.name}</span>
-                  <select value={String(value)} onChange={(event) => setChanged({ ...changed, [each.name]: event.currentTarget.value })}>
-                    {options.map((option) => (
-                      <option key={option}>{option}</option>
-                    ))}
-                  </select>
-                </label>
-              );
-            })}
-          </div>
-          <div class="row">
-            <button type="button" disabled={Object.keys(changed).length === 0} onClick={() => setChanged({})}>
-              Back to the row
-            </button>
-          </div>
-        </div>
-      </div>
-    </>
-  );
-}
-
-function told4(value: unknown): string {
-  return typeof value === "number" ? figure(value) : String(value);
 }

@@ -30,6 +30,25 @@ class Row(BaseModel):
     values: dict[str, float | bool | str | None] = Field(description="Of every column that the model takes.")
 
 
+class Taken(BaseModel):
+    """A column as a model takes it."""
+
+    name: str
+    kind: Literal["numeric", "boolean", "category", "date"]
+    values: list[str] = Field(description="The categories that it knows; none of other kinds.")
+    missing: bool = Field(description="Whether it was trained on rows that lack it.")
+
+
+class Described(BaseModel):
+    """What a model takes and predicts."""
+
+    columns: list[Taken]
+    target: str
+    task: str
+    model: dict[str, Any] = Field(description="What pondera show --json prints.")
+    command: str
+
+
 @router.get("/api/explanation", responses=ASKED)
 async def explanation(
     request: Request,
@@ -55,26 +74,22 @@ def cancel(
 
 
 @router.get("/api/model")
-def model_of(bench: Shared, model: Name) -> dict[str, Any]:
+def model_of(bench: Shared, model: Name) -> Described:
     """Return what a model takes and predicts, and what it was trained on: for sliders, and for where its table is."""
-    loaded = _loaded(bench, model)
-    columns = [
-        {
-            "name": column.name,
-            "kind": str(column.kind),
-            "values": [str(value) for value in getattr(column, "values", ())][:200],
-        }
-        for column in loaded.encoding.columns
-    ]
     from pondera.report.model import model_json
 
-    return {
-        "columns": columns,
-        "target": loaded.target_name,
-        "task": loaded.task,
-        "model": model_json(loaded, model),
-        "command": command_line("show", [], [model]),
-    }
+    loaded = _loaded(bench, model)
+    columns = [
+        Taken(name=column.name, kind=column.kind, values=list(column.categories), missing=column.missing_seen)
+        for column in loaded.encoding.columns
+    ]
+    return Described(
+        columns=columns,
+        target=loaded.target_name,
+        task=loaded.task,
+        model=model_json(loaded, model),
+        command=command_line("show", [], [model]),
+    )
 
 
 @router.post("/api/prediction")

@@ -1,0 +1,70 @@
+"""What would be if: each value of a row is changed by what fits the way the model takes its column."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from playwright.sync_api import expect
+
+from tests.workbench.browsing import open_page, pondera
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+ROWS = 120
+
+
+@pytest.fixture(scope="module")
+def kinds(server):
+    """A model of columns of every kind, beside the table that it was trained on; its first row lacks a number."""
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "x": [None if k % 10 == 0 else float(value) for k, value in enumerate(random.normal(size=ROWS))],
+            "colour": [(None, "green", "red")[k % 3] for k in range(ROWS)],
+            "zip": [k % 4 for k in range(ROWS)],
+            "open": [k % 5 < 2 for k in range(ROWS)],
+            "day": [date(2024, 1, 1) + timedelta(days=k) for k in range(ROWS)],
+        }
+    )
+    frame = frame.with_columns(kind=pl.Series(["yes" if k % 4 < 2 else "no" for k in range(ROWS)]))
+    frame.write_csv(server.folder / "kinds.csv")
+    options = ["--target=kind", "--recipe=plain", "--hidden=8", "--epochs=20", "--categorical=zip", "--out=kinds"]
+    pondera(server.folder, "train", "kinds.csv", *options)
+    return "explain?model=kinds/model.safetensors&table=kinds.csv"
+
+
+def changed(page, act):
+    """The values that a prediction is asked of once something was done."""
+    with page.expect_request("**/api/prediction") as asked:
+        act()
+    expect(page.get_by_text("What would be predicted:")).to_be_visible()
+    return asked.value.post_data_json["values"]
+
+
+def test_each_value_is_changed_by_what_fits_its_kind(page, server, kinds):
+    open_page(page, server, kinds)
+    page.get_by_test_id("contributions").wait_for()
+    zips = page.get_by_label("zip", exact=True)
+    expect(zips.locator("option")).to_have_text(["0", "1", "2", "3"])
+    before = page.get_by_test_id("prediction").inner_text()
+    assert changed(page, lambda: zips.select_option("3"))["zip"] == "3"
+    expect(page.get_by_test_id("prediction")).not_to_have_text(before)
+    colours = page.get_by_label("colour", exact=True)
+    expect(colours.locator("option")).to_have_text(["green", "red", "missing"])
+    expect(colours.locator("option:checked")).to_have_text("missing")
+    assert changed(page, lambda: colours.select_option("red"))["colour"] == "red"
+    assert changed(page, lambda: colours.select_option("missing"))["colour"] is None
+    assert changed(page, lambda: page.get_by_label("open", exact=True).select_option("false"))["open"] is False
+    missing = page.get_by_role("button", name="x is missing")
+    expect(missing).to_have_attribute("aria-pressed", "true")
+    assert changed(page, missing.click)["x"] is not None
+    page.get_by_label("x, as a number").fill("1.5")
+    assert changed(page, lambda: page.keyboard.press("Tab"))["x"] == 1.5
+    page.get_by_label("day", exact=True).fill("2024-03-05")
+    assert changed(page, lambda: page.keyboard.press("Tab"))["day"] == "2024-03-05"
+    page.get_by_label("day", exact=True).fill("some day")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("alert")).to_contain_text("a date such as 2024-01-31")
+    page.get_by_role("button", name="Back to the row").click()
+    expect(page.get_by_test_id("prediction")).to_have_text(before)
