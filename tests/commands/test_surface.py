@@ -55,6 +55,21 @@ def test_it_is_drawn_in_the_terminal(run, trained):
     assert "right: x" in done.out
 
 
+def test_of_several_networks_each_has_a_surface_of_its_own(run, trained, tmp_path):
+    asked = ["--target", "target", "--recipe", "plain", "--hidden", "6", "--epochs", 2, "--record", "full"]
+    done = run("train", trained.parent / "table.csv", *asked, "--seeds", 2, "--out", tmp_path / "two")
+    assert done.code == 0
+    first, same, other = (
+        run("surface", tmp_path / "two", "--grid", 5, "--json", *more).json["surfaces"][0]
+        for more in ((), ("--network", 0), ("--network", 1))
+    )
+    assert first == same
+    assert first != other
+    done = run("surface", tmp_path / "two", "--network", 2)
+    assert (done.code, done.out) == (2, "")
+    assert "--network takes one of 0, 1. Got 2." in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

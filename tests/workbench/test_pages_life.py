@@ -1,11 +1,14 @@
 """The life of a training on its page: what is chosen stays what it is, and what goes wrong is told and mended."""
 
 import base64
+import os
+import signal
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from pondera.recording.process import writer_of
 from tests.workbench.browsing import open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
@@ -70,3 +73,14 @@ def test_what_is_chosen_stays_the_same_connection_whichever_are_drawn(page, serv
     expect(page.locator("#inspector h2")).to_contain_text("layers.1.weight")
     expect(page.locator("#inspector dd")).to_have_text("77")
     assert page.locator("#inspector h2").inner_text() != name
+
+
+def test_a_training_whose_process_died_goes_on_where_it_was(page, server):
+    start(page, server, "killed", hidden_layers="4", epochs="5000000", learning_rate="0.00001")
+    page.get_by_test_id("network").wait_for()
+    os.kill(writer_of(server.folder / "killed"), signal.SIGKILL)
+    expect(page.get_by_test_id("activity")).to_have_text("failed")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_test_id("activity")).to_have_text("running")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Explain it").wait_for()

@@ -38,10 +38,12 @@ def test_the_third_network_is_chosen_and_its_weights_are_its_own(page, server, s
     page.get_by_test_id("network").wait_for()
     page.get_by_label("Which network").select_option("Network 3 of 3")
     page.wait_for_url(re.compile("network=2"))
-    for asked in ("network", "curves", "frames", "matrix"):
+    for asked in ("network", "curves", "frames", "matrix", "surface"):
         with page.expect_response(re.compile(rf"/api/run/{asked}\?.*network=2")) as answered:
             page.reload()
         assert answered.value.ok
+    surface = page.get_by_role("region", name="What it predicts everywhere")
+    expect(surface.locator("code")).to_contain_text("--network=2")
     expect(page.get_by_label("Which network")).to_have_value("2")
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")

@@ -26,6 +26,12 @@ def surface(
     grid: Annotated[
         int, typer.Option(parser=whole_number, metavar="N", help="Places along each of both columns.")
     ] = 48,
+    network: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="K", help="Which of several networks, from 0.", show_default="the first"
+        ),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="The table of training, if it has moved.", show_default="where it was")
     ] = None,
@@ -42,14 +48,14 @@ def surface(
     if not 1 <= steps <= MOST_STEPS:
         raise ArgumentError(f"--steps takes a whole number from 1 to {MOST_STEPS}. Got {steps}.")
     with runs.open(run) as opened:
-        found = _surfaces(opened, table, steps, grid)
+        found = _surfaces(opened, table, steps, grid, network)
     if json:
         print_json(found)
     else:
         show_surface(results(), found)
 
 
-def _surfaces(run: Run, table: Path | None, steps: int, count: int) -> dict[str, Any]:
+def _surfaces(run: Run, table: Path | None, steps: int, count: int, network: int | None) -> dict[str, Any]:
     import numpy as np
 
     from pondera.choice import Choice
@@ -63,14 +69,15 @@ def _surfaces(run: Run, table: Path | None, steps: int, count: int) -> dict[str,
 
     asked, rows, ready = prepared(run, table)
     grid = Grid.over(rows.columns, count)
-    names = list(run.tensors())
-    recorded = sorted(set.intersection(*(set(run.recorded(name)) for name in names))) if names else []
+    part = _part(run, network)
+    names = list(run.tensors(part))
+    recorded = sorted(set.intersection(*(set(run.recorded(name, part)) for name in names))) if names else []
     if not recorded:
         raise ArgumentError(f"{run.folder}: nothing was recorded yet. Ask again when training has begun.")
     at = np.unique(np.linspace(0, len(recorded) - 1, steps).astype(int)) if steps > 1 else [len(recorded) - 1]
     found = []
     for step in (recorded[k] for k in at):
-        weights = {name: run.weights_at(name, step) for name in names}
+        weights = {name: run.weights_at(name, step, part) for name in names}
         model = Model(
             target_name=rows.column,
             encoding=ready.encoding,
@@ -93,3 +100,14 @@ def _surfaces(run: Run, table: Path | None, steps: int, count: int) -> dict[str,
         "surfaces": found,
         "points": points(rows.columns, rows.train[rows.column]),
     }
+
+
+def _part(run: Run, network: int | None) -> int:
+    from pondera.errors import ArgumentError
+
+    parts = run.parts or (0,)
+    if network is None:
+        return parts[0]
+    if network not in parts:
+        raise ArgumentError(f"--network takes one of {', '.join(map(str, parts))}. Got {network}.")
+    return network

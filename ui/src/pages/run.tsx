@@ -123,7 +123,7 @@ function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what:
           Stop
         </button>
       )}
-      {activity === "ended" && pulse.there && pulse.state !== "finished" && (
+      {["ended", "failed"].includes(activity) && pulse.there && pulse.state !== "finished" && (
         <button type="button" onClick={() => onCommand("continue")}>
           Go on
         </button>
@@ -222,7 +222,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
             <Waiting>Waiting for the first recorded step …</Waiting>
           )}
         </Card>
-        {two && <SurfaceCard run={run} pulse={pulse} step={at === null ? null : step} />}
+        {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} />}
       </div>
       {chosen && life && <Inspector of={of} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
       {unit && life && <UnitInspector of={of} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}

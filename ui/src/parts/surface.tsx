@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, type Same, sentence } from "../api";
 import { figure } from "../format";
 import { useSettled } from "../live";
+import type { Which } from "../network";
 import { isOn, type Pulse } from "../pulse";
 import { token, useThemeChanges } from "../theme";
 import { rgb } from "./colours";
@@ -21,14 +22,14 @@ const REPLAYED = 40;
 const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave"];
 
 /** What a network of two inputs predicts everywhere: now, or at the step that is replayed. */
-export function SurfaceCard({ run, pulse, step }: { run: string; pulse: Pulse; step: number | null }) {
+export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step: number | null }) {
   const [found, set] = useState<Surfaces | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [same, setSame] = useState<Same | null>(null);
   const on = isOn(pulse);
   useSettled(`${pulse.recorded} ${on}`, 700, async () => {
     try {
-      const told = await ask<Surfaces>("run/surface", { run, steps: on ? 1 : REPLAYED, grid: 48 });
+      const told = await ask<Surfaces>("run/surface", { ...of, steps: on ? 1 : REPLAYED, grid: 48 });
       set(told.answer);
       setSame(told);
       setProblem(null);
@@ -44,7 +45,7 @@ export function SurfaceCard({ run, pulse, step }: { run: string; pulse: Pulse; s
       sentence={found ? `${found.columns[0]} to the right, ${found.columns[1]} up; dots are rows.` : undefined}
       right={shown && <span class="quiet small">step {shown.step.toLocaleString("en")}</span>}
       same={same}
-      exports={{ name: `${run}-surface`, picture: "canvas", json: () => found }}
+      exports={{ name: `${of.run.replaceAll("/", "-")}-surface`, picture: "canvas", json: () => found }}
     >
       {problem && !found ? <ProblemLine>{problem}</ProblemLine> : found && shown ? <Plane found={found} shown={shown} /> : <Waiting>Asking the network …</Waiting>}
     </Card>

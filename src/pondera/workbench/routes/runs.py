@@ -271,9 +271,11 @@ async def surface(
     run: RunName,
     steps: Annotated[int, Query(description="At how many of the recorded steps.", ge=1, le=100)] = 1,
     grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
+    network: Network = None,
 ) -> Any:
     """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    return await _ask(request, bench, "surface", [f"--steps={steps}", f"--grid={grid}"], [run])
+    options = [f"--steps={steps}", f"--grid={grid}", *([f"--network={network}"] if network is not None else [])]
+    return await _ask(request, bench, "surface", options, [run])
 
 
 async def _ask(request: Request, bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
