@@ -1,5 +1,6 @@
 """Nothing outside of the folder is served, however it is asked for."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -241,6 +242,28 @@ def test_names_that_are_no_text_are_left_out(client, folder):
     assert [each["name"] for each in client.get("/api/files").json()["files"]] == ["signs.csv", "weights.safetensors"]
     assert client.get("/api/runs").json()["runs"] == []
     assert client.get("/api/bin").json()["runs"] == []
+
+
+def test_a_checkpoint_in_parts_is_one(client, folder):
+    shape = {"a.weight": np.ones((3, 4), np.float32), "b.weight": np.ones((4, 5), np.float32)}
+    held = {name: f"model-0000{k}-of-00002.safetensors" for k, name in enumerate(shape, 1)}
+    for name, file in held.items():
+        save_file({name: shape[name]}, folder / file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": held}))
+    listed = {each["name"]: each for each in client.get("/api/files").json()["files"]}
+    assert list(listed) == [index.name, "signs.csv", "weights.safetensors"]
+    found = listed[index.name]
+    sizes = [each.stat().st_size for each in (index, *(folder / file for file in held.values()))]
+    assert (found["kind"], found["bytes"]) == ("checkpoint", sum(sizes))
+
+    def tensors():
+        told = client.get("/api/contents", params={"file": index.name}).json()["tensors"]
+        return {each["name"]: each["shape"] for each in told}
+
+    assert tensors() == {"a.weight": [3, 4], "b.weight": [4, 5]}
+    save_file({"b.weight": np.ones((4, 7), np.float32)}, folder / held["b.weight"])  # one part is another one now
+    assert tensors() == {"a.weight": [3, 4], "b.weight": [4, 7]}
 
 
 def test_sentences_say_nothing_of_where_the_folder_is(client, folder):

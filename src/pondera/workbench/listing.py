@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pondera.workbench.served import Served, is_text, kind_of
+from pondera.workbench.served import Served, index_of, is_index, is_text, kind_of
 
 MOST_LISTED = 5000
 """Files of a kind that are listed, at most: a page of more helps nobody."""
@@ -100,8 +100,9 @@ class Listing:
                 entries = sorted((each for each in inside if is_text(each.name)), key=lambda each: each.name)
         except OSError:  # it is not for us, or has gone
             return
+        there = {each.name for each in entries}
         for entry in entries:
-            if entry.name.startswith(".") or entry.is_symlink():
+            if entry.name.startswith(".") or entry.is_symlink() or index_of(entry.name) in there:
                 continue
             place = folder / entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -113,11 +114,13 @@ class Listing:
                 continue
             try:
                 told = entry.stat(follow_symlinks=False)
+                parts = [each for each in entries if index_of(each.name) == entry.name] if is_index(entry.name) else []
+                size = told.st_size + sum(each.stat(follow_symlinks=False).st_size for each in parts)
             except FileNotFoundError:  # since it was listed
                 continue
             yield {
                 "name": self.served.name(folder if kind == "run" else place),
                 "kind": kind,
-                "bytes": told.st_size,
+                "bytes": size,
                 "modified": told.st_mtime,
             }

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 from pondera.door import Inside
 from pondera.errors import ArgumentError
 from pondera.recording.schema import DATABASE, SNAPSHOTS, STATES
+from pondera.weights.folder import PART
 
 OWN = ".pondera"
 """The folder, in the one that is served, for what the workbench keeps: logs of trainings, the bin, uploads."""
@@ -48,6 +49,9 @@ CHECKPOINTS = (
     ".npy",
 )
 """Endings by which files are sorted into lists; whether one can be read its first bytes decide."""
+
+INDEX = ".index.json"
+"""The ending of an index of a checkpoint in parts, after the ending of those: it stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,21 @@ class Served:
         if not place.exists():
             raise ArgumentError(f"{name!r}: there is no such file in the folder that is served.")
         return place
+
+    def whole(self, name: str) -> list[Path]:
+        """Return what changes where a checkpoint does: its file, of an index its parts, of a folder what is in it.
+
+        Raises
+        ------
+        ArgumentError
+            As of :meth:`existing`.
+        """
+        place = self.existing(name)
+        if place.is_dir():
+            return [place, *sorted(place.glob("*")), *sorted(place.glob("*/*"))]
+        if not is_index(place.name):
+            return [place]
+        return [place, *sorted(each for each in place.parent.iterdir() if index_of(each.name) == place.name)]
 
     def run(self, name: str) -> Path:
         """Return the folder of a run, once it is sure that nothing in it is a link.
@@ -264,6 +283,23 @@ def is_text(name: str) -> bool:
     return True
 
 
+def is_index(name: str) -> bool:
+    """Whether a file is called as the index of a checkpoint in parts."""
+    return name.endswith(INDEX)
+
+
+def index_of(name: str) -> str | None:
+    """Return how the index of a checkpoint is called that a file would be a part of; None where it is called as none.
+
+    Examples
+    --------
+    >>> index_of("model-00001-of-00002.safetensors"), index_of("model.safetensors")
+    ('model.safetensors.index.json', None)
+    """
+    found = PART.fullmatch(name)
+    return f"{found[1]}{found[4]}{INDEX}" if found else None
+
+
 def slug(name: str) -> str:
     """Return a file's name for what is of a run: another for each run, and never too long.
 
@@ -312,4 +348,6 @@ def kind_of(place: Path) -> str:
         return "run"
     if place.parent.name in (SNAPSHOTS, STATES) and (place.parent.parent / DATABASE).exists():
         return "snapshot" if place.parent.name == SNAPSHOTS else "other"  # of a run: what it is followed by
+    if is_index(place.name):
+        ending = Path(place.name.removesuffix(INDEX)).suffix.lower()
     return "table" if ending in TABLES else "checkpoint" if ending in CHECKPOINTS else "other"

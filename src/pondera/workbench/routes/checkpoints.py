@@ -59,23 +59,23 @@ def contents(bench: Shared, file: Name) -> dict[str, Any]:
     """Say at once what a file of weights says of itself: names, shapes, layers. No value is read for it."""
     from pondera.workbench.contents import contents as contents_of
 
-    return bench.kept.of([bench.served.existing(file)], "contents", lambda: contents_of(_weights(bench, file)))
+    return bench.kept.of(bench.served.whole(file), "contents", lambda: contents_of(_weights(bench, file)))
 
 
 @router.get("/api/checkpoint", responses=ASKED)
 async def checkpoint(request: Request, bench: Shared, file: Name, spectrum: bool = False) -> Any:
     """Say what is in a file of weights: what ``pondera read`` prints. ``spectrum`` adds singular values."""
-    place = bench.served.existing(file)
+    places = bench.served.whole(file)
     python = f"pondera.read({file!r}{', spectrum=True' if spectrum else ''})"
-    return await bench.ask(request, "read", ["--spectrum"] if spectrum else [], [file], _about(place), python=python)
+    return await bench.ask(request, "read", ["--spectrum"] if spectrum else [], [file], places, python=python)
 
 
 @router.get("/api/compare", responses=ASKED)
 async def compare(request: Request, bench: Shared, first: Name, second: Name) -> Any:
     """Say what differs between two files of weights: what ``pondera compare`` prints."""
-    about = [each for file in (first, second) for each in _about(bench.served.existing(file))]
+    places = [*bench.served.whole(first), *bench.served.whole(second)]
     return await bench.ask(
-        request, "compare", [], [first, second], about, python=f"pondera.compare({first!r}, {second!r})"
+        request, "compare", [], [first, second], places, python=f"pondera.compare({first!r}, {second!r})"
     )
 
 
@@ -84,9 +84,10 @@ async def timeline(
     request: Request, bench: Shared, folder: Annotated[str, Query(description="A folder of checkpoints.")] = "."
 ) -> Any:
     """Follow a series of checkpoints: what ``pondera timeline`` prints."""
-    place = bench.served.existing(folder)
     named = folder or "."
-    return await bench.ask(request, "timeline", [], [named], _about(place), python=f"pondera.timeline({named!r})")
+    return await bench.ask(
+        request, "timeline", [], [named], bench.served.whole(folder), python=f"pondera.timeline({named!r})"
+    )
 
 
 @router.get("/api/singular-values")
@@ -112,7 +113,7 @@ def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, 
             raise ArgumentError(f"{tensor} holds values that are not finite, and has no singular values.")
         return [float(value) for value in np.linalg.svd(matrix, compute_uv=False)]
 
-    told = bench.kept.of([bench.served.existing(file)], ("singular values", tensor), values)
+    told = bench.kept.of(bench.served.whole(file), ("singular values", tensor), values)
     return {"values": told, "command": command, "python": _python(file, tensor)}
 
 
@@ -130,7 +131,7 @@ def histogram(
 
     found = tensor_of(bench, file, tensor)
     what = ("histogram", tensor, bins, low, high)
-    told = bench.kept.of([bench.served.existing(file)], what, lambda: counted(found, bins, low, high))
+    told = bench.kept.of(bench.served.whole(file), what, lambda: counted(found, bins, low, high))
     command = command_line("read", [], [file])
     return Histogram(tensor=tensor, command=command, python=_python(file, tensor), **told)
 
@@ -203,12 +204,5 @@ def tensor_of(bench: Bench, file: str, name: str) -> Any:
 def _weights(bench: Bench, file: str) -> Any:
     from pondera.weights.open import open as open_weights
 
-    place: Path = bench.served.existing(file)
-    return bench.kept.of(_about(place), "weights", lambda: open_weights(place))
-
-
-def _about(place: Path) -> list[Path]:
-    """Return a file of weights, or a folder of some, and what changes where one of its parts does."""
-    if place.is_dir():
-        return [place, *sorted(place.glob("*")), *sorted(place.glob("*/*"))]
-    return [place, *sorted(place.parent.glob("*"))] if place.name.endswith(".index.json") else [place]
+    places: list[Path] = bench.served.whole(file)
+    return bench.kept.of(places, "weights", lambda: open_weights(places[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -58,14 +59,14 @@ def tile(bench: Shared, request: Request, file: Name, tensor: TensorName, asked:
 
     A tensor of more than two axes is looked at as its first axis by all others.
     """
-    place = bench.served.existing(file)
-    when, size = version(place)
-    headers = {"cache-control": "private, no-cache", "etag": f'"{when:x}-{size:x}"'}
+    places = bench.served.whole(file)
+    versions = hashlib.sha256(repr([version(each) for each in places]).encode()).hexdigest()
+    headers = {"cache-control": "private, no-cache", "etag": f'"{versions}"'}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
     found = tensor_of(bench, file, tensor)
     make: Callable[[], bytes] = lambda: asked.of(found)  # noqa: E731
-    data = bench.kept.of([place], (file, tensor, asked), make)
+    data = bench.kept.of(places, (file, tensor, asked), make)
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
