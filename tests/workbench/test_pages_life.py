@@ -84,3 +84,21 @@ def test_a_training_whose_process_died_goes_on_where_it_was(page, server):
     expect(page.get_by_test_id("activity")).to_have_text("running")
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Explain it").wait_for()
+
+
+def test_what_cannot_be_shown_says_why_and_is_asked_for_again(page, server, signs):
+    wrong = {"network": "The first.", "curves": "The second.", "health": "The third.", "surface": "The fourth."}
+
+    def answer(route):
+        asked = route.request.url.split("/")[-1].split("?")[0]
+        route.fulfill(status=500, json={"error": wrong[asked]}) if asked in wrong else route.continue_()
+
+    page.route("**/api/run/*", answer)
+    open_page(page, server, f"run?run={signs.name}")
+    for sentence in list(wrong.values()):
+        expect(page.get_by_text(sentence)).to_be_visible()
+    expect(page.get_by_text("Waiting for the first recorded step")).to_have_count(0)
+    wrong.clear()
+    page.get_by_test_id("network").wait_for()
+    page.get_by_test_id("surface").wait_for()
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,13 +1,20 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** A sentence from the server that says what was wrong. */
-export class Problem extends Error {}
+/** A sentence that says what was wrong. */
+export class Problem extends Error {
+  /** Whether the server would say it again: what was asked cannot be answered. */
+  readonly final: boolean;
+  constructor(sentence: string, status = 0) {
+    super(sentence);
+    this.final = status >= 400 && status < 500;
+  }
+}
 
 async function answered(response: Response): Promise<unknown> {
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const sentence = (body as { error?: string } | null)?.error;
-    throw new Problem(sentence ?? `The server answered ${response.status}. Is it still running?`);
+    throw new Problem(sentence ?? `The server answered ${response.status}. Is it still running?`, response.status);
   }
   return body;
 }

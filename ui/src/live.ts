@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, type Same } from "./api";
+import { get, Problem, type Same, sentence } from "./api";
 import { type Drawing, evenly, type Frames, loadFrames, type Which } from "./network";
 import { isOn, type Pulse } from "./pulse";
 
@@ -27,14 +27,22 @@ const SPARING = 20;
 const MORE = 1 / 6;
 /** … But no more than so many milliseconds. */
 const LONGEST = 4000;
+/** Milliseconds after which what failed is tried again, twice as many each time, … */
+const RETRIED = 1000;
+/** … up to so many. */
+const RARELY = 30_000;
 
 /**
  * Call something whenever a value changes, and once for the last.
  *
  * Never more often than every so many milliseconds, and the less often the longer it takes and the longer it goes on: whoever
- * looks takes time from cores that train. Where `now` changes, somebody waits, and it is called at once.
+ * looks takes time from cores that train. Where `now` changes, somebody waits, and it is called at once. What failed is tried again,
+ * unless the server would only say the same. Until it is done, why it failed is returned.
  */
-export function useSettled(value: unknown, every: number, call: () => Promise<void>, now?: unknown): void {
+export function useSettled(value: unknown, every: number, call: () => Promise<void>, now?: unknown): string | null {
+  const [problem, setProblem] = useState<string | null>(null);
+  const failed = useRef(0);
+  const there = useRef(true);
   const busy = useRef(false);
   const due = useRef(false);
   const latest = useRef(call);
@@ -47,7 +55,6 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
     wake.current();
   }, [now]);
   useEffect(() => {
-    let gone = false;
     due.current = true;
     const turn = async () => {
       if (busy.current || !due.current) return;
@@ -56,36 +63,46 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
       hurried.current = false;
       const begun = performance.now();
       since.current ||= begun;
-      await latest.current().catch(() => undefined);
+      try {
+        await latest.current();
+        failed.current = 0;
+        setProblem(null);
+      } catch (error) {
+        setProblem(sentence(error));
+        if (error instanceof Problem && error.final) failed.current = 0;
+        else {
+          failed.current++;
+          due.current = true;
+        }
+      }
       const sparing = Math.max(SPARING * (performance.now() - begun), MORE * (begun - since.current));
-      const rest = hurried.current ? 0 : Math.max(every, Math.min(sparing, LONGEST));
+      const rest = failed.current ? Math.min(RETRIED * 2 ** (failed.current - 1), RARELY) : hurried.current ? 0 : Math.max(every, Math.min(sparing, LONGEST));
       await new Promise<void>((done) => {
         setTimeout(done, rest);
         wake.current = done;
       });
       busy.current = false;
-      if (!gone || due.current) void turn();
+      if (there.current) void turn();
     };
     void turn();
-    return () => {
-      gone = true;
-    };
   }, [value]);
+  useEffect(() => () => void (there.current = false), []);
+  return problem;
 }
 
 /** Milliseconds between two looks at the curves. */
 const CURVES = 1000;
 
 /** The curves of a network, and what is new of them as it goes on. */
-export function useCurves(of: Which, pulse: Pulse | null): Curves | null {
+export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | null; problem: string | null } {
   const [curves, set] = useState<Curves | null>(null);
-  useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CURVES, async () => {
+  const problem = useSettled(pulse?.there ? `${pulse.epochs} ${pulse.activity}` : null, CURVES, async () => {
     if (!pulse?.there) return;
     const known = curves && curves.epochs.length <= (pulse.epochs ?? 0) ? curves.epochs : [];
     const found = await get<Curves>("run/curves", { ...of, epoch: (known.at(-1)?.epoch ?? -1) + 1 });
     set({ ...found, epochs: [...known, ...found.epochs] });
   }, pulse?.activity);
-  return curves;
+  return { curves, problem };
 }
 
 const REPLAYED = 120;
@@ -96,15 +113,15 @@ export interface Life {
 }
 
 /** The weights that are drawn: the latest while training goes on, the whole life once it has ended. */
-export function useLife(of: Which, pulse: Pulse | null, whole: boolean): Life | null {
+export function useLife(of: Which, pulse: Pulse | null, whole: boolean): { life: Life | null; problem: string | null } {
   const [life, set] = useState<Life | null>(null);
   const on = isOn(pulse);
-  useSettled(pulse?.there ? `${pulse.recorded} ${on} ${whole}` : null, 300, async () => {
+  const problem = useSettled(pulse?.there ? `${pulse.recorded} ${on} ${whole}` : null, 300, async () => {
     if (!pulse?.there) return;
     const drawing = await get<Drawing>("run/network", of);
     if (drawing.steps.length === 0) return;
     const steps = on && !whole ? drawing.steps.slice(-1) : evenly(drawing.steps, REPLAYED);
     set({ drawing, frames: await loadFrames(of, steps) });
   }, `${on} ${whole}`);
-  return life;
+  return { life, problem };
 }

@@ -39,7 +39,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
   useEffect(() => {
     if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
   }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
-  const curves = useCurves(of, pulse);
+  const { curves, problem: noCurves } = useCurves(of, pulse);
   const command = async (what: "pause" | "continue" | "stop") => {
     setProblem(null);
     await post(`training/${what}`, { run }).catch((error: unknown) => setProblem(sentence(error)));
@@ -68,6 +68,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
       </Lead>
       <div class="stack">
         {problem && <ProblemLine>{problem}</ProblemLine>}
+        {noCurves && <ProblemLine>{noCurves}</ProblemLine>}
         {lost && <ProblemLine>The server does not answer. If it was started again, open the address that it printed; training went on.</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
         {(pulse === null || pulse.there || on) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
@@ -157,7 +158,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const { run } = of;
   const on = isOn(pulse);
   const [whole, setWhole] = useState(false);
-  const life = useLife(of, pulse, whole);
+  const { life, problem } = useLife(of, pulse, whole);
   const [chosen, setChosen] = useState<Connection | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
   const [health, setHealth] = useState<Answer<{ findings: Finding[] }> | null>(null);
@@ -165,7 +166,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const replay = useReplay(count);
   const { at, place } = replay;
   const step = life?.frames.steps[place] ?? 0;
-  useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
+  const noHealth = useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
     setHealth(await get("run/health", { run }));
   }, pulse.activity);
@@ -213,13 +214,14 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           same={life?.drawing}
           exports={{ name: `${name}-network-step-${step}`, empty: !life, picture: "canvas" }}
         >
+          {problem && <ProblemLine>{problem}</ProblemLine>}
           {life ? (
             <>
               <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} outputs={life.drawing.outputs} height={two ? 420 : 400} />
               {transport("replay")}
             </>
           ) : (
-            <Waiting>Waiting for the first recorded step …</Waiting>
+            !problem && <Waiting>Waiting for the first recorded step …</Waiting>
           )}
         </Card>
         {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} />}
@@ -234,7 +236,8 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
       {cards}
       <div class="grid">
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
-          {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : <Waiting>Looking …</Waiting>}
+          {noHealth && <ProblemLine>{noHealth}</ProblemLine>}
+          {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : !noHealth && <Waiting>Looking …</Waiting>}
         </Card>
       </div>
     </>

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, type Same, sentence } from "../api";
+import { ask, type Same } from "../api";
 import { figure } from "../format";
 import { useSettled } from "../live";
 import type { Which } from "../network";
@@ -24,18 +24,12 @@ const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave"];
 /** What a network of two inputs predicts everywhere: now, or at the step that is replayed. */
 export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step: number | null }) {
   const [found, set] = useState<Surfaces | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
   const [same, setSame] = useState<Same | null>(null);
   const on = isOn(pulse);
-  useSettled(`${pulse.recorded} ${on}`, 700, async () => {
-    try {
-      const told = await ask<Surfaces>("run/surface", { ...of, steps: on ? 1 : REPLAYED, grid: 48 });
-      set(told.answer);
-      setSame(told);
-      setProblem(null);
-    } catch (error) {
-      setProblem(sentence(error));
-    }
+  const problem = useSettled(`${pulse.recorded} ${on}`, 700, async () => {
+    const told = await ask<Surfaces>("run/surface", { ...of, steps: on ? 1 : REPLAYED, grid: 48 });
+    set(told.answer);
+    setSame(told);
   }, on);
   const surfaces = found?.surfaces ?? [];
   const shown = step === null ? surfaces.at(-1) : surfaces.reduce((best, each) => (Math.abs(each.step - step) < Math.abs(best.step - step) ? each : best), surfaces[0] as Surfaces["surfaces"][number]);
@@ -47,7 +41,8 @@ export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step
       same={same}
       exports={{ name: `${of.run.replaceAll("/", "-")}-surface`, picture: "canvas", json: () => found }}
     >
-      {problem && !found ? <ProblemLine>{problem}</ProblemLine> : found && shown ? <Plane found={found} shown={shown} /> : <Waiting>Asking the network …</Waiting>}
+      {problem && <ProblemLine>{problem}</ProblemLine>}
+      {found && shown ? <Plane found={found} shown={shown} /> : !problem && <Waiting>Asking the network …</Waiting>}
     </Card>
   );
 }
