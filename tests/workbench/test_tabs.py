@@ -61,3 +61,45 @@ def test_a_tab_out_of_sight_holds_none_and_hears_what_others_hear(tabs):
     first.evaluate(HIDE, False)
     first.wait_for_function("async () => (await navigator.locks.query()).held.length === 2")
     expect(first.get_by_test_id("activity")).to_have_text("finished")
+
+
+def test_a_stream_that_is_refused_says_why_and_is_asked_for_again(page, server, signs):
+    refused = ["Too many pages listen. Close some."]
+
+    def answer(route):
+        route.fulfill(status=503, json={"error": refused[0]}) if refused else route.continue_()
+
+    page.route("**/api/run/events?*", answer)
+    open_page(page, server, f"run?run={signs.name}")
+    expect(page.get_by_text(refused[0])).to_be_visible()
+    refused.clear()
+    expect(page.get_by_test_id("activity")).to_have_text("finished")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+COUNTED = """
+window.open_streams = new Set();
+window.EventSource = class extends EventSource {
+  constructor(...given) { super(...given); open_streams.add(this); }
+  close() { super.close(); open_streams.delete(this); }
+};
+"""
+
+
+def test_a_tab_that_comes_and_goes_at_once_leaves_no_stream_open(page, server, signs):
+    page.add_init_script(COUNTED)
+    open_page(page, server, f"run?run={signs.name}")
+    expect(page.get_by_test_id("activity")).to_have_text("finished")
+    page.evaluate(f"const hide = {HIDE}; for (let k = 0; k < 41; k++) hide(k % 2 === 0)")
+    page.wait_for_function("async () => (await navigator.locks.query()).held.length === 0")
+    assert page.evaluate("open_streams.size") == 0
+    for turns in range(1, 60):  # out of sight just as a lock is given
+        page.evaluate(
+            f"async () => {{ const hide = {HIDE}; hide(false);"
+            f" for (let k = 0; k < {turns}; k++) await null; await new Promise((done) => setTimeout(done, {turns} % 4));"
+            " hide(true); }"
+        )
+    page.wait_for_function("async () => (await navigator.locks.query()).held.length === 0")
+    assert page.evaluate("open_streams.size") == 0
+    page.evaluate(HIDE, False)
+    expect(page.get_by_test_id("activity")).to_have_text("finished")

@@ -29,6 +29,20 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
   }
 }
 
+/** Why the server refuses what a stream of events was asked of, which the browser does not tell; null where it does not refuse. */
+export async function whyNot(place: string, signal: AbortSignal): Promise<string | null> {
+  const control = new AbortController();
+  try {
+    const response = await send("GET", place, undefined, undefined, AbortSignal.any([signal, control.signal]));
+    if (!response.ok) await answered(response);
+    return null;
+  } catch (error) {
+    return sentence(error);
+  } finally {
+    control.abort(); // what it answers is a stream, which has no end
+  }
+}
+
 export type Query = Record<string, string | number | boolean | readonly string[]>;
 
 export function address(path: string, query: Query = {}): string {

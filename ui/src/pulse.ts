@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { address } from "./api";
+import { address, whyNot } from "./api";
 import type { Which } from "./network";
 
 /** What a training does, as the server tells it. */
@@ -22,11 +22,13 @@ export function isOn(pulse: Pulse | null): boolean {
   return pulse !== null && ["starting", "running", "pausing", "paused"].includes(pulse.activity);
 }
 
-/** The latest word; `lost` where the server does not answer. */
+/** The latest word, and why there is none after it. */
 interface Told {
   pulse: Pulse | null;
-  lost: boolean;
+  problem: string | null;
 }
+
+const LOST = "The server does not answer. If it was started again, open the address that it printed; training went on.";
 
 type Tell = (told: Told) => void;
 
@@ -37,13 +39,13 @@ type Tell = (told: Told) => void;
  * and tells the others, and no more than STREAMS runs are listened to at a time, the others looked at in turns.
  */
 export function usePulse(of: Which): Told {
-  const [told, set] = useState<Told>({ pulse: null, lost: false });
+  const [told, set] = useState<Told>({ pulse: null, problem: null });
   useEffect(() => follow(address("run/events", of), set), [of.run, of.network]);
   return told;
 }
 
 const STREAMS = 3;
-/** Milliseconds between two looks at a run that there is no stream for. */
+/** Milliseconds between two looks at a run that there is no stream for, and after which a stream that was refused is asked for again. */
 const TURN = 2000;
 /** What a tab says that came into sight: tell me the latest. */
 const ASKED = "asked";
@@ -83,13 +85,14 @@ function follow(place: string, tell: Tell): () => void {
 async function listen(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
   const work = async () => {
     while (!signal.aborted) {
-      if (await inSlot(() => stream(place, hear, signal))) continue;
+      const kept = await inSlot(() => stream(place, hear, signal));
       const brief = new AbortController();
-      await stream(place, (told) => {
-        hear(told);
-        brief.abort();
-      }, AbortSignal.any([signal, brief.signal]));
-      await new Promise((done) => setTimeout(done, TURN));
+      if (!kept)
+        await stream(place, (told) => {
+          hear(told);
+          brief.abort();
+        }, AbortSignal.any([signal, brief.signal]));
+      if (!signal.aborted) await new Promise((done) => setTimeout(done, TURN));
     }
   };
   await navigator.locks.request(`pondera ${place}`, { signal }, work).catch(() => undefined); // another tab kept it until this one went
@@ -107,16 +110,23 @@ async function inSlot(work: () => Promise<void>): Promise<boolean> {
   return false;
 }
 
-/** Hear what the server says until the signal comes. */
+/** Hear what the server says until the signal comes, or it refuses: that ends a stream for good, however it is meant. */
 function stream(place: string, hear: Tell, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
+    if (signal.aborted) return done();
     let pulse: Pulse | null = null;
     const source = new EventSource(place);
     source.onmessage = (event: MessageEvent<string>) => {
       pulse = JSON.parse(event.data) as Pulse;
-      hear({ pulse, lost: false });
+      hear({ pulse, problem: null });
     };
-    source.onerror = () => hear({ pulse, lost: true });
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return hear({ pulse, problem: LOST });
+      void whyNot(place, signal).then((problem) => {
+        if (problem && !signal.aborted) hear({ pulse, problem });
+        done();
+      });
+    };
     signal.addEventListener("abort", () => {
       source.close();
       done();

@@ -32,7 +32,7 @@ interface Run extends Same {
 /** A training as it goes on, and its whole life once it has ended; of several networks one. */
 export function RunPage({ run, network }: { run: string; network: number }) {
   const of = useMemo(() => which(run, network), [run, network]);
-  const { pulse, lost } = usePulse(of);
+  const { pulse, problem: silent } = usePulse(of);
   const [about, setAbout] = useState<Run | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const on = isOn(pulse);
@@ -69,7 +69,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
       <div class="stack">
         {problem && <ProblemLine>{problem}</ProblemLine>}
         {noCurves && <ProblemLine>{noCurves}</ProblemLine>}
-        {lost && <ProblemLine>The server does not answer. If it was started again, open the address that it printed; training went on.</ProblemLine>}
+        {silent && <ProblemLine>{silent}</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
         {(pulse === null || pulse.there || on) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
         {pulse === null || (!pulse.there && on) ? (
