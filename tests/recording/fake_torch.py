@@ -117,6 +117,15 @@ class OptimizedModule(Module):
         self._orig_mod = module
 
 
+def over(hooks):
+    """Go over hooks as PyTorch's optimizers do, which lets none be taken off meanwhile."""
+    there = list(hooks)
+    for hook in there:
+        yield hook
+        if hooks != there:
+            raise RuntimeError("OrderedDict mutated during iteration")
+
+
 class SGD:
     """Moves weights against their gradients."""
 
@@ -132,14 +141,14 @@ class SGD:
 
     def step(self, closure=None):
         given = (self,) if closure is None else (self, closure)
-        for hook in list(self.before):
+        for hook in over(self.before):
             hook(self, given, {})
         if closure is not None:
             closure()
         for each in self.parameters:
             if each.grad is not None:
                 each.values = each.values - self.param_groups[1]["lr"] * each.grad.values
-        for hook in list(self.after):
+        for hook in over(self.after):
             hook(self, given, {})
 
 

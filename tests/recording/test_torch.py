@@ -14,7 +14,9 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, PonderaWarning, RunError
-from pondera.recording.torch import Look, array_of, inserted, named_parameters, outputs_of, unwrapped
+from pondera.recording.torch import inserted, named_parameters, unwrapped
+from pondera.recording.torch_outputs import Look, array_of, outputs_of
+from pondera.recording.writer import WAITING
 
 SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
 fake = importlib.util.module_from_spec(SPEC)
@@ -195,11 +197,87 @@ def test_what_goes_wrong_ends_the_recording_only(tmp_path):
     model, optimizer, weight = parts()
     watching = pondera.watch(model, optimizer, tmp_path, "full")
     loop(model, optimizer, weight, watching, 1)
-    weight.grad = "nonsense"
+    weight.grad = fake.Tensor([[0.3, 0.4]])
+    weight.grad.detach = lambda: 1 / 0
     with pytest.warns(PonderaWarning, match="Training went on without it"):
-        watching._begins(optimizer, (optimizer,), {})
-    assert not optimizer.before
+        optimizer.step()
+    loop(model, optimizer, weight, watching, 1)
     watching.close()
+    assert not optimizer.before
+
+
+class Broken:
+    """A tensor that tells nothing of itself."""
+
+    ndim = 2
+
+    def __init__(self, error):
+        self.error = error
+
+    def numel(self):
+        return 1
+
+    def detach(self):
+        raise self.error
+
+
+def test_outputs_that_cannot_be_seen_end_the_recording_only(tmp_path):
+    model, optimizer, weight = parts()
+    watching = pondera.watch(model, optimizer, tmp_path, "full")
+    model.inner["0"].forward(Broken(RuntimeError("Cannot access data pointer")))  # as within vmap
+    loop(model, optimizer, weight, watching, 1)
+    with pytest.warns(PonderaWarning, match=r"ValueError: odd\. Training went on without it"):
+        model.inner["0"].forward(Broken(ValueError("odd")))
+    loop(model, optimizer, weight, watching, 2)
+    watching.close()
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, run.taken) == ("unfinished", 1)
+
+
+def test_what_is_no_number_is_not_known(tmp_path):
+    model, optimizer, _ = parts()
+    with pondera.watch(model, optimizer, tmp_path) as watching:
+        for loss in (None, [1, 2], "low", 0.5):
+            watching.loss(loss)
+            optimizer.step()
+        for loss in (None, [1, 2]):
+            optimizer.step()
+            watching.step(loss)
+        watching.epoch(np.int64(0), training_loss=[1, 2], accuracy=object())
+    with pondera.runs.open(tmp_path) as run:
+        assert run.state == "finished"
+        np.testing.assert_equal(run.steps().losses, [math.nan, math.nan, math.nan, 0.5, math.nan, math.nan])
+        assert run.epochs()[0]["training_loss"] is run.epochs()[0]["accuracy"] is None
+
+
+def test_an_end_that_cannot_be_written_is_no_error_of_the_loop(tmp_path, monkeypatch):
+    model, optimizer, weight = parts()
+    watching = pondera.watch(model, optimizer, tmp_path)
+    loop(model, optimizer, weight, watching, 1)
+    monkeypatch.setattr("pondera.recording.torch.array_of", lambda tensor: 1 / 0)
+    with (
+        pytest.warns(PonderaWarning, match="ZeroDivisionError"),
+        pytest.raises(KeyError, match="their own"),
+        watching,
+    ):
+        raise KeyError("their own")
+
+
+def test_an_epoch_without_a_number_ends_the_recording_only(tmp_path):
+    model, optimizer, _ = parts()
+    with pytest.warns(PonderaWarning, match="invalid literal"):
+        pondera.watch(model, optimizer, tmp_path).epoch("first")
+
+
+def test_nobody_waits_for_a_recording_that_is_over(tmp_path):
+    model, optimizer, weight = parts()
+    watching = pondera.watch(model, optimizer, tmp_path)
+    loop(model, optimizer, weight, watching, 1)
+    watching.close()
+    for _ in range(WAITING + 1):
+        watching.epoch(0, training_loss=0.5)
+        watching.recording.writer.about(more=1)
+    watching.recording.writer.flush()
 
 
 def test_a_watch_that_nobody_has_lets_go(tmp_path):
@@ -249,7 +327,7 @@ def test_watching_loads_neither_torch_nor_jax():
 def test_a_module_is_copied_and_pickled_without_its_watch(tmp_path):
     look = Look("0", object(), {})
     for other in (copy.deepcopy(look), pickle.loads(pickle.dumps(look))):
-        assert other.recording is other.outputs is None
+        assert other.recording is None
         other(fake.Linear(), (), fake.Tensor([[1.0]]))  # and sees nothing
     model, optimizer, weight = parts()
     with pondera.watch(model, optimizer, tmp_path, "full") as watching:

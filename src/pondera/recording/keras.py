@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.recording.loops import Loop
-from pondera.recording.torch import array_of
+from pondera.recording.torch_outputs import array_of
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +81,7 @@ class Watching:
         if self._begun or not self.loop.open:
             raise ArgumentError("This callback has recorded a training already. Make another one for the next.")
         self._begun = True
-        self.loop.begin(self._weights())
+        self.loop.guarded(lambda: self.loop.begin(self._weights()))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Begin to count."""
@@ -90,30 +89,21 @@ class Watching:
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Look at the weights before a step that is recorded."""
-        self._guarded(self._see_before, None)
+        self.loop.guarded(self._see_before)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Look at the weights after it."""
-        self._guarded(self._see_after, logs)
+        self.loop.guarded(self._see_after, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write down what is known of the epoch."""
-        self._guarded(lambda told: self._see_epoch(epoch, told or {}), logs)
+        self.loop.guarded(self._see_epoch, epoch, logs or {})
 
     def on_train_end(self, logs: Any = None) -> None:
         """Write what is left."""
-        self._guarded(lambda _: self.loop.close(True, self._weights()), logs)
+        self.loop.guarded(lambda: self.loop.close(True, self._weights()))
 
-    def _guarded(self, job: Callable[[Any], None], logs: Any) -> None:
-        if self.loop.open:
-            begun = time.perf_counter()
-            try:
-                job(logs)
-            except Exception as error:  # whatever it is, somebody's training is worth more
-                self.loop.fail(error)
-            self.loop.overhead.took(time.perf_counter() - begun)
-
-    def _see_before(self, _: Any) -> None:
+    def _see_before(self) -> None:
         self._wanted = self.loop.wants(self._step)
         if self._wanted or not self._batches:
             self._sync()

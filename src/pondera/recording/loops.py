@@ -6,7 +6,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,6 +142,9 @@ class Loop:
 
     def epoch(self, number: int, figures: Mapping[str, Any]) -> None:
         """Write down an epoch's figures, numbers by name; ``training_loss`` and ``validation_loss`` are shown."""
+        if not self.open:
+            return
+        number = int(number)
         known = {"training_loss": None, "validation_loss": None, "validation_metric": None}
         plain = {name: _plain(value) for name, value in figures.items()}
         self.writer.epoch(0, number, known | plain | {"epoch": number, "step": self.next})
@@ -164,6 +167,17 @@ class Loop:
                 PonderaWarning,
                 stacklevel=3,
             )
+
+    def guarded(self, job: Callable[..., None], *arguments: Any) -> None:
+        """Do something while there is a recording, and count its time: an error ends that, and not the training."""
+        if not self.open:
+            return
+        begun = time.perf_counter()
+        try:
+            job(*arguments)
+        except Exception as error:  # whatever it is, somebody's training is worth more
+            self.fail(error)
+        self.overhead.took(time.perf_counter() - begun)
 
     def fail(self, error: Exception) -> None:
         """End the recording, and not the training, for something that nobody thought of."""
@@ -191,12 +205,12 @@ class Loop:
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError, RuntimeError):  # None, or a tensor of several numbers
+    except Exception:  # None, several numbers, or what only a tensor of some framework can think of
         return math.nan
 
 
 def _plain(value: Any) -> Any:
-    """Return a number as JSON can hold it; of a tensor that gradients flow through, its value."""
+    """Return a number as JSON can hold it, of a tensor that gradients flow through its value; None of what is none."""
     value = value.detach() if hasattr(value, "detach") else value
-    number = value if value is None or isinstance(value, (bool, int, str)) else float(value)
+    number = value if value is None or isinstance(value, (bool, int, str)) else _number(value)
     return None if isinstance(number, float) and not math.isfinite(number) else number

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import os
-import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.recording.loops import Loop, Outputs
+from pondera.recording.torch_outputs import LAYERS, Look, array_of
 
 Array = np.ndarray[Any, Any]
 
@@ -24,29 +24,6 @@ WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel
 
 INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What compiling and wrapping parts of a module put into the names of its parameters."""
-
-MOST_ROWS = 512
-"""Of a layer's outputs so many rows are looked at; places of a picture and of a text count as rows."""
-
-LAYERS = {
-    "Linear": "dense",
-    "Conv1d": "convolution",
-    "Conv2d": "convolution",
-    "Conv3d": "convolution",
-    "ReLU": "relu",
-    "LeakyReLU": "leaky_relu",
-    "ELU": "elu",
-    "GELU": "gelu",
-    "SiLU": "silu",
-    "Mish": "mish",
-    "Tanh": "tanh",
-    "Sigmoid": "sigmoid",
-}
-"""Modules whose outputs are looked at -> what they are called."""
-
-SLOPES: dict[str, Callable[[Array], Array]] = {"tanh": lambda y: 1 - y * y, "sigmoid": lambda y: 4 * y * (1 - y)}
-FLAT = 0.05
-"""An activation is on a flat end where its derivative is below this share of its largest."""
 
 
 def watch(
@@ -185,20 +162,23 @@ class TorchWatch:
 
     def loss(self, value: Any) -> None:
         """Take the loss of the step that comes next, a number or a tensor of one, which is not read at once."""
-        self._loss = value.detach() if hasattr(value, "detach") else float(value)
+        self._loss = value.detach() if hasattr(value, "detach") else value
 
     def step(self, loss: Any) -> None:
         """Take the loss of the step that was just made, where ``optimizer.step`` is behind and not to come."""
-        self.recording.tell_loss(loss.detach() if hasattr(loss, "detach") else float(loss))
+        self.recording.tell_loss(loss.detach() if hasattr(loss, "detach") else loss)
 
     def epoch(self, number: int, **figures: float) -> None:
         """Write down an epoch's figures, such as ``training_loss=0.2, validation_loss=0.3``."""
-        self.recording.epoch(number, figures)
+        self.recording.guarded(self.recording.epoch, number, figures)
 
     def close(self, finished: bool = True) -> None:
         """Write what is left, the last weights too, take the hooks off, and let go of the folder."""
         self._remove(self._hooks)
         self._remove(self._looks)
+        self.recording.guarded(self._end, finished)
+
+    def _end(self, finished: bool) -> None:
         weights = {name: array_of(each) for name, each in self._alive().items()}
         self.recording.close(finished, weights or None)
 
@@ -236,22 +216,10 @@ class TorchWatch:
         """Look at the weights before a step, and at the gradients if they are there."""
         # Where a closure computes them, they are there only once the step is made.
         self._late = bool(args[1:] if args and args[0] is optimizer else args) or kwargs.get("closure") is not None
-        self._guarded(self._see_before, optimizer)
+        self.recording.guarded(self._see_before, optimizer)  # PyTorch lets no hook be taken off while it goes over them
 
     def _ended(self, optimizer: Any, *_: Any) -> None:
-        self._guarded(self._see_after, optimizer)
-
-    def _guarded(self, job: Callable[[Any], None], optimizer: Any) -> None:
-        if not self.recording.open:
-            return
-        begun = time.perf_counter()
-        try:
-            job(optimizer)
-        except Exception as error:  # whatever it is, somebody's training is worth more
-            self._remove(self._hooks)
-            self._remove(self._looks)
-            self.recording.fail(error)
-        self.recording.overhead.took(time.perf_counter() - begun)
+        self.recording.guarded(self._see_after, optimizer)
 
     def _see_before(self, optimizer: Any) -> None:
         if self._wanted:
@@ -303,33 +271,6 @@ class TorchWatch:
         hooks.clear()
 
 
-class Look:
-    """Sees what a module makes of a batch.
-
-    It does not hold the watch: the module would keep that from being collected.
-    A module that is copied or pickled while it is watched takes one with it that sees nothing.
-    """
-
-    def __init__(
-        self, name: str = "", recording: Loop | None = None, outputs: dict[str, Outputs] | None = None
-    ) -> None:
-        self.name, self.recording, self.outputs = name, recording, outputs
-
-    def __reduce__(self) -> tuple[type[Look], tuple[()]]:
-        return Look, ()
-
-    def __call__(self, module: Any, _: Any, out: Any) -> None:
-        """Keep the figures of outputs, of training only."""
-        import torch
-
-        if self.recording is None or self.outputs is None or torch.compiler.is_compiling():
-            return
-        if module.training and torch.is_grad_enabled() and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
-            begun = time.perf_counter()
-            self.outputs[self.name] = outputs_of(LAYERS[type(module).__name__], out)
-            self.recording.overhead.took(time.perf_counter() - begun)
-
-
 def unwrapped(model: Any) -> Any:
     """Return the module within those that compile it or train it on many devices."""
     while True:
@@ -363,25 +304,3 @@ def local_values(tensor: Any) -> Any:
     if hasattr(found, "to_local"):
         found = found.to_local()
     return found.coalesce().values() if getattr(found, "is_sparse", False) else found
-
-
-def array_of(tensor: Any) -> Array:
-    """Return a copy of a tensor's values; float32 where they are neither float32 nor float64."""
-    found = tensor.detach()
-    if hasattr(found, "to_local"):
-        found = found.to_local()
-    if getattr(found, "is_sparse", False):
-        found = found.to_dense()
-    if str(found.dtype) not in ("torch.float32", "torch.float64"):
-        found = found.float()
-    return np.array(found.cpu().numpy())
-
-
-def outputs_of(kind: str, out: Any) -> Outputs:
-    """Return some rows of outputs; channels of a convolution are units, and every place of a picture is a row."""
-    found = out.detach()
-    if kind == "convolution" or found.ndim > 3:
-        found = found.movedim(1, -1)
-    rows = found.reshape(-1, found.shape[-1])
-    values = array_of(rows[:: max(len(rows) // MOST_ROWS, 1)][:MOST_ROWS])
-    return Outputs(kind, values, SLOPES[kind](values) < FLAT if kind in SLOPES else None)

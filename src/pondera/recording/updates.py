@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -107,7 +106,7 @@ def watch_updates(
     inner = optax.with_extra_args_support(optimizer)
 
     def init(weights: Any) -> WatchedState:
-        recording.begin(weights)
+        recording.loop.guarded(recording.begin, weights)
         return WatchedState(inner.init(weights), jnp.zeros((), jnp.int32))
 
     def update(gradients: Any, state: WatchedState, weights: Any = None, **more: Any) -> tuple[Any, WatchedState]:
@@ -146,16 +145,10 @@ class _Recording:
 
     def see(self, step: Any, weights: Any, gradients: Any, updates: Any, loss: Any, rate: Any) -> None:
         """Write a step down, if there is time for it."""
-        if not self.loop.open:
-            return
-        begun = time.perf_counter()
-        try:
-            self._see(int(step), weights, gradients, updates, float(loss), float(rate))
-        except Exception as error:  # whatever it is, somebody's training is worth more
-            self.loop.fail(error)
-        self.loop.overhead.took(time.perf_counter() - begun)
+        self.loop.guarded(self._see, step, weights, gradients, updates, loss, rate)
 
-    def _see(self, step: int, weights: Any, gradients: Any, updates: Any, loss: float, rate: float) -> None:
+    def _see(self, at: Any, weights: Any, gradients: Any, updates: Any, loss: Any, rate: Any) -> None:
+        step = int(at)
         self.begin(weights)
         if step < self.loop.next:
             raise RunError(f"step {step} came again: an optimizer is watched in one training, and not under vmap")

@@ -90,7 +90,7 @@ class RunWriter:
             raise
         self._parts: dict[int, _Part] = {}
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
-        self._hurried = threading.Event()
+        self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
         self._thread = threading.Thread(target=self._work, name="pondera recording", daemon=True)
         self._thread.start()
@@ -102,8 +102,8 @@ class RunWriter:
         self.close()
 
     def later(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Have the thread do something, in its own time."""
-        if self.failure is None:
+        """Have the thread do something, in its own time; where it has ended nothing is done, and nobody waits."""
+        if self.failure is None and not self._over:
             if self._jobs.full():
                 self.hurry()
             self._jobs.put((job, arguments))
@@ -169,6 +169,8 @@ class RunWriter:
 
     def flush(self) -> None:
         """Wait until everything that was asked for is written, and lasts."""
+        if self._over:
+            return
         done = threading.Event()
         self._jobs.put((self.commit, (done,)))
         self.hurry()
@@ -176,11 +178,17 @@ class RunWriter:
 
     def close(self) -> None:
         """Write what is left, and let go of the folder; the thread itself does not wait for its own end."""
-        if self._thread.is_alive():
+        if not self._over:
+            self._closed = True
             self._jobs.put(None)
             self.hurry()
             if threading.current_thread() is not self._thread:  # where what is collected there closes its run
                 self._thread.join()
+
+    @property
+    def _over(self) -> bool:
+        """Whether nobody reads the queue any more; in a process that was forked from this one nobody does either."""
+        return self._closed or not self._thread.is_alive()
 
     def _work(self) -> None:
         self._write()
