@@ -13,6 +13,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, PonderaWarning, RunError
+from pondera.recording.figures import UnitFigures
 from pondera.recording.loops import TOGETHER, Loop, Outputs
 from pondera.recording.run import Run
 
@@ -68,6 +69,12 @@ def test_outputs_become_figures(tmp_path):
         assert (step, figures.silent, figures.rows, figures.units) == (0, 1, 3, 2)
         assert math.isnan(figures.saturated)
         assert run.units("other")[0][1].saturated == pytest.approx(1 / 6)
+
+
+def test_directions_are_counted_over_rows_evenly_apart():
+    late = np.zeros((127, 2))
+    late[64:] = np.random.default_rng(0).standard_normal((63, 2))
+    assert UnitFigures.of("dense", late).dimensions > 1
 
 
 def test_only_so_much_time_is_taken(tmp_path):

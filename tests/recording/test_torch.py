@@ -299,11 +299,37 @@ def test_half_precision_is_widened():
     assert array_of(fake.Tensor([1.0], "torch.bfloat16")).dtype == np.float32
 
 
-def test_places_of_a_picture_are_rows():
-    found = outputs_of("convolution", fake.Tensor(np.zeros((2, 3, 5, 5))))
-    assert found.values.shape == (50, 3)
-    assert outputs_of("relu", fake.Tensor(np.zeros((2, 3, 5, 5)))).values.shape == (50, 3)
-    assert outputs_of("dense", fake.Tensor(np.zeros((1000, 7, 3)))).values.shape == (512, 3)
+@pytest.mark.parametrize(
+    ("kind", "shape", "axis", "rows", "units"),
+    [
+        ("convolution", (2, 3, 5, 5), -3, 50, 3),
+        ("convolution", (3, 5, 5), -3, 25, 3),
+        ("relu", (2, 5, 10), -2, 20, 5),
+        ("relu", (2, 75), -3, 2, 75),
+        ("dense", (2, 7, 9, 5), -1, 126, 5),
+        ("dense", (1000, 7, 3), -1, 512, 3),
+    ],
+)
+def test_places_are_rows(kind, shape, axis, rows, units):
+    assert outputs_of(kind, fake.Tensor(np.zeros(shape)), axis).values.shape == (rows, units)
+
+
+def test_some_rows_are_evenly_apart():
+    rows = outputs_of("dense", fake.Tensor(np.arange(1023.0)[:, None]), -1).values[:, 0]
+    assert set(np.diff(rows)) == {1, 2}
+    assert (rows[0], rows[-1]) == (0, 1021)
+
+
+def test_units_of_an_activation_lie_where_those_before_it_did(tmp_path):
+    weight = fake.Tensor([[1.0]])
+    layers = {"0": fake.Conv2d(), "1": fake.Tanh(), "2": fake.Linear({"weight": weight}), "3": fake.Tanh()}
+    model, optimizer = fake.Module(modules=layers), fake.SGD([weight], 0.1)
+    with pondera.watch(model, optimizer, tmp_path):
+        for module in layers.values():
+            module.forward(fake.Tensor(np.zeros((2, 3, 5, 4))))
+        optimizer.step()
+    with pondera.runs.open(tmp_path) as run:
+        assert {layer: run.units(layer)[0][1].units for layer in run.layers()} == {"0": 3, "1": 3, "2": 4, "3": 4}
 
 
 def test_other_things_are_no_modules(tmp_path):
@@ -325,7 +351,7 @@ def test_watching_loads_neither_torch_nor_jax():
 
 
 def test_a_module_is_copied_and_pickled_without_its_watch(tmp_path):
-    look = Look("0", object(), {})
+    look = Look("0", object())
     for other in (copy.deepcopy(look), pickle.loads(pickle.dumps(look))):
         assert other.recording is None
         other(fake.Linear(), (), fake.Tensor([[1.0]]))  # and sees nothing

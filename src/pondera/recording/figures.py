@@ -286,7 +286,7 @@ class UnitFigures:
         """
         out = np.asarray(outputs, np.float64)
         rows, units = out.shape
-        some = out[:: max(rows // DIRECTIONS, 1)][:DIRECTIONS]
+        some = out[np.arange(min(rows, DIRECTIONS)) * rows // min(rows, DIRECTIONS)]  # evenly apart
         silent = np.flatnonzero(out.min(axis=0) == out.max(axis=0))
         with np.errstate(invalid="ignore", over="ignore"):  # of what is infinite, and of what it makes
             centered = some - some.mean(axis=0)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.recording.loops import Loop, Outputs
-from pondera.recording.torch_outputs import LAYERS, Look, array_of
+from pondera.recording.loops import Loop
+from pondera.recording.torch_outputs import LAYERS, Look, Seen, array_of
 
 Array = np.ndarray[Any, Any]
 
@@ -138,7 +138,7 @@ class TorchWatch:
         self._norm: Any = None
         self._before: dict[str, Array] = {}
         self._gradients: dict[str, Array] = {}
-        self._outputs: dict[str, Outputs] = {}
+        self._seen = Seen()
         self._looks: list[Any] = []  # hooks that see outputs, while a step is looked at
         self._compiled = any(hasattr(each, "_orig_mod") for each in model.modules()) or any(
             getattr(each, "_compiled_call_impl", None) is not None for each in inner.modules()
@@ -205,7 +205,7 @@ class TorchWatch:
         if not self._compiled:
             for name, module in model.named_modules():
                 if type(module).__name__ in LAYERS:
-                    look = Look(inserted(name) or "model", self.recording, self._outputs)
+                    look = Look(inserted(name) or "model", self.recording, self._seen)
                     self._looks.append(module.register_forward_hook(look))
 
     def _fits(self, name: str, parameter: Any) -> bool:
@@ -258,9 +258,9 @@ class TorchWatch:
         if self._wanted:
             after = {name: array_of(each) for name, each in self._alive().items()}
             before = {name: each for name, each in self._before.items() if name in after}
-            self.recording.point(self.step_number, before, after, self._gradients, dict(self._outputs))
+            self.recording.point(self.step_number, before, after, self._gradients, dict(self._seen))
             self._before, self._gradients = {}, {}
-            self._outputs.clear()
+            self._seen.clear()
             self._remove(self._looks)
         self.step_number += 1
         self._prepare()

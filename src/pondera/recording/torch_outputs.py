@@ -31,9 +31,24 @@ LAYERS = {
 }
 """Modules whose outputs are looked at -> what they are called."""
 
+UNITS = {"Linear": -1, "Conv1d": -2, "Conv2d": -3, "Conv3d": -4}
+"""Which axis of their outputs, from the end, are the units of modules that have weights."""
+
 SLOPES: dict[str, Callable[[Array], Array]] = {"tanh": lambda y: 1 - y * y, "sigmoid": lambda y: 4 * y * (1 - y)}
 FLAT = 0.05
 """An activation is on a flat end where its derivative is below this share of its largest."""
+
+
+class Seen(dict[str, Outputs]):
+    """Module -> what it made of a batch.
+
+    Attributes
+    ----------
+    axis
+        That of the units of the last module with weights, from the end: an activation's units lie where those did.
+    """
+
+    axis = -1
 
 
 class Look:
@@ -43,10 +58,8 @@ class Look:
     A module that is copied or pickled while it is watched takes one with it that sees nothing.
     """
 
-    def __init__(
-        self, name: str = "", recording: Loop | None = None, outputs: dict[str, Outputs] | None = None
-    ) -> None:
-        self.name, self.recording, self.outputs = name, recording, {} if outputs is None else outputs
+    def __init__(self, name: str = "", recording: Loop | None = None, seen: Seen | None = None) -> None:
+        self.name, self.recording, self.seen = name, recording, Seen() if seen is None else seen
 
     def __reduce__(self) -> tuple[type[Look], tuple[()]]:
         return Look, ()
@@ -60,8 +73,10 @@ class Look:
 
     def _see(self, module: Any, out: Any, learns: bool) -> None:
         if module.training and learns and hasattr(out, "detach") and out.ndim >= 2 and out.numel():
+            kind = type(module).__name__
+            self.seen.axis = UNITS.get(kind, self.seen.axis)
             with contextlib.suppress(RuntimeError):  # within vmap and grad of torch.func tensors have no values to copy
-                self.outputs[self.name] = outputs_of(LAYERS[type(module).__name__], out)
+                self.seen[self.name] = outputs_of(LAYERS[kind], out, self.seen.axis)
 
 
 def array_of(tensor: Any) -> Array:
@@ -76,11 +91,16 @@ def array_of(tensor: Any) -> Array:
     return np.array(found.cpu().numpy())
 
 
-def outputs_of(kind: str, out: Any) -> Outputs:
-    """Return some rows of outputs; channels of a convolution are units, and every place of a picture is a row."""
+def outputs_of(kind: str, out: Any, axis: int) -> Outputs:
+    """Return some rows of outputs, evenly apart; what is not on the axis of the units, such as places, counts as rows.
+
+    Outputs of fewer axes than that, such as those of a picture that was made flat, have their units on the last one.
+    """
     found = out.detach()
-    if kind == "convolution" or found.ndim > 3:
-        found = found.movedim(1, -1)
+    if -axis <= found.ndim:
+        found = found.movedim(axis, -1)
     rows = found.reshape(-1, found.shape[-1])
-    values = array_of(rows[:: max(len(rows) // MOST_ROWS, 1)][:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        rows = rows[np.arange(MOST_ROWS) * len(rows) // MOST_ROWS]
+    values = array_of(rows)
     return Outputs(kind, values, SLOPES[kind](values) < FLAT if kind in SLOPES else None)
