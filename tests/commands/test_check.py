@@ -31,12 +31,14 @@ def test_json(run, folder):
     assert done.code == 0
     assert done.err == ""
     found = done.json
-    assert {**found, "findings": ..., "changes": ...} == {
+    assert {**found, "findings": ..., "changes": ..., "unasked": ...} == {
         "run": str(folder),
         "state": "finished",
         "steps": 30,
         "findings": ...,
         "changes": ...,
+        "unasked": ...,
+        "framework": None,
     }
     for finding in found["findings"]:
         assert set(finding) == {

@@ -105,6 +105,14 @@ class Tanh(Module):
     """Only its name counts."""
 
 
+class ReLU(Module):
+    """Only its name counts."""
+
+
+class Sigmoid(Module):
+    """Only its name counts."""
+
+
 class DistributedDataParallel(Module):
     def __init__(self, module):
         super().__init__({}, {"module": module})

@@ -6,13 +6,16 @@ import math
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.recording.loops import Loop
 from pondera.recording.torch_outputs import array_of
+
+if TYPE_CHECKING:
+    from pondera.recording.health.watch import OnFinding
 
 Array = np.ndarray[Any, Any]
 
@@ -24,6 +27,7 @@ def callback(
     budget: int | None = None,
     replace: bool = False,
     about: Mapping[str, Any] | None = None,
+    on_finding: OnFinding | None = None,
 ) -> Any:
     """Return a callback for ``model.fit`` of Keras 3 that records the life of every weight.
 
@@ -36,7 +40,7 @@ def callback(
     ----------
     run
         Folder of the run.
-    level, budget, replace, about
+    level, budget, replace, about, on_finding
         As for :func:`~pondera.recording.torch.watch`.
 
     Raises
@@ -58,7 +62,7 @@ def callback(
         """What Keras calls."""
 
     told = dict(about or {}) | {"framework": f"Keras on {keras.backend.backend()}"}
-    loop = Loop(run, level, budget, replace, told, {"keras": keras.__version__})
+    loop = Loop(run, level, budget, replace, told, {"keras": keras.__version__}, on_finding)
     return KerasCallback(loop, keras.ops.convert_to_numpy)
 
 

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_p
 from pondera.recording.overhead import Overhead
 from pondera.recording.schedule import ALWAYS, schedule_of, snapshot_after
 from pondera.recording.writer import RunWriter
+
+if TYPE_CHECKING:
+    from pondera.recording.health.watch import OnFinding
 
 Array = np.ndarray[Any, Any]
 
@@ -52,6 +55,9 @@ class Loop:
         More to be known of the run, JSON-ready.
     versions
         Of the packages that train, by name.
+    on_finding
+        Called with 0, the number of the only network, and what a rule finds wrong with its training, once a rule, when
+        it arises; from the thread that writes.
 
     Raises
     ------
@@ -86,6 +92,7 @@ class Loop:
         replace: bool = False,
         about: Mapping[str, Any] | None = None,
         versions: Mapping[str, str] | None = None,
+        on_finding: OnFinding | None = None,
     ) -> None:
         self.schedule, self.folder = schedule_of(level), Path(run)
         make_place(self.folder, replace)
@@ -98,6 +105,12 @@ class Loop:
         self._first, self._wrote = 0, self.overhead.begun  # … from this one on, since then
         self._backlog = Backlog(self.writer)
         self._snapshot = 0  # the step of the next one
+        self._layers: list[str] = []  # whose outputs were looked at, as they came
+        self.trouble, self._watch = "", None
+        if on_finding is not None:
+            from pondera.recording.health.watch import Watch  # loads JAX, which nothing else here does
+
+            self._watch = Watch(self.folder, self.writer.database, 0, on_finding)
 
     def begin(self, start: Mapping[str, Array]) -> None:
         """Write down the weights at the start, or those that were added later."""
@@ -135,6 +148,9 @@ class Loop:
         """Have the thread look at a step; the arrays are its own from now on."""
         if not self.open or self.writer.failure is not None:
             return
+        if outputs and list(outputs) != self._layers:
+            self._layers = list(outputs)
+            self.writer.about(layers=self._layers)
         self._backlog.add(self._look, step, before, after, gradients, outputs or {})
         if step >= self._snapshot:
             self.writer.snapshot(0, step, before)
@@ -159,11 +175,18 @@ class Loop:
             self.writer.weights(0, self.next, weights)
             self.writer.snapshot(0, self.next, weights)
         self.writer.about(**{"kept.0": self.next}, **({"state": FINISHED} if finished else {}))
+        self.writer.later(self._ask, self.next - 1, True)
         self.writer.close()
         self.writer.failure = self.writer.failure or failure
         if self.writer.failure is not None:
             warnings.warn(
                 f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
+                PonderaWarning,
+                stacklevel=3,
+            )
+        if self.trouble:
+            warnings.warn(
+                f"on_finding failed: {self.trouble.rstrip('.')}. Training and recording went on.",
                 PonderaWarning,
                 stacklevel=3,
             )
@@ -200,6 +223,17 @@ class Loop:
     ) -> None:
         units = {name: UnitFigures.of(*each) for name, each in outputs.items()}
         self.writer.write_point(0, step, before, after, gradients, units, None, None)
+        self._ask(step)
+
+    def _ask(self, step: int, at_last: bool = False) -> None:
+        """Have rules look at what is recorded, where there is time; what a callback raises ends nothing else."""
+        watch = self._watch
+        if watch is None or self.trouble or not (at_last or (watch.next <= step and self.overhead.allows())):
+            return
+        try:
+            watch.look(step)
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
 
 
 def _number(value: Any) -> float:

@@ -9,13 +9,16 @@ import math
 import os
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pondera.errors import ArgumentError
 from pondera.recording.loops import Loop
 from pondera.recording.torch_outputs import LAYERS, Look, Seen, array_of
+
+if TYPE_CHECKING:
+    from pondera.recording.health.watch import OnFinding
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +38,7 @@ def watch(
     budget: int | None = None,
     replace: bool = False,
     about: Mapping[str, Any] | None = None,
+    on_finding: OnFinding | None = None,
 ) -> TorchWatch:
     """Record the life of every parameter of a PyTorch module while a loop of your own trains it.
 
@@ -61,6 +65,9 @@ def watch(
         Whether a run that is in the folder is replaced; else it is an error.
     about
         More to be known of the run, JSON-ready.
+    on_finding
+        Called with 0 and a :class:`~pondera.findings.Finding` when a rule finds something wrong with the training,
+        once a rule; from the thread that writes. The rules load JAX.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def watch(
         "module": type(inner).__name__,
         "optimizer": type(optimizer).__name__,
     }
-    loop = Loop(run, level, budget, replace, told, {"torch": torch.__version__})
+    loop = Loop(run, level, budget, replace, told, {"torch": torch.__version__}, on_finding)
     watching = TorchWatch(model, loop)
     try:
         watching.begin(optimizer)

@@ -6,7 +6,7 @@ import math
 import os
 import weakref
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ import optax
 from pondera.errors import ArgumentError, RunError
 from pondera.recording.looks import named
 from pondera.recording.loops import Loop
+
+if TYPE_CHECKING:
+    from pondera.recording.health.watch import OnFinding
 
 Array = np.ndarray[Any, Any]
 
@@ -54,6 +57,7 @@ def watch_updates(
     budget: int | None = None,
     replace: bool = False,
     about: Mapping[str, Any] | None = None,
+    on_finding: OnFinding | None = None,
 ) -> WatchedUpdates:
     """Return an optimizer that does the same, and records weights, gradients and updates of some steps.
 
@@ -74,6 +78,8 @@ def watch_updates(
         Whether a run that is in the folder is replaced; else it is an error.
     about
         More to be known of the run, JSON-ready.
+    on_finding
+        As for :func:`~pondera.recording.torch.watch`.
 
     Raises
     ------
@@ -102,7 +108,7 @@ def watch_updates(
         raise ArgumentError(f"watch_updates takes an optimizer of Optax. Got {optimizer!r:.80}.")
     told = dict(about or {}) | {"framework": "Optax"}
     versions = {"jax": jax.__version__, "optax": optax.__version__}
-    recording = _Recording(Loop(run, level, budget, replace, told, versions))
+    recording = _Recording(Loop(run, level, budget, replace, told, versions, on_finding))
     inner = optax.with_extra_args_support(optimizer)
 
     def init(weights: Any) -> WatchedState:

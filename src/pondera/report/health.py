@@ -34,9 +34,13 @@ def show_health(console: Console, health: Health) -> None:
         show_finding(console, finding)
         if "since" in finding.figures:
             console.print(Text(f"  since step {finding.figures['since']:,}", style=QUIET))
-    if options := flags(health.changes):
+    options = flags(health.changes)
+    if options and not health.framework:
         console.print()
         console.print(Text.assemble("All of that together: pondera train … ", (options, "bold")))
     if not health.findings:
         console.print()
         console.print(Text("No rule found anything wrong with this training."))
+    if health.unasked:
+        console.print()
+        console.print(Text(f"Without what they look at, not asked: {', '.join(health.unasked)}.", style=QUIET))

@@ -13,7 +13,7 @@ from pondera.findings import Finding
 from pondera.recording.damaged import recorded
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rules import findings_of, in_order
+from pondera.recording.health.rules import RULES, findings_of, in_order
 from pondera.recording.run import Run
 
 
@@ -31,12 +31,18 @@ class Health:
         How many were taken.
     findings
         The gravest first; those of rules that are not sure come last, and say ``"possibly"``.
+    unasked
+        The rules that never had anything to judge, such as those of units where no outputs of layers were recorded.
+    framework
+        Whose loop it was; empty of Pondera's own.
     """
 
     run: str
     state: str
     steps: int
     findings: tuple[Finding, ...]
+    unasked: tuple[str, ...] = ()
+    framework: str = ""
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -54,6 +60,8 @@ class Health:
                 for finding in self.findings
             ],
             "changes": self.changes,
+            "unasked": list(self.unasked),
+            "framework": self.framework or None,
         }
 
 
@@ -85,7 +93,9 @@ def check(folder: str | os.PathLike[str]) -> Health:
     if not taken:
         raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
-    return Health(str(folder), state, taken, _joined(found, len(known)))
+    unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
+    framework = next(iter(known.values())).framework
+    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework)
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:

@@ -19,6 +19,9 @@ Array = np.ndarray[Any, Any]
 FIRST, GROWTH = 4, 1.5
 """While training goes on rules are asked at this step first, and again after so many times as many."""
 
+WEIGHTED = ("dense", "convolution")
+"""Kinds of recorded layers of loops that are not Pondera's that have weights; the others are activations."""
+
 RECENT = 3
 """Points in the last half of the steps are recent, and at least so many of the last ones."""
 
@@ -135,9 +138,16 @@ class Facts:
         found: Mapping[str, Any] = self.about.get("identity", {}).get("plan", {})
         return found
 
+    @property
+    def framework(self) -> str:
+        """Whose loop it was; empty of Pondera's own."""
+        return str(self.about.get("framework") or "")
+
     @cached_property
     def planned(self) -> int:
-        """How many steps the plan has; those that were taken where it is not known."""
+        """How many steps the plan has; of another loop, which tells of none, those it took, and 0 while it goes on."""
+        if not self.plan:
+            return int(self.about.get(f"kept.{self.part}") or 0)
         return max(int(self.plan.get("epochs", 0)) * int(self.about.get("steps_per_epoch", 0)), self.taken)
 
     @property
@@ -200,8 +210,17 @@ class Facts:
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
-        """The dense layers of the chain before the last."""
-        return tuple(each.name for each in self.chain[:-1])
+        """The dense layers of the chain before the last.
+
+        Of loops that are not Pondera's, the activations that a layer with weights comes after: what makes the outputs
+        may be on a flat end, or silent, with good reason.
+        """
+        if "layers" not in self.about:
+            return tuple(each.name for each in self.chain[:-1])
+        kinds = {name: found[0][1].kind for name, found in self.units.items() if found}
+        order = [name for name in self.about["layers"] if name in kinds]
+        last = max((k for k, name in enumerate(order) if kinds[name] in WEIGHTED), default=0)
+        return tuple(name for name in order[:last] if kinds[name] not in WEIGHTED)
 
     def recent(self, name: str) -> Sequence[TensorFigures]:
         """Return the figures of a tensor at recent points."""

@@ -41,9 +41,9 @@ def diverging(facts: Facts) -> Suspicion | None:
         advice, where, figures = slower(facts, 10.0)
         statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
         return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
-    if len(losses) < FEWEST:
+    if len(losses) < FEWEST or not (losses == losses).any():  # nobody told a loss
         return None
-    usual = float(np.nanmax([losses[0], facts.baseline]))
+    usual = float(np.fmax(losses[0], facts.baseline))
     now = facts.loss()
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
@@ -123,16 +123,21 @@ def plateaued(facts: Facts) -> Suspicion | None:
 def noisy(facts: Facts) -> Suspicion | None:
     """How far apart the losses of neighbouring steps are, as a share of the best constant's."""
     losses = facts.steps.losses[len(facts.steps.losses) // 2 :]
-    if len(losses) < STEPS:
+    if len(losses) < STEPS or not (losses == losses).any():
         return None
     usual = facts.span if facts.span > 0 else float(np.median(losses))
     apart = float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
-    batch = int(facts.plan.get("batch_size", 1))
-    larger = max(8 * batch, 32)
+    batch = facts.plan.get("batch_size")
+    larger = max(8 * (batch or 1), 32)
     return Suspicion(
         apart / usual if usual > 0 else 0.0,
         f"The loss of a step says little: it differs from its neighbours' by {apart:.3g}, and the best constant's is "
         f"{usual:.3g}.",
-        f"Take more rows a step: --batch-size {larger}.",
-        figures={"deviation": apart, "usual": usual, "batch_size": batch, "change": {"batch_size": larger}},
+        "Take more rows a step." if batch is None else f"Take more rows a step: --batch-size {larger}.",
+        figures={
+            "deviation": apart,
+            "usual": usual,
+            "batch_size": batch,
+            **({} if batch is None else {"change": {"batch_size": larger}}),
+        },
     )

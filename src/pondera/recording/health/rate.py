@@ -37,7 +37,7 @@ def too_high(facts: Facts) -> Suspicion | None:
     if len(facts.looks) < POINTS:
         return None
     before, after = facts.looks[:, 1], facts.looks[:, 2]
-    usual = float(np.nanmax([facts.span, before[0] - facts.floor]))
+    usual = float(np.fmax(facts.span, before[0] - facts.floor))
     with np.errstate(invalid="ignore"):
         change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
     rise = max(float(change.max()), 0.0)
@@ -55,7 +55,7 @@ def too_high(facts: Facts) -> Suspicion | None:
 
 def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
-    if not facts.usual or facts.seen < FEWEST:
+    if not facts.usual or facts.seen < FEWEST or not facts.planned:
         return None
     largest = facts.rates.max(initial=0.0)
     mean = float(np.mean(facts.rates) / largest) if largest > 0 else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -69,6 +70,10 @@ class Rule:
         found = self._looked(facts)
         return -math.inf if found is None or math.isnan(found.measure) else found.measure
 
+    def judges(self, facts: Facts) -> bool:
+        """Return whether there was something to judge, at the end or at any time before."""
+        return any(self.measure(each) > -math.inf for each in (facts, *facts.on_the_way))
+
     def _looked(self, facts: Facts) -> Suspicion | None:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # losses of 0, and what is infinite
             return self.look(facts)
@@ -88,7 +93,7 @@ class Rule:
             self.method,
             self.source,
             certainty_of(self.name),
-            found.advice,
+            as_arguments(found.advice) if facts.framework else found.advice,
             self.name if sure else f"{POSSIBLY}{self.name}",
             found.where,
         )
@@ -120,6 +125,19 @@ class Rule:
             statement=f"Until step {until:,}: {finding.statement}",
             figures={"since": found[0][0].taken - 1, **figures, "until": until},
         )
+
+
+def as_arguments(advice: str) -> str:
+    """Return advice without options of ``pondera train``, for trainings that are of another loop.
+
+    >>> as_arguments("Learn slower: --learning-rate 0.001. Or take another activation (--activation).")
+    'Learn slower: learning_rate=0.001. Or take another activation.'
+    """
+    return re.sub(
+        r" \(--[a-z-]+\)|--([a-z-]+)(?: (\d+(?:\.\d+)?(?:e[+-]?\d+)?|[a-z]\w*))?",
+        lambda at: "" if at[1] is None else f"{at[1].replace('-', '_')}={at[2] or ''}",
+        advice,
+    )
 
 
 def is_sure(rule: str) -> bool:

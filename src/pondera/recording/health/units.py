@@ -15,8 +15,8 @@ FEWEST = 3
 ROWS = 8
 """Rows of a batch at least: of few rows many a unit sees nothing that concerns it."""
 
-SILENT = ("dense relu",)
-"""Kinds of layers whose units can be exactly silent."""
+SILENT = ("dense relu", "relu")
+"""Kinds of layers whose units can be exactly silent; the last is that of a module of PyTorch."""
 
 
 def dead(facts: Facts) -> Suspicion | None:
