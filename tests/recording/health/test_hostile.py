@@ -9,6 +9,7 @@ import pytest
 import pondera
 from pondera.errors import RunError
 from pondera.recording.loops import Loop, Outputs
+from pondera.recording.writer import RunWriter
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 Y = X[:, 0] * X[:, 1]
@@ -147,6 +148,20 @@ def test_a_population_is_one_list(tmp_path):
     (found, *_) = pondera.runs.check(tmp_path).findings
     assert found.figures["networks"] == [0, 1]
     assert "In 2 of 2 networks." in found.statement
+
+
+def test_a_network_that_recovered_hides_none_that_did_not(tmp_path):
+    recovered, diverges = np.r_[np.ones(9), np.full(41, 1e6), np.full(50, 0.5)], np.geomspace(1, 1e6, 100)
+    with RunWriter(tmp_path) as writer:
+        for part, losses in enumerate([recovered, diverges]):
+            writer.part(part, {"w": np.ones(2)})
+            for step in range(0, 100, 5):
+                writer.point(part, step, {"w": np.ones(2)}, {"w": np.ones(2)})
+            writer.steps(part, 0, losses, np.full(100, 0.1), np.ones(100))
+    now, before = [each for each in pondera.runs.check(tmp_path).findings if each.rule == "loss diverging"]
+    assert (now.figures["networks"], before.figures["networks"]) == ([1], [0])
+    assert now.figures["change"]
+    assert "until" in before.figures
 
 
 ODD = [0.0, 1.0, -1.0, 1e-300, 1e30, 1e200, np.inf, -np.inf, np.nan]

@@ -68,7 +68,8 @@ class Health:
 def check(folder: str | os.PathLike[str]) -> Health:
     """Return what is wrong with the training that a run was recorded of, also while it is trained.
 
-    Of a population the same finding in several networks is one, which names them.
+    Of a population the same finding in several networks is one, which names them; what is so now is told apart from
+    what was so on the way.
 
     Raises
     ------
@@ -99,12 +100,15 @@ def check(folder: str | os.PathLike[str]) -> Health:
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:
-    """Return findings of several networks with those of one rule as one, in the order of the rules."""
+    """Return findings of several networks with those of one rule as one, in the order of the rules.
+
+    What is so now in some networks is one, and what was so on the way in others is another.
+    """
     if parts == 1:
         return tuple(finding for _, finding in found)
-    by: dict[str, list[tuple[int, Finding]]] = {}
+    by: dict[tuple[str, bool], list[tuple[int, Finding]]] = {}
     for part, finding in found:
-        by.setdefault(finding.rule, []).append((part, finding))
+        by.setdefault((finding.rule, "until" in finding.figures), []).append((part, finding))
     joined = []
     for same in by.values():
         networks, first = [part for part, _ in same], same[0][1]
