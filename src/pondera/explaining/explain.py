@@ -122,7 +122,7 @@ def explain(
         if each.counts or name == headline
     }
     measurable, influential = _tested(question, main)
-    stability = seed_stability(main.values, main.errors, influential)
+    stability = seed_stability(main.values, main.errors, influential, main.deviations)
     units = _units(question, groups, together[headline])
     voices = {name: _voice(question, results[name], each, groups, main) for name, each in together.items()}
     agreed = agreement(voices, headline, units.influential)
@@ -210,7 +210,8 @@ def _tested(question: Question, found: MethodResult | Jointly) -> tuple[Array | 
 
 def _units(question: Question, groups: Groups, found: Jointly) -> Units:
     influential = _tested(question, found)[1]
-    return Units(groups.units, seed_stability(found.values, found.errors, influential), influential)
+    stability = seed_stability(found.values, found.errors, influential, found.deviations)
+    return Units(groups.units, stability, influential)
 
 
 def _voice(question: Question, result: MethodResult, found: Jointly, groups: Groups, main: MethodResult) -> Voice:

@@ -137,7 +137,7 @@ class Explanation:
 
     @property
     def intervals(self) -> Array:
-        """Of those shares, at 95 %, as each column varies beside the others: (columns, 2), within 0 and 1."""
+        """Of those shares, at 95 %: (columns, 2), within 0 and 1."""
         found = self.stability.share_intervals
         return found if self.any_influence else np.full(found.shape, math.nan)
 
@@ -155,9 +155,10 @@ class Explanation:
         what = "measurable influence" if self.headline == "permutation" else "measurable influence on the score"
         return (
             f"Whether a column has a {what} is tested on the rows, with allowance for "
-            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column alone, over rows and networks: one "
-            "may hold 0 where the test finds an influence, and the reverse. Ranks are those that the intervals leave, "
-            "among what has an influence, a group as one."
+            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column's share by itself, over rows and "
+            "networks: one may hold 0 where the test finds an influence, and the reverse. Ranks are those that the "
+            "intervals of importances leave, before these are divided by the whole, among what has an influence, a "
+            "group as one."
         )
 
     def __repr__(self) -> str:

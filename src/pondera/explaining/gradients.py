@@ -9,7 +9,7 @@ import numpy as np
 
 from pondera.choice import unknown
 from pondera.errors import ArgumentError
-from pondera.explaining.method import Measured, sizes_of
+from pondera.explaining.method import Measured
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
@@ -140,7 +140,6 @@ def expected_gradients(
     """
     parts = np.zeros((min(PARTS, draws), len(question.x), len(question.inputs)))
     total = np.zeros((len(question.x), len(question.inputs)))
-    squares = np.zeros_like(total)
     bases = np.zeros(len(question.x))
     for draw in range(draws):
         start = question.background[random.integers(len(question.background), size=len(question.x))]
@@ -149,12 +148,10 @@ def expected_gradients(
         found = question.fold(way * question.slopes(subject, start + point * way, question.directions))
         total += found
         parts[draw % len(parts)] += found
-        squares += found * found
         bases += question.scores(subject, start)
     mean, bases = total / draws, bases / draws
-    errors = np.sqrt(np.maximum(squares / draws - mean * mean, 0) / max(draws - 1, 1))
     differences = question.scores(subject) - bases
     missed = np.abs(mean.sum(axis=1) - differences).mean() / max(float(np.abs(differences).mean()), 1e-300)
     counts = np.bincount(np.arange(draws) % len(parts))
-    sizes = sizes_of(parts / counts[:, None, None]).mean(axis=0)
-    return Measured.of_contributions(mean, bases, errors, sizes=sizes, completeness_error=float(missed), draws=draws)
+    estimates = parts / counts[:, None, None]
+    return Measured.of_contributions(mean, bases, estimates, completeness_error=float(missed), draws=draws)

@@ -48,6 +48,11 @@ class Measured:
         More that is worth knowing, JSON-ready.
     row_errors
         Standard errors of contributions, (rows, columns), where they were sampled.
+    estimates
+        Independent ones that sampled contributions are the mean of, (estimates, rows, columns).
+    deviations
+        Independent ones that the errors are made of, (some, columns), one a row or one a draw: their squares add up to
+        those of the errors, and so do those of any weighted sum of columns. None where they are not known.
     """
 
     values: Array
@@ -57,29 +62,35 @@ class Measured:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     row_errors: Array | None = None
+    estimates: Array | None = None
+    deviations: Array | None = None
 
     @classmethod
     def of_contributions(
-        cls,
-        contributions: Array,
-        baselines: Array,
-        errors: Array | None = None,
-        row_errors: Array | None = None,
-        sizes: Array | None = None,
-        **figures: Any,
+        cls, contributions: Array, baselines: Array, estimates: Array | None = None, **figures: Any
     ) -> Measured:
         """Return the mean size of contributions as importance.
 
-        Its standard error comes from the spread over rows, and from ``errors``: those of single contributions where
-        each row was sampled by itself, (rows, columns), or of the means where all rows share what was
-        drawn, (columns,). Where contributions were sampled, their ``sizes`` are given: see :func:`sizes_of`.
+        Its standard error comes from the spread over rows. Where contributions were sampled, they are the mean of
+        independent ``estimates``, (estimates, rows, columns): sizes are those of :func:`sizes_of`, and the spread of
+        their means over the estimates, which rows may share, counts too.
         """
-        sizes = np.abs(contributions) if sizes is None else sizes
-        over_rows = sizes.std(axis=0, ddof=1) / np.sqrt(len(sizes)) if len(sizes) > 1 else np.zeros(sizes.shape[1])
-        if errors is not None:
-            sampled = errors if errors.ndim == 1 else np.sqrt(np.square(errors).sum(axis=0)) / len(sizes)
-            over_rows = np.hypot(over_rows, sampled)
-        return cls(sizes.mean(axis=0), over_rows, contributions, baselines, figures, row_errors)
+        every = np.abs(contributions)[None] if estimates is None else sizes_of(estimates)
+        sizes = every.mean(axis=0)
+        return cls.of_deviations(
+            sizes.mean(axis=0),
+            np.concatenate([deviations_of(sizes), deviations_of(every.mean(axis=1))]),
+            contributions=contributions,
+            baselines=baselines,
+            figures=figures,
+            row_errors=None if estimates is None else np.sqrt(np.square(deviations_of(estimates)).sum(axis=0)),
+            estimates=estimates,
+        )
+
+    @classmethod
+    def of_deviations(cls, values: Array, deviations: Array, **more: Any) -> Measured:
+        """Return values whose standard errors are those that the deviations come to."""
+        return cls(values, np.sqrt(np.square(deviations).sum(axis=0)), deviations=deviations, **more)
 
 
 def fewer(rows: int, columns: int) -> int:
@@ -92,6 +103,18 @@ def fewer(rows: int, columns: int) -> int:
     (4096, 1310, 64)
     """
     return rows if columns <= WIDE else min(rows, max(rows * WIDE // columns, FEWEST))
+
+
+def deviations_of(samples: Array) -> Array:
+    """Return by how much each of several independent samples moves their mean from what is expected: the same shape.
+
+    The sum of their squares estimates the mean's variance; of a single sample nothing is known, and they are 0.
+
+    >>> round(float(np.square(deviations_of(np.array([[1.0], [2.0], [3.0]]))).sum()), 6)  # 1 / 3
+    0.333333
+    """
+    count = len(samples)
+    return np.asarray((samples - samples.mean(axis=0)) / np.sqrt(count * max(count - 1, 1)))
 
 
 def sizes_of(parts: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.explaining.method import Measured
+from pondera.explaining.method import Measured, deviations_of
 from pondera.explaining.question import Input, Question
 from pondera.explaining.subject import Subject
 
@@ -91,6 +91,5 @@ def _grown(question: Question, subject: Subject, random: np.random.Generator, re
             giving[givers, place] += errors
     grown = taking.mean(axis=0) - before.mean()
     # A row counts by what happens to it and by what its value does to another: both make up its share of the error.
-    parts = taking + giving - before[:, None]
-    spread = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.zeros(parts.shape[1])
-    return Measured(grown, spread, figures={"error": float(before.mean()), "repeats": repeats})
+    parts = deviations_of(taking + giving - before[:, None])
+    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean()), "repeats": repeats})

@@ -77,6 +77,11 @@ class MethodResult:
         return np.stack([each.errors for each in self.measured])
 
     @property
+    def deviations(self) -> list[Array]:
+        """What errors are made of, by network: (some, columns) each; of what is not known as if each were by itself."""
+        return [np.diag(m.errors) if m.deviations is None else m.deviations for m in self.measured]
+
+    @property
     def shares(self) -> Array:
         """Each column's share: (columns,).
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pondera.errors import ArgumentError
-from pondera.explaining.method import MOST_EXACT, Measured, sizes_of
+from pondera.explaining.method import MOST_EXACT, Measured
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
 
@@ -45,15 +45,8 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
         backward, _ = _effects(question, subject, backgrounds, some[:, ::-1], last)
         every[start : start + at_once] = (forward + backward) / 2
         bases += base.sum(axis=0)
-    mean = every.mean(axis=0)
-    sizes = sizes_of(every)
     # All rows share the orders and the rows of the background, so that their errors do not average out.
-    by_pair = sizes.mean(axis=1)
-    shared = by_pair.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros(columns)
-    errors = every.std(axis=0, ddof=1) / math.sqrt(pairs) if pairs > 1 else np.zeros((rows, columns))
-    return Measured.of_contributions(
-        mean, bases / pairs, shared, row_errors=errors, sizes=sizes.mean(axis=0), orders=2 * pairs
-    )
+    return Measured.of_contributions(every.mean(axis=0), bases / pairs, every, orders=2 * pairs)
 
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.explaining.method import Measured
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import shares
 from pondera.explaining.reliability.seeds import SeedStability
@@ -56,10 +57,13 @@ class Jointly:
     ----------
     values, errors
         By network, with standard errors: (networks, units).
+    deviations
+        What these are made of, by network: (some, units) each.
     """
 
     values: Array
     errors: Array
+    deviations: Sequence[Array]
 
     @property
     def shares(self) -> Array:
@@ -85,22 +89,44 @@ def jointly(question: Question, result: MethodResult, units: Sequence[tuple[int,
     seed
         The one that the method had.
     """
-    values, errors = (
-        np.stack([found[:, unit[0]] for unit in units], axis=1) for found in (result.values, result.errors)
-    )
+    measured = result.measured
     groups = [k for k, unit in enumerate(units) if len(unit) > 1]
-    if not groups:
-        return Jointly(values, errors)
-    together = question.united(units)
-    asked = dataclasses.replace(together, inputs=tuple(together.inputs[k] for k in groups))
-    asked = asked.sample(result.method.rows_of(len(question.inputs)), np.random.default_rng(seed))
-    for network, measured in enumerate(result.measured):
-        if measured.contributions is None:
-            found = result.method.measure(asked, together.subjects[network], np.random.default_rng(seed))
-            values[network, groups], errors[network, groups] = found.values, found.errors
-            continue
-        for k in groups:
-            sizes = np.abs(measured.contributions[:, list(units[k])].sum(axis=1))
-            values[network, k] = sizes.mean()
-            errors[network, k] = sizes.std(ddof=1) / np.sqrt(len(sizes)) if len(sizes) > 1 else 0.0
-    return Jointly(values, errors)
+    if groups and measured[0].contributions is not None:
+        measured = tuple(_added_up(each, units) for each in measured)
+    elif groups:
+        together = question.united(units)
+        asked = dataclasses.replace(together, inputs=tuple(together.inputs[k] for k in groups))
+        asked = asked.sample(result.method.rows_of(len(question.inputs)), np.random.default_rng(seed))
+        measured = tuple(
+            _exchanged(each, units, result.method.measure(asked, subject, np.random.default_rng(seed)))
+            for each, subject in zip(measured, together.subjects, strict=True)
+        )
+    found = dataclasses.replace(result, measured=measured)
+    return Jointly(found.values, found.errors, found.deviations)
+
+
+def _added_up(found: Measured, units: Sequence[tuple[int, ...]]) -> Measured:
+    """Return the sizes of what the columns of units add together, and their errors, as of single columns."""
+
+    def added(parts: Array) -> Array:
+        return np.stack([parts[..., list(unit)].sum(axis=-1) for unit in units], axis=-1)
+
+    assert found.contributions is not None
+    assert found.baselines is not None
+    estimates = None if found.estimates is None else added(found.estimates)
+    return Measured.of_contributions(added(found.contributions), found.baselines, estimates)
+
+
+def _exchanged(found: Measured, units: Sequence[tuple[int, ...]], groups: Measured) -> Measured:
+    """Return what was found of single columns, and of groups whose columns were exchanged together."""
+    several = [k for k, unit in enumerate(units) if len(unit) > 1]
+
+    def mixed(single: Array, together: Array) -> Array:
+        of = single[..., [unit[0] for unit in units]]
+        of[..., several] = together
+        return of
+
+    deviations = None
+    if found.deviations is not None and groups.deviations is not None:
+        deviations = mixed(found.deviations, groups.deviations)
+    return Measured(mixed(found.values, groups.values), mixed(found.errors, groups.errors), deviations=deviations)
