@@ -81,8 +81,13 @@ def test_a_classifier_of_ponderas_and_its_display():
         (lambda x: x, np.array([["a"]]), {}, "rows of numbers"),
         (lambda x: x, np.ones((4, 2)), {"names": ["a"]}, "Expected 2 names"),
         (lambda x: x, np.ones((4, 2)), {"y": np.ones(3)}, "Expected 4 right answers"),
-        (lambda x: x, np.ones((4, 2)), {"y": np.ones(4), "baseline": "median"}, "baseline"),
+        (lambda x: x[:, :1], np.ones((4, 2)), {"y": np.ones(4), "baseline": "median"}, "baseline"),
         (lambda x: x, np.ones((4, 2)), {"retrain": True}, "Leave out retrain"),
+        (lambda x: x, np.ones((4, 3)), {"y": np.ones(4)}, r"one of 3 outputs, or of all\. Give output, .* or loss"),
+        (lambda x: x, np.ones((4, 3)), {"y": np.ones(4), "loss": "poisson"}, "the loss of one output. Got 3"),
+        (lambda x: x, np.ones((4, 3)), {"loss": "binary_cross_entropy"}, "one output. Got 3.*, or softmax_cross"),
+        (lambda x: x, np.ones((4, 3)), {"output": -4}, "from 0 to 2. Got -4"),
+        ([lambda x: x, lambda x: x[:, :1]], np.ones((4, 3)), {}, "as many outputs of each. Got 3 of the first and 1"),
     ],
 )
 def test_what_cannot_be_explained(what, x, more, sentence):

@@ -17,6 +17,9 @@ LEAST = 1e-7
 """Probabilities are kept this far from 0 before their logarithm is taken."""
 
 
+SEVERAL = "This classifier predicts several targets at once; explain one of its estimators."
+
+
 def of_torch(module: Any) -> Subject:
     """Return a PyTorch module as what is explained: rows in, outputs out, slopes by its own differentiation.
 
@@ -60,17 +63,53 @@ def of_estimator(estimator: Any) -> Subject:
     """Return a fitted estimator of scikit-learn's kind as what is explained, without slopes.
 
     Outputs are what ``predict`` gives, (rows, 1); of a classifier the logarithms of its probabilities, (rows, classes),
-    or the log-odds of the second of two classes, (rows, 1).
+    or the log-odds of the second of two classes, (rows, 1); where it has no probabilities, its decision values.
+
+    Raises
+    ------
+    ArgumentError
+        If a classifier has neither.
     """
+    if is_decided(estimator):
+        return _of_decisions(estimator)
     if not hasattr(estimator, "predict_proba"):
         return Subject(lambda x: np.asarray(_asked(estimator.predict, x), np.float64).reshape(len(x), -1))
 
     def outputs(x: Array) -> Array:
         probabilities = _asked(estimator.predict_proba, x)
         if not isinstance(probabilities, np.ndarray):
-            raise ArgumentError("This classifier predicts several targets at once; explain one of its estimators.")
+            raise ArgumentError(SEVERAL)
         logarithms = np.log(np.clip(probabilities, LEAST, None))
         return np.asarray(logarithms[:, 1:] - logarithms[:, :1] if logarithms.shape[1] == 2 else logarithms)
+
+    return Subject(outputs)
+
+
+def is_decided(estimator: Any) -> bool:
+    """Whether something predicts classes without probabilities: by decision values, as a support vector machine."""
+    return hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba")
+
+
+def _of_decisions(estimator: Any) -> Subject:
+    if not hasattr(estimator, "decision_function"):
+        raise ArgumentError(
+            "Expected a classifier with predict_proba or decision_function, whose values can be explained. "
+            f"Got {type(estimator).__name__}, which says no more than a class. Have it give probabilities, if it can."
+        )
+    count = len(estimator.classes_)
+    width = 1 if count == 2 else count
+
+    def outputs(x: Array) -> Array:
+        found = np.asarray(_asked(estimator.decision_function, x), np.float64).reshape(len(x), -1)
+        if isinstance(estimator.classes_, list):
+            raise ArgumentError(SEVERAL)
+        pairs = count > 2 and getattr(estimator, "decision_function_shape", "ovr") == "ovo"
+        if found.shape[1] != width or pairs:
+            raise ArgumentError(
+                f"Expected one decision value for each of {count} classes. Got {found.shape[1]}, of pairs of classes: "
+                "fit the estimator with decision_function_shape='ovr'."
+            )
+        return found
 
     return Subject(outputs)
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError
-from pondera.explaining.adapters import of_estimator, of_torch
+from pondera.explaining.adapters import is_decided, of_estimator, of_torch
 from pondera.explaining.asking import outputs_of
 from pondera.explaining.coded import Coded
 from pondera.explaining.question import Input, Question, some_of
-from pondera.explaining.scoring import best_constant, class_score, error_of, place_of
+from pondera.explaining.scoring import best_constant, class_score, error_of, place_of, wrong
 from pondera.explaining.subject import Subject
 from pondera.network.network import Network
 
@@ -80,7 +80,9 @@ def question_of_arrays(
 
     Parameters and errors are those of :func:`pondera.explain`.
     """
-    if _takes_columns(what, x):
+    members = _members(what)
+    classes = _classes_of(members)
+    if any(_takes_columns(each, x) for each in members):
         coded = Coded.of(x, None if names is None else list(names))
         rows, inputs, table = coded.x, coded.inputs, coded.table
         subjects = tuple(
@@ -93,33 +95,87 @@ def question_of_arrays(
         subjects = subjects_of(what, "float64" if rows.dtype == np.float64 else "float32")
     every = outputs_of(what, subjects, rows, [each.name for each in inputs], hasattr(x, "columns"))
     outputs = every[0]
+    width = outputs.shape[1]
     for each in every:
         _require_finite("The outputs", each)
-    classes = list(getattr(what, "classes_", [])) if hasattr(what, "predict_proba") else []
     if classes and loss is not None:
-        raise ArgumentError("A classifier's error is its cross-entropy. Leave out loss.")
+        raise ArgumentError("What a classifier's error is follows from its kind. Leave out loss.")
     if classes:
-        loss = "binary_cross_entropy" if outputs.shape[1] == 1 else "softmax_cross_entropy"
+        loss = "binary_cross_entropy" if width == 1 else "softmax_cross_entropy"
     if target_class is not None and (not classes or output is not None):
         raise ArgumentError(
             "target_class names a class of a classifier; of anything else output says which one is explained. "
             "Give one of both."
         )
-    answers = None if y is None else _answers(y, classes, loss, len(rows), outputs.shape[1])
+    output = _place(output, len(classes) or width)
+    answers = None if y is None else _answers(y, classes, loss, len(rows), width)
+    _require_width(loss, width, y is not None and output is None)
     question = Question.of_arrays(
         subjects,
         rows,
         answers,
         background=rows[some_of(len(rows), seed)],
-        output=output or 0,
+        output=0 if classes else output or 0,
         baseline=baseline,
     )
     question = dataclasses.replace(question, inputs=inputs, table=table)
     if loss in (None, "squared_error"):
-        return dataclasses.replace(question, loss="squared_error") if outputs.shape[1] == 1 else question
-    return _of_logits(
-        question, every, str(loss), classes, output if target_class is None else place_of(target_class, classes)
-    )
+        return dataclasses.replace(question, loss="squared_error") if width == 1 else question
+    towards = output if target_class is None else place_of(target_class, classes)
+    if classes and is_decided(members[0]):
+        return _of_decisions(question, every, classes, towards)
+    return _of_logits(question, every, str(loss), classes, towards)
+
+
+def _members(what: Any) -> tuple[Any, ...]:
+    """Return each of several things, or the only one."""
+    return tuple(what) if isinstance(what, Sequence) and not isinstance(what, str) else (what,)
+
+
+def _classes_of(members: Sequence[Any]) -> list[Any]:
+    """Return the classes that all of them predict; none where they are no classifiers.
+
+    Raises
+    ------
+    ArgumentError
+        If they predict different ones, or not all of them as probabilities.
+    """
+    every = [list(getattr(each, "classes_", [])) if hasattr(each, "predict") else [] for each in members]
+    said = [_said(each, classes) for each, classes in zip(members, every, strict=True)]
+    other = next((each for each in said if each != said[0]), None)
+    if other is not None:
+        raise ArgumentError(
+            f"Expected models that all give the same. Got {said[0]}; and {other}. Explain each by itself."
+        )
+    return every[0] if every else []
+
+
+def _said(member: Any, classes: list[Any]) -> str:
+    """Return what something gives, in words."""
+    if not classes:
+        return "numbers"
+    return f"{'decision values' if is_decided(member) else 'probabilities'} of {listed([*map(str, classes)])}"
+
+
+def _place(output: int | None, count: int) -> int | None:
+    """Return which output is meant, from 0; a negative number counts from the last."""
+    if output is None or -count <= output < count:
+        return None if output is None else output % count
+    raise ArgumentError(f"Outputs are numbered from 0 to {count - 1}. Got {output}.")
+
+
+def _require_width(loss: str | None, width: int, answered: bool) -> None:
+    """Refuse a loss of one output where there are several, and answers where it is not said of which output."""
+    if loss in ("binary_cross_entropy", "poisson") and width > 1:
+        more = ", or softmax_cross_entropy of classes" if loss == "binary_cross_entropy" else ""
+        raise ArgumentError(
+            f"{loss} is the loss of one output. Got {width}. Give something with the one that y is of{more}."
+        )
+    if loss is None and width > 1 and answered:
+        raise ArgumentError(
+            f"y is of one of {width} outputs, or of all. Give output, which one; or loss, of all of them: "
+            "softmax_cross_entropy."
+        )
 
 
 def _takes_columns(what: Any, x: Any) -> bool:
@@ -181,6 +237,18 @@ def _of_logits(
     directions, unit = class_score(outputs, names, "class", towards)
     called = tuple(str(each) for each in classes) or None
     return _judged(dataclasses.replace(question, directions=directions, unit=unit, classes=called), loss, width)
+
+
+def _of_decisions(question: Question, outputs: list[Array], classes: list[Any], towards: int | None) -> Question:
+    """Return the question with outputs that are decision values: their error is how often they are wrong."""
+    names = [str(each) for each in classes]
+    directions, unit = class_score(outputs, names, "class", towards, "decision value")
+    reference = None
+    if question.answers is not None:
+        reference = 1 - float(np.bincount(question.answers.astype(np.int64)).max()) / len(question.answers)
+    return dataclasses.replace(
+        question, directions=directions, unit=unit, classes=tuple(names), error=wrong, loss=None, reference=reference
+    )
 
 
 def _judged(question: Question, loss: str, width: int) -> Question:

@@ -55,6 +55,11 @@ def outputs_of(
                 f"Expected one output or several for each of {len(x):,} rows. Got an array of shape {each.shape}. "
                 "Give something that treats every row by itself."
             )
+        if each.shape[1] != every[0].shape[1]:
+            raise ArgumentError(
+                f"Expected as many outputs of each. Got {every[0].shape[1]} of the first and {each.shape[1]} of "
+                "another. Explain each by itself."
+            )
     return every
 
 

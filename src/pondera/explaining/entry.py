@@ -51,13 +51,15 @@ def explain(
     names
         Of the inputs of an array.
     output
-        Which output is explained, of what is not Pondera's model: by default the first, unless outputs are classes.
+        Which output is explained, of what is not Pondera's model; from the last where it is negative. By default the
+        first; of several it is needed with ``y``, unless they are classes.
     target_class
         Of a classifier, the class whose score is explained: the log-odds of one of two classes, by default the second;
         of more by how much its logit is above the mean of all, by default for each row that of the class which is
         predicted. Errors, and with them permutation, are of all classes together.
     loss
-        What the error is where outputs are not an estimator's: ``"squared_error"`` of the output by default, or for
+        What the error is where they are not a classifier's, whose error is its cross-entropy, or how often it is wrong
+        where it has no probabilities: ``"squared_error"`` of the output by default, or for
         logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers; for
         logarithms of rates ``"poisson"`` with counts.
     methods

@@ -22,7 +22,7 @@ LEAST = 1e-6
 
 
 def class_score(
-    outputs: Sequence[Array], names: Sequence[str], target: str, towards: int | None = None
+    outputs: Sequence[Array], names: Sequence[str], target: str, towards: int | None = None, called: str = ""
 ) -> tuple[Array, str]:
     """Return what of each row's logits is its score, (rows, outputs), and what that is called.
 
@@ -37,6 +37,8 @@ def class_score(
     towards
         The place of the class whose score is wanted. By default the second of two, and of more the one that is
         predicted for each row: that of the largest mean probability, as in predictions.
+    called
+        What outputs are that are no logits.
 
     Returns
     -------
@@ -54,12 +56,14 @@ def class_score(
     if width <= 2:
         place = 1 if towards is None else towards
         sign = 1.0 if place == 1 else -1.0
-        return np.tile([sign] if width == 1 else [-sign, sign], (rows, 1)), f"log-odds of {target} = {names[place]}"
+        return np.tile(
+            [sign] if width == 1 else [-sign, sign], (rows, 1)
+        ), f"{called or 'log-odds'} of {target} = {names[place]}"
     chosen = mean_probabilities(outputs).argmax(axis=1) if towards is None else np.full(rows, towards)
     directions = np.full((rows, width), -1 / width)
     directions[np.arange(rows), chosen] += 1
     which = f"the predicted {target}" if towards is None else f"{target} = {names[towards]}"
-    return directions, f"logit of {which} above the mean of all"
+    return directions, f"{called or 'logit'} of {which} above the mean of all"
 
 
 def place_of(wanted: Any, classes: Sequence[Any]) -> int:
@@ -95,6 +99,16 @@ def _probabilities(logits: Array) -> Array:
     every = np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
     sizes = np.exp(every - every.max(axis=1, keepdims=True))
     return np.asarray(sizes / sizes.sum(axis=1, keepdims=True))
+
+
+def wrong(outputs: Array, answers: Array) -> Array:
+    """Return 1 for each row whose largest output is not that of the right class, else 0; one output is of the second.
+
+    >>> wrong(np.array([[-1.0], [2.0]]), np.array([1, 1])).tolist()
+    [1.0, 0.0]
+    """
+    found = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    return np.asarray(found != answers, np.float64)
 
 
 def error_of(loss: str, outputs: Array, answers: Array) -> Array:
