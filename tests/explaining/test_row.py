@@ -23,6 +23,17 @@ def test_contributions_add_up_to_the_score(columns):
     assert (found.errors == 0).all() == (columns == 3)
 
 
+@pytest.mark.parametrize("others", [5, 50, 100])
+def test_the_baseline_is_the_mean_over_the_rows_that_are_told(others):
+    x = RANDOM.normal(size=(200, 14))
+    subject = Subject(lambda x: 5 * x[:, :1] ** 2 + x[:, 1:2])
+    question = Question.of_arrays(subject, x, background=x[:others])
+    found = explain_row(question, 150)
+    assert found.compared == others
+    assert found.baseline == pytest.approx(subject.outputs(x[:others]).mean())
+    assert found.contributions[0] == pytest.approx(5 * x[150, 0] ** 2 - 5 * (x[:others, 0] ** 2).mean())
+
+
 def test_the_nearest_change_turns_the_class():
     x = RANDOM.normal(size=(400, 3))
     x[0] = [0.2, -1.0, 0.5]

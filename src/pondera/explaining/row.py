@@ -17,6 +17,8 @@ from pondera.explaining.shapley import exact_shapley, shapley
 Array = np.ndarray[Any, Any]
 
 PAIRS = 64
+"""Orders that are drawn at least, each also taken backwards; as many from each row of the background."""
+
 EXACT_WORK = 1 << 19
 """Evaluations up to which every coalition is looked at."""
 
@@ -124,11 +126,12 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
         raise ArgumentError(f"Rows are numbered from 0 to {len(question.x) - 1}. Got {row}.")
     asked = question.rows(np.array([row]))
     columns = len(question.inputs)
+    pairs = -(-PAIRS // len(question.background)) * len(question.background)  # so that the baseline is the mean of all
     exact = columns <= MOST_EXACT and len(question.background) << columns <= EXACT_WORK
     parts = [
         exact_shapley(asked, subject, np.random.default_rng(seed))
         if exact
-        else shapley(asked, subject, np.random.default_rng(seed), pairs=PAIRS)
+        else shapley(asked, subject, np.random.default_rng(seed), pairs=pairs)
         for subject in question.subjects
     ]
     contributions = np.mean([each.contributions[0] for each in parts if each.contributions is not None], axis=0)
