@@ -1,7 +1,10 @@
 """Classifiers of other libraries: probabilities, decision values, several of them, and which output is meant."""
 
+import math
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -10,6 +13,7 @@ from sklearn.svm import SVC, LinearSVC
 import pondera
 from pondera import Dense, Network
 from pondera.errors import ArgumentError
+from pondera.explaining.effects import effect_of
 from pondera.explaining.entry import question_about
 from pondera.explaining.row import explain_row
 
@@ -60,6 +64,19 @@ def test_several_classifiers_are_a_population(frame):
         pondera.explain([LinearRegression().fit(rows, x[:, 0]), forests[0]], rows, y)
     with pytest.raises(ArgumentError, match=r"; and decision values of no, yes\."):
         pondera.explain([forests[0], LinearSVC().fit(rows, y)], rows, y)
+
+
+def test_values_that_are_no_number_are_missing_in_any_data_frame():
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(random.normal(size=(200, 2)), schema=["a", "b"])
+    y = np.where(frame["a"] > 0, "yes", "no")
+    model = pondera.PonderaClassifier([4], recipe="plain", epochs=60, batch_size=16, random_state=0).fit(frame, y)
+    broken = frame.with_columns(pl.when(pl.int_range(200) == 5).then(math.nan).otherwise("a").alias("a"))
+    missing = broken.with_columns(pl.all().fill_nan(None))
+    changes = [explain_row(question_about(model, each, y), 7).change for each in (broken, missing, broken.to_pandas())]
+    assert changes[0] == changes[1] == changes[2]
+    assert changes[0].columns == ("a",)
+    assert effect_of(question_about(model, broken, y), 0).missing.share == pytest.approx(1 / 200)
 
 
 def test_outputs_are_counted_from_the_last_where_they_are_negative():

@@ -129,7 +129,7 @@ def question_about(
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:
             raise ArgumentError("A model of Pondera's knows its columns and its loss. Leave out names, output, loss.")
-        frame = x if isinstance(x, pl.DataFrame) else _frame(model, x)
+        frame = _frame(model, x)
         return question_of(
             model,
             frame,
