@@ -66,6 +66,25 @@ def test_too_many_columns_for_all_coalitions():
         exact_shapley(question, question.subjects[0], np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("method", [shapley, exact_shapley])
+def test_of_wide_tables_few_rows_are_asked_about_at_once(method, monkeypatch):
+    """The states of one order are rows · columns² numbers."""
+    x = np.random.default_rng(0).normal(size=(20, 4 if method is exact_shapley else 60))
+    asked = []
+
+    def outputs(x):
+        asked.append(x.size)
+        return x[:, :1] * x[:, 1:2]
+
+    question = Question.of_arrays(Subject(outputs), x)
+    whole = method(question, question.subjects[0], np.random.default_rng(0))
+    monkeypatch.setattr("pondera.explaining.shapley.VALUES", 10_000)
+    asked.clear()
+    parts = method(question, question.subjects[0], np.random.default_rng(0))
+    assert max(asked) <= 10_000
+    np.testing.assert_allclose(parts.contributions, whole.contributions)
+
+
 @pytest.mark.parametrize("pairs", [16, 32])
 def test_noise_adds_nothing_to_sizes(pairs):
     """The mean size of noisy contributions is well above the truth; what is told is not."""

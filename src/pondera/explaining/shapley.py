@@ -21,8 +21,8 @@ Array = np.ndarray[Any, Any]
 PAIRS = 16
 """Orders that are drawn, each also taken backwards."""
 
-AT_ONCE = 1 << 15
-"""Rows that the network is asked about together."""
+AT_ONCE, VALUES = 1 << 15, 1 << 23
+"""Rows that the network is asked about together, and numbers in them: of wide tables fewer rows."""
 
 
 def shapley(question: Question, subject: Subject, random: np.random.Generator, *, pairs: int = PAIRS) -> Measured:
@@ -38,7 +38,7 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     orders = np.stack([random.permutation(columns) for _ in range(pairs)])
     last = question.scores(subject)
     every, bases = np.empty((pairs, rows, columns)), np.zeros(rows)
-    at_once = max(1, AT_ONCE // (2 * rows * columns))
+    at_once = max(1, _at_once(question) // (2 * columns))
     for start in range(0, pairs, at_once):
         some, backgrounds = orders[start : start + at_once], drawn[start : start + at_once]
         forward, base = _effects(question, subject, backgrounds, some, last)
@@ -66,7 +66,7 @@ def exact_shapley(question: Question, subject: Subject, random: np.random.Genera
         )
     coalitions = (np.arange(1 << columns)[:, None] >> np.arange(columns) & 1).astype(bool)  # (coalitions, columns)
     worth = np.zeros((1 << columns, len(question.x)))
-    at_once = max(1, AT_ONCE // len(question.x))
+    at_once = _at_once(question)
     for row in question.background:
         for start in range(0, 1 << columns, at_once):
             part = slice(start, start + at_once)
@@ -80,6 +80,11 @@ def exact_shapley(question: Question, subject: Subject, random: np.random.Genera
                 weight = weights[number.bit_count()]
                 contributions[:, place] += weight * (worth[number | 1 << place] - worth[number])
     return Measured.of_contributions(contributions, worth[0], coalitions=1 << columns)
+
+
+def _at_once(question: Question) -> int:
+    """Return of how many mixtures of all rows the network is asked together."""
+    return max(1, min(AT_ONCE, VALUES // question.x.shape[1]) // len(question.x))
 
 
 def _drawn(count: int, wanted: int, random: np.random.Generator) -> Array:
@@ -109,7 +114,11 @@ def _effects(question: Question, subject: Subject, starts: Array, orders: Array,
     count, columns = orders.shape
     places = np.argsort(orders, axis=1)  # when each column becomes known
     known = places[:, None, :] < np.arange(columns)[:, None]  # (orders, states, columns)
-    scores = _mixed_scores(question, subject, starts[:, None, None, :], known)  # (orders, states, rows)
+    at_once = max(1, _at_once(question) // count)
+    parts = [known[:, start : start + at_once] for start in range(0, columns, at_once)]
+    scores = np.concatenate(
+        [_mixed_scores(question, subject, starts[:, None, None, :], each) for each in parts], axis=1
+    )
     after = np.concatenate([scores[:, 1:], np.broadcast_to(last, (count, 1, len(last)))], axis=1)
     effects = np.empty((count, len(last), columns))
     np.put_along_axis(effects, np.broadcast_to(orders[:, None, :], effects.shape), (after - scores).swapaxes(1, 2), 2)
