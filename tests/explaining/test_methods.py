@@ -139,6 +139,21 @@ def test_strengths_by_hand(ask):
     np.testing.assert_allclose(measure("garson", question).values, [(6 / 7 + 8 / 9) / 2, (1 / 7 + 1 / 9) / 2])
 
 
+def test_strengths_of_columns_of_several_inputs(ask):
+    """A number whose values are missing in 2 % of the rows, a category, and a number that never varies."""
+    random = np.random.default_rng(0)
+    x = np.zeros((500, 6))
+    x[:, 0], x[:10, 1], x[np.arange(500), random.integers(2, 5, 500)] = random.normal(size=500), 1, 1
+    network = Network.create(6, [Dense(2), Dense(1)], seed=1, dtype="float64")
+    first = np.array([3.0, 0.1, 1, 1, 1, 2])[:, None] * np.array([0.6, 0.8])
+    network = network.with_weights({"layers.0.weight": first, "layers.1.weight": [[0.6], [0.8]]})
+    columns = (Input("number", 0, 2), Input("category", 2, 5), Input("constant", 5, 6))
+    question = dataclasses.replace(ask(network, x), inputs=columns)
+    for name in ("first_layer", "connection_products"):
+        np.testing.assert_allclose(measure(name, question).values, [3, 1, 2], rtol=0.02)
+    np.testing.assert_allclose(measure("garson", question).values, np.array([3.1, 3, 2]) / 8.1)
+
+
 def test_gradient_times_input_and_linear_by_hand(ask):
     network = Network.create(2, [Dense(1)], dtype="float64")
     network = network.with_weights({"layers.0.weight": [[0.7], [0.3]], "layers.0.bias": [1.0]})

@@ -1,6 +1,7 @@
 """Connection strength: what the weights of a network say by themselves. Whether that is importance must be measured.
 
-A column that became several inputs, such as a category, counts with the root mean square of theirs.
+A column that became several inputs, such as a category, counts with the root mean square of theirs, each weighted by
+its variance in the rows: an input that says where a value is missing counts little where few are. Shares are added up.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def garson(question: Question, subject: Subject, random: np.random.Generator) ->
         sizes = np.abs(matrix)
         sums = sizes.sum(axis=0)
         shares = shares @ np.divide(sizes, sums, out=np.zeros_like(sizes), where=sums > 0)
-    return _by_column(question, shares.mean(axis=1))
+    values = question.fold(shares.mean(axis=1))
+    return Measured(values, np.zeros(len(values)))
 
 
 def _network(subject: Subject) -> Network:
@@ -73,6 +75,10 @@ def _matrices(subject: Subject) -> list[Array]:
 
 
 def _by_column(question: Question, sizes: Array) -> Measured:
-    counts = np.array([each.stop - each.start for each in question.inputs])
-    values = np.sqrt(question.fold(np.square(sizes.astype(np.float64))) / counts)
+    """Return the root mean square of what a column's inputs have; where these are constant, all weigh the same."""
+    counts = [each.stop - each.start for each in question.inputs]
+    varied = question.x.var(axis=0, dtype=np.float64)
+    varied = np.where(np.repeat(question.fold(varied), counts) > 0, varied, 1.0)
+    weights = varied / np.repeat(question.fold(varied), counts)
+    values = np.sqrt(question.fold(np.square(sizes.astype(np.float64)) * weights))
     return Measured(values, np.zeros(len(values)))

@@ -58,9 +58,8 @@ def reasons(
 
 
 def _deviations(question: Question) -> Array:
-    """Return how much each column's encoded inputs vary, root mean square: (columns,)."""
-    counts = np.array([each.stop - each.start for each in question.inputs])
-    return np.asarray(np.sqrt(question.fold(question.x.var(axis=0, dtype=np.float64)) / counts))
+    """Return how much each column's encoded inputs vary together: (columns,)."""
+    return np.asarray(np.sqrt(question.fold(question.x.var(axis=0, dtype=np.float64))))
 
 
 def _scale(question: Question, names: Sequence[str], strengths: Array, importances: Array) -> str:
