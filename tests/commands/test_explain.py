@@ -95,6 +95,29 @@ def test_a_row_of_many_columns_says_how_far_its_figures_can_be_believed(run, tmp
     assert max(errors) > 0
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--weight", "layers.0.weight[0,2]", "--seed", "3"], "--seed would change nothing beside --weight."),
+        (["--methods", "permutation", "--baseline", "rows"], "which --methods does not name. Leave it out."),
+    ],
+)
+def test_options_without_effect_are_refused(run, place, options, words):
+    refused = run("explain", place / "m.safetensors", place / "rows.csv", *options)
+    assert refused.code == 2
+    assert words in " ".join(refused.err.split())
+    assert run("explain", place / "m.safetensors", place / "rows.csv", "--methods", "integrated_gradients",
+               "--baseline", "rows", "--seed", "3").code == 0  # fmt: skip
+
+
+def test_columns_that_the_model_does_not_know_are_named_once(run, place):
+    other = place / "other.csv"
+    pl.read_csv(place / "rows.csv").with_columns(income=pl.lit(1), id=pl.int_range(300)).write_csv(other)
+    asked = ("explain", place / "m.safetensors", other, "--row", "3")
+    assert "Note: columns that the model does not know are left alone: income, id." in run(*asked).err
+    assert "does not know" not in run("explain", place / "m.safetensors", place / "rows.csv", "--row", "3").err
+
+
 def test_a_list_of_no_methods_is_refused(run, place):
     refused = run("explain", place / "m.safetensors", place / "rows.csv", "--methods", "")
     assert refused.code == 2

@@ -22,7 +22,7 @@ FEW = 20  # rows that others are compared with
 
 NEEDLESS = {
     "--row": ("--methods", "--retrain", "--baseline", "--html", "--network"),
-    "--weight": ("--methods", "--retrain", "--baseline", "--html", "--class", "--background"),
+    "--weight": ("--methods", "--retrain", "--baseline", "--html", "--class", "--background", "--seed"),
     "--connections": ("--methods", "--retrain", "--baseline", "--html", "--class", "--background"),
     None: ("--network",),
 }
@@ -83,7 +83,10 @@ def explain(
         Path | None,
         typer.Option(help="A table of usual rows, which others are compared with.", show_default="the rows themselves"),
     ] = None,
-    seed: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Drives everything random.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(parser=whole_number, metavar="S", help="Drives everything random.", show_default="0"),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
@@ -112,9 +115,15 @@ def explain(
             "--network": network is not None,
             "--class": target_class is not None,
             "--background": background is not None,
+            "--seed": seed is not None,
         },
     )
-    baseline = baseline or BASELINES[0]
+    named = None if methods is None else names_of(methods)
+    if baseline is not None and named is not None and "integrated_gradients" not in named:
+        raise ArgumentError(
+            "--baseline is where integrated_gradients begin, which --methods does not name. Leave it out."
+        )
+    baseline, seed = baseline or BASELINES[0], seed or 0
     if baseline not in BASELINES:
         raise ArgumentError(unknown("baseline", baseline, BASELINES))
     if seed < 0:
@@ -137,7 +146,6 @@ def explain(
         found, shown = connections_of(question, network=network or 0, names=names, seed=seed), show_connections
     else:
         with steps_progress() as progress:
-            named = None if methods is None else names_of(methods)
             found = explain_question(question, named, seed=seed, progress=progress)
         shown = partial(show_explanation, source=source)
     if html is not None:
@@ -170,6 +178,7 @@ def _check_together(explained: Mapping[str, bool], given: Mapping[str, bool]) ->
 
 def _question(loaded: Model, table: Path | None, example: str | None, **asked: Any) -> Question:
     """Return what is asked, and say what in the table training had not seen."""
+    from pondera.choice import listed
     from pondera.explaining.ask import question_of
     from pondera.report.terminal import messages, print_notes
     from pondera.tables.parts import row_number
@@ -180,6 +189,12 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
     where = row_number if table is None else partial(place_of_row, table)
     question, unseen = question_of(loaded, rows, answers, where=where, **asked)
     print_notes(unseen.findings())
+    known = {each.name for each in loaded.encoding.columns} | {loaded.target_name}
+    others = [name for name in rows.columns if name not in known]
+    if others:
+        messages().print(
+            f"Note: columns that the model does not know are left alone: {listed(others)}.", soft_wrap=True
+        )
     if answers is None:
         messages().print(
             f"Note: the table has no column '{loaded.target_name}'; methods that need the right answers are left out.",
