@@ -96,7 +96,8 @@ def test_a_tab_that_comes_and_goes_at_once_leaves_no_stream_open(page, server, s
     for turns in range(1, 60):  # out of sight just as a lock is given
         page.evaluate(
             f"async () => {{ const hide = {HIDE}; hide(false);"
-            f" for (let k = 0; k < {turns}; k++) await null; await new Promise((done) => setTimeout(done, {turns} % 4));"
+            f" for (let k = 0; k < {turns}; k++) await null;"
+            f" await new Promise((done) => setTimeout(done, {turns} % 4));"
             " hide(true); }"
         )
     page.wait_for_function("async () => (await navigator.locks.query()).held.length === 0")
