@@ -1,6 +1,9 @@
 """What tests ask the routes, and how."""
 
+import numpy as np
 import pytest
+
+import pondera
 
 OF_A_RUN = [
     "run",
@@ -24,3 +27,10 @@ def ask(client, path, **query):
             assert found.status_code == 200, found.text
             return found.json()
     pytest.fail(f"{path} did not answer")
+
+
+def record_line(folder):
+    """Make a run of a small network in a folder."""
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    with pondera.runs.Recorder(folder, level="full") as recorder:
+        pondera.fit(pondera.Network.create(2, pondera.Dense(1)), x, x[:, 0], pondera.Plan(epochs=2), recorder=recorder)

@@ -14,12 +14,11 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-import pondera
 from pondera.recording.process import writer_of
 from pondera.recording.run import Run
 from pondera.workbench.application import application
 from pondera.workbench.guard import Guard
-from tests.workbench.asked import ask
+from tests.workbench.asked import ask, record_line
 from tests.workbench.conftest import MOST, PORT
 
 
@@ -49,13 +48,6 @@ def wait_for(client, run, *activities):
             return found
         time.sleep(0.1)
     pytest.fail(f"{run} is {found}")
-
-
-def record_line(folder):
-    """Make a run of a small network in a folder."""
-    x = np.random.default_rng(0).normal(size=(20, 2))
-    with pondera.runs.Recorder(folder, level="full") as recorder:
-        pondera.fit(pondera.Network.create(2, pondera.Dense(1)), x, x[:, 0], pondera.Plan(epochs=2), recorder=recorder)
 
 
 def test_the_description_holds_every_route(client):

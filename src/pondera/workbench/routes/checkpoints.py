@@ -17,6 +17,7 @@ from pondera.errors import ArgumentError
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
 from pondera.workbench.routes.files import Name
 from pondera.workbench.routes.runs import TensorName
+from pondera.workbench.routes.shapes import Bin
 from pondera.workbench.served import CHECKPOINTS, TABLES
 
 router = APIRouter(tags=["checkpoints"], responses=ERRORS)
@@ -29,14 +30,6 @@ MOST_EXPORTED = 20_000_000
 
 PIECE = 1 << 20
 """Bytes of a file that are sent at a time."""
-
-
-class Bin(BaseModel):
-    """How many values lie from one number up to another."""
-
-    start: float = Field(alias="from")
-    to: float
-    count: int
 
 
 class Histogram(BaseModel):
@@ -54,12 +47,49 @@ class Histogram(BaseModel):
     python: str
 
 
+class Tensor(BaseModel):
+    """A tensor, before its values are read."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    count: int
+
+
+class Layer(BaseModel):
+    """A layer, as it is found in the names and shapes of tensors."""
+
+    name: str
+    kind: str
+    inputs: int | None
+    outputs: int | None
+    count: int = Field(description="Of values.")
+
+
+class Contents(BaseModel):
+    """What a file of weights says of itself."""
+
+    format: str
+    bytes: int
+    tensors: list[Tensor]
+    layers: list[Layer]
+
+
+class SingularValues(BaseModel):
+    """The singular values of a tensor."""
+
+    values: list[float] = Field(description="The largest first.")
+    command: str
+    python: str
+
+
 @router.get("/api/contents")
-def contents(bench: Shared, file: Name) -> dict[str, Any]:
+def contents(bench: Shared, file: Name) -> Contents:
     """Say at once what a file of weights says of itself: names, shapes, layers. No value is read for it."""
     from pondera.workbench.contents import contents as contents_of
 
-    return bench.kept.of(bench.served.whole(file), "contents", lambda: contents_of(_weights(bench, file)))
+    told = bench.kept.of(bench.served.whole(file), "contents", lambda: contents_of(_weights(bench, file)))
+    return Contents.model_validate(told)
 
 
 @router.get("/api/checkpoint", responses=ASKED)
@@ -91,7 +121,7 @@ async def timeline(
 
 
 @router.get("/api/singular-values")
-def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, Any]:
+def singular_values(bench: Shared, file: Name, tensor: TensorName) -> SingularValues:
     """Return the singular values of a tensor, its first axis by all others, the largest first."""
     import numpy as np
 
@@ -114,7 +144,7 @@ def singular_values(bench: Shared, file: Name, tensor: TensorName) -> dict[str, 
         return [float(value) for value in np.linalg.svd(matrix, compute_uv=False)]
 
     told = bench.kept.of(bench.served.whole(file), ("singular values", tensor), values)
-    return {"values": told, "command": command, "python": _python(file, tensor)}
+    return SingularValues(values=told, command=command, python=_python(file, tensor))
 
 
 @router.get("/api/histogram")

@@ -30,23 +30,30 @@ class Row(BaseModel):
     values: dict[str, float | bool | str | None] = Field(description="Of every column that the model takes.")
 
 
-class Taken(BaseModel):
-    """A column as a model takes it."""
+class Column(BaseModel):
+    """A column that a model takes."""
 
     name: str
     kind: Literal["numeric", "boolean", "category", "date"]
-    values: list[str] = Field(description="The categories that it knows; none of other kinds.")
-    missing: bool = Field(description="Whether it was trained on rows that lack it.")
+    values: list[str] = Field(description="The categories that the model knows; none of other kinds.")
+    missing: bool = Field(description="Whether the model knows missing values of it.")
 
 
-class Described(BaseModel):
+class Taken(BaseModel):
     """What a model takes and predicts."""
 
-    columns: list[Taken]
+    columns: list[Column]
     target: str
-    task: str
+    task: Literal["classification", "regression"]
     model: dict[str, Any] = Field(description="What pondera show --json prints.")
     command: str
+
+
+class Predicted(BaseModel):
+    """What a model predicts of a row."""
+
+    prediction: float | str
+    probabilities: dict[str, float] | None = Field(description="By class; null where a number is predicted.")
 
 
 @router.get("/api/explanation", responses=ASKED)
@@ -74,16 +81,16 @@ def cancel(
 
 
 @router.get("/api/model")
-def model_of(bench: Shared, model: Name) -> Described:
+def model_of(bench: Shared, model: Name) -> Taken:
     """Return what a model takes and predicts, and what it was trained on: for sliders, and for where its table is."""
-    from pondera.report.model import model_json
-
     loaded = _loaded(bench, model)
     columns = [
-        Taken(name=column.name, kind=column.kind, values=list(column.categories), missing=column.missing_seen)
+        Column(name=column.name, kind=column.kind, values=list(column.categories), missing=column.missing_seen)
         for column in loaded.encoding.columns
     ]
-    return Described(
+    from pondera.report.model import model_json
+
+    return Taken(
         columns=columns,
         target=loaded.target_name,
         task=loaded.task,
@@ -93,7 +100,7 @@ def model_of(bench: Shared, model: Name) -> Described:
 
 
 @router.post("/api/prediction")
-def prediction(bench: Shared, row: Row) -> dict[str, Any]:
+def prediction(bench: Shared, row: Row) -> Predicted:
     """Return what a model predicts of a row that is given value by value: what would be if."""
     import polars as pl
 
@@ -110,8 +117,8 @@ def prediction(bench: Shared, row: Row) -> dict[str, Any]:
     label = loaded.labels(found)[0]
     if isinstance(loaded.target, Classes):
         classes = {str(name): float(p) for name, p in zip(loaded.target.values, found[0], strict=True)}
-        return {"prediction": str(label), "probabilities": classes}
-    return {"prediction": float(label), "probabilities": None}
+        return Predicted(prediction=str(label), probabilities=classes)
+    return Predicted(prediction=float(label), probabilities=None)
 
 
 def _asked(

@@ -42,6 +42,49 @@ class Files(BaseModel):
     left_out: str | None = Field(description="Why there may be others; null where all are listed.")
 
 
+Value = bool | int | float | str | None
+"""Of a table, as JSON can hold it."""
+
+
+class Column(BaseModel):
+    """A column of a table."""
+
+    name: str
+    dtype: str
+    kind: Literal["numbers", "dates", "truth values", "texts"]
+    missing: int
+    different: int | None = Field(description="How many values there are; null of lists.")
+    values: list[Value] = Field(description="The first that are there.")
+    low: float | None = Field(description="The smallest finite number; null where there is none.")
+    high: float | None
+    task: Literal["classification", "regression"] | None = Field(description="Where it is predicted.")
+    problem: str | None = Field(description="Why nothing can be predicted from it; null where something can.")
+
+
+class Table(BaseModel):
+    """What is in a table."""
+
+    rows: int
+    columns: list[Column]
+    target: str = Field(description="What is predicted, as far as that can be guessed.")
+    first: list[list[Value]] = Field(description="The first rows.")
+    description: str = Field("", description="Of an example.")
+
+
+class Example(BaseModel):
+    """A table that comes with Pondera."""
+
+    name: str
+    target: str
+    description: str
+
+
+class Examples(BaseModel):
+    """The tables that come with Pondera."""
+
+    examples: list[Example]
+
+
 class Uploaded(BaseModel):
     """A file that was put into the folder."""
 
@@ -76,25 +119,25 @@ async def upload(bench: Shared, request: Request, name: Name) -> Uploaded:
 @router.get("/api/table")
 async def table(
     bench: Shared, file: Name = "", example: Annotated[str, Query(description="Instead of a file.")] = ""
-) -> dict[str, Any]:
+) -> Table:
     """Look at a table: its columns with the types that were found, a guess at the target, and its first rows."""
     if bool(file) == bool(example):
         raise ArgumentError("Give one of both: a file, or the name of an example.")
     if example:
-        return await run_sync(_example, example)
-    return await bench.tables.answer(("columns", "--", file), [bench.served.existing(file)])
+        return Table.model_validate(await run_sync(_example, example))
+    return Table.model_validate(await bench.tables.answer(("columns", "--", file), [bench.served.existing(file)]))
 
 
 @router.get("/api/examples")
-def examples() -> dict[str, Any]:
+def examples() -> Examples:
     """List the tables that come with Pondera to try things on."""
     from pondera.tables.examples import EXAMPLES
 
-    return {
-        "examples": [
-            {"name": name, "target": each.target, "description": each.description} for name, each in EXAMPLES.items()
+    return Examples(
+        examples=[
+            Example(name=name, target=each.target, description=each.description) for name, each in EXAMPLES.items()
         ]
-    }
+    )
 
 
 def _example(name: str) -> dict[str, Any]:

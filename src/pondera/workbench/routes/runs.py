@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
-from pondera.workbench.pulse import Listener
-from pondera.workbench.routes.shapes import Curves, Drawing, Drawn, Frames, Health, Outcome
+from pondera.workbench.routes.shapes import (
+    Bin,
+    Curves,
+    Drawing,
+    Drawn,
+    Frames,
+    Health,
+    One,
+    Outcome,
+    Runs,
+    Spread,
+    Strengths,
+    WithoutRun,
+)
 from pondera.workbench.trainings import GOING_ON
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
@@ -36,7 +46,7 @@ Network = Annotated[
 def runs(
     bench: Shared,
     run: Annotated[list[str], Query(description="Those to list; all of the folder.")] = [],  # noqa: B006
-) -> dict[str, Any]:
+) -> Runs:
     """List runs, and the settings in which they differ; one that is damaged says so."""
     from pondera.report.runs import runs_json
 
@@ -46,15 +56,16 @@ def runs(
     for each in told["runs"]:
         each["activity"] = bench.trainings.activity(each["run"]) if each["problem"] is None else "ended"
     begun = [] if run else [{"run": name, **bench.trainings.told(name)} for name in bench.trainings.without_run()]
-    return told | {
-        "without_run": [{name: each[name] for name in ("run", "activity", "error")} for each in begun],
-        "left_out": None if run else bench.listing.now().left_out,
-        "command": command_line("runs", [], run),
-    }
+    return Runs(
+        **told,
+        without_run=[WithoutRun.model_validate(each) for each in begun],
+        left_out=None if run else bench.listing.now().left_out,
+        command=command_line("runs", [], run),
+    )
 
 
 @router.get("/api/run")
-def one(bench: Shared, run: RunName) -> dict[str, Any]:
+def one(bench: Shared, run: RunName) -> One:
     """Return a run at a glance: its state, settings, tensors, and what its process does now."""
     folder = bench.served.run(run)
     told: dict[str, Any] = _overview(bench, run).to_json() | pulse_of(bench, run, None)
@@ -66,7 +77,7 @@ def one(bench: Shared, run: RunName) -> dict[str, Any]:
         architecture = identity.get("architecture")
     place = folder / "model.safetensors"
     model = bench.served.name(place) if place.exists() else None
-    return told | {
+    more = {
         "about": about,
         "architecture": architecture,
         "tensors": tensors,
@@ -74,33 +85,7 @@ def one(bench: Shared, run: RunName) -> dict[str, Any]:
         "model": model,
         "command": command_line("show", [], [model]) if model else command_line("runs", [], [run]),
     }
-
-
-@router.get(
-    "/api/run/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}}
-)
-async def events(bench: Shared, run: RunName, network: Network = None) -> Any:
-    """Tell what a training does, whenever that changes: server-sent events of what ``/api/run`` says of it."""
-    bench.served.path(run)
-    listener = bench.pulses.listen((run, network))
-    if listener is None:
-        return JSONResponse({"error": "Too many pages listen. Close some."}, 503)
-    return Events(listener)
-
-
-class Events(StreamingResponse):
-    """What a listener hears, until nobody reads it any more."""
-
-    def __init__(self, listener: Listener) -> None:
-        super().__init__(listener.events(), media_type="text/event-stream")
-        self.listener = listener
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.listener.close()
+    return One(**told | more)
 
 
 @router.get("/api/run/curves")
@@ -196,7 +181,7 @@ def frames(
 
 
 @router.get("/api/run/histogram")
-def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, network: Network = None) -> dict[str, Any]:
+def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, network: Network = None) -> Spread:
     """Return how the values of a tensor were spread at the recorded step nearest to one."""
     import numpy as np
 
@@ -208,11 +193,12 @@ def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, netwo
         figures = found.figures[at]
         low, high = figures.spread.edges
         bins = [
-            {"from": float(a), "to": float(b), "count": int(n)}
+            Bin.model_validate({"from": float(a), "to": float(b), "count": int(n)})
             for a, b, n in zip(low, high, figures.spread.counts, strict=True)
             if np.isfinite([a, b]).all()
         ]
-        return {"tensor": tensor, "step": int(found.steps[at]), "bins": bins, "norm": _finite(figures.norm)}
+        step = int(found.steps[at])
+        return Spread(tensor=tensor, step=step, bins=bins, norm=_finite(figures.norm))
 
 
 @router.get("/api/run/weight", responses=ASKED)
@@ -234,12 +220,12 @@ def unit_strengths(
     unit: Annotated[int, Query(description="From 0.", ge=0, le=2**31)],
     step: Step,
     network: Network = None,
-) -> dict[str, Any]:
+) -> Strengths:
     """Return what comes into a unit and goes out of it at the recorded step nearest to one, beside its layer."""
     from pondera.workbench.units import strengths
 
     with open_run(bench, run) as opened:
-        return strengths(opened, column, unit, step, part_of(opened, network))
+        return Strengths.model_validate(strengths(opened, column, unit, step, part_of(opened, network)))
 
 
 @router.get("/api/run/unit", responses=ASKED)

@@ -2,11 +2,123 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 Stretch = tuple[int, float, float, float]
+Activity = Literal["starting", "running", "pausing", "paused", "ended", "failed"]
+
+
+class Overview(BaseModel):
+    """A run at a glance."""
+
+    run: str
+    state: str
+    began: str
+    steps: int
+    epochs: int
+    settings: dict[str, Any] = Field(description="What was asked for, of the plan and the command line.")
+    losses: list[float | None] = Field(description="Of some epochs, evenly apart.")
+    best: float | None = Field(description="The best validation metric of an epoch; null where nothing was held out.")
+    metric: str = Field(description="What it is called.")
+    problem: str | None = Field(description="Why the run cannot be read; null where it can.")
+    ended: str | None = Field(description="Why training ended; null while it goes on.")
+
+
+class Listed(Overview):
+    """A run in the list."""
+
+    activity: Activity = Field(description="What its training does now.")
+
+
+class WithoutRun(BaseModel):
+    """A training that has no run yet."""
+
+    run: str = Field(description="What the run is to be called.")
+    activity: Activity
+    error: str | None = Field(description="Why it failed.")
+
+
+class Runs(BaseModel):
+    """Runs, by when they began."""
+
+    runs: list[Listed]
+    differences: dict[str, list[Any]] = Field(description="The settings in which they differ: a value for each run.")
+    without_run: list[WithoutRun] = Field(description="Trainings that get ready, or failed before they had a run.")
+    left_out: str | None = Field(description="Why there may be other runs; null where all are listed.")
+    command: str
+
+
+class Pulse(BaseModel):
+    """What a training does now. Of a run that is not there nothing but the first four is told."""
+
+    activity: Activity
+    error: str | None = Field(description="Why it failed.")
+    there: bool = Field(description="Whether there is a run that can be read.")
+    problem: str | None = Field(description="Why there is none.")
+    state: str | None = None
+    steps: int | None = None
+    epochs: int | None = Field(None, description="Of the network, that are over.")
+    recorded: int | None = Field(None, description="How many steps of the network were looked at.")
+    latest: str | None = Field(None, description="The figures of its last epoch, as JSON.")
+    networks: list[int] | None = None
+    epochs_of_all: int | None = None
+    recorded_of_all: int | None = None
+    planned: Any = Field(None, description="How many epochs there are to be.")
+    saved: bool | None = Field(None, description="Whether the model is written.")
+
+
+class One(Overview, Pulse):
+    """A run: at a glance, what its training does now, and what it is of."""
+
+    steps: int
+    epochs: int
+    state: str
+    problem: str | None = Field(description="Why it cannot be read.")
+    networks: list[int]
+    about: dict[str, Any] = Field(description="source, target, task, machine, versions, level.")
+    architecture: Any
+    tensors: dict[str, list[int]] = Field(description="Name -> shape.")
+    model: str | None = Field(description="The name of its file; null where none was saved.")
+    command: str
+
+
+class Bin(BaseModel):
+    """How many values lie from one number up to another."""
+
+    start: float = Field(alias="from")
+    to: float
+    count: int
+
+
+class Spread(BaseModel):
+    """How the values of a tensor were spread at a recorded step."""
+
+    tensor: str
+    step: int
+    bins: list[Bin]
+    norm: float | None = Field(description="Null where it is not finite.")
+
+
+class Connection(BaseModel):
+    """A connection of a unit."""
+
+    name: str = Field(description="Of the weight.")
+    unit: int = Field(description="At its other end.")
+    value: float | None = Field(description="Null where it is not finite.")
+
+
+class Strengths(BaseModel):
+    """What comes into a unit and goes out of it at a recorded step."""
+
+    name: str
+    units: int = Field(description="In its column.")
+    step: int
+    bias: float | None
+    incoming: list[Connection] = Field(description="The strongest first.")
+    outgoing: list[Connection]
+    norms: list[float | None] = Field(description="Of the weights of each unit in the column.")
 
 
 class Curves(BaseModel):

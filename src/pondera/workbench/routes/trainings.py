@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pondera.errors import ArgumentError
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ERRORS, Shared, command_line
+from pondera.workbench.routes import shapes
 from pondera.workbench.routes.runs import RunName
 
 router = APIRouter(tags=["trainings"], responses=ERRORS)
@@ -54,7 +55,7 @@ class Started(BaseModel):
 class Activity(BaseModel):
     """What a training does now."""
 
-    activity: Literal["starting", "running", "pausing", "paused", "ended", "failed"]
+    activity: shapes.Activity
     error: str | None
     log: str
 
