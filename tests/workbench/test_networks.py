@@ -1,5 +1,6 @@
 """Runs of several networks: each can be looked at, and what is new of any is told."""
 
+import base64
 import sqlite3
 
 import numpy as np
@@ -48,6 +49,8 @@ def test_each_is_shown_as_it_is(run, client):
         counts = ask(client, "histogram", tensor=name, step=0, network=part).json()
         frames = ask(client, "frames", steps="0", network=part).json()
         assert sum(each["count"] for each in counts["bins"]) == 6
+        drawn = b"".join(run.weights_at(each["name"], 0, part).tobytes() for each in frames["matrices"])
+        assert base64.b64decode(frames["values"]) == drawn  # all of a small network
         seen.add((matrix["most"], counts["norm"], frames["values"]))
     assert len(seen) == NETWORKS
     assert ask(client, "curves").json() == ask(client, "curves", network=0).json()

@@ -136,8 +136,6 @@ def importance(explanation: Explanation | Mapping[str, Any]) -> View:
 
 
 def _replay(run: Run, part: int, inputs: Sequence[str] | None) -> View:
-    import base64
-
     import numpy as np
 
     from pondera.workbench.drawing import drawn, frames
@@ -155,7 +153,7 @@ def _replay(run: Run, part: int, inputs: Sequence[str] | None) -> View:
         "inputs": _names(inputs, _input_names(run.folder), matrices[0].shape[0]),
         "steps": shown,
     }
-    return _view("network", content, base64.b64decode(frames(run, matrices, shown, part)))
+    return _view("network", content, frames(run, matrices, shown, part))
 
 
 def _view(kind: str, content: dict[str, Any], values: bytes) -> View:

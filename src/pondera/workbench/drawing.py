@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,14 +64,14 @@ def strongest(matrix: Array) -> Array:
     return np.sort(np.argpartition(-np.nan_to_num(values, nan=np.inf), DRAWN)[:DRAWN])
 
 
-def frames(run: Run, matrices: list[Drawn], steps: list[int], part: int = 0) -> str:
-    """Return the weights that are drawn at some steps: base64 of float32, step by step, matrix by matrix."""
+def frames(run: Run, matrices: list[Drawn], steps: list[int], part: int = 0) -> bytes:
+    """Return the weights that are drawn at some steps: float32, step by step, matrix by matrix."""
     values = [
         np.asarray(run.weights_at(each.name, step, part)).reshape(-1)[each.places].astype("<f4")
         for step in steps
         for each in matrices
     ]
-    return base64.b64encode(b"".join(value.tobytes() for value in values)).decode()
+    return b"".join(value.tobytes() for value in values)
 
 
 def curve(first: Array, values: Array, most: int) -> list[tuple[int, float, float, float]]:

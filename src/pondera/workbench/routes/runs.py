@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -176,7 +177,7 @@ def frames(
         return Frames(
             matrices=[Drawn(**each.to_json()) for each in matrices],
             steps=wanted,
-            values=drawn_frames(opened, matrices, wanted, part),
+            values=b64encode(drawn_frames(opened, matrices, wanted, part)).decode(),
         )
 
 
