@@ -70,10 +70,13 @@ def of_estimator(estimator: Any) -> Subject:
     ArgumentError
         If a classifier has neither.
     """
+    random = _is_random(estimator)
     if is_decided(estimator):
-        return _of_decisions(estimator)
+        return _of_decisions(estimator, random)
     if not hasattr(estimator, "predict_proba"):
-        return Subject(lambda x: np.asarray(_asked(estimator.predict, x), np.float64).reshape(len(x), -1))
+        return Subject(
+            lambda x: np.asarray(_asked(estimator.predict, x), np.float64).reshape(len(x), -1), random=random
+        )
 
     def outputs(x: Array) -> Array:
         probabilities = _asked(estimator.predict_proba, x)
@@ -82,7 +85,13 @@ def of_estimator(estimator: Any) -> Subject:
         logarithms = np.log(np.clip(probabilities, LEAST, None))
         return np.asarray(logarithms[:, 1:] - logarithms[:, :1] if logarithms.shape[1] == 2 else logarithms)
 
-    return Subject(outputs)
+    return Subject(outputs, random=random)
+
+
+def _is_random(estimator: Any) -> bool:
+    """Whether fitting it again may give another one: so it is where it, or a part of it, takes a random state."""
+    known = estimator.get_params() if hasattr(estimator, "get_params") else {"random_state": None}
+    return any(name.split("__")[-1] == "random_state" for name in known)
 
 
 def is_decided(estimator: Any) -> bool:
@@ -90,7 +99,7 @@ def is_decided(estimator: Any) -> bool:
     return hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba")
 
 
-def _of_decisions(estimator: Any) -> Subject:
+def _of_decisions(estimator: Any, random: bool) -> Subject:
     if not hasattr(estimator, "decision_function"):
         raise ArgumentError(
             "Expected a classifier with predict_proba or decision_function, whose values can be explained. "
@@ -111,7 +120,7 @@ def _of_decisions(estimator: Any) -> Subject:
             )
         return found
 
-    return Subject(outputs)
+    return Subject(outputs, random=random)
 
 
 def _asked(what: Callable[[Any], Any], x: Any) -> Any:

@@ -15,7 +15,7 @@ from pondera.explaining.adapters import is_decided, of_estimator, of_torch
 from pondera.explaining.asking import outputs_of
 from pondera.explaining.coded import Coded
 from pondera.explaining.question import Input, Question, some_of
-from pondera.explaining.scoring import best_constant, class_score, error_of, place_of, wrong
+from pondera.explaining.scoring import best_constant, brier, class_score, error_of, place_of, wrong
 from pondera.explaining.subject import Subject
 from pondera.network.network import Network
 
@@ -86,7 +86,7 @@ def question_of_arrays(
         coded = Coded.of(x, None if names is None else list(names))
         rows, inputs, table = coded.x, coded.inputs, coded.table
         subjects = tuple(
-            Subject(lambda x, each=each: each.outputs(coded.decoded(x)))  # type: ignore[misc]
+            dataclasses.replace(each, outputs=lambda x, each=each: each.outputs(coded.decoded(x)))  # type: ignore[misc]
             for each in subjects_of(what)
         )
     else:
@@ -236,7 +236,15 @@ def _of_logits(
         towards = None  # of the one output that there is: of 1
     directions, unit = class_score(outputs, names, "class", towards)
     called = tuple(str(each) for each in classes) or None
-    return _judged(dataclasses.replace(question, directions=directions, unit=unit, classes=called), loss, width)
+    question = dataclasses.replace(question, directions=directions, unit=unit, classes=called)
+    if not classes:
+        return _judged(question, loss, width)
+    # Other libraries' classifiers give probabilities, which may be 0: their cross-entropy is what it is clipped to.
+    reference = None
+    if question.answers is not None:
+        shares = np.bincount(question.answers.astype(np.int64)) / len(question.x)
+        reference = float(1 - shares @ shares)
+    return dataclasses.replace(question, error=brier, loss=None, measure="Brier score", reference=reference)
 
 
 def _of_decisions(question: Question, outputs: list[Array], classes: list[Any], towards: int | None) -> Question:
@@ -247,7 +255,14 @@ def _of_decisions(question: Question, outputs: list[Array], classes: list[Any], 
     if question.answers is not None:
         reference = 1 - float(np.bincount(question.answers.astype(np.int64)).max()) / len(question.answers)
     return dataclasses.replace(
-        question, directions=directions, unit=unit, classes=tuple(names), error=wrong, loss=None, reference=reference
+        question,
+        directions=directions,
+        unit=unit,
+        classes=tuple(names),
+        error=wrong,
+        loss=None,
+        measure="share of wrong answers",
+        reference=reference,
     )
 
 

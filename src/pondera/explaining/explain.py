@@ -125,6 +125,8 @@ def explain(
     stability = seed_stability(main.values, main.errors, influential, main.deviations)
     units = _units(question, groups, together[headline])
     voices = {name: _voice(question, results[name], each, groups, main) for name, each in together.items()}
+    if "exact_shapley" in voices:
+        voices.pop("shapley", None)  # which is the same, sampled: no other method
     agreed = agreement(voices, headline, units.influential)
     faithful = None
     if len(units.columns) > 1 and len(question.x) > 1:
@@ -259,6 +261,8 @@ def _evidence(
         as_sizes=agreed.as_sizes,
         seen=_known(question),
         blind=main.blind,
+        measure=question.measure,
+        random=any(each.random for each in question.subjects),
     )
 
 

@@ -238,6 +238,7 @@ class Explanation:
                 "verdict": self.reliability.verdict,
                 "statement": self.reliability.statement,
                 "skill": _plain(self.evidence.skill),
+                "measure": self.evidence.measure,
                 "seed_stability": _plain(stable.correlation),
                 "agreement": {
                     "median": _plain(self.agreement.median),

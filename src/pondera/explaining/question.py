@@ -80,6 +80,8 @@ class Question:
     loss
         The name of what ``error`` is, where it is of all outputs and one of :data:`~pondera.training.losses.LOSSES`:
         methods that look at the derivatives of the error need it.
+    measure
+        What ``error`` is called.
     classes
         What the outputs stand for, where they are classes; one output stands for the second of two.
     table
@@ -120,6 +122,7 @@ class Question:
     error: Callable[[Array, Array], Array] | None = None
     reference: float | None = None
     loss: str | None = None
+    measure: str = "error"
     classes: tuple[str, ...] | None = None
     table: pl.DataFrame | None = None
     usual: pl.DataFrame | None = None

@@ -124,6 +124,20 @@ def _compiled(name: str) -> Callable[[Any, Any], Any]:
     return compiled
 
 
+def brier(outputs: Array, answers: Array) -> Array:
+    """Return the squared distance of the probabilities that logits stand for from what is right: (rows,), 0 to 2.
+
+    It is proper as the cross-entropy is, and bounded (Brier 1950, Monthly Weather Review 78): one row of which a model
+    is sure and wrong, as trees often are, is not the whole error.
+
+    >>> brier(np.array([[0.0], [-50.0]]), np.array([1.0, 1.0])).round(3).tolist()
+    [0.5, 2.0]
+    """
+    found = _probabilities(outputs.astype(np.float64))
+    found[np.arange(len(found)), answers.astype(np.int64)] -= 1
+    return np.asarray(np.square(found).sum(axis=1))
+
+
 def least_error(loss: str | None, answers: Array) -> float:
     """Return the mean error of outputs that are right for every row, which a network's is measured from.
 

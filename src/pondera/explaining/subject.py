@@ -34,6 +34,8 @@ class Subject:
         encoded). None where there are no derivatives, as of a forest.
     network
         Where its weights can be looked at.
+    random
+        Whether its training may have begun at random, so that another one may say otherwise.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Subject:
     outputs: Callable[[Array], Array]
     slopes: Callable[[Array, Array], Array] | None = None
     network: Network | None = None
+    random: bool = True
 
     @classmethod
     def of_network(cls, network: Network) -> Subject:

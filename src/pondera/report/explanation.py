@@ -96,7 +96,7 @@ def _evidence(found: Explanation) -> str:
     """Return the figures of the verdict."""
     evidence = found.evidence
     parts = [
-        None if evidence.skill is None else f"error {skill_words(evidence.skill)}",
+        None if evidence.skill is None else f"{evidence.measure} {skill_words(evidence.skill)}",
         None if evidence.stability is None else f"starts agree {evidence.stability:.2f}",
         None if evidence.agreement is None else f"methods agree {evidence.agreement:.2f}",
         None if evidence.outdone is None else f"{evidence.outdone:.0%} of random orders are better",

@@ -34,7 +34,7 @@ def explanation_page(found: Explanation, name: str) -> str:
     """Return an explanation as HTML: the verdict first, then charts, then tables."""
     evidence = found.evidence
     figures = [("rows", f"{found.rows:,}"), ("networks", f"{found.stability.networks:,}")]
-    figures += [("error", skill_words(evidence.skill))] if evidence.skill is not None else []
+    figures += [(evidence.measure, skill_words(evidence.skill))] if evidence.skill is not None else []
     figures += [("starts agree", f"{evidence.stability:.2f}")] if evidence.stability is not None else []
     figures += [("methods agree", f"{evidence.agreement:.2f}")] if evidence.agreement is not None else []
     ranking, *charts = _charts(found)

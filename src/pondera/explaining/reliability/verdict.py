@@ -29,7 +29,7 @@ KNOWN = 0.1
 """The share of rows that training saw from which on what it took to know them is a part of what is measured; as of
 importance that others may claim."""
 
-SAME = "All right answers are the same: whether the network is any good cannot be said."
+SAME = "All right answers are the same: whether the model is any good cannot be said."
 
 OUTDONE, LUCK = 0.1, 0.5
 """Shares of random orders that are better than the ranking."""
@@ -75,6 +75,10 @@ class Evidence:
         The row with more of the whole error than any other, and its share; None where errors are not known.
     blind
         Whether the ranking is that of networks of random weights as well, which do other things.
+    measure
+        What the error is that ``skill`` is of.
+    random
+        Whether another training could have begun otherwise.
     seen
         The share of rows that training saw; None where that is not known.
     as_sizes
@@ -101,6 +105,8 @@ class Evidence:
     hardest: float | None = None
     as_sizes: float | None = None
     blind: bool = False
+    measure: str = "error"
+    random: bool = True
     seen: float | None = None
 
 
@@ -135,9 +141,14 @@ def reliability_of(evidence: Evidence) -> Reliability:
     if doubts:
         return Reliability("partly", " ".join(doubts))
     if evidence.columns == 1:
-        return Reliability("reliable", "There is one input only, and networks use it.")
-    said = f"Other random starts{', other methods' if evidence.agreement is not None else ''}"
-    said += " and the deletion of inputs say the same." if evidence.outdone is not None else " say the same."
+        return Reliability("reliable", "There is one input only, and models use it.")
+    agreeing = [
+        *(["other random starts"] if evidence.networks > 1 else []),
+        *(["other methods"] if evidence.agreement is not None else []),
+        *(["the deletion of inputs"] if evidence.outdone is not None else []),
+    ]
+    said = f"{' and '.join([', '.join(agreeing[:-1]), agreeing[-1]] if agreeing[1:] else agreeing).capitalize()} "
+    said += "say the same." if agreeing[1:] else "says the same."
     equal = " No two inputs differ measurably: they matter equally." if evidence.equal else ""
     return Reliability("reliable", said + equal)
 
@@ -148,7 +159,8 @@ def _broken(evidence: Evidence) -> list[str]:
         found.append(f"Of {counted(evidence.rows, 'row')} chance cannot be told from influence: give {FEWEST} or more.")
     if evidence.skill is not None and evidence.skill <= 0.02:
         how = "worse" if evidence.skill < -0.02 else "hardly better"
-        found.append(f"The network predicts these rows {how} than a constant: there is nothing to explain.")
+        by = "" if evidence.measure == "error" else f", by the {evidence.measure}"
+        found.append(f"The model predicts these rows {how} than a constant{by}: there is nothing to explain.")
     if not evidence.influence:
         found.append("No input has a measurable influence: there is nothing to rank.")
     elif not evidence.ordered and not evidence.equal and evidence.columns > 1:
@@ -174,7 +186,7 @@ def _broken(evidence: Evidence) -> list[str]:
 def _doubts(evidence: Evidence) -> list[str]:
     found = []
     if not evidence.answered:
-        found.append("Without the right answers it is not known whether the network is any good.")
+        found.append("Without the right answers it is not known whether the model is any good.")
     elif evidence.skill is None:
         found.append(SAME)
     if evidence.seen is not None and evidence.seen >= KNOWN:
@@ -184,8 +196,8 @@ def _doubts(evidence: Evidence) -> list[str]:
         )
     if evidence.blind:
         found.append("Networks of random weights give the same ranking: it is not about what this one learned.")
-    if evidence.networks == 1:
-        found.append("There is one network only: whether another random start says the same was not measured.")
+    if evidence.networks == 1 and evidence.random:
+        found.append("There is one model only: whether another random start says the same was not measured.")
     elif evidence.stability is not None and evidence.stability < STABLE:
         found.append(f"Networks from other random starts agree only roughly (concordance {evidence.stability:.2f}).")
     if evidence.agreement is None and evidence.columns > 1:
