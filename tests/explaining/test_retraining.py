@@ -9,7 +9,8 @@ from pondera.explaining.explain import explain
 from pondera.explaining.method import OBSTACLES, Measured, Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.reliability.sanity import sanity
-from pondera.explaining.retraining import leave_out, retrained_without, without_meaning
+from pondera.explaining.retraining import Retrained, leave_out, retrained_without, without_meaning
+from pondera.report.explanation import retrained_words
 
 RANDOM = np.random.default_rng(0)
 
@@ -43,6 +44,15 @@ def test_a_good_ranking_costs_more_than_random_ones(question):
     backwards = retrained_without(question, np.array([0.0, 2.0, 1.0, 3.0]))
     assert backwards.ranked.mean() < found.ranked.mean()
     assert not backwards.better
+
+
+@pytest.mark.parametrize(
+    ("ranked", "words"), [(0.9, "more than without"), (0.48, "about as much as without"), (0.2, "less than without")]
+)
+def test_what_a_ranking_costs_beside_random_columns(ranked, words):
+    again = Retrained(np.array([1]), 0.1, np.array([ranked]), np.full((3, 1), 0.5))
+    assert words in retrained_words(again)
+    assert again.worse is ("less" in words)
 
 
 def test_a_network_that_learned_nothing(question):

@@ -27,7 +27,7 @@ from pondera.explaining.reliability.seeds import SeedStability, seed_stability
 from pondera.explaining.reliability.verdict import FEWEST, HARDEST, Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.result import MethodResult
-from pondera.explaining.retraining import retrained_without, without_meaning
+from pondera.explaining.retraining import Retrained, retrained_without, without_meaning
 from pondera.explaining.scoring import least_error
 from pondera.explaining.subject import Subject
 from pondera.explaining.together import Jointly, Units, jointly
@@ -139,7 +139,7 @@ def explain(
     weights = _weights(question, results, stability, influential, measurable, groups, seed)
     matters = np.ones(len(question.names), bool) if influential is None else influential
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
-    evidence = _evidence(question, main, units, groups, agreed, faithful)
+    evidence = _evidence(question, main, units, groups, agreed, faithful, again)
     return Explanation(
         names=tuple(question.names),
         unit=question.unit,
@@ -234,6 +234,7 @@ def _evidence(
     groups: Groups,
     agreed: Agreement,
     faithful: Faithfulness | None,
+    again: Retrained | None,
 ) -> Evidence:
     stable = units.stability
     influence = units.influential is None or bool(units.influential.any())
@@ -261,6 +262,7 @@ def _evidence(
         as_sizes=agreed.as_sizes,
         seen=_known(question),
         blind=main.blind,
+        dispensable=again is not None and again.worse,
         measure=question.measure,
         random=any(each.random for each in question.subjects),
     )

@@ -263,6 +263,7 @@ class Explanation:
                 if self.retrained is None
                 else {
                     "better_than_random": self.retrained.better,
+                    "worse_than_random": self.retrained.worse,
                     "counts": [int(n) for n in self.retrained.counts],
                     "before": self.retrained.before,
                     "ranked": [float(each) for each in self.retrained.ranked],

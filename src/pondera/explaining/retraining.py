@@ -15,6 +15,7 @@ import numpy as np
 from pondera.errors import ArgumentError
 from pondera.explaining.method import Measured
 from pondera.explaining.question import Question
+from pondera.explaining.ranks import TIED
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
@@ -85,6 +86,12 @@ class Retrained:
     def better(self) -> bool:
         """Whether the ranking costs more than every draw of random columns, the points together."""
         return bool((self.ranked.mean() > self.random.mean(axis=1)).all())
+
+    @property
+    def worse(self) -> bool:
+        """Whether it costs less than every draw, by more than the fifth within which importances are equal."""
+        ours, theirs = self.ranked.mean() - self.before, self.random.mean(axis=1) - self.before
+        return bool((ours < (1 - TIED) * theirs).all())
 
 
 def retrained_without(question: Question, values: Array, seed: int = 0) -> Retrained:

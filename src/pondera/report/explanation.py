@@ -197,8 +197,8 @@ def retrained_words(again: Retrained) -> str:
         f"{figure(ours)} without the first {count:,} (without random ones {figure(float(others))})"
         for count, ours, others in zip(again.counts, again.ranked, again.random.mean(axis=0), strict=True)
     )
-    costs = "more than without random ones" if again.better else "hardly more than without random ones"
-    return f"Trained anew, the error is {figure(again.before)} with all columns, {parts}: {costs}."
+    costs = "more than" if again.better else "less than" if again.worse else "about as much as"
+    return f"Trained anew, the error is {figure(again.before)} with all columns, {parts}: {costs} without random ones."
 
 
 def _groups(console: Console, found: Explanation) -> None:

@@ -34,6 +34,7 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"hardest": 0.2}, "reliable", "say the same"),
         ({"stability": 0.7}, "partly", "agree only roughly"),
         ({"agreement": 0.6}, "partly", "agree only roughly"),
+        ({"dispensable": True}, "partly", "Networks trained without the first of the ranking do better"),
         ({"blind": True}, "partly", "Networks of random weights give the same ranking"),
         ({"seen": 1.0}, "partly", "100% of these rows have the values of rows that were trained on"),
         ({"seen": 0.05}, "reliable", "say the same"),

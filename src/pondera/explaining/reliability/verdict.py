@@ -75,6 +75,8 @@ class Evidence:
         The row with more of the whole error than any other, and its share; None where errors are not known.
     blind
         Whether the ranking is that of networks of random weights as well, which do other things.
+    dispensable
+        Whether networks that are trained without the first of the ranking do better than without random columns.
     measure
         What the error is that ``skill`` is of.
     random
@@ -105,6 +107,7 @@ class Evidence:
     hardest: float | None = None
     as_sizes: float | None = None
     blind: bool = False
+    dispensable: bool = False
     measure: str = "error"
     random: bool = True
     seen: float | None = None
@@ -211,6 +214,8 @@ def _doubts(evidence: Evidence) -> list[str]:
         )
     if evidence.outdone is not None and evidence.outdone > OUTDONE and not evidence.equal:
         found.append("Taking the inputs away in this order harms the network hardly more than in random orders.")
+    if evidence.dispensable:
+        found.append("Networks trained without the first of the ranking do better than ones without random inputs.")
     if evidence.hardest is not None and evidence.hardest >= CROWDED:
         found.append(
             f"The {1 / HARDEST:.0%} of rows with the largest errors have {evidence.hardest:.0%} of the whole squared "
