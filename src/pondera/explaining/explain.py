@@ -131,7 +131,7 @@ def explain(
     faithful = None
     if len(units.columns) > 1 and len(question.x) > 1:
         whole = question.united(units.columns) if groups.groups else question
-        faithful = faithfulness(whole, whole.subjects[0], units.stability.mean, seed)
+        faithful = faithfulness(whole, whole.subjects, units.stability.mean, seed)
     again = None
     if question.retrain is not None and len(question.inputs) > 1:
         show("training without the first of the ranking", len(usable), len(usable) + 1)

@@ -324,7 +324,7 @@ class Explanation:
             "sees_labels": None if each.sanity is None else each.sanity.sees_labels,
             "caveat": each.method.caveat,
             "source": each.method.source,
-            "figures": dict(each.measured[0].figures),
+            "figures": each.figures,
         }
 
 

@@ -45,6 +45,12 @@ class MethodResult:
         return max(float(each.figures.get("completeness_error", 0.0)) for each in self.measured)
 
     @property
+    def figures(self) -> dict[str, Any]:
+        """What is worth knowing of all networks: the mean of their errors, and else the largest, which is the worst."""
+        found = {name: [each.figures[name] for each in self.measured] for name in self.measured[0].figures}
+        return {name: float(np.mean(each)) if name == "error" else max(each) for name, each in found.items()}
+
+    @property
     def counts(self) -> bool:
         """Whether it has a say in whether methods agree: it looks at data, at these networks, and did what it promises.
 

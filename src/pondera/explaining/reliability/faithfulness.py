@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,9 @@ class Faithfulness:
         return float(self.better.mean())
 
 
-def faithfulness(question: Question, subject: Subject, values: Array, seed: int = 0) -> Faithfulness:
+def faithfulness(
+    question: Question, subjects: Subject | Sequence[Subject], values: Array, seed: int = 0
+) -> Faithfulness:
     """Return deletion and insertion curves (Petsiuk, Das & Saenko 2018, arXiv 1806.07421) of a ranking.
 
     What is taken away is replaced from rows that are alike in what stays.
@@ -86,8 +89,8 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
     ----------
     question
         Of its rows some hundred are looked at.
-    subject
-        Who is asked.
+    subjects
+        Who is asked: of several the mean harm of each row is taken, as the ranking is of their mean.
     values
         The importances, (columns,).
     seed
@@ -97,9 +100,9 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
         raise ArgumentError("Orders of columns need at least 2 of them.")
     random = np.random.default_rng(seed)
     few = question.sample(fewer(ROWS, len(question.inputs)), random)
-    before_scores = few.scores(subject)
+    several = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     known = few.answers is not None and few.error is not None
-    before = few.errors(subject) if known else np.zeros(len(few.x))
+    before = [few.errors(each) if known else few.scores(each) for each in several]
 
     known_harms: dict[bytes, Array] = {}
 
@@ -113,9 +116,11 @@ def faithfulness(question: Question, subject: Subject, values: Array, seed: int 
         if not gone.any():
             return np.zeros(len(few.x))
         mixed = replaced(few, gone, np.random.default_rng([seed, *np.packbits(gone)]))  # the same however one got there
-        if known:
-            return few.errors(subject, mixed) - before
-        return np.asarray(np.abs(few.scores(subject, mixed) - before_scores))
+        moved = [
+            few.errors(each, mixed) - was if known else np.abs(few.scores(each, mixed) - was)
+            for each, was in zip(several, before, strict=True)
+        ]
+        return np.asarray(np.mean(moved, axis=0))
 
     columns = len(values)
     counts = np.unique(np.linspace(0, columns, min(columns, POINTS) + 1).round().astype(int))
