@@ -9,7 +9,7 @@ from pondera.explaining.reliability.weights import weights_as_importance
 from pondera.explaining.subject import Subject
 
 
-def test_the_weights_that_differ_by_a_trifle_have_no_order(linear_network):
+def test_of_inputs_that_matter_equally_weights_cannot_be_told_wrong(linear_network):
     """They do for no seed what a coin would do: name one that is strongest, and another that matters most."""
     networks = [
         Subject.of_network(linear_network(1 + 0.01 * np.random.default_rng(seed).normal(size=4))) for seed in range(3)
@@ -17,15 +17,15 @@ def test_the_weights_that_differ_by_a_trifle_have_no_order(linear_network):
     for seed in range(3):
         x = np.random.default_rng(seed).normal(size=(800, 4))
         found = explain(Question.of_arrays(networks, x, x.sum(axis=1)), ["first_layer", "permutation"]).weights
-        assert (found.verdict, np.isnan(found.rank_correlation)) == ("cannot be told", True)
-        assert "equally strong, within a fifth" in found.statement
+        assert found.verdict == "cannot be told"
+        assert "strongest" not in found.statement
 
 
 def test_weights_that_are_equal_say_nothing_of_influences_that_are_not():
-    strengths, importances = np.array([[1.0, 1.05, 1.1, 0.98]]), np.array([[9.0, 4.0, 1.0, 0.1]])
+    strengths, importances = np.ones((1, 4)), np.array([[9.0, 4.0, 1.0, 0.1]])
     found = weights_as_importance(list("abcd"), strengths, importances, importances / 20)
     assert found.verdict == "no"
-    assert "equally strong, within a fifth, and influences are not" in found.statement
+    assert "equally strong, and influences are not" in found.statement
 
 
 def test_an_influence_that_few_rows_cannot_show_is_not_called_none(linear_network):

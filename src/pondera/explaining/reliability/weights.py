@@ -44,7 +44,7 @@ class WeightsAsImportance:
     Attributes
     ----------
     rank_correlation
-        Between both, values within a fifth of each other as equal; NaN where fewer than three columns are to be
+        Between both, importances within a fifth of each other as equal; NaN where fewer than three columns are to be
         ordered, or all are equal.
     interval
         Of it, at 95 %.
@@ -108,13 +108,13 @@ def weights_as_importance(
     slight = bool(stable.high[strongest] < SLIGHT * importance[first])
     misleading = measurable is not None and not measurable[strongest] and slight
     compared = condensed(strength, influential)
-    alike = len(compared) >= FEWEST and not np.ptp(tied_ranks(compared)) and bool(stable.low.max() > stable.high.min())
+    alike = len(compared) >= FEWEST and not np.ptp(compared) and bool(stable.low.max() > stable.high.min())
     lucky = chance(found, len(compared))
     verdict = _verdict(found, low, high, misleading or alike, lucky)
     if alike:
         statement = (
-            "Do not read large weights as important inputs here: connections are equally strong, within a fifth, and "
-            "influences are not."
+            "Do not read large weights as important inputs here: connections are equally strong, and influences are "
+            "not."
         )
     elif misleading:
         statement = (
@@ -134,7 +134,7 @@ def weights_as_importance(
 
 def _correlation(strength: Array, importance: Array, influential: Array | None) -> float:
     one, other = condensed(strength, influential), condensed(importance, influential)
-    return math.nan if len(one) < FEWEST else rank_correlation(one, other, tied_ranks)
+    return math.nan if len(one) < FEWEST else rank_correlation(one, tied_ranks(other))
 
 
 def chance(correlation: float, count: int) -> float:
@@ -195,8 +195,8 @@ def _untold(strength: Array, importance: Array, low: float, high: float) -> str:
     """Return why weights and influence cannot be compared."""
     if len(strength) < FEWEST:
         return "With so few columns that matter the order of weights cannot be compared with that of influence."
-    if not np.ptp(tied_ranks(strength)):
-        return "The weights of the first layer order no inputs: their connections are equally strong, within a fifth."
+    if not np.ptp(strength):
+        return "The weights of the first layer order no inputs: their connections are equally strong."
     if not np.ptp(tied_ranks(importance)):
         return "There is no order that weights could be read for: the inputs matter equally, within a fifth."
     return (
