@@ -110,6 +110,29 @@ def test_runs_are_listed_and_compared(run, trained, tmp_path):
     assert "they differ in" in run("runs", tmp_path, trained).out
 
 
+def test_a_run_whose_rows_are_others_now_is_not_resumed(run, tmp_path, monkeypatch):
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n" + "".join(f"{k},{k % 7}\n" for k in range(60)))
+    train = ("train", table, "--target", "b", "--epochs", 5, "--out", tmp_path / "run")
+    ended = "pondera.training.loop.Training._note"
+    with monkeypatch.context() as patched:
+        patched.setattr(ended, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(*train).code == 130
+    table.write_text("a,b\n" + "".join(f"{k},{k % 5}\n" for k in range(60)))
+    done = run("train", "--resume", tmp_path / "run")
+    assert done.code == 2
+    assert "the rows" in done.err
+    with pondera.runs.open(tmp_path / "run") as opened:
+        assert opened.state == "unfinished"
+    assert run(*train).code == 2
+    done = run(*train, "--replace")
+    assert done.code == 0
+    assert "was of another training and is replaced" in done.err
+    done = run(*train)
+    assert done.code == 0
+    assert "Note: the finished run in" in done.err
+
+
 THAT_DIES = """
 import contextlib, os, pathlib, signal, sys, time
 import pondera.recording.recorder as recorder
@@ -137,6 +160,11 @@ def test_a_training_that_is_killed_goes_on(run, tmp_path):
     killed = [sys.executable, "-c", THAT_DIES, tmp_path / "run", *map(str, TRAIN), "--out", tmp_path / "run"]
     assert subprocess.run(killed, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "run" / "model.safetensors").exists()
+    for more in (["--learning-rate", "0.5"], ["--record", "off"]):  # nothing else takes its place unasked
+        other = run(*TRAIN, "--out", tmp_path / "run", *more)
+        assert other.code == 2
+        assert "--replace" in other.err
+        assert list((tmp_path / "run" / "states").iterdir())
     again = [sys.executable, "-m", "pondera", "train", "--resume", tmp_path / "run"]
     done = subprocess.run(again, capture_output=True, text=True, check=True)
     assert "goes on: training after step" in done.stderr
@@ -150,7 +178,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
     with pondera.runs.Recorder(tmp_path) as recorder:
         x = np.arange(8.0)[:, None]
         pondera.fit(pondera.Network.create(1, pondera.Dense(1)), x, x, pondera.Plan(epochs=2), recorder=recorder)
-        done = run(*TRAIN, "--out", tmp_path, "--record", "off")
+        done = run(*TRAIN, "--out", tmp_path, "--record", "off", "--replace")
         assert done.code == 2
         assert "another process is writing to this run" in done.err
     with pondera.runs.open(tmp_path) as opened:
@@ -175,6 +203,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("runs", "{empty}"), "expected a run or a folder of runs, found none"),
         (("train", "--resume", "{run}"), "this run is finished"),
         (("train", "--resume", "{run}", "--epochs", 3), "Leave out --epochs"),
+        (("train", "--resume", "{run}", "--replace"), "Leave out --replace"),
         (("train", "--resume", "{empty}"), "expected the folder of a run"),
         (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "Unknown level of recording 'all'"),
     ],

@@ -183,7 +183,8 @@ def test_another_run_is_not_replaced_unasked(tmp_path):
         fitted(recorder)
     with pytest.raises(RunError, match="found the same training, finished"), Recorder(tmp_path) as recorder:
         fitted(recorder)
-    with pytest.raises(RunError, match="found the run of another training"), Recorder(tmp_path) as recorder:
+    message = r"found the run of another training: epochs \(12 there, 2 here\)\. Give another folder, or replace it"
+    with pytest.raises(RunError, match=message), Recorder(tmp_path) as recorder:
         fitted(recorder, PLAN.replace(epochs=2))
     with Recorder(tmp_path, replace=True) as recorder:
         fitted(recorder, PLAN.replace(epochs=2))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pondera.report.training import TrainingReport
 
 
-def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
+def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) -> TrainingReport:
     """Train, save the model into a folder beside the run that led to it, and return how well it predicts.
 
     What a rule finds wrong while training goes on is printed on standard error.
@@ -32,13 +32,15 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
         The folder; None for one that is called as the table, beside where the command is given.
     level
         How much of the life of every weight is kept: ``"default"``, ``"full"`` or ``"off"``.
+    replace
+        Whether an unfinished run of another training that is there is replaced; a finished one is in any case.
 
     Raises
     ------
     TableError, ArgumentError
         If the table cannot be read, nothing can be learned from it, or the folder cannot be written to.
     RunError
-        If another process writes to the folder's run.
+        If another process writes to the folder's run, or it is unfinished, another one and not to be replaced.
     KeyboardInterrupt
         If it is interrupted once the model is saved; before that, the best weights so far are what is saved.
     """
@@ -51,7 +53,10 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
     path = folder / "model.safetensors"
     estimator = asked.estimator(rows.task)
     metric = "accuracy" if rows.task == "classification" else "RMSE/std"
-    with _recording(folder, level, asked, rows) as recorder, training_progress(asked.seeds, metric) as progress:
+    with (
+        _recording(folder, level, asked, rows, replace) as recorder,
+        training_progress(asked.seeds, metric) as progress,
+    ):
         estimator.fit(rows.columns, rows.train[rows.column], progress=progress, recorder=recorder)
         if path.exists():
             messages().print(f"Note: {path} is replaced.", soft_wrap=True)
@@ -80,13 +85,20 @@ def fit_into(asked: Asked, out: Path | None, level: str) -> TrainingReport:
 
 
 @contextmanager
-def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[Recorder | None]:
+def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool) -> Iterator[Recorder | None]:
     """Yield what records the training, if anything does."""
+    from pondera.errors import RunError
     from pondera.recording.folder import remove_run
     from pondera.recording.recorder import Recorder
     from pondera.report.terminal import messages
 
+    replace = replace or not _is_unfinished(folder)
     if level == "off":
+        if not replace:
+            raise RunError(
+                f"{folder}: found an unfinished run. Go on with it with --resume {folder}, give another folder, or "
+                "take it out with --replace."
+            )
         if remove_run(folder):
             messages().print(f"Note: the run that was recorded in {folder} is taken out.", soft_wrap=True)
         yield None
@@ -101,12 +113,24 @@ def _recording(folder: Path, level: str, asked: Asked, rows: Rows) -> Iterator[R
     with Recorder(
         folder,
         level,
-        replace=True,
+        replace=replace,
         about=about,
         tell=lambda note: messages().print(note, soft_wrap=True),
         on_finding=_teller(asked.seeds),
     ) as recorder:
         yield recorder
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether there is a run in a folder that somebody may want to go on with."""
+    from pondera.recording.folder import FINISHED
+    from pondera.recording.run import Run
+    from pondera.recording.schema import DATABASE
+
+    if not (folder / DATABASE).exists():
+        return False
+    with Run(folder) as run:
+        return run.state != FINISHED
 
 
 def _teller(networks: int) -> OnFinding:

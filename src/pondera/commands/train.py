@@ -69,6 +69,9 @@ def train(
         Path | None,
         typer.Option(help="Go on with the run in this folder, whose training was cut off.", metavar="RUN"),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", metavar="", help="Replace an unfinished run of another training.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a network on a table and report how well it predicts rows it never saw."""
@@ -94,23 +97,23 @@ def train(
         categorical=categorical,
     )
     if resume is not None:
-        asked, record, out = _resumed(asked, resume, out)
-    report = fit_into(asked, out, record)
+        asked, record, out = _resumed(asked, resume, out, replace)
+    report = fit_into(asked, out, record, replace)
     if json:
         print_json(report.to_json())
     else:
         show_training(results(), report)
 
 
-def _resumed(asked: Asked, run: Path, out: Path | None) -> tuple[Asked, str, Path]:
+def _resumed(asked: Asked, run: Path, out: Path | None, replace: bool) -> tuple[Asked, str, Path]:
     """Return what the run in a folder was asked for, how it was recorded, and its folder."""
     from pondera.recording import runs
 
     others = [f"--{name.replace('_', '-')}" for name in asked.given if name != "table"]
-    if others or out is not None:
+    others += ["--out"] * (out is not None) + ["--replace"] * replace
+    if others:
         raise ArgumentError(
-            f"--resume takes everything from the run. Leave out {', '.join(others or ['--out'])}; "
-            "give a TABLE only if it has moved."
+            f"--resume takes everything from the run. Leave out {', '.join(others)}; give a TABLE only if it has moved."
         )
     with runs.open(run) as found:
         about, state = found.about, found.state

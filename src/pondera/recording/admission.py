@@ -7,14 +7,18 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from pondera.choice import listed
 from pondera.errors import RunError
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances
 from pondera.recording.health.rows import figures_of
-from pondera.recording.identity import beginning_of, identity_of
+from pondera.recording.identity import beginning_of, differences, identity_of
 from pondera.recording.room import remove_states
 from pondera.recording.run import Run
 from pondera.recording.writer import RunWriter
 from pondera.training.watching import Beginning
+
+INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
+"""What to do where a training is not let in."""
 
 
 class Admission:
@@ -29,7 +33,7 @@ class Admission:
     about
         What is written down of the run once it is sure that this training goes into the folder, JSON-ready.
     tell
-        Called with a sentence where an unfinished run is replaced.
+        Called with a sentence where a run is replaced.
 
     Attributes
     ----------
@@ -71,19 +75,26 @@ class Admission:
         now = beginning_of(beginning)
         return bool(self._before.get(f"began.{part}", now) == now)
 
+    def _found(self, identity: Mapping[str, Any], beginning: Beginning, part: int) -> str:
+        """Return what the folder holds that this training does not go on with, in words."""
+        there, now = self._before.get("identity"), beginning_of(beginning)
+        if there is None:
+            return "the run of another program"
+        differ = differences({**there, **self._before.get(f"began.{part}", now)}, {**identity, **now})
+        return f"the run of another training: {listed(differ)}" if differ else "the same training, finished"
+
     def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
         self.writer.flush()
         with Run(self.folder) as run:
             self._before, state = run.about, run.state
-        before = self._before.get("identity")
-        alike = before == found and self._began_alike(beginning, part)
+        alike = self._before.get("identity") == found and self._began_alike(beginning, part)
         self._goes_on = alike and state != FINISHED
-        if before is not None and not self._goes_on:
+        if self._before and not self._goes_on:
             if not self.replace:
-                what = "the same training, finished" if alike else "the run of another training"
-                raise RunError(f"{self.folder}: found {what}. Give another folder, or replace=True.")
-            if state != FINISHED:
-                self.tell(f"Note: the unfinished run in {self.folder} was of another training and is replaced.")
+                raise RunError(f"{self.folder}: found {self._found(found, beginning, part)}. {INSTEAD}")
+            kind = "finished" if state == FINISHED else "unfinished"
+            other = "" if alike else "was of another training and "
+            self.tell(f"Note: the {kind} run in {self.folder} {other}is replaced.")
             self.writer.clear()
             self.writer.later(remove_states, self.folder)
         self.identity = found

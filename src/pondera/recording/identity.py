@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -36,6 +36,34 @@ def identity_of(beginning: Beginning) -> dict[str, Any]:
 def beginning_of(beginning: Beginning) -> dict[str, Any]:
     """Return where one network begins: its seed, and a digest of its weights."""
     return {"seed": beginning.plan.seed, "start": fingerprint(jax.tree.leaves(beginning.state.weights))}
+
+
+WORDS = {
+    "architecture": "the layers",
+    "weights": "the shapes of the weights",
+    "rows": "the rows",
+    "data": "the rows",
+    "held_out": "the rows held out",
+    "start": "the weights at the start",
+}
+"""What two trainings do not have in common, in words; of a plan and its seed both values are told."""
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Return in words in what the training of a run and another one differ, both identity and beginning.
+
+    Examples
+    --------
+    >>> differences({"plan": {"epochs": 9}, "rows": 7, "seed": 0}, {"plan": {"epochs": 8}, "rows": 6, "seed": 0})
+    ['epochs (9 there, 8 here)', 'the rows']
+    """
+    plans = [dict(each.get("plan") or {}) | {"seed": each.get("seed")} for each in (there, here)]
+    told = [
+        f"{name} ({plans[0].get(name)} there, {plans[1].get(name)} here)"
+        for name in dict.fromkeys([*plans[0], *plans[1]])
+        if plans[0].get(name) != plans[1].get(name)
+    ]
+    return told + list(dict.fromkeys(words for name, words in WORDS.items() if there.get(name) != here.get(name)))
 
 
 def fingerprint(arrays: Iterable[Any]) -> str:
