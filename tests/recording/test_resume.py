@@ -1,9 +1,12 @@
 """Wherever a training goes on, it ends as if it had never stopped."""
 
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import pondera
+from pondera.errors import RunError
 from pondera.recording import recorder as recording
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
@@ -121,3 +124,52 @@ def test_what_came_before_a_state_lasts_before_it_does(tmp_path, monkeypatch):
         pondera.fit(pondera.Network.create(6, [pondera.Dense(1)]), X, Y, PLANS["completed"], recorder=recorder)
     assert len(seen) > 4
     assert all(map(all, seen))
+
+
+def linear(weights, x):
+    return x @ weights["w"]
+
+
+def bent(weights, x):
+    return jnp.tanh(x @ weights["w"])
+
+
+ADAM = pondera.Plan(optimizer=optax.adam(1e-3), epochs=4, batch_size=32)
+
+
+@pytest.mark.parametrize(
+    ("model", "plan", "differs"),
+    [
+        (linear, ADAM, None),
+        (linear, ADAM.replace(optimizer=optax.adam(1.0)), "the optimizer or the function"),
+        (bent, ADAM, "the optimizer or the function"),
+        (linear, ADAM.replace(optimizer=optax.sgd(1e-3)), "the start, the optimizer or the function"),
+    ],
+)
+def test_another_optimizer_or_function_does_not_go_on(tmp_path, model, plan, differs):
+    def train(model, plan, **more):
+        weights = {"w": np.full((6, 1), 0.5, np.float32)}
+        with Recorder(tmp_path) as recorder:
+            return pondera.fit(model, X, Y, plan, weights=weights, recorder=recorder, **more)
+
+    asked = Interruption()
+    assert train(linear, ADAM, interruption=asked, progress=lambda _: asked.request()).reason == INTERRUPTED
+    again = ADAM.replace(optimizer=optax.adam(1e-3)) if plan is ADAM else plan  # another object that does the same
+    if differs is None:
+        assert train(lambda weights, x: model(weights, x), again).reason == "completed"
+    else:
+        with pytest.raises(RunError, match=f"another training: {differs}"):
+            train(model, again)
+
+
+def test_a_state_is_told_apart_by_all_that_it_carries(tmp_path):
+    network = pondera.Network.create(6, [pondera.Dense(1)])
+    plan, asked = PLANS["completed"].replace(optimizer="adam"), Interruption()
+    start = pondera.fit(network, X, Y, plan).state
+    with Recorder(tmp_path) as recorder:
+        pondera.fit(
+            network, X, Y, plan, start=start, recorder=recorder, interruption=asked, progress=lambda _: asked.request()
+        )
+    other = start._replace(step=start.step + 1)
+    with pytest.raises(RunError, match="another training: the start"), Recorder(tmp_path) as recorder:
+        pondera.fit(network, X, Y, plan, start=other, recorder=recorder)

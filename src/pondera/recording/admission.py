@@ -61,37 +61,36 @@ class Admission:
         RunError
             If there is another run, and it is not to be replaced.
         """
-        found = identity_of(beginning)
+        found, began = identity_of(beginning), beginning_of(beginning)
         with self._deciding:
             if self.identity is None:
-                self._begin(found, beginning, part)
-            elif self._goes_on and not self._began_alike(beginning, part):
+                self._begin(found, beginning, part, began)
+            elif self._goes_on and not self._began_alike(part, began):
                 raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
-            self.writer.about(**{f"began.{part}": beginning_of(beginning)})
+            self.writer.about(**{f"began.{part}": began})
             return self._goes_on
 
-    def _began_alike(self, beginning: Beginning, part: int) -> bool:
+    def _began_alike(self, part: int, now: Mapping[str, Any]) -> bool:
         """Return whether a part began in the run as it does now, or is not known to have begun."""
-        now = beginning_of(beginning)
         return bool(self._before.get(f"began.{part}", now) == now)
 
-    def _found(self, identity: Mapping[str, Any], beginning: Beginning, part: int) -> str:
+    def _found(self, identity: Mapping[str, Any], part: int, now: Mapping[str, Any]) -> str:
         """Return what the folder holds that this training does not go on with, in words."""
-        there, now = self._before.get("identity"), beginning_of(beginning)
+        there = self._before.get("identity")
         if there is None:
             return "the run of another program"
         differ = differences({**there, **self._before.get(f"began.{part}", now)}, {**identity, **now})
         return f"the run of another training: {listed(differ)}" if differ else "the same training, finished"
 
-    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int) -> None:
+    def _begin(self, found: dict[str, Any], beginning: Beginning, part: int, began: Mapping[str, Any]) -> None:
         self.writer.flush()
         with Run(self.folder) as run:
             self._before, state = run.about, run.state
-        alike = self._before.get("identity") == found and self._began_alike(beginning, part)
+        alike = self._before.get("identity") == found and self._began_alike(part, began)
         self._goes_on = alike and state != FINISHED
         if self._before and not self._goes_on:
             if not self.replace:
-                raise RunError(f"{self.folder}: found {self._found(found, beginning, part)}. {INSTEAD}")
+                raise RunError(f"{self.folder}: found {self._found(found, part, began)}. {INSTEAD}")
             kind = "finished" if state == FINISHED else "unfinished"
             other = "" if alike else "was of another training and "
             self.tell(f"Note: the {kind} run in {self.folder} {other}is replaced.")

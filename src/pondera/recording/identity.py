@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from pondera.network.architecture import Architecture
-from pondera.training.epoch import weight_name
+from pondera.training.epoch import Order, run_steps, weight_name
 from pondera.training.watching import Beginning
 
 
@@ -30,12 +30,22 @@ def identity_of(beginning: Beginning) -> dict[str, Any]:
         "rows": int(beginning.rows.x.shape[0]),
         "data": fingerprint(beginning.rows),
         "held_out": None if held is None else fingerprint([*held.blocks, held.targets, held.weights]),
+        "program": None if architecture is not None and plan["optimizer"] != "custom" else _program_of(beginning),
     }
 
 
 def beginning_of(beginning: Beginning) -> dict[str, Any]:
-    """Return where one network begins: its seed, and a digest of its weights."""
-    return {"seed": beginning.plan.seed, "start": fingerprint(jax.tree.leaves(beginning.state.weights))}
+    """Return where one network begins: its seed, and a digest of its weights and of all else that it carries."""
+    return {"seed": beginning.plan.seed, "start": fingerprint(jax.tree.leaves(beginning.state))}
+
+
+def _program_of(beginning: Beginning) -> str:
+    """Return a digest of a step as it is compiled: of functions nothing else says what they compute."""
+    state, rows, (count, batch) = beginning.state, beginning.rows, (len(beginning.rows.x), beginning.plan.batch_size)
+    places, dtype = (beginning.steps, min(count, batch)), rows.weights.dtype
+    order = Order(*(np.zeros(*form) for form in ((places, np.int32), (places, dtype), (places[:1], dtype))))
+    text = run_steps.lower(beginning.program, state, rows, order, 0, 1).as_text()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 WORDS = {
@@ -44,7 +54,8 @@ WORDS = {
     "rows": "the rows",
     "data": "the rows",
     "held_out": "the rows held out",
-    "start": "the weights at the start",
+    "start": "the start",
+    "program": "the optimizer or the function",
 }
 """What two trainings do not have in common, in words; of a plan and its seed both values are told."""
 
