@@ -98,6 +98,32 @@ def test_a_row_forward_and_back(run, trained):
     assert "as the first step of the model's plan would move it" in shown.out
 
 
+def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, tmp_path, monkeypatch):
+    assert run(*TRAIN, "--out", tmp_path).code == 0
+    note = pondera.training.loop.Training._note
+
+    def dies(training, state, epoch, *more):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        note(training, state, epoch, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pondera.training.loop.Training, "_note", dies)
+        assert run(*TRAIN, "--seed", 9, "--record", "full", "--out", tmp_path).code == 130
+    done = run("weight", tmp_path, "layers.1.weight[2,3]", "--json")
+    assert "has not ended" in done.err
+    assert (tmp_path / "model.safetensors").exists()
+    with pondera.runs.open(tmp_path) as opened:
+        life = opened.weight("layers.1.weight", (2, 3))
+    assert [each["value"] for each in done.json["history"]] == life.values.tolist()
+    assert done.json["final"] == life.values[-1]
+    assert done.json["ablation_loss_change"] is None
+    for command in (("unit", tmp_path, "layers.1[2]"), ("check", tmp_path, "--fix", "--out", tmp_path / "fixed")):
+        done = run(*command)
+        assert done.code == 2
+        assert "no model.safetensors of its own yet" in done.err
+
+
 def test_runs_are_listed_and_compared(run, trained, tmp_path):
     other = tmp_path / "other"
     assert run(*TRAIN, "--seed", 5, "--out", other).code == 0

@@ -28,7 +28,7 @@ def fix(run: Path, out: Path | None) -> Fixed:
     ArgumentError
         If it is no run of ``pondera train``, has no model yet, its rows are others now, or the new folder is in use.
     """
-    from pondera.commands.recorded import recorded
+    from pondera.commands.recorded import model_of, recorded
     from pondera.recording import runs
     from pondera.recording.health.changes import FLAGS, improved
     from pondera.recording.health.check import check
@@ -37,9 +37,9 @@ def fix(run: Path, out: Path | None) -> Fixed:
 
     before = check(run)
     with runs.open(run) as opened:
-        found, level = recorded(opened, None), str(opened.about["level"])
+        model, level = model_of(recorded(opened, None)), str(opened.about["level"])
         asked, changes = dict(opened.about["arguments"]), before.changes
-    scores = [dict(found.model.record.get("notes", {}).get("test") or {})]
+    scores = [dict(model.record.get("notes", {}).get("test") or {})]
     applied = {name: value for name, value in changes.items() if name in FLAGS and asked.get(name) != value}
     left = {name: value for name, value in changes.items() if name not in FLAGS}
     if not applied:

@@ -27,13 +27,13 @@ class Recorded:
     Attributes
     ----------
     run, model
-        The run, and the model that came of it.
+        The run, and the model that came of it; None while it is trained, or where it died.
     ready
         The rows that were trained on, and how.
     """
 
     run: Run
-    model: Model
+    model: Model | None
     ready: Prepared
 
     def again(self, part: int) -> tuple[Trainable, Rows, Plan]:
@@ -43,7 +43,8 @@ class Recorded:
         from pondera.training.fit import trainable
         from pondera.training.rows import rows_of
 
-        seed, dtype = int(self.run.about[f"seed.{part}"]), self.model.networks[0].dtype
+        seed = int(self.run.about[f"seed.{part}"])
+        dtype = next(iter(self.run.about["identity"]["weights"].values()))[-1]
         start = Network(self.ready.architecture, self.ready.architecture.initial(seed, dtype))
         model = trainable(start)
         with model.precision:
@@ -66,19 +67,14 @@ def recorded(run: Run, table: Path | None) -> Recorded:
     Raises
     ------
     ArgumentError
-        If it is no run of ``pondera train``, its model is not there, or the table is another one.
+        If it is no run of ``pondera train``, or the table is another one.
     """
-    from pondera.model.file import load
     from pondera.network.precision import precision
     from pondera.recording.identity import fingerprint
 
     _require_arguments(run)
-    place = run.folder / str(run.about["model"])
-    if not place.exists():
-        raise ArgumentError(f"{run.folder}: this run has no {place.name} yet. Wait until it has ended, or resume it.")
-    model, _ = load(place)
     asked, _, ready = prepared(run, table)
-    found = Recorded(run, model, ready)
+    found = Recorded(run, _model_of(run), ready)
     part = run.parts[0]
     with precision([ready.x]):
         again = fingerprint(found.again(part)[1])
@@ -107,6 +103,35 @@ def prepared(run: Run, table: Path | None) -> tuple[Asked, TableRows, Prepared]:
     return asked, rows, prepare(as_frame(rows.columns), rows.train[rows.column], rows.task, settings)
 
 
+def _model_of(run: Run) -> Model | None:
+    """Return the model that came of a run; None where there is none yet, or one of another training."""
+    from pondera.model.file import load
+
+    place = run.folder / str(run.about["model"])
+    if not place.exists() or any(f"kept.{part}" not in run.about for part in run.parts):
+        return None
+    model, _ = load(place)
+    networks = zip(run.parts, model.networks, strict=False)
+    whole = len(model.networks) == len(run.parts)  # else some finished no epoch, and it is not known which
+    return None if whole and not all(run.came_to(each.weights, part) for part, each in networks) else model
+
+
+def model_of(found: Recorded) -> Model:
+    """Return the model that came of a run.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not there yet.
+    """
+    if found.model is None:
+        name = found.run.about["model"]
+        raise ArgumentError(
+            f"{found.run.folder}: this run has no {name} of its own yet. Wait until it has ended, or resume it."
+        )
+    return found.model
+
+
 def _require_arguments(run: Run) -> None:
     if "arguments" not in run.about:
         raise ArgumentError(f"{run.folder}: expected a run of pondera train, found one of another program.")
@@ -122,9 +147,10 @@ def network_of(found: Recorded, part: int) -> Any:
     """
     if part not in found.run.parts:
         raise ArgumentError(f"{found.run.folder} has {len(found.run.parts)} networks, numbered from 0. Got {part}.")
-    if len(found.model.networks) != len(found.run.parts):
+    networks = model_of(found).networks
+    if len(networks) != len(found.run.parts):
         raise ArgumentError(
-            f"{found.run.folder}: {len(found.run.parts)} networks were trained and {len(found.model.networks)} kept, "
+            f"{found.run.folder}: {len(found.run.parts)} networks were trained and {len(networks)} kept, "
             "as the others finished no epoch. Train again to follow single weights."
         )
-    return found.model.networks[found.run.parts.index(part)]
+    return networks[found.run.parts.index(part)]

@@ -56,9 +56,10 @@ def _bias(found: Recorded, network: Any, part: int, layer: str, place: int) -> A
 
 def _names(found: Recorded, layer: str, network: Any) -> list[str] | None:
     """Return what the network's inputs are called, where they are the units that connections come from."""
+    from pondera.commands.recorded import model_of
     from pondera.explaining.unit import INPUTS, dense_paths
 
     first = dense_paths(network)[0].removesuffix(".weight")
     if layer not in (INPUTS, first) or network.first_connections() is None:
         return None
-    return [each.name for each in found.model.encoding.inputs]
+    return [each.name for each in model_of(found).encoding.inputs]

@@ -27,7 +27,7 @@ def weight(
     from pondera.recording import runs
     from pondera.recording.biography import biography
     from pondera.report.biography import biography_json, show_biography
-    from pondera.report.terminal import print_json, results
+    from pondera.report.terminal import messages, print_json, results
     from pondera.weights.safetensors import read
 
     named, tensor, index = weight_place(name, "pondera weight")
@@ -36,9 +36,12 @@ def weight(
         life, effect = biography(opened, tensor, index, part), None
         if "arguments" in opened.about or table is not None:
             found = recorded(opened, table)
-            network, ready = network_of(found, part), found.ready
-            life = _with_gradients(life.ended(network.weights[tensor]), found)
-            effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+            if found.model is None:
+                messages().print("Note: this training has not ended: what was recorded so far is told.")
+            else:
+                network, ready = network_of(found, part), found.ready
+                life = _with_gradients(life.ended(network.weights[tensor]), found)
+                effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
         elif life.kept in opened.snapshots(part):  # a loop that is not Pondera's: its weights are known, not its rows
             life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])
     if json:

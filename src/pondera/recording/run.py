@@ -267,6 +267,21 @@ class Run:
         return int(self.about.get(f"kept.{part}", self._end(part)))
 
     @_reads
+    def came_to(self, weights: Mapping[str, Array], part: int = 0) -> bool:
+        """Return whether these are the weights that were kept, as far as they are known one by one."""
+        if f"kept.{part}" not in self.about or self.tensors(part) != {name: w.shape for name, w in weights.items()}:
+            return False
+        for name, values in weights.items():
+            number, _, dtype, _, places = self._tensor(name, part)
+            chosen = np.asarray(values).reshape(-1)[slice(None) if places is None else places]
+            found = self.database.execute(
+                "SELECT weights FROM weights WHERE tensor = ? AND step = ?", (number, self.kept(part))
+            ).fetchone()
+            if found is not None and found[0] != chosen.astype(dtype).tobytes():
+                return False
+        return True
+
+    @_reads
     def snapshots(self, part: int = 0) -> dict[int, Path]:
         """Return the files of all weights, by the number of steps after which they were taken.
 
