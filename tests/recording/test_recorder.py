@@ -78,6 +78,20 @@ def test_what_is_recorded_is_what_happened(tmp_path):
         assert told.norms[7] == pytest.approx(math.sqrt(whole), rel=1e-6)
 
 
+def test_of_weights_that_are_not_followed_the_end_is_known(tmp_path, monkeypatch):
+    for name, value in (("ALL", 2), ("SAMPLE", 1), ("FEWEST", 1)):
+        monkeypatch.setattr(f"pondera.recording.followed.{name}", value)
+    with Recorder(tmp_path, "full") as recorder:
+        found = fitted(recorder)
+    with Run(tmp_path) as run:
+        for name, value in found.network.weights.items():
+            np.testing.assert_array_equal(run.weights_at(name, run.kept()), value, strict=True)
+            if value.ndim == 2:
+                for index in np.ndindex(value.shape):
+                    life = run.weight(name, index)
+                    assert life.values[life.steps == run.kept()] == value[index]
+
+
 def test_what_the_first_look_compiles_is_no_cost_of_recording(tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0, own=0.0)  # of all, and of the thread that looks
 

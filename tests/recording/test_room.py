@@ -32,6 +32,17 @@ def test_a_run_stays_within_its_budget(tmp_path):
         assert all(path.exists() for path in run.snapshots().values())
 
 
+def test_the_snapshot_that_was_written_last_stays(tmp_path):
+    weights = {"w": np.zeros(1000, np.float32)}
+    with RunWriter(tmp_path, 4 * 4 * 4000) as writer:  # room for four of them
+        writer.part(0, weights)
+        for step in (0, 1, 4, 16, 10):
+            writer.snapshot(0, step, weights)
+    with Run(tmp_path) as run:
+        assert list(run.snapshots()) == [0, 4, 10, 16]
+        assert all(path.exists() for path in run.snapshots().values())
+
+
 def test_early_steps_stay_nearer_together():
     left, steps = [], range(100_000)
     for step in steps:

@@ -295,7 +295,9 @@ class PartRecorder(Watcher):
         use_best = checkpoint.keeps_best and best.thing is not None
         kept = (best.epoch + 1 - checkpoint.started) * steps if use_best else step
         self.writer.weights(self.part, step, named(checkpoint.state.weights))
-        self.writer.weights(self.part, kept, named(best.thing if use_best else checkpoint.state.weights))
+        weights = named(best.thing if use_best else checkpoint.state.weights)
+        self.writer.weights(self.part, kept, weights)
+        self.writer.snapshot(self.part, kept, weights)  # those too that are not followed one by one
         self.writer.about(
             **{
                 f"kept.{self.part}": kept,

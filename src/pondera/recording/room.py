@@ -101,12 +101,12 @@ def sparser(steps: list[int]) -> list[int]:
         growth = 1 + 2 * (growth - 1)
 
 
-def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: int) -> None:
-    """Take out every second snapshot but the first and the last, if there are more than ``most``, at least 2."""
+def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: int, latest: int) -> None:
+    """Take out every second snapshot, if there are more than ``most``, at least 2: not the first, last and latest."""
     rows = database.execute("SELECT step, file FROM snapshots WHERE part = ? ORDER BY step", (part,)).fetchall()
     if len(rows) <= max(most, 2):
         return
-    for step, file in rows[1:-1:2]:
+    for step, file in [row for row in rows[1:-1] if row[0] != latest][::2]:
         (folder / file).unlink(missing_ok=True)
         database.execute("DELETE FROM snapshots WHERE part = ? AND step = ?", (part, step))
 

@@ -344,7 +344,8 @@ class RunWriter:
         write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
         self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (part, step, file))
         size = sum(value.nbytes for value in self._parts[part].start.values())
-        room.thin_snapshots(self.database, self.folder, part, int(self._share(room.SNAPSHOTS_SHARE) / max(size, 1)))
+        most = int(self._share(room.SNAPSHOTS_SHARE) / max(size, 1))
+        room.thin_snapshots(self.database, self.folder, part, most, step)
 
     def _share(self, share: float) -> float:
         """Return how many bytes one part may take of a share of the budget."""
