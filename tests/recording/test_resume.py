@@ -173,3 +173,23 @@ def test_a_state_is_told_apart_by_all_that_it_carries(tmp_path):
     other = start._replace(step=start.step + 1)
     with pytest.raises(RunError, match="another training: the start"), Recorder(tmp_path) as recorder:
         pondera.fit(network, X, Y, plan, start=other, recorder=recorder)
+
+
+def test_a_damaged_state_takes_no_place_of_a_good_one(tmp_path):
+    class Offered(Watcher):
+        def begin(self, beginning):
+            self.template, self.all = beginning.state, []
+
+        def offer(self, checkpoint, step):
+            self.all.append(checkpoint)
+
+    offered = Offered()
+    pondera.fit(pondera.Network.create(6, [pondera.Dense(1)]), X, Y, PLANS["completed"], recorder=lambda _: offered)
+    for step in (100, 200):
+        save_state(tmp_path, 0, step, offered.all[0])
+    last = tmp_path / "states" / "0-000000000200.safetensors"
+    last.write_bytes(last.read_bytes()[:-1] + b"?")
+    assert load_state(tmp_path, 0, offered.template)[1] == 100
+    for step in (150, 180):
+        save_state(tmp_path, 0, step, offered.all[0])
+    assert [path.stem[-3:] for path in sorted((tmp_path / "states").iterdir())] == ["150", "180"]

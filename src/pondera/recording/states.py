@@ -63,6 +63,8 @@ def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> No
 def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, int, str] | None:
     """Return where a part goes on, after how many steps, and a sentence if its last file was damaged; None for nowhere.
 
+    A damaged file is taken out.
+
     Parameters
     ----------
     folder, part
@@ -84,6 +86,7 @@ def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, in
                 raise ModelFileError(f"{path}: the digest differs")
         except ModelFileError:
             note = f"{path.name} is damaged and was passed over. "
+            path.unlink()  # else it would stay for the last one, and a good one go for it
             continue
         told = json.loads(text)
         checkpoint = _checkpoint(told, arrays, template, path)
