@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+import pondera
 from pondera.recording.process import writer_of
 from tests.workbench.browsing import open_page, start
+from tests.workbench.browsing import pondera as command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -102,3 +104,30 @@ def test_what_cannot_be_shown_says_why_and_is_asked_for_again(page, server, sign
     page.get_by_test_id("network").wait_for()
     page.get_by_test_id("surface").wait_for()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_every_recorded_step_is_reached(page, server, signs):
+    options = ["--target=kind", "--recipe=plain", "--hidden=4", "--epochs=60", "--record=full", "--out=closely"]
+    command(server.folder, "train", "quadrants.csv", *options)
+    with pondera.runs.open(server.folder / "closely") as run:
+        steps = run.recorded("layers.0.weight")
+        assert len(steps) > 200  # more than are fetched at once
+        at = 131
+        (wanted,) = run.weights_at("layers.0.weight", steps[at])[:1, :1].tolist()
+    open_page(page, server, "run?run=closely")
+    page.get_by_test_id("network").wait_for()
+    expect(page.get_by_test_id("replay")).to_have_attribute("max", str(len(steps) - 1))
+    expect(page.get_by_text(f"{len(steps)} recorded").first).to_be_visible()
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="In its layer").click()
+    for place in (at, at - 1, at):
+        page.get_by_test_id("replay").fill(str(place))
+        network = page.get_by_role("region", name="The network")
+        expect(network.get_by_text(f"step {steps[place]}", exact=True)).to_be_visible()
+    shown = page.locator("#inspector p", has_text="where this one is").inner_text().rsplit(": ", 1)[1]
+    assert float(shown.rstrip(".").replace("−", "-")) == pytest.approx(wanted[0], rel=1e-4)
+    page.get_by_role("button", name="Replay").first.click()
+    page.get_by_role("button", name="Stop the replay").first.wait_for()
+    page.get_by_role("button", name="Replay", exact=True).first.wait_for()  # it has come to the end
+    assert page.get_by_test_id("replay").input_value() == str(len(steps) - 1)

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, Problem, type Same, sentence } from "./api";
-import { type Drawing, evenly, type Frames, loadFrames, type Which } from "./network";
+import { type Drawing, evenly, type Frame, loadFrames, nearest, type Which } from "./network";
 import { isOn, type Pulse } from "./pulse";
 
 export interface Epoch {
@@ -105,14 +105,15 @@ export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | nu
   return { curves, problem };
 }
 
+/** Of so many recorded steps at most the weights are fetched at once, evenly apart. */
 const REPLAYED = 120;
 
 export interface Life {
   drawing: Drawing;
-  frames: Frames;
+  frames: Frame[];
 }
 
-/** The weights that are drawn: the latest while training goes on, the whole life once it has ended. */
+/** The weights that are drawn: the latest while training goes on, steps of the whole life once it has ended. */
 export function useLife(of: Which, pulse: Pulse | null, whole: boolean): { life: Life | null; problem: string | null } {
   const [life, set] = useState<Life | null>(null);
   const on = isOn(pulse);
@@ -124,4 +125,31 @@ export function useLife(of: Which, pulse: Pulse | null, whole: boolean): { life:
     set({ drawing, frames: await loadFrames(of, steps) });
   }, `${on} ${whole}`);
   return { life, problem };
+}
+
+/** Steps before and after one that are fetched with it, … */
+const AROUND = 20;
+/** … once nobody has gone on for so many milliseconds. */
+const RESTED = 150;
+
+/** What is drawn at one of all recorded steps: until that one is there, what is nearest to it. */
+export function useFrame(of: Which, life: Life | null, place: number): { frame: Frame | null; problem: string | null } {
+  const [around, set] = useState<Frame[]>([]);
+  const [problem, setProblem] = useState<string | null>(null);
+  const steps = life?.drawing.steps ?? [];
+  const step = steps[place] ?? 0;
+  const frame = nearest([...(life?.frames ?? []), ...around], step);
+  const absent = frame !== null && frame.step !== step;
+  useEffect(() => {
+    setProblem(null);
+    if (!absent) return;
+    const control = new AbortController();
+    const load = () => loadFrames(of, steps.slice(Math.max(place - AROUND, 0), place + AROUND + 1), control.signal);
+    const timer = setTimeout(() => void load().then(set, (error: unknown) => control.signal.aborted || setProblem(sentence(error))), RESTED);
+    return () => {
+      clearTimeout(timer);
+      control.abort();
+    };
+  }, [step, absent]);
+  return { frame, problem };
 }

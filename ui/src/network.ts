@@ -36,19 +36,24 @@ interface Sent {
   values: string;
 }
 
-/** The weights that are drawn, at some steps: of each step, matrix after matrix. */
-export interface Frames {
+/** The weights that are drawn before a step, matrix after matrix. Which they are may be others in another answer. */
+export interface Frame {
+  step: number;
   matrices: Matrix[];
-  steps: number[];
-  values: Float32Array[];
+  values: Float32Array;
 }
 
-export async function loadFrames(of: Which, steps: readonly number[], signal?: AbortSignal): Promise<Frames> {
+export async function loadFrames(of: Which, steps: readonly number[], signal?: AbortSignal): Promise<Frame[]> {
   const sent = await get<Sent>("run/frames", { ...of, steps: steps.join(",") }, signal);
   const raw = Uint8Array.from(atob(sent.values), (letter) => letter.charCodeAt(0));
   const all = new Float32Array(raw.buffer);
   const width = sent.matrices.reduce((sum, each) => sum + each.places.length, 0);
-  return { matrices: sent.matrices, steps: sent.steps, values: sent.steps.map((_, at) => all.subarray(at * width, (at + 1) * width)) };
+  return sent.steps.map((step, at) => ({ step, matrices: sent.matrices, values: all.subarray(at * width, (at + 1) * width) }));
+}
+
+/** Of some frames that of the step nearest to one; null of none. */
+export function nearest(frames: readonly Frame[], step: number): Frame | null {
+  return frames.reduce<Frame | null>((best, each) => (best && Math.abs(best.step - step) <= Math.abs(each.step - step) ? best : each), null);
 }
 
 /** At most so many of some steps, evenly apart among them, with the first and the last. */

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, useCurves, useLife, useSettled } from "../live";
+import { type Curves, type Epoch, useCurves, useFrame, useLife, useSettled } from "../live";
 import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
@@ -162,10 +162,11 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const [chosen, setChosen] = useState<Connection | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
   const [health, setHealth] = useState<Answer<{ findings: Finding[] }> | null>(null);
-  const count = life?.frames.steps.length ?? 0;
+  const count = life?.drawing.steps.length ?? 0;
   const replay = useReplay(count);
   const { at, place } = replay;
-  const step = life?.frames.steps[place] ?? 0;
+  const { frame, problem: noFrame } = useFrame(of, life, place);
+  const step = frame?.step ?? 0;
   const noHealth = useSettled(pulse.recorded ? `${pulse.epochs} ${pulse.activity}` : null, 2500, async () => {
     if (!pulse.recorded) return;
     setHealth(await get("run/health", { run }));
@@ -214,10 +215,10 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           same={life?.drawing}
           exports={{ name: `${name}-network-step-${step}`, empty: !life, picture: "canvas" }}
         >
-          {problem && <ProblemLine>{problem}</ProblemLine>}
-          {life ? (
+          {(problem ?? noFrame) && <ProblemLine>{problem ?? noFrame}</ProblemLine>}
+          {life && frame ? (
             <>
-              <NetworkPicture matrices={life.frames.matrices} values={life.frames.values[place] ?? null} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} outputs={life.drawing.outputs} height={two ? 420 : 400} />
+              <NetworkPicture matrices={frame.matrices} values={frame.values} chosen={chosen} onChoose={choose} unit={unit} onUnit={chooseUnit} inputs={life.drawing.inputs} outputs={life.drawing.outputs} height={two ? 420 : 400} />
               {transport("replay")}
             </>
           ) : (
@@ -226,8 +227,8 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         </Card>
         {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} />}
       </div>
-      {chosen && life && <Inspector of={of} chosen={chosen} step={step} frames={life.frames} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
-      {unit && life && <UnitInspector of={of} unit={unit} matrices={life.frames.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
+      {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
         <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step}>
           {transport("replay-layer")}

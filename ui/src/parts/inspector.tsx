@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { ask, get, type Same, useLoading } from "../api";
 import { figure, signed } from "../format";
-import { type Frames, named, type Which } from "../network";
+import { type Frame, named, type Which } from "../network";
 import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
 import { type Connection, nameOf, placeOf } from "./connections";
 import { History, type Recorded } from "./history";
@@ -38,9 +38,9 @@ interface Histogram extends Same {
 }
 
 /** All that is known of one connection: its life, its layer, what the network is without it, and its last update. */
-export function Inspector(props: { of: Which; chosen: Connection; step: number; steps: number[]; frames: Frames; saved: boolean; onClose: () => void }) {
+export function Inspector(props: { of: Which; chosen: Connection; frame: Frame; latest: Frame | undefined; steps: number[]; saved: boolean; onClose: () => void }) {
   const name = named(props.of, nameOf(props.chosen));
-  const drawn = placeOf(props.frames.matrices, props.chosen) >= 0;
+  const drawn = placeOf(props.frame.matrices, props.chosen) >= 0;
   const [tab, setTab] = useState<"life" | "layer" | "update">("life");
   return (
     <Card
@@ -68,8 +68,8 @@ export function Inspector(props: { of: Which; chosen: Connection; step: number; 
 }
 
 /** While training goes on: what was recorded so far, as far as it was fetched. */
-function SoFar({ frames, chosen }: { frames: Frames; chosen: Connection }) {
-  const value = frames.values.at(-1)?.[placeOf(frames.matrices, chosen)];
+function SoFar({ latest, chosen }: { latest: Frame | undefined; chosen: Connection }) {
+  const value = latest?.values[placeOf(latest.matrices, chosen)];
   return (
     <div>
       <Figures of={[["now", figure(value, 6)]]} />
@@ -131,10 +131,11 @@ function Whole({ run, name }: { run: string; name: string }) {
   );
 }
 
-function InLayer({ of, chosen, step, frames }: { of: Which; chosen: Connection; step: number; frames: Frames }) {
+function InLayer({ of, chosen, frame }: { of: Which; chosen: Connection; frame: Frame }) {
+  const { step } = frame;
   const { tensor } = chosen;
   const found = useLoading((signal) => get<Histogram>("run/histogram", { ...of, tensor, step }, signal), [of, tensor, step]);
-  const value = frames.values[frames.steps.indexOf(step)]?.[placeOf(frames.matrices, chosen)];
+  const value = frame.values[placeOf(frame.matrices, chosen)];
   if (found.problem) return <ProblemLine>{found.problem}</ProblemLine>;
   if (!found.value) return <Waiting>Counting …</Waiting>;
   const bins = found.value.bins.filter((bin) => Math.abs(bin.from) > 1e-6 || Math.abs(bin.to) > 1e-6);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** Milliseconds that a whole life takes, and between two of its steps at least. */
+/** Milliseconds that a whole life takes, and between two of its steps at least: of many steps some are passed over. */
 const WHOLE = 5000;
 const LEAST = 60;
 
@@ -20,9 +20,10 @@ export function useReplay(count: number, first: number | null = null): Replay {
   const [playing, setPlaying] = useState(false);
   useEffect(() => {
     if (!playing) return;
+    const stride = Math.max(Math.ceil((count * LEAST) / WHOLE), 1);
     const timer = setInterval(() => {
       setAt((now) => {
-        const next = (now ?? -1) + 1;
+        const next = (now ?? -stride) + stride;
         if (next >= count - 1) setPlaying(false);
         return Math.min(next, count - 1);
       });

@@ -19,7 +19,7 @@ export function Transport(props: {
       </button>
       <input type="range" aria-label="Recorded step" data-testid={props.id} min={0} max={Math.max(count - 1, 0)} step={1} value={Math.max(props.place, 0)} onPointerDown={props.onTouch} onInput={(event) => props.onMove(Number(event.currentTarget.value))} />
       {now === null ? (
-        <span class="quiet small">{count} recorded</span>
+        <span class="quiet small">{count.toLocaleString("en")} recorded</span>
       ) : (
         <button type="button" class="plain" disabled={now} onClick={props.onNow}>
           now
