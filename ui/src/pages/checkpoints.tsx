@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { get, useLoading } from "../api";
 import { amount, when } from "../format";
 import { Read } from "../parts/checkpoint";
-import { Card, Lead, ProblemLine } from "../parts/common";
+import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
 import { Compared } from "../parts/comparison";
 import { Drop } from "../parts/drop";
 import { Timeline } from "../parts/timeline";
@@ -80,7 +80,7 @@ export function Checkpoints({ query }: { query: URLSearchParams }) {
             </Drop>
           </div>
         </Card>
-        {folder ? <Timeline key={folder} folder={folder} /> : file && other ? <Compared key={`${file}\n${other}`} first={file} second={other} /> : file ? <Read key={file} file={file} about={checkpoints.find((each) => each.name === file)} /> : <Listed files={checkpoints} />}
+        {folder ? <Timeline key={folder} folder={folder} /> : file && other ? <Compared key={`${file}\n${other}`} first={file} second={other} /> : file ? <Read key={file} file={file} about={checkpoints.find((each) => each.name === file)} /> : files.value ? <Listed files={checkpoints} /> : files.working && <Waiting>Looking …</Waiting>}
       </div>
     </>
   );

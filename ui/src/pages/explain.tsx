@@ -99,31 +99,16 @@ function keyed(source: string): Record<string, string> {
 }
 
 function Whole({ asked }: { asked: Record<string, string> }) {
-  const [begun, begin] = useState(false);
+  const [times, setTimes] = useState(0); // that it was asked: what failed can be asked again
   const [retrain, setRetrain] = useState(false);
   const question = retrain ? { ...asked, retrain } : asked;
-  const told = useLoading(begun ? (signal) => ask<Explanation>("explanation", question, signal) : null, [begun]);
+  const told = useLoading(times ? (signal) => ask<Explanation>("explanation", question, signal) : null, [times]);
   const stop = () => {
     void remove("explanation", question);
-    begin(false);
+    setTimes(0);
   };
-  if (!begun)
-    return (
-      <div class="stack" style={{ gap: "0.5rem" }}>
-        <div class="row">
-          <button type="button" class="primary" onClick={() => begin(true)}>
-            Measure what matters
-          </button>
-          <label class="row small" style={{ gap: "0.5rem" }}>
-            <input type="checkbox" checked={retrain} onChange={(event) => setRetrain(event.currentTarget.checked)} />
-            train again too: without columns, and on answers that mean nothing (slow)
-          </label>
-        </div>
-        <p class="quiet small">Every method is asked that fits the model and the rows: from seconds to some minutes.{retrain ? "" : " Nothing is trained again."}</p>
-      </div>
-    );
-  if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
-  if (!told.value)
+  if (told.value && times) return <Told told={{ ...told.value, python: told.value.python ?? pasted(asked, retrain) }} />;
+  if (times && !told.problem)
     return (
       <div class="row">
         <Waiting>Measuring: every method, on {asked["table"] ?? asked["example"]} …</Waiting>
@@ -132,7 +117,21 @@ function Whole({ asked }: { asked: Record<string, string> }) {
         </button>
       </div>
     );
-  return <Told told={{ ...told.value, python: told.value.python ?? pasted(asked, retrain) }} />;
+  return (
+    <div class="stack" style={{ gap: "0.5rem" }}>
+      {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
+      <div class="row">
+        <button type="button" class="primary" onClick={() => setTimes(times + 1)}>
+          Measure what matters
+        </button>
+        <label class="row small" style={{ gap: "0.5rem" }}>
+          <input type="checkbox" checked={retrain} onChange={(event) => setRetrain(event.currentTarget.checked)} />
+          train again too: without columns, and on answers that mean nothing (slow)
+        </label>
+      </div>
+      <p class="quiet small">Every method is asked that fits the model and the rows: from seconds to some minutes.{retrain ? "" : " Nothing is trained again."}</p>
+    </div>
+  );
 }
 
 /** The same in Python. */

@@ -99,8 +99,8 @@ export function Runs() {
               )}
             </p>
           ))}
-          {!found.value && found.working ? (
-            <Waiting>Looking …</Waiting>
+          {!found.value ? (
+            found.working && <Waiting>Looking …</Waiting>
           ) : shown.length === 0 ? (
             <p class="empty">{runs.length ? "No run matches." : "No run is here yet. Train one."}</p>
           ) : (
@@ -145,7 +145,7 @@ export function Runs() {
                       </td>
                       <td class="number wide">{each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}</td>
                       <td class="number">
-                        <button type="button" class="plain" onClick={() => void toBin(each.run)} disabled={each.activity !== "ended" && each.activity !== "failed"}>
+                        <button type="button" class="plain" aria-label={`Put ${each.run} into the bin`} onClick={() => void toBin(each.run)} disabled={each.activity !== "ended" && each.activity !== "failed"}>
                           Bin
                         </button>
                       </td>
@@ -212,7 +212,8 @@ interface Measured {
 function Overlay({ runs }: { runs: Overview[] }) {
   const [of, setOf] = useState<Of>("loss");
   const names = runs.map((each) => each.run).join("\n");
-  const loaded = useLoading(async (signal) => new Map(await Promise.all(runs.map(async ({ run }) => [run, await get<Curves>("run/curves", { run }, signal)] as const))), [names]);
+  const known = runs.map((each) => `${each.run} ${each.epochs}`).join("\n"); // curves grow as long as somebody trains
+  const loaded = useLoading(async (signal) => new Map(await Promise.all(runs.map(async ({ run }) => [run, await get<Curves>("run/curves", { run }, signal)] as const))), [known]);
   const charts = useMemo(() => measured(runs, loaded.value ?? new Map(), of), [names, loaded.value, of]);
   const compared = useLoading((signal) => get<Found>("runs", { run: runs.map((each) => each.run) }, signal), [names]);
   const differences = Object.entries(compared.value?.differences ?? {});
