@@ -132,3 +132,28 @@ def test_a_drag_that_the_browser_takes_away_ends(page, server):
     page.mouse.move(x + 100, y - 50)
     expect(page.get_by_test_id("under")).to_have_text(re.compile(r"^\["))
     assert place.locator("canvas").evaluate("canvas => canvas.toDataURL()") == picture
+
+
+def test_values_are_reached_by_keys(page, server):
+    matrix = np.arange(300, dtype=np.float32).reshape(20, 15)
+    save_file({"counted": matrix}, server.folder / "keys.safetensors")
+    open_page(page, server, "checkpoints?file=keys.safetensors")
+    heat = page.get_by_test_id("heat-map")
+    told = page.get_by_test_id("under")
+    heat.focus()
+    page.keyboard.press("Shift+ArrowDown")  # the one in the middle
+    expect(told).to_have_text("[10, 7]: 157")
+    expect(told).to_have_attribute("aria-live", "polite")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(told).to_have_text("[11, 7]: 172")
+    for _ in range(9):
+        page.keyboard.press("Shift+ArrowLeft")  # the last ones stay at the border
+    expect(told).to_have_text("[11, 0]: 165")
+    for _ in range(4):
+        page.keyboard.press("+")
+    expect(heat.locator(".cursor")).to_have_count(0)
+    for _ in range(30):
+        page.keyboard.press("Shift+ArrowDown")
+    expect(told).to_have_text(re.compile(r"^\[19, "))
+    box, cursor = heat.bounding_box(), heat.locator(".cursor").bounding_box()
+    assert box["y"] <= cursor["y"] <= box["y"] + box["height"], "it is out of sight"

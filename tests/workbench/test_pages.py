@@ -142,6 +142,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
     page.get_by_test_id("network").focus()
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("#unit h2")).to_have_text("x · inputs[0]")
+    expect(page.get_by_test_id("chosen-by-keys")).to_have_text("x")
     for key in ("ArrowRight", "ArrowDown"):
         page.keyboard.press(f"Shift+{key}")
     expect(page.locator("#unit h2")).to_have_text("layers.0[1]")
@@ -160,6 +161,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
     page.keyboard.press("ArrowRight")  # a connection takes its place
     expect(page.locator("#unit")).to_have_count(0)
     page.locator("#inspector").wait_for()
+    expect(page.get_by_test_id("chosen-by-keys")).to_have_text(re.compile(r"layers\.0\.weight\[0,0\] is −?[\d.]+"))
 
 
 def test_columns_are_changed_and_rows_of_another_table_tested_on(page, server):

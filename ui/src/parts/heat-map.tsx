@@ -7,6 +7,8 @@ import { type Place, planeIn, scaleOf, type Source, Tiles, zoomed } from "./tile
 /** Milliseconds that the pointer rests before the value under it is asked for. */
 const RESTED = 120;
 const NEARER = 1.4;
+/** How wide what keys lead to is at least, in pixels. */
+const SEEN = 4;
 const HINT = matchMedia("(pointer: coarse)").matches ? "Tap it, then drag to move." : "Drag to move. Click it, then scroll to zoom.";
 
 /**
@@ -26,6 +28,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
   const drag = useRef<{ x: number; y: number } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [under, setUnder] = useState<[row: number, column: number] | null>(null);
+  const [cursor, setCursor] = useState<DOMRectReadOnly | null>(null); // where keys have led, in pixels
   const themes = useThemeChanges();
   const version = JSON.stringify(props.query);
   const source: Source = { version, most: props.most, load: (piece, signal) => bytes(props.path, { ...props.query, ...piece }, signal) };
@@ -47,6 +50,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
   const show = (next: Place) => {
     place.current = next;
     setUnder(null);
+    setCursor(null);
     wake();
   };
   const scales = (zoom: number) => ({ high: scaleOf(tiles.plane, tiles.plane.down, zoom), wide: scaleOf(tiles.plane, tiles.plane.across, zoom) });
@@ -116,9 +120,31 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
     const { high, wide } = scales(place.current.zoom);
     const [row, column] = [Math.floor(place.current.top + at.y / high), Math.floor(place.current.left + at.x / wide)];
     const inside = row >= 0 && column >= 0 && row < rows && column < columns;
+    setCursor(null);
     setUnder((before) => (!inside ? null : before?.[0] === row && before[1] === column ? before : [row, column]));
   };
+  /** Go from value to value, or where they are narrower than can be seen, so far that it is; what is looked at comes along. */
+  const step = (down: number, across: number) => {
+    const element = box.current;
+    if (!element) return;
+    const { high, wide } = scales(place.current.zoom);
+    const far = (scale: number) => Math.max(Math.ceil(SEEN / scale), 1);
+    const middle = [place.current.top + element.clientHeight / high / 2, place.current.left + element.clientWidth / wide / 2] as const;
+    const [row, column] = cursor && under ? [under[0] + down * far(high), under[1] + across * far(wide)] : middle;
+    const at: [number, number] = [clamp(Math.floor(row), 0, rows - 1), clamp(Math.floor(column), 0, columns - 1)];
+    const out = (from: number, scale: number, room: number, to: number) => (to < from || (to + 1 - from) * scale > room ? to + 0.5 - room / scale / 2 : from);
+    const { top, left, zoom } = place.current;
+    const next = { zoom, top: out(top, high, element.clientHeight, at[0]), left: out(left, wide, element.clientWidth, at[1]) };
+    show(next);
+    setUnder(at);
+    setCursor(new DOMRectReadOnly((at[1] - next.left) * wide, (at[0] - next.top) * high, Math.max(wide, SEEN), Math.max(high, SEEN)));
+  };
   const keys = (event: KeyboardEvent) => {
+    const led = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key] as [number, number] | undefined;
+    if (event.shiftKey && led) {
+      event.preventDefault();
+      return step(...led);
+    }
     const move: Record<string, () => void> = {
       ArrowLeft: () => pan(60, 0),
       ArrowRight: () => pan(-60, 0),
@@ -144,7 +170,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
         tabIndex={0}
         role="application"
         data-testid="heat-map"
-        aria-label={`${props.name} as colours. Arrow keys move, plus and minus zoom, 0 shows all of it.`}
+        aria-label={`${props.name} as colours. Arrow keys move, with Shift they go from value to value, plus and minus zoom, 0 shows all of it.`}
         onPointerDown={(event) => {
           if (!event.isPrimary) return;
           drag.current = { x: event.clientX, y: event.clientY };
@@ -157,10 +183,14 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
           drag.current = { x: event.clientX, y: event.clientY };
         }}
         onLostPointerCapture={() => (drag.current = null)}
-        onPointerLeave={() => setUnder(null)}
+        onPointerLeave={() => {
+          setUnder(null);
+          setCursor(null);
+        }}
         onKeyDown={keys}
       >
         <canvas ref={canvas} aria-label={`${props.name} as colours`} />
+        {cursor && <span class="cursor" data-live style={{ left: `${cursor.x}px`, top: `${cursor.y}px`, width: `${cursor.width}px`, height: `${cursor.height}px` }} />}
       </div>
       <div class="row spread" style={{ marginTop: "0.5rem" }}>
         <span class="legend">
@@ -189,7 +219,7 @@ export function HeatMap(props: { path: string; query: Query; name: string; rows:
           </button>
         </span>
       </div>
-      <p class="quiet small" aria-live="off" data-testid="under" data-live>
+      <p class="quiet small" aria-live={cursor ? "polite" : "off"} data-testid="under" data-live>
         {under ? <Under key={`${version} ${under.join()}`} source={source} at={under} cell={cell} /> : HINT}
       </p>
       {problem && <p class="grave small">{problem}</p>}

@@ -118,7 +118,7 @@ export function Methods({ found, same }: { found: Explanation; same?: Same }) {
             <tr>
               <th />
               {found.methods.map((each) => (
-                <th key={each.name} class="number" title={`${each.title}. ${each.caveat}`}>
+                <th key={each.name} class="number">
                   <span>{each.name.replaceAll("_", " ")}</span>
                 </th>
               ))}
@@ -152,6 +152,16 @@ export function Methods({ found, same }: { found: Explanation; same?: Same }) {
           importance, from data; all in percent
         </span>
       </div>
+      <details style={{ marginTop: "0.6rem" }}>
+        <summary>What each of them asks, and what to beware of</summary>
+        <ul class="findings">
+          {found.methods.map((each) => (
+            <li key={each.name}>
+              <b>{each.name.replaceAll("_", " ")}</b> {each.title}. {each.caveat}
+            </li>
+          ))}
+        </ul>
+      </details>
       {left.length > 0 && (
         <details style={{ marginTop: "0.6rem" }}>
           <summary>{counted(left.length, "method was", "methods were")} left out</summary>

@@ -63,6 +63,7 @@ export function NetworkPicture(props: {
   const [size, setSize] = useState({ width: 800, height: props.height ?? 380 });
   const [near, setNear] = useState<Line | null>(null);
   const [over, setOver] = useState<Unit | null>(null);
+  const [said, say] = useState("");
   const themes = useThemeChanges();
   const named = useMemo(() => ({ inputs: fewNames(props.inputs, props.matrices[0]?.shape[0]), outputs: fewNames(props.outputs, props.matrices.at(-1)?.shape[1]) }), [props.inputs, props.outputs, props.matrices]);
   const columns = useMemo(() => columnsOf(props.matrices, size, roomFor(named.inputs, size), roomFor(named.outputs, size)), [props.matrices, size, named]);
@@ -120,7 +121,9 @@ export function NetworkPicture(props: {
     if (event.shiftKey && props.onUnit && event.key.startsWith("Arrow")) {
       event.preventDefault();
       const next = unitBeside(columns, props.unit ?? null, event.key);
-      if (next) props.onUnit(next);
+      if (!next) return;
+      props.onUnit(next);
+      say(labelOf(next));
       return;
     }
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -128,9 +131,12 @@ export function NetworkPicture(props: {
     event.preventDefault();
     const at = lines.findIndex((line) => line.at === chosen);
     const next = lines[at < 0 ? 0 : (at + step + lines.length) % lines.length];
-    if (next) props.onChoose(connectionOn(next));
+    if (!next) return;
+    props.onChoose(connectionOn(next));
+    say(`${nameOf(connectionOn(next))} is ${figure(shown.current[next.at])}`);
   };
-  const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: (over.column === 0 && named.inputs?.[over.unit]) || (over.column === columns.length - 1 && named.outputs?.[over.unit]) || nameOfUnit(props.matrices, over) };
+  const labelOf = ({ column, unit }: Unit) => (column === 0 && named.inputs?.[unit]) || (column === columns.length - 1 && named.outputs?.[unit]) || nameOfUnit(props.matrices, { column, unit });
+  const tip = over && { left: columns[over.column]?.x ?? 0, top: (columns[over.column]?.y(over.unit) ?? 0) - 34, text: labelOf(over) };
   const label = near && `${nameOf(connectionOn(near))} = ${figure(shown.current[near.at])}`;
   return (
     <div>
@@ -170,6 +176,9 @@ export function NetworkPicture(props: {
           </span>
         )}
       </div>
+      <p class="hidden" role="status" data-testid="chosen-by-keys" data-live>
+        {said}
+      </p>
       <div class="legend" style={{ marginTop: "0.6rem" }}>
         <span>
           <i style={{ background: "var(--positive)" }} />

@@ -35,13 +35,20 @@ export function TableChoice({ source, onChoose }: { source: Source | null; onCho
           </label>
         )}
         {files.value?.left_out && <p class="quiet small">{files.value.left_out}</p>}
-        <div class="row">
-          <span class="quiet small">or an example</span>
-          {examples.value?.examples.map((each) => (
-            <button key={each.name} type="button" class="chip" title={each.description} aria-pressed={source?.example === each.name} onClick={() => onChoose({ table: "", example: each.name })}>
-              {each.name}
-            </button>
-          ))}
+        <div>
+          <p class="quiet small">or an example</p>
+          <dl class="examples">
+            {examples.value?.examples.map((each) => (
+              <div key={each.name}>
+                <dt>
+                  <button type="button" class="chip" aria-pressed={source?.example === each.name} onClick={() => onChoose({ table: "", example: each.name })}>
+                    {each.name}
+                  </button>
+                </dt>
+                <dd>{each.description}</dd>
+              </div>
+            ))}
+          </dl>
         </div>
       </div>
     </Card>
