@@ -9,7 +9,10 @@ from scipy.stats import entropy
 from sklearn.feature_selection import f_classif, r_regression
 
 from pondera.choice import Choice
-from pondera.recording.health.rows import baseline, figures_of, floor, told_by
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rows import baseline, chance, figures_of, floor, told_by
+from pondera.recording.health.rules import RULES
+from pondera.recording.history import Steps
 from pondera.training.epoch import Rows
 from pondera.training.losses import LOSSES, loss_of
 
@@ -18,6 +21,12 @@ X = RANDOM.standard_normal((200, 5))
 KIND = RANDOM.integers(3, size=200)
 NUMBERS = X[:, :1] + RANDOM.standard_normal((200, 1))
 WEIGHTS = RANDOM.uniform(0.5, 2, 200)
+(RULE,) = (rule for rule in RULES if rule.name == "leakage")
+
+
+def known(rows):
+    """What is known of a training of which nothing but figures of its rows is."""
+    return Facts({"rows": rows}, 0, Steps(*np.zeros((4, 0))), [], {}, {}, np.zeros((0, 3)))
 
 
 def test_what_a_column_tells_of_numbers():
@@ -59,6 +68,40 @@ def test_the_loss_of_perfect_outputs(name, classes):
     shares = np.full(classes, 0.2 / classes)
     shares[0] += 0.8
     assert floor(Choice(name, label_smoothing=0.2), classes) == pytest.approx(entropy(shares))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "classes"), [(8, 2000, 0), (8, 2000, 2), (20, 10, 19), (4, 4, 2), (12, 500, 3)]
+)
+@pytest.mark.parametrize("kind", ["numbers", "categories"])
+def test_chance_is_no_leak(rows, columns, classes, kind):
+    random = np.random.default_rng(5)
+    found = 0
+    for _ in range(40):
+        x = random.standard_normal((rows, columns))
+        x = x if kind == "numbers" else (x > 1) * 1.0
+        y = random.integers(classes, size=rows) if classes else random.standard_normal((rows, 1))
+        loss = "softmax_cross_entropy" if classes else "squared_error"
+        found += RULE(known(figures_of(Rows(x, y, np.ones(rows)), Choice(loss)))) is not None
+    assert found <= 1
+
+
+@pytest.mark.parametrize("rows", [12, 40, 400])
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
+def test_a_leak_is_one_among_few_rows_too(rows, loss):
+    random = np.random.default_rng(6)
+    x = random.standard_normal((rows, 5))
+    y = x[:, 3:4] if loss == "squared_error" else np.arange(rows)[:, None] % 2 * 1.0
+    x[:, 3] = y[:, 0] + 0.05 * random.standard_normal(rows) * y.std()
+    finding = RULE(known(figures_of(Rows(x, y, np.ones(rows)), Choice(loss))))
+    assert finding.figures["column"] == 3
+
+
+def test_what_the_best_column_of_noise_tells():
+    told = [told_by(RANDOM.standard_normal((30, 20)), RANDOM.integers(3, size=30), True).max() for _ in range(500)]
+    x = RANDOM.standard_normal((30, 20))
+    assert np.mean(np.array(told) > chance(x, np.arange(30) % 3, 0, classes=True)) < 0.03
+    assert np.mean(np.array(told) > 0.8 * chance(x, np.arange(30) % 3, 0, classes=True)) > 0.03
 
 
 def test_figures_are_json_whatever_the_rows():

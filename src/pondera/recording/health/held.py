@@ -76,16 +76,17 @@ def label_noise(facts: Facts) -> Suspicion | None:
 
 
 def leakage(facts: Facts) -> Suspicion | None:
-    """How little of the answers one column alone leaves open, in negative powers of ten."""
+    """How little of the answers one column alone leaves open, by what the best of noise would, in powers of ten."""
     tells, column = facts.rows.get("tells"), facts.rows.get("teller")
-    if tells is None:
+    luck = 1 - float(facts.rows.get("chance") or 0.0)
+    if tells is None or not luck > 0:
         return None
     _, held = _held(facts)
     best = float(held.min()) if len(held) else None
     of = f", that of the best constant is {facts.baseline:.2g}" if facts.baseline > 0 else ""
     shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}{of}."
     return Suspicion(
-        -math.log10(max(1 - tells, 1e-9)),
+        -math.log10(max(1 - tells, 1e-9) / luck),
         f"Too good: {facts.column(column or 0)} alone tells {tells:.2%} of what is to be predicted.{shown}",
         "If that column is not known when predicting, leave it out with --drop.",
         figures={"column": column, "tells": tells, "best": best, "since": 0},

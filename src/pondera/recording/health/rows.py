@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from pondera.choice import Choice
 from pondera.training.epoch import Rows
@@ -17,6 +18,9 @@ Array = np.ndarray[Any, Any]
 MOST, FEWEST, CELLS = 1 << 16, 1 << 10, 1 << 22
 """Rows that are looked at, evenly spaced: at most the first number, and of many inputs at least the second, or as many
 as make the third number of values."""
+
+LUCK = 0.01
+"""Tables of noise of which so many are to have a column that tells more than is put down to chance."""
 
 LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
@@ -29,7 +33,8 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     -------
     ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column, zeros not counted;
     ``largest``: that of the largest column, and ``column``, its number; ``rms``: √mean x² of all inputs. ``tells``:
-    the share of the targets' variance that one column alone explains, of the one that explains most, ``teller``.
+    the share of the targets' variance that one column alone explains, of the one that explains most, ``teller``;
+    ``chance``: what the best of so many columns of noise would explain in one of a hundred tables.
     ``baseline``: the mean loss of the best constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of
     classes, how many rows each has, by their weights. What is not finite is None.
 
@@ -64,6 +69,7 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
                 "column": int(sizes.argmax()),
                 "tells": float(told.max()),
                 "teller": int(told.argmax()),
+                "chance": chance(x, targets, int(told.argmax()), counts is not None),
             }
     if counts is not None:
         found["classes"] = counts.tolist()
@@ -98,6 +104,37 @@ def told_by(x: Array, targets: Array, classes: bool) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         told: Array = np.where(spread > 1e-12 * len(x), common / spread, 0.0)
     return np.clip(told, 0.0, 1.0)
+
+
+def chance(x: Array, targets: Array, teller: int, classes: bool) -> float:
+    """Return what the best of all columns would tell at most, if each were noise, in all but 1 % of tables.
+
+    Of k classes and n rows what noise tells is Beta((k − 1)/2, (n − k)/2), of numbers that of k = 2 (Pearson 1905;
+    Fisher 1924), and each of the columns has its share of that 1 % (Bonferroni). Where values repeat, that is not the
+    whole of it: where values can be arranged in so few ways that one of the columns may well be arranged as the answers
+    are, chance tells all.
+
+    >>> x = np.random.default_rng(0).standard_normal((100, 3))
+    >>> targets = x[:, :1] ** 2
+    >>> round(chance(x, targets, 0, classes=False), 2), chance(x[:4], targets[:4] > 1, 0, classes=True)
+    (0.08, 1.0)
+    """
+    answers = targets.reshape(len(x), -1)
+    k = len(np.unique(answers)) if classes else 2
+    share = LUCK / (x.shape[1] * (1 if classes else answers.shape[1]))
+    column = x[:, teller]
+    ways = _ways(column) - k * math.log(len(np.unique(column)))  # of orders, for each that is constant in classes
+    if not classes:
+        ways = min(_ways(column), _ways(answers)) - math.log(2)  # for each that goes with the answers, or against
+    if len(x) <= k or ways < -math.log(share):
+        return 1.0
+    return 1 - float(special.betaincinv((len(x) - k) / 2, (k - 1) / 2, share))
+
+
+def _ways(values: Array) -> float:
+    """Return the logarithm of the number of different orders of rows, (rows,) or (rows, n)."""
+    _, counts = np.unique(values, axis=0, return_counts=True)
+    return float(special.gammaln(len(values) + 1) - special.gammaln(counts + 1).sum())
 
 
 def baseline(targets: Array, weights: Array, loss: Choice) -> float:

@@ -96,7 +96,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "leakage",
         held.leakage,
-        "share of the targets' variance that one column alone explains",
+        "share of the targets' variance that one column alone explains, beyond what the best column of noise would",
         "Kaufman et al. 2012, ACM TKDD 6(4)",
     ),
     Rule(
