@@ -95,7 +95,7 @@ def test_a_row_forward_and_back(run, trained):
     gradient = told["weight"]["gradient"]
     assert told["weight"]["update"]["lines"][0]["value"] == gradient
     shown = run("backprop", trained, "--example", "wine", "--row", 3)
-    assert "as the first step of the model's plan would move it" in shown.out
+    assert "as a first step at the plan's largest learning rate would move it" in shown.out
 
 
 def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, tmp_path, monkeypatch):
@@ -223,6 +223,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("weight", "{empty}", "layers.1.weight[0,0]"), "expected the folder of a run"),
         (("backprop", "{run}"), "Give one of both: --row N of a table, or --step T of a run"),
         (("backprop", "{run}", "--row", 1), "Give one of both: a TABLE"),
+        (("backprop", "{run}", "--step", 1, "--example", "wine"), "Leave out --example"),
         (("backprop", "{run}", "--step", 10**9), "steps were taken, numbered from 0"),
         (("backprop", "{run}", "--example", "wine", "--row", 999), "the table has 178 rows"),
         (("backprop", "{run}", "--example", "iris", "--row", 1), "Column 'alcohol'"),

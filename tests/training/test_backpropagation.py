@@ -119,6 +119,15 @@ def test_a_gradient_is_a_sum_of_products(stack, name, index):
     assert found.gradient == pytest.approx(float(gradients[name][index]), rel=1e-12)
 
 
+@pytest.mark.parametrize(("parametrization", "factor"), [("ntk", 0.5), ("standard", 1.0)])
+def test_a_factor_is_the_layers_own(parametrization, factor):
+    network = Network.create(4, [Dense(2, parametrization=parametrization)])
+    products = trace(network, [[0.0, 1.1, 2.3, 3.7], [0.0, 0.3, 0.7, 0.9]], np.ones((2, 2)))
+    assert products.product("layers.0.weight", (0, 1)).factor == factor  # an input of 0 does not hide it
+    assert products.product("layers.0.weight", (1, 1)).factor == factor  # nor do single floats round it
+    assert products.product("layers.0.bias", (1,)).factor == 1
+
+
 def test_the_neuron_that_everyone_knows():
     network = Network.create(2, [Dense(1)], dtype="float64")
     network = network.with_weights({"layers.0.weight": [[0.7], [0.3]], "layers.0.bias": [1.0]})

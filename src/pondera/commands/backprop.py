@@ -45,6 +45,8 @@ def backprop(
 
     if (row is None) == (step is None):
         raise ArgumentError("Give one of both: --row N of a table, or --step T of a run.")
+    if step is not None and example is not None:
+        raise ArgumentError("--step T follows a run, which knows its rows. Leave out --example.")
     if step is None:
         found = _of_row(model, table, example, int(row or 0), weight)
     else:
@@ -56,7 +58,7 @@ def backprop(
 
 
 def _of_row(place: Path, table: Path | None, example: str | None, row: int, weight: str | None) -> Shown:
-    """Follow one row through the network as it is, in float64, and take the first step of its plan."""
+    """Follow one row through the network as it is, in float64, and take a first step at its plan's largest rate."""
     import numpy as np
 
     from pondera.choice import Choice

@@ -87,7 +87,7 @@ class Dense(Layer):
         """Return the units' weighted sums, x W + b, before the activation: (..., inputs) -> (..., units)."""
         z = product(x, weights["weight"])
         if self.parametrization == "ntk":
-            z = z * self._factor(x.shape[-1])
+            z = z * self.factor(x.shape[-1])
         return z if self.bias is None else z + weights["bias"]
 
     def folded(self, weights: LayerWeights, factors: Array) -> LayerWeights:
@@ -98,7 +98,7 @@ class Dense(Layer):
         """Return what goes back: the signal of a unit is its error · its slope, a weight's gradient input · signal."""
         z = self.sums(weights, x)
         signals = jnp.asarray(errors) * derivative_of(self.activation)(z, activation(self.activation)(z))
-        factor = self._factor(x.shape[-1]) if self.parametrization == "ntk" else 1.0
+        factor = self.factor(x.shape[-1])
         gradients = {"weight": factor * (jnp.asarray(x).T @ signals)}
         if self.bias is not None:
             gradients["bias"] = signals.sum(axis=0)
@@ -107,7 +107,8 @@ class Dense(Layer):
     def connections(self, weights: LayerWeights, inputs: int) -> np.ndarray[Any, Any]:
         """Return the factors that inputs are multiplied by, (inputs, units): W, or W / √inputs."""
         matrix = np.asarray(weights["weight"])
-        return matrix * self._factor(inputs) if self.parametrization == "ntk" else matrix
+        return matrix * self.factor(inputs) if self.parametrization == "ntk" else matrix
 
-    def _factor(self, inputs: int) -> float:
-        return 1 / math.sqrt(inputs)
+    def factor(self, inputs: int) -> float:
+        """Return what each product of an input and a weight is multiplied by: 1, or 1 / √inputs."""
+        return 1 / math.sqrt(inputs) if self.parametrization == "ntk" else 1.0

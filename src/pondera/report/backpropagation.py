@@ -147,7 +147,7 @@ def _weight(console: Console, found: Shown) -> None:
             Text.assemble((f"{line.symbol:<{width}}", POSITIVE), f" = {line.formula} = ", (f"{line.value:.8g}", "bold"))
         )
     if found.trained is None:
-        console.print(Text("as the first step of the model's plan would move it from here", style=QUIET))
+        console.print(Text("as a first step at the plan's largest learning rate would move it from here", style=QUIET))
     else:
         away = abs(found.trained - found.update.after)
         console.print(

@@ -43,6 +43,8 @@ class LayerTrace:
         The derivative in each unit's sum, (rows, units); None where there are no units.
     gradients
         The derivative in each weight, by its path in the network.
+    factor
+        What a dense layer multiplies each product of an input and a weight by.
     """
 
     name: str
@@ -53,6 +55,7 @@ class LayerTrace:
     errors: Array
     signals: Array | None
     gradients: Mapping[str, Array]
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,7 @@ class Trace:
         signals = layer.signals[:, index[-1]]
         of_bias = value.ndim == 1
         activations = np.ones_like(signals) if of_bias else layer.inputs[:, index[0]]
-        whole = float(activations @ signals)
-        factor = float(value[index]) / whole if whole else 1.0
-        return Product(name, index, activations, signals, factor, float(value[index]))
+        return Product(name, index, activations, signals, 1.0 if of_bias else layer.factor, float(value[index]))
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Product:
     factor
         What the network multiplies the weight by besides: 1 / √inputs where it is so parametrized.
     gradient
-        factor · Σ activations · signals.
+        factor · Σ activations · signals, as the layer computes it.
     """
 
     name: str
@@ -215,6 +216,7 @@ def trace(
                     np.asarray(parts[at + 1].errors if at + 1 < len(parts) else slope),
                     None if part.signals is None else np.asarray(part.signals),
                     {f"{name}.{each}": np.asarray(value) for each, value in part.gradients.items()},
+                    layer.factor(np.shape(entering)[-1]) if isinstance(layer, Dense) else 1.0,
                 )
             )
             entering = leaving[at]
