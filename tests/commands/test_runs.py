@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file
 
 import pondera
 from pondera.commands import main
+from pondera.recording.replay import _Looking
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 TRAIN = ("train", "--example", "wine", "--hidden", "16,8", "--epochs", 30)
@@ -74,6 +76,30 @@ def test_gradients_that_were_not_recorded_are_found_again(run, trained, tmp_path
     assert len(short["history"]) > 3
     assert all(each == known[each["step"]] for each in short["history"][:-1])
     assert short["final"] == full["final"]
+
+
+def test_gradients_that_were_not_recorded_can_be_left_out(run, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.recording.replay.run", None)  # nothing trains again
+    assert run(*TRAIN, "--out", tmp_path).code == 0
+    told = run("weight", tmp_path, "layers.1.weight[2,3]", "--recorded-only", "--json").json
+    assert {each["gradient"] for each in told["history"]} == {None}
+    assert told["final"] == run("weight", trained, "layers.1.weight[2,3]", "--json").json["final"]
+
+
+@pytest.mark.parametrize("arguments", [("backprop", "--step", 20), ("weight", "layers.1.weight[2,3]")])
+def test_training_again_can_be_interrupted(run, trained, tmp_path, monkeypatch, arguments):
+    assert run(*TRAIN, "--out", tmp_path).code == 0
+    begin = _Looking.begin
+
+    def interrupted(looking, beginning):
+        os.kill(os.getpid(), signal.SIGINT)
+        return begin(looking, beginning)
+
+    monkeypatch.setattr(_Looking, "begin", interrupted)
+    command, *rest = arguments
+    done = run(command, tmp_path, *rest)
+    assert (done.code, done.out) == (130, "")
+    assert "Interrupted." in done.err
 
 
 def test_the_update_written_out_is_what_training_made(run, trained):
@@ -164,6 +190,7 @@ import contextlib, os, pathlib, signal, sys, time
 import pondera.recording.recorder as recorder
 import pondera.report.training_progress as progress
 from pondera.commands import main
+from pondera.recording.replay import _Looking
 
 recorder.APART = recorder.RARELY = 0  # every epoch can be gone on from
 

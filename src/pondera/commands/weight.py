@@ -18,6 +18,9 @@ def weight(
     table: Annotated[
         Path | None, typer.Option(help="The table of training, if it has moved.", show_default="where it was")
     ] = None,
+    recorded_only: Annotated[
+        bool, typer.Option("--recorded-only", metavar="", help="Leave out gradients that were not recorded.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell the life of one weight: its random start, every recorded step, its end, and what it does there."""
@@ -40,7 +43,8 @@ def weight(
                 messages().print("Note: this training has not ended: what was recorded so far is told.")
             else:
                 network, ready = network_of(found, part), found.ready
-                life = _with_gradients(life.ended(network.weights[tensor]), found)
+                life = life.ended(network.weights[tensor])
+                life = life if recorded_only else _with_gradients(life, found)
                 effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
         elif life.kept in opened.snapshots(part):  # a loop that is not Pondera's: its weights are known, not its rows
             life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])

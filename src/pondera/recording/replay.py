@@ -26,9 +26,17 @@ def replay(model: Trainable, rows: Rows, plan: Plan, steps: Sequence[int], see: 
         Which, in any order.
     see
         Called with the program, the rows and a step from both sides.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it is interrupted before the last of the steps.
     """
     with Interruption() as asked:
-        run(model, rows, None, plan.replace(patience=None), None, None, asked, _Looking(sorted(set(steps)), see, asked))
+        looking = _Looking(sorted(set(steps)), see, asked)
+        run(model, rows, None, plan.replace(patience=None), None, None, asked, looking)
+    if looking.steps and asked.requested:
+        raise KeyboardInterrupt
 
 
 class _Looking(Watcher):
