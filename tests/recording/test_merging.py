@@ -5,6 +5,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
+from pondera.recording.health.facts import Facts
 from pondera.recording.loops import Loop
 from pondera.recording.run import Run
 
@@ -79,6 +80,44 @@ def test_runs_become_parts(tmp_path, arrays):
         assert run.tensor("w", 1).figures == b.tensor("w").figures
         assert all(path.is_file() for path in run.snapshots(1).values())
         assert len(run.steps(1).first) == 3
+
+
+def trained(folder, x, y, arguments, **plan):
+    """Train a little, as a command does that writes down what it was asked for."""
+    about = {"arguments": arguments, "model": "model.safetensors"}
+    with pondera.runs.Recorder(folder, "full", about=about) as recorder:
+        recorder(0).named([f"{folder.name}{k}" for k in range(x.shape[1])], ["y"])
+        network = pondera.Network.create(x.shape[1], pondera.Dense(1))
+        pondera.fit(network, x, y, pondera.Plan(epochs=30, **plan), recorder=recorder)
+
+
+def test_each_part_is_judged_by_its_own_plan_and_rows(tmp_path):
+    x = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
+    large = x * np.array([1, 1e4, 1], np.float32)
+    trained(tmp_path / "a", x, x[:, 0] * x[:, 1], "of a", learning_rate=0.001)
+    trained(tmp_path / "b", large, x[:, 0] * x[:, 1], "of b", learning_rate=0.002, optimizer="sgd", batch_size=16)
+    recorded(tmp_path / "c", x, np.ones((5, 64, 3)), np.ones((5, 64, 3)))
+    pondera.runs.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    pondera.runs.merge([tmp_path / "both", tmp_path / "c", tmp_path / "a"], tmp_path / "all")
+    with Run(tmp_path / "all") as run:
+        assert not {"arguments", "model"} & set(run.about)
+        known = [Facts.of(run, part) for part in run.parts]
+    assert [each.plan.get("learning_rate") for each in known] == [0.001, 0.002, None, 0.001]
+    assert [each.planned for each in known] == [30, 120, 5, 30]
+    assert [each.rows.get("count") for each in known] == [64, 64, None, 64]
+    assert [each.column(1) for each in known] == ["'a1'", "'b1'", "column 1", "'a1'"]
+    (unscaled,) = [each for each in pondera.runs.check(tmp_path / "all").findings if each.rule == "inputs not scaled"]
+    assert unscaled.figures["networks"] == [1]
+
+
+def test_what_runs_have_in_common_is_of_the_whole(tmp_path):
+    x = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
+    for name in ("first", "other"):
+        trained(tmp_path / name / "run", x, x[:, 0], name)
+    pondera.runs.merge([tmp_path / "first" / "run", tmp_path / "other" / "run"], tmp_path / "both")
+    with Run(tmp_path / "both") as run:
+        assert run.about["identity"]["plan"]["epochs"] == 30
+        assert "identity.0" not in run.about
 
 
 def test_what_does_not_fit_is_said_and_nothing_is_left(tmp_path, arrays):

@@ -33,6 +33,12 @@ PLAIN = {
 OF_PARTS = ("kept.", "seed.", "ended.", "began.")
 """What is known of a part begins with one of these, and its number follows."""
 
+OF_RUNS = ("identity", "rows", "steps_per_epoch", "inputs", "outputs", "framework", "layers")
+"""What is known of a run as a whole, and of each of its parts alone once it is merged with others that differ."""
+
+OF_COMMANDS = ("arguments", "model")
+"""What a command would train again by: it trains no merged run."""
+
 
 def merge(
     folders: Sequence[str | os.PathLike[str]],
@@ -94,8 +100,18 @@ def merge(
 
 def _add_parts(runs: Sequence[Run], database: sqlite3.Connection, folder: Path) -> None:
     """Copy the parts of runs, numbered one after the other."""
-    about = dict(runs[0].about) | {"merged": [str(run.folder) for run in runs]}
-    about = {name: value for name, value in about.items() if not name.startswith(OF_PARTS)}
+    about = {
+        name: value
+        for name, value in runs[0].about.items()
+        if not name.startswith((*OF_PARTS, *(f"{each}." for each in OF_RUNS)))
+    }
+    whole = [run.about_of(part) for run in runs for part in run.parts]
+    for name in OF_RUNS:
+        about.pop(name, None)
+        if all(each.get(name) == whole[0].get(name) for each in whole[1:]):
+            about |= {name: whole[0][name]} if name in whole[0] else {}
+        else:
+            about |= {f"{name}.{number}": each[name] for number, each in enumerate(whole) if name in each}
     number = 0
     for run in runs:
         for part in run.parts:
@@ -147,7 +163,7 @@ def _join_shards(runs: Sequence[Run], database: sqlite3.Connection, folder: Path
             whole = {name: np.concatenate([np.atleast_1d(each[name]) for each in held]) for name in held[0]}
             write(folder / file, whole, {"step": str(step)})
             database.execute("INSERT INTO snapshots VALUES (?, ?, ?)", (part, step, file))
-    _tell(runs, database, dict(first.about) | {"merged": [str(run.folder) for run in runs]})
+    _tell(runs, database, dict(first.about))
 
 
 def _join_norms(runs: Sequence[Run], part: int, database: sqlite3.Connection) -> None:
@@ -215,7 +231,8 @@ def _copy_plain(run: Run, part: int, database: sqlite3.Connection, number: int) 
 def _tell(runs: Sequence[Run], database: sqlite3.Connection, about: dict[str, Any]) -> None:
     """Write down what is known of the whole: it is finished where all are."""
     others = [run.state for run in runs if run.state != FINISHED]
-    told = about | {"state": others[0] if others else FINISHED}
+    told = about | {"merged": [str(run.folder) for run in runs], "state": others[0] if others else FINISHED}
+    told = {name: each for name, each in told.items() if name not in OF_COMMANDS}
     database.executemany("INSERT INTO about VALUES (?, ?)", [(name, json.dumps(each)) for name, each in told.items()])
 
 

@@ -77,6 +77,12 @@ class Run:
         """What is known of the run as a whole, such as its plan, its data, versions and the machine."""
         return {name: _plain(value) for name, value in self.database.execute("SELECT name, value FROM about")}
 
+    def about_of(self, part: int) -> Mapping[str, Any]:
+        """Return what is known of the run, and of one of its parts where the runs that were merged differ in it."""
+        end = f".{part}"
+        own = {name.removesuffix(end): value for name, value in self.about.items() if name.endswith(end)}
+        return {**self.about, **own}
+
     @property
     @_reads
     def state(self) -> str:

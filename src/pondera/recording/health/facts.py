@@ -84,7 +84,7 @@ class Facts:
     def of(cls, run: Run, part: int = 0) -> Facts:
         """Return what a run says of one of its networks."""
         return cls(
-            run.about,
+            run.about_of(part),
             part,
             (steps := run.steps(part)),
             with_losses(run.epochs(part), steps),
