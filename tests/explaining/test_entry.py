@@ -4,7 +4,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import d2_tweedie_score
@@ -245,6 +245,15 @@ def test_missing_values_for_an_estimator_that_takes_them():
     assert found.importance[0] > 0.95
     with pytest.raises(ArgumentError, match="x: expected finite numbers"):
         pondera.explain(lambda x: x, x)
+
+
+def test_a_column_with_infinite_values_is_named():
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    frame = pd.DataFrame(x, columns=["a", "b"])
+    frame.iloc[3, 1] = -np.inf
+    model = HistGradientBoostingRegressor(max_iter=5).fit(frame, x[:, 0])
+    with pytest.raises(ArgumentError, match=r"Column 'b': expected finite numbers; 1 row of 100 .*row 3\."):
+        pondera.explain(model, frame, x[:, 0])
 
 
 def test_names_of_features_are_not_warned_about_at_every_call(recwarn):

@@ -85,6 +85,8 @@ def question_of_arrays(
     if any(_takes_columns(each, x) for each in members):
         coded = Coded.of(x, None if names is None else list(names))
         rows, inputs, table = coded.x, coded.inputs, coded.table
+        for column in inputs:
+            _require_finite(f"Column '{column.name}'", rows[:, column.places])
         subjects = tuple(
             dataclasses.replace(each, outputs=lambda x, each=each: each.outputs(coded.decoded(x)))  # type: ignore[misc]
             for each in subjects_of(what)

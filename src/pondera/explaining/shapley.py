@@ -84,8 +84,8 @@ def exact_shapley(question: Question, subject: Subject, random: np.random.Genera
 
 def _at_once(question: Question) -> int:
     """Return of how many mixtures of all rows the network is asked together."""
-    rows: int = min(AT_ONCE, VALUES // question.x.shape[1]) // len(question.x)
-    return max(1, rows)
+    rows, encoded = question.x.shape
+    return max(1, min(AT_ONCE, VALUES // int(encoded)) // int(rows))
 
 
 def _drawn(count: int, wanted: int, random: np.random.Generator) -> Array:
