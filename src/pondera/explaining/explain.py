@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -349,4 +350,14 @@ def _weights(
     strengths = results["first_layer"].values
     names = question.names
     why = reasons(question, network, names, strengths[0], stability.mean, groups)
-    return weights_as_importance(names, strengths, main.values, main.errors, influential, measurable, why, seed)
+
+    def beside(found: MethodResult) -> WeightsAsImportance:
+        known = strengths[: len(found.values)]  # what is trained anew is of one network only
+        return weights_as_importance(names, known, found.values, found.errors, influential, measurable, why, seed)
+
+    others = {
+        name: beside(each) for name, each in results.items() if each.method.kind == "importance" and each is not main
+    }
+    return dataclasses.replace(
+        beside(main), others={name: (each.rank_correlation, each.interval) for name, each in others.items()}
+    )

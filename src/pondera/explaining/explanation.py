@@ -294,6 +294,10 @@ class Explanation:
                 "verdict": self.weights.verdict,
                 "statement": self.weights.statement,
                 "reasons": list(self.weights.reasons),
+                "methods": {
+                    name: {"rank_correlation": _plain(found), "interval": [_plain(each) for each in interval]}
+                    for name, (found, interval) in self.weights.others.items()
+                },
             },
             "effects": [_effect(each) for each in self.effects],
             "interactions": [

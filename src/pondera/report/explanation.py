@@ -279,16 +279,31 @@ def _parts(each: Effect) -> list[str]:
 def _weights(console: Console, found: Explanation) -> None:
     if found.weights is None:
         return
-    low, high = found.weights.interval
     console.print()
     console.print(Text("May large weights be read as important inputs?", style="bold"))
     console.print(Text(found.weights.statement))
     for reason in found.weights.reasons:
         console.print(Text(f"  {reason}"))
-    if not math.isnan(found.weights.rank_correlation):
-        console.print(
-            Text(f"  rank correlation {found.weights.rank_correlation:.2f} ({low:.2f} to {high:.2f})", style=QUIET)
-        )
+    correlations = correlations_words(found)
+    if correlations:
+        console.print(Text(f"  {correlations}", style=QUIET))
+
+
+def correlations_words(found: Explanation) -> str:
+    """Return how weights order columns beside the importances of each method; nothing where there is no order."""
+    if found.weights is None or math.isnan(found.weights.rank_correlation):
+        return ""
+
+    def words(correlation: float, interval: tuple[float, float]) -> str:
+        return f"{correlation:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+
+    first = words(found.weights.rank_correlation, found.weights.interval)
+    others = [
+        f"{found.results[name].method.title} {words(correlation, interval)}"
+        for name, (correlation, interval) in found.weights.others.items()
+        if not math.isnan(correlation)
+    ]
+    return f"rank correlation {first}" + (f"; by other methods: {' · '.join(others)}" if others else "")
 
 
 def show_row(console: Console, found: RowExplanation) -> None:

@@ -11,7 +11,14 @@ from pondera.explaining.explanation import Explanation, percent
 from pondera.markup import escaped, table
 from pondera.report.charts.explanation import CHARTS, DRAWN
 from pondera.report.charts.reading import svg
-from pondera.report.explanation import VERDICTS, retrained_words, rows_words, skill_words, told_words
+from pondera.report.explanation import (
+    VERDICTS,
+    correlations_words,
+    retrained_words,
+    rows_words,
+    skill_words,
+    told_words,
+)
 from pondera.report.page import Section, page
 
 LISTED = 40  # columns of the table
@@ -53,6 +60,8 @@ def _verdict(found: Explanation) -> Section:
         parts.append(f"<p>{escaped(retrained_words(found.retrained))}</p>")
     if found.weights is not None:
         parts.append(f"<p>{escaped(' '.join([found.weights.statement, *found.weights.reasons]))}</p>")
+        figures = correlations_words(found)
+        parts += [f"<p class='quiet'>Strength and importance: {escaped(figures)}.</p>"] if figures else []
     measured = f"Measured on these networks and {rows_words(found)}."
     return Section("How far can this be believed?", measured, "".join(parts))
 

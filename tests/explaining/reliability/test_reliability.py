@@ -18,6 +18,7 @@ from pondera.explaining.subject import Subject
 from pondera.explaining.together import jointly
 from pondera.network.dense import Dense
 from pondera.network.network import Network
+from pondera.report.explanation import correlations_words
 
 RANDOM = np.random.default_rng(0)
 
@@ -165,6 +166,22 @@ def sum_of_sizes():
 def verdicts(network, x, y):
     found = explain(Question.of_arrays(Subject.of_network(network), x, y), ["first_layer", "permutation"])
     return found.weights, found.results["permutation"].values[0]
+
+
+def test_weights_are_held_against_every_method():
+    x = np.random.default_rng(0).normal(size=(400, 6))
+    several = [Subject.of_network(sum_of_sizes()) for _ in range(2)]
+    found = explain(Question.of_arrays(several, x, sum_of_sizes()(x)[:, 0]))
+    data = [name for name, each in found.results.items() if each.method.kind == "importance"]
+    assert set(found.weights.others) == set(data) - {found.headline}
+    told = found.to_json()["weights_as_importance"]
+    assert told["rank_correlation"] == 1.0
+    for each in told["methods"].values():
+        assert each["interval"][0] <= each["rank_correlation"] <= each["interval"][1] <= 1
+        assert each["rank_correlation"] > 0.9
+    words = correlations_words(found)
+    assert words.startswith("rank correlation 1.00 (")
+    assert all(found.results[name].method.title in words for name in found.weights.others)
 
 
 def test_the_verdict_notices_that_the_same_function_is_written_with_other_weights():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ class WeightsAsImportance:
         The verdict as sentences.
     reasons
         Why not, where that can be found.
+    others
+        Name of another method that looks at data -> the rank correlation with its importances, and the interval of it.
     """
 
     rank_correlation: float
@@ -61,6 +63,7 @@ class WeightsAsImportance:
     verdict: str
     statement: str
     reasons: tuple[str, ...]
+    others: Mapping[str, tuple[float, tuple[float, float]]] = field(default_factory=dict)
 
 
 def weights_as_importance(
