@@ -58,15 +58,14 @@ def test_what_a_ranking_costs_beside_random_columns(ranked, words):
 def test_a_network_that_learned_nothing(question):
     meaningless = without_meaning(question)
     assert question.errors(meaningless).mean() > 0.5
-    network = question.subjects[0].network
-    assert sanity(METHODS["permutation"], question, network, meaningless=meaningless).sees_labels
-    assert sanity(METHODS["permutation"], question, network).sees_labels is None
+    assert sanity(METHODS["permutation"], question, question.subjects[0], meaningless=meaningless).sees_labels
+    assert sanity(METHODS["permutation"], question, question.subjects[0]).sees_labels is None
 
     def variance(question, subject, random):
         return Measured(question.fold(question.x.var(axis=0)), np.zeros(4))
 
     blind = Method("variance", "variance", "importance", variance, "Blind.", "none")
-    assert sanity(blind, question, network, meaningless=meaningless).sees_labels is False
+    assert sanity(blind, question, question.subjects[0], meaningless=meaningless).sees_labels is False
 
 
 def test_an_explanation_with_retraining(question):

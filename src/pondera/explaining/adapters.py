@@ -34,29 +34,43 @@ def of_torch(module: Any) -> Subject:
     ArgumentError
         If it is in training mode.
     """
-    import torch  # type: ignore[import-not-found]  # an optional companion
-
     if any(part.training for part in module.modules()):
         raise ArgumentError("The PyTorch module is in training mode. Call its eval() first.")
+    return _of_module(module, module)
+
+
+def _of_module(module: Any, call: Callable[[Any], Any]) -> Subject:
+    """Return a module as what is explained, called as it is or with other weights."""
+    import torch  # type: ignore[import-not-found]  # an optional companion
+
     first = next(module.parameters(), None)
     kind = {} if first is None else {"dtype": first.dtype, "device": first.device}
     kind = kind or {"dtype": torch.float32}
 
     def outputs(x: Array) -> Array:
         with torch.no_grad():
-            found = module(torch.as_tensor(np.ascontiguousarray(x), **kind))
+            found = call(torch.as_tensor(np.ascontiguousarray(x), **kind))
         return np.asarray(found.reshape(len(x), -1).detach().cpu().numpy())
 
     def slopes(x: Array, direction: Array) -> Array:
         rows = torch.as_tensor(np.ascontiguousarray(x), **kind).clone().requires_grad_(True)
-        found = module(rows).reshape(len(x), -1)
+        found = call(rows).reshape(len(x), -1)
         score = (found * torch.as_tensor(np.ascontiguousarray(direction), **kind)).sum()
         if not score.requires_grad:
             return np.zeros(x.shape)
         slope = torch.autograd.grad(score, rows, allow_unused=True)[0]
         return np.zeros(x.shape) if slope is None else np.asarray(slope.detach().cpu().numpy())
 
-    return Subject(outputs, slopes)
+    def changed(change: Callable[[Array], Array]) -> Subject:
+        weights = {
+            name: torch.as_tensor(change(value.detach().cpu().float().numpy())).to(value)
+            for name, value in module.named_parameters()
+            if value.is_floating_point()
+        }
+        return _of_module(module, lambda rows: torch.func.functional_call(module, weights, (rows,)))
+
+    able = first is not None and not isinstance(module, torch.jit.ScriptModule)  # whose weights are its own
+    return Subject(outputs, slopes, changed=changed if able else None)
 
 
 def of_estimator(estimator: Any) -> Subject:

@@ -193,8 +193,7 @@ def _result(method: Method, question: Question, seed: int, meaningless: Subject 
         method.measure(asked, each, np.random.default_rng(seed)) for each in question.subjects[: 1 if anew else None]
     )
     seconds = time.perf_counter() - begun
-    network = question.subjects[0].network
-    seen = None if network is None or anew or method.named else sanity(method, question, network, seed, meaningless)
+    seen = None if anew or method.named else sanity(method, question, question.subjects[0], seed, meaningless)
     return MethodResult(method, measured, 0 if method.kind == "strength" else len(asked.x), seconds, seen)
 
 

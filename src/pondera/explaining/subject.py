@@ -36,6 +36,9 @@ class Subject:
         Where its weights can be looked at.
     random
         Whether its training may have begun at random, so that another one may say otherwise.
+    changed
+        A change of an array -> the same function with every one of its arrays of weights changed so. None where it has
+        none that can be reached.
 
     Examples
     --------
@@ -50,12 +53,19 @@ class Subject:
     slopes: Callable[[Array, Array], Array] | None = None
     network: Network | None = None
     random: bool = True
+    changed: Callable[[Callable[[Array], Array]], Subject] | None = None
 
     @classmethod
     def of_network(cls, network: Network) -> Subject:
         """Return a network as what is to be explained."""
         found = cls.of_function(network.architecture, dict(network.weights), network.dtype)
-        return cls(found.outputs, found.slopes, network)
+
+        def changed(change: Callable[[Array], Array]) -> Subject:
+            return cls.of_network(
+                network.with_weights({name: change(value) for name, value in network.weights.items()})
+            )
+
+        return cls(found.outputs, found.slopes, network, changed=changed)
 
     @classmethod
     def of_function(cls, apply: Apply, weights: Any, dtype: str = "float32") -> Subject:

@@ -13,7 +13,6 @@ from pondera.explaining.method import Method, fewer
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import rank_correlation, shares
 from pondera.explaining.subject import Subject
-from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
 
@@ -69,21 +68,19 @@ def _survives(correlation: float, distance: float) -> bool:
     return bool((np.isnan(correlation) or correlation >= SURVIVES) and distance <= SAME)
 
 
-def randomized(network: Network, seed: int) -> Network:
-    """Return the network with the values of every weight array in another order and of random signs.
+def shuffled(seed: int) -> Callable[[Array], Array]:
+    """Return what puts the values of an array into another order, with random signs; of the next one into yet another.
 
     Their sizes stay, so that nothing but what was learned is lost.
     """
     random = np.random.default_rng(seed)
-    weights = {
-        name: (random.permutation(value.reshape(-1)) * random.choice([-1, 1], value.size)).reshape(value.shape)
-        for name, value in network.weights.items()
-    }
-    return network.with_weights(weights)
+    return lambda value: np.reshape(
+        random.permutation(value.reshape(-1)) * random.choice([-1, 1], value.size), value.shape
+    )
 
 
 def sanity(
-    method: Method, question: Question, network: Network, seed: int = 0, meaningless: Subject | None = None
+    method: Method, question: Question, subject: Subject, seed: int = 0, meaningless: Subject | None = None
 ) -> Sanity | None:
     """Return whether a method's ranking survives random weights.
 
@@ -93,20 +90,21 @@ def sanity(
         Whatever it looks at.
     question
         Of its rows some hundred are looked at.
-    network
+    subject
         Whose weights are drawn anew, several times.
     seed
         Drives all that is random.
     meaningless
         What was trained on answers that mean nothing.
     """
-    if len(question.inputs) < 2:  # there is no order that could survive
+    changed = subject.changed
+    if changed is None or len(question.inputs) < 2:  # there are no weights, or no order that could survive
         return None
     few = question.sample(fewer(ROWS, len(question.inputs)), np.random.default_rng(seed))
-    others = [Subject.of_network(randomized(network, seed + 1 + k)) for k in range(RANDOMIZED)]
+    others = [changed(shuffled(seed + 1 + k)) for k in range(RANDOMIZED)]
 
     def tested(values: Callable[[Subject], Array]) -> Sanity:
-        before = values(Subject.of_network(network))
+        before = values(subject)
 
         def beside(other: Subject) -> tuple[float, float]:
             after = values(other)
