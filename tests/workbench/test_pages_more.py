@@ -311,3 +311,20 @@ def test_tensors_of_one_file_only_are_counted_not_listed(page, server):
     expect(tensors.locator("tbody tr", has_text="only in second")).to_have_count(20)
     expect(tensors.get_by_text("39 more: only in second")).to_be_visible()
     assert saved(page, tensors.get_by_role("button", name="CSV")).count("only in second") == 59
+
+
+def test_a_training_that_failed_before_it_had_a_run_is_listed_until_it_is_forgotten(page, server):
+    logs = server.folder / ".pondera" / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / "no run.log").write_text("Error: quadrants.csv has no column 'kindd'.\n")
+    open_page(page, server, "runs")
+    told = page.get_by_test_id("without-run")
+    expect(told).to_contain_text("no run")
+    expect(told).to_contain_text("has no column 'kindd'")
+    told.get_by_role("link", name="no run").click()
+    expect(page.get_by_test_id("activity")).to_have_text("failed")
+    expect(page.get_by_text("has no column 'kindd'")).to_be_visible()
+    page.go_back()
+    told.get_by_role("button", name="Forget no run").click()
+    expect(told).to_have_count(0)
+    assert not (logs / "no run.log").exists()
