@@ -207,6 +207,17 @@ def test_another_run_is_not_replaced_unasked(tmp_path):
         assert run.state == "finished"
 
 
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_recorder_records_one_training(tmp_path, part):
+    with Recorder(tmp_path) as recorder:
+        found = fitted(recorder)
+        with pytest.raises(RunError, match="has recorded a training already"):
+            fitted(lambda _: recorder(part), PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.taken == 48
+        assert run.kept() == (found.best_epoch + 1) * 4
+
+
 def test_one_process_at_a_time(tmp_path):
     with Recorder(tmp_path), pytest.raises(RunError, match="another process is writing to this run"):
         Recorder(tmp_path)

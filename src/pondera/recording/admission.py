@@ -47,6 +47,7 @@ class Admission:
         self._about = dict(about)
         self._before: Mapping[str, Any] = {}  # what the folder's run said of itself
         self._goes_on = False
+        self._begun: set[int] = set()  # parts
         self._deciding = threading.Lock()
 
     def know(self, **about: Any) -> None:
@@ -59,14 +60,17 @@ class Admission:
         Raises
         ------
         RunError
-            If there is another run, and it is not to be replaced.
+            If there is another run, and it is not to be replaced, or another training was let in before.
         """
         found, began = identity_of(beginning), beginning_of(beginning)
         with self._deciding:
+            if part in self._begun or self.identity not in (None, found):
+                raise RunError(f"{self.folder}: this recorder has recorded a training already. Make one for each.")
             if self.identity is None:
                 self._begin(found, beginning, part, began)
             elif self._goes_on and not self._began_alike(part, began):
                 raise RunError(f"{self.folder}: network {part} began otherwise there. Give another folder.")
+            self._begun.add(part)
             self.writer.about(**{f"began.{part}": began})
             return self._goes_on
 

@@ -81,7 +81,8 @@ class Recorder:
     Raises
     ------
     RunError
-        If the folder cannot be written to, holds another run, or another process writes to it.
+        If the folder cannot be written to, holds another run, or another process writes to it; and where a second
+        training begins with it: each takes a recorder of its own.
 
     Examples
     --------
