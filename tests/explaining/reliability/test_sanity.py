@@ -8,6 +8,7 @@ from pondera.explaining.explain import explain
 from pondera.explaining.method import Measured, Method
 from pondera.explaining.methods import METHODS
 from pondera.explaining.reliability.sanity import sanity
+from pondera.explaining.subject import Subject
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 
@@ -26,7 +27,7 @@ def test_where_all_networks_do_the_same_it_cannot_be_told(name, ask):
     """An input of a thousand times the scale has the whole score of nearly every network."""
     x = np.random.default_rng(0).normal(size=(400, 3)) * [1000, 1, 0.001]
     network = Network.create(3, [Dense(8, "relu"), Dense(1)], seed=1, dtype="float64")
-    found = sanity(METHODS[name], ask(network, x), network)
+    found = sanity(METHODS[name], ask(network, x), Subject.of_network(network))
     assert min(found.correlations) == 1.0
     assert found.sees_network is None
 
@@ -34,7 +35,7 @@ def test_where_all_networks_do_the_same_it_cannot_be_told(name, ask):
 def test_equal_weights_shuffled_are_the_same_network(ask, linear_network):
     network = linear_network([1.0, 1.0, 1.0])
     x = np.random.default_rng(0).normal(size=(200, 3)) * [3, 2, 1]
-    assert sanity(METHODS["linear"], ask(network, x), network).sees_network is None
+    assert sanity(METHODS["linear"], ask(network, x), Subject.of_network(network)).sees_network is None
 
 
 def test_a_method_that_does_not_look_has_no_say(ask, bent, rows, monkeypatch):
