@@ -131,3 +131,26 @@ def test_every_recorded_step_is_reached(page, server, signs):
     page.get_by_role("button", name="Stop the replay").first.wait_for()
     page.get_by_role("button", name="Replay", exact=True).first.wait_for()  # it has come to the end
     assert page.get_by_test_id("replay").input_value() == str(len(steps) - 1)
+
+
+WATCHED = """
+  window.drawn_again = 0;
+  for (const chart of document.querySelectorAll(".chart svg > g"))
+    new MutationObserver((changes) => drawn_again += changes.length)
+      .observe(chart, { subtree: true, attributes: true, childList: true });
+"""
+
+
+def test_a_replay_marks_where_it_is_in_the_curves_and_draws_none_anew(page, server, signs):
+    open_page(page, server, f"run?run={signs.name}")
+    page.get_by_test_id("network").wait_for()
+    marks = page.locator(".chart .mark")
+    expect(marks).to_have_count(0)
+    page.evaluate(WATCHED)
+    places = []
+    for place in ("20", "70"):
+        page.get_by_test_id("replay").fill(place)
+        expect(marks).to_have_count(4)
+        page.wait_for_function("before => document.querySelector('.mark').getAttribute('d') !== before", arg=(places or [""])[-1])
+        places.append(marks.first.get_attribute("d"))
+    assert page.evaluate("drawn_again") == 0

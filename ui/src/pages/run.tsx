@@ -183,7 +183,6 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   };
   const metric = about?.metric ?? "metric";
   const marked = at === null ? null : step;
-  // Paths of thousands of places are made anew where there are new ones, not at every word from the training.
   const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
   const transport = (id: string) => (
     <Transport
@@ -248,35 +247,42 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
 function CurveCards({ of, name, curves, metric, step }: { of: Which; name: string; curves: Curves | null; metric: string; step: number | null }) {
   const epochs = curves?.epochs ?? [];
   const held = epochs.some((each) => each.validation_loss !== null);
-  const { x, training, validation, scores, rates } = useMemo(() => {
+  const { loss, scores, rates } = useMemo(() => {
+    const x = epochs.map((each) => each.epoch + 1);
     const column = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
-    return { x: epochs.map((each) => each.epoch + 1), training: column("training_loss"), validation: column("validation_loss"), scores: column("validation_metric"), rates: column("learning_rate") };
-  }, [curves]);
+    const curve = (name: string, colour: string, field: Parameters<typeof column>[0]) => ({ name, colour, x, y: column(field) });
+    return {
+      loss: [curve("training", "positive", "training_loss"), ...(held ? [curve("held out", "negative", "validation_loss")] : [])],
+      scores: [curve(metric, "positive", "validation_metric")],
+      rates: [curve("learning rate", "positive", "learning_rate")],
+    };
+  }, [curves, metric]);
   const norms = useMemo(() => {
     const of = (at: 0 | 1 | 2 | 3) => (curves?.norms ?? []).map((each) => each[at]);
-    return { x: of(0), mean: of(1), low: of(2), high: of(3) };
+    const [x, mean, low, high] = [of(0), of(1), of(2), of(3)];
+    return { curves: [{ name: "norm", colour: "positive", x, y: mean }], band: { x, low, high } };
   }, [curves]);
   const csv = (...fields: (keyof Epoch)[]) => (): [string[], unknown[][]] => [["epoch", ...fields], epochs.map((each) => [each.epoch + 1, ...fields.map((field) => each[field])])];
-  const marked = step === null ? null : (epochs.find((each) => each.step >= step)?.epoch ?? null);
+  const within = step === null ? undefined : epochs.find((each) => each.step >= step);
+  const epoch = within ? within.epoch + 1 : null;
   return (
     <>
       <div class="grid two">
         <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, empty: epochs.length === 0, picture: "svg", csv: csv("training_loss", "validation_loss") }} same={curves}>
-          <CurveChart scale="log" x="epoch" curves={[{ name: "training", colour: "positive", x, y: training }, ...(held ? [{ name: "held out", colour: "negative", x, y: validation }] : [])]} label="Loss by epoch" />
+          <CurveChart scale="log" x="epoch" curves={loss} mark={epoch} label="Loss by epoch" />
         </Card>
         <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, empty: epochs.length === 0, picture: "svg", csv: csv("validation_metric") }} same={curves}>
-          <CurveChart scale="linear" x="epoch" y={metric} curves={[{ name: metric, colour: "positive", x, y: scores }]} label={`${metric} by epoch`} />
+          <CurveChart scale="linear" x="epoch" y={metric} curves={scores} mark={epoch} label={`${metric} by epoch`} />
         </Card>
       </div>
       <div class="grid two">
         <Card title="Learning rate" exports={{ name: `${name}-rate`, empty: epochs.length === 0, picture: "svg", csv: csv("learning_rate") }} same={curves}>
-          <CurveChart scale="linear" x="epoch" curves={[{ name: "learning rate", colour: "positive", x, y: rates }]} label="Learning rate by epoch" height={140} />
+          <CurveChart scale="linear" x="epoch" curves={rates} mark={epoch} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, empty: norms.x.length === 0, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
-          <CurveChart scale="symlog" x="step" curves={[{ name: "norm", colour: "positive", x: norms.x, y: norms.mean }]} band={norms} label="Norm of all gradients by step" height={140} />
+        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, empty: norms.band.x.length === 0, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
+          <CurveChart scale="symlog" x="step" {...norms} mark={step} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>
-      {marked !== null && <p class="hidden">Replay is in epoch {marked + 1}.</p>}
     </>
   );
 }

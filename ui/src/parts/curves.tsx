@@ -1,4 +1,5 @@
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog, scaleSymlog } from "d3-scale";
+import { useMemo } from "preact/hooks";
 import { useWidth } from "./width";
 
 /** A curve: places to the right, ascending, and values; what is not finite is left out. */
@@ -23,13 +24,34 @@ const [LEFT, RIGHT, BOTTOM] = [52, 10, 34];
 
 /**
  * Curves that grow while they are looked at: a few paths, written anew where there is something new. A chart of
- * Vega-Lite says more, and takes ten frames to say it.
+ * Vega-Lite says more, and takes ten frames to say it. `mark` is a place to the right that a rule stands at.
  */
-export function Curves(props: { curves: readonly Curve[]; band?: Band; scale: keyof typeof SCALES; x: string; y?: string; label: string; height?: number }) {
+export function Curves(props: { curves: readonly Curve[]; band?: Band | undefined; scale: keyof typeof SCALES; x: string; y?: string; label: string; height?: number; mark?: number | null }) {
   const [place, width] = useWidth(560);
   const height = props.height ?? 200;
-  const top = props.curves.length > 1 ? 26 : 8;
-  const { scale, band, curves } = props;
+  const { scale, band, curves, mark } = props;
+  // What replays moves the mark many times a second; paths of thousands of places stay.
+  const { drawn, across, top } = useMemo(() => drawnOf(curves, band, scale, width, height), [curves, band, scale, width, height]);
+  return (
+    <div class="chart" role="img" aria-label={props.label}>
+      <svg ref={place} class="picture" viewBox={`0 0 ${width} ${height}`} height={height} aria-hidden="true" font-size="11" fill="var(--quiet)">
+        {drawn}
+        <text x={(LEFT + width - RIGHT) / 2} y={height - 3} text-anchor="middle">
+          {props.x}
+        </text>
+        {props.y && (
+          <text transform={`translate(10 ${(top + height - BOTTOM) / 2}) rotate(-90)`} text-anchor="middle">
+            {props.y}
+          </text>
+        )}
+        {mark != null && <path class="mark" d={`M${across(mark).toFixed(1)},${top}V${height - BOTTOM}`} stroke="var(--quiet)" stroke-dasharray="2 3" />}
+      </svg>
+    </div>
+  );
+}
+
+function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof typeof SCALES, width: number, height: number) {
+  const top = curves.length > 1 ? 26 : 8;
   const shown = (value: number) => Number.isFinite(value) && (scale !== "log" || value > 0);
   const [first, last] = extent(curves.map((each) => each.x), Number.isFinite);
   const across = scaleLinear([first, last === first ? first + 1 : last], [LEFT, width - RIGHT]);
@@ -41,46 +63,37 @@ export function Curves(props: { curves: readonly Curve[]; band?: Band; scale: ke
   const tall = there ? up.ticks(4) : [];
   const format = up.tickFormat(scale === "log" && tall.length <= 6 ? Infinity : 4, ".3~g");
   const path = (x: readonly number[], y: readonly number[]) => line(x.map((value) => across(value)), y.map((value) => (shown(value) ? up(value) : Number.NaN)));
-  return (
-    <div class="chart" role="img" aria-label={props.label}>
-      <svg ref={place} class="picture" viewBox={`0 0 ${width} ${height}`} height={height} aria-hidden="true" font-size="11" fill="var(--quiet)">
-        {tall.map((value) => (
-          <g key={value}>
-            <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
-            <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
-              {format(value).replace("-", "−")}
+  const drawn = (
+    <g>
+      {tall.map((value) => (
+        <g key={value}>
+          <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
+          <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
+            {format(value).replace("-", "−")}
+          </text>
+        </g>
+      ))}
+      {wide.map((value) => (
+        <text key={value} x={across(value)} y={height - BOTTOM + 15} text-anchor="middle">
+          {value.toLocaleString("en")}
+        </text>
+      ))}
+      {band && <path d={path([...band.x, ...band.x.toReversed()], [...band.high, ...band.low.toReversed()])} fill="var(--positive)" opacity="0.18" />}
+      {curves.map((each) => (
+        <path key={each.name} d={path(each.x, each.y)} fill="none" stroke={`var(--${each.colour})`} stroke-width="1.8" stroke-linejoin="round" />
+      ))}
+      {curves.length > 1 &&
+        curves.map((each, k) => (
+          <g key={each.name} transform={`translate(${LEFT + 90 * k} 8)`}>
+            <path d="M0,0H16" stroke={`var(--${each.colour})`} stroke-width="2" />
+            <text x="22" dy="0.32em">
+              {each.name}
             </text>
           </g>
         ))}
-        {wide.map((value) => (
-          <text key={value} x={across(value)} y={height - BOTTOM + 15} text-anchor="middle">
-            {value.toLocaleString("en")}
-          </text>
-        ))}
-        <text x={(LEFT + width - RIGHT) / 2} y={height - 3} text-anchor="middle">
-          {props.x}
-        </text>
-        {props.y && (
-          <text transform={`translate(10 ${(top + height - BOTTOM) / 2}) rotate(-90)`} text-anchor="middle">
-            {props.y}
-          </text>
-        )}
-        {band && <path d={path([...band.x, ...band.x.toReversed()], [...band.high, ...band.low.toReversed()])} fill="var(--positive)" opacity="0.18" />}
-        {curves.map((each) => (
-          <path key={each.name} d={path(each.x, each.y)} fill="none" stroke={`var(--${each.colour})`} stroke-width="1.8" stroke-linejoin="round" />
-        ))}
-        {props.curves.length > 1 &&
-          curves.map((each, k) => (
-            <g key={each.name} transform={`translate(${LEFT + 90 * k} 8)`}>
-              <path d="M0,0H16" stroke={`var(--${each.colour})`} stroke-width="2" />
-              <text x="22" dy="0.32em">
-                {each.name}
-              </text>
-            </g>
-          ))}
-      </svg>
-    </div>
+    </g>
   );
+  return { drawn, across, top };
 }
 
 /** The least and the largest of values that are shown; where there are none, a place to stand. */
