@@ -242,6 +242,13 @@ def three_classes(random: np.random.Generator, rows: int) -> Truth:
     return Truth(x, np.minimum(chosen, 2), importance, classes=True)
 
 
+def heavy_tails(random: np.random.Generator, rows: int) -> Truth:
+    """Inputs of Student's t with 3 degrees of freedom, whose variance is theirs of few rows: 3 each."""
+    x = random.standard_t(3, (rows, 6))
+    factors = np.array([3.0, 2.0, 1.0, 0.5, 0.0, 0.0])
+    return Truth(x, x @ factors + random.standard_normal(rows), 3 * np.square(factors))
+
+
 TRUTHS: Mapping[str, Callable[[np.random.Generator, int], Truth]] = {
     "linear, unequal scales": linear_scales,
     "Friedman 1": friedman_1,
@@ -262,5 +269,6 @@ TRUTHS: Mapping[str, Callable[[np.random.Generator, int], Truth]] = {
     "missing values": missing_values,
     "categories": categories,
     "three classes": three_classes,
+    "heavy tails": heavy_tails,
 }
 """Name -> (randomness, rows) -> a table."""
