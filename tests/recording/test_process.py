@@ -13,6 +13,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
+from pondera.training.stopping import Interruption
 
 X = np.arange(8.0)[:, None]
 
@@ -81,6 +82,26 @@ def test_a_training_waits_while_it_is_paused(tmp_path, monkeypatch):
     assert looks[0] < len(epochs) == 6
     with Run(tmp_path) as run:
         assert (run.state, run.taken) == ("finished", 6)
+
+
+def test_a_training_that_waits_can_be_interrupted(tmp_path, monkeypatch):
+    asked = Interruption()
+
+    def sleep(seconds):
+        assert not asked.requested
+        asked.request()
+
+    monkeypatch.setattr("pondera.recording.process.time", SimpleNamespace(sleep=sleep, perf_counter=time.perf_counter))
+    monkeypatch.setattr("pondera.recording.recorder.LOOK_AGAIN", 0)
+    fitted = train(tmp_path, 6, progress=lambda _: pause(tmp_path), interruption=asked)
+    assert fitted.reason == "interrupted"
+    assert (tmp_path / "states").is_dir()
+
+
+def test_a_pause_that_a_dead_training_left_is_over(tmp_path):
+    (tmp_path / "run.pause").touch()
+    train(tmp_path, 2)
+    assert not is_paused(tmp_path)
 
 
 @pytest.mark.parametrize("ask", [pause, stop])

@@ -250,7 +250,7 @@ def test_the_life_of_a_training(client, folder):
     until(lambda: client.get("/api/run/curves", params={"run": "signs"}).json().get("epochs"))
     assert client.post("/api/training/pause", params={"run": "signs"}).json()["activity"] in ("pausing", "paused")
     wait_for(client, "signs", "paused")
-    until(lambda: stands_still(client))  # it waits at the end of its epoch
+    until(lambda: stands_still(client))  # it waits once the steps are taken that it is at
     before = steps(client)
     assert client.delete("/api/run", params={"run": "signs"}).status_code == 400
     client.post("/api/training/continue", params={"run": "signs"})

@@ -17,6 +17,7 @@ from pondera.door import opener
 from pondera.errors import RunError
 from pondera.files import is_locked
 from pondera.recording.schema import DATABASE, LOCK, PAUSE
+from pondera.training.stopping import Interruption
 
 LOOK_AGAIN = 0.1
 """Seconds between two looks whether a training is to wait, and whether one that waits may go on."""
@@ -59,7 +60,7 @@ def is_paused(folder: Path) -> bool:
 
 
 def is_waiting(folder: Path) -> bool:
-    """Whether the training waits already, at the end of an epoch."""
+    """Whether the training waits already."""
     try:
         return (folder / PAUSE).stat().st_size > 0
     except OSError:
@@ -67,7 +68,7 @@ def is_waiting(folder: Path) -> bool:
 
 
 def pause(folder: Path) -> None:
-    """Have the training that writes to a run wait, from the end of its epoch on.
+    """Have the training that writes to a run wait, once the steps are taken that it is at: half a second of them.
 
     Raises
     ------
@@ -104,10 +105,10 @@ def stop(folder: Path) -> None:
     os.kill(process, signal.SIGINT)
 
 
-def wait_while_paused(folder: Path) -> float:
-    """Return once nobody wants the training to wait, and how many seconds that took."""
+def wait_while_paused(folder: Path, interruption: Interruption) -> float:
+    """Return once nobody wants the training to wait, or somebody wants it to end, and how many seconds that took."""
     begun = time.perf_counter()
-    while is_paused(folder):
+    while is_paused(folder) and not interruption.requested:
         if not is_waiting(folder):
             _say_that_it_waits(folder)
         time.sleep(LOOK_AGAIN)

@@ -250,7 +250,7 @@ class PartRecorder(Watcher):
         self.pace = min(self.pace, seconds / len(losses))
         self.writer.steps(self.part, first, losses, rates, norms)
         if time.perf_counter() - self.asked >= LOOK_AGAIN:
-            self.recorder.waited(wait_while_paused(self.recorder.folder))
+            self.recorder.waited(wait_while_paused(self.recorder.folder, self.beginning.interruption))
             self.asked = time.perf_counter()
 
     def saw(self, point: Point) -> None:

@@ -82,6 +82,7 @@ class RunWriter:
         for place in (folder, folder / SNAPSHOTS, folder / STATES):  # what a process that was killed was writing
             for path in place.glob(".*.part"):
                 path.unlink(missing_ok=True)
+        (folder / schema.PAUSE).unlink(missing_ok=True)  # nobody has asked this process to wait
         self.new = not (folder / schema.DATABASE).exists()
         try:
             self.database = schema.create(folder / schema.DATABASE)

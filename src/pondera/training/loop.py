@@ -83,7 +83,8 @@ class Training:
         """Train to the end of the plan, or until something ends it before."""
         self.started, begun = int(state.epoch), int(state.step)  # not 0 where another training came before
         self.losses, self.done = np.zeros(self.steps), 0  # of the epoch that is being trained
-        beginning = Beginning(self.program, self.plain, self.trace, self.rows, self.held, self.plan, state, self.steps)
+        what = (self.program, self.plain, self.trace, self.rows, self.held, self.plan)
+        beginning = Beginning(*what, state, self.steps, self.interruption)
         before = self.watcher.begin(beginning)
         if before is not None:
             state, self.started, self.done, self.best = before.state, before.started, before.done, before.best

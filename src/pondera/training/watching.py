@@ -14,7 +14,7 @@ from pondera.training.epoch import Order, Program, Rows, State
 from pondera.training.figures import EpochFigures
 from pondera.training.plan import Plan
 from pondera.training.rows import Held
-from pondera.training.stopping import Best
+from pondera.training.stopping import Best, Interruption
 
 Figures = npt.NDArray[np.float64]
 
@@ -35,6 +35,8 @@ class Beginning(NamedTuple):
         Before the first step.
     steps
         Of an epoch.
+    interruption
+        Whether somebody wants training to stop.
     """
 
     program: Program
@@ -45,6 +47,7 @@ class Beginning(NamedTuple):
     plan: Plan
     state: State
     steps: int
+    interruption: Interruption
 
 
 class Point(NamedTuple):

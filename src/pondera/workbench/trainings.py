@@ -168,7 +168,7 @@ class Trainings:
         return bool(lines) and lines[-1].startswith("Error: ")
 
     def pause(self, name: str) -> None:
-        """Have a training wait at the end of its epoch."""
+        """Have a training wait, after half a second of steps at most."""
         pause(self.served.run(name))
 
     def go_on(self, name: str) -> None:

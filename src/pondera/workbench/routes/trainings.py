@@ -97,7 +97,7 @@ def forget(bench: Shared, run: RunName) -> Activity:
 
 @router.post("/api/training/pause")
 def pause(bench: Shared, run: RunName) -> Activity:
-    """Have a training wait at the end of its epoch."""
+    """Have a training wait, after half a second of steps at most."""
     bench.trainings.pause(run)
     return Activity(**bench.trainings.told(run))
 
