@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from pondera.errors import ArgumentError, PonderaWarning, RunError
+from pondera.recording.overview import overview
 from pondera.recording.run import Run
 from pondera.recording.updates import watch_updates
 
@@ -68,6 +69,43 @@ def test_steps_inside_a_loop_that_is_compiled(tmp_path):
         found = run.weight("w", (0,))
         assert found.steps.tolist() == list(range(7))
         assert found.values == pytest.approx(1 - 0.1 * np.arange(7), rel=1e-6)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_end_is_known_where_it_is_told(tmp_path, told):
+    with watch_updates(optax.adam(0.01), tmp_path) as optimizer:
+        weights = {"layer": {"w": jnp.zeros(3), "b": jnp.zeros(())}}
+        state = optimizer.init(weights)
+
+        @jax.jit
+        def step(weights, state):
+            updates, state = optimizer.update(jax.grad(loss)(weights, X, Y), state, weights)
+            return optax.apply_updates(weights, updates), state
+
+        for _ in range(1000):
+            weights, state = step(weights, state)
+            if told:
+                optimizer.end(weights, state)  # as at the end of every epoch
+    found = overview(tmp_path)
+    with Run(tmp_path) as run:
+        life = run.weight("layer.w", (0,))
+        if told:
+            assert (found.ended, run.taken, life.kept) == ("", 1000, 1000)
+            assert life.values[-1] == float(weights["layer"]["w"][0])
+            assert list(run.snapshots())[-1] == 1000
+        else:
+            assert run.taken < 1000
+            assert found.ended.startswith(f"What came after step {run.taken:,} was not told")
+
+
+def test_an_end_before_steps_that_were_seen_ends_the_recording_only(tmp_path):
+    optimizer = watch_updates(optax.sgd(0.1), tmp_path, "full")
+    weights = {"w": jnp.ones(2)}
+    early = state = optimizer.init(weights)
+    for _ in range(3):
+        _, state = optimizer.update(weights, state, weights)
+    with pytest.warns(PonderaWarning, match="the end is after 0 steps, and 3 were seen"):
+        optimizer.end(weights, early)
 
 
 def test_what_cannot_be_watched_is_said(tmp_path):

@@ -165,16 +165,26 @@ class Loop:
         plain = {name: _plain(value) for name, value in figures.items()}
         self.writer.epoch(0, number, known | plain | {"epoch": number, "step": self.next})
 
-    def close(self, finished: bool, weights: Mapping[str, Array] | None = None, failure: str | None = None) -> None:
-        """Write what is left, the weights at the end too, and let go of the folder; called again it does nothing."""
+    def close(
+        self,
+        finished: bool,
+        weights: Mapping[str, Array] | None = None,
+        failure: str | None = None,
+        taken: int | None = None,
+    ) -> None:
+        """Write what is left, the weights at the end too, and let go of the folder; called again it does nothing.
+
+        The end is after the last step that was told of, or after ``taken`` of them.
+        """
         if not self.open or os.getpid() != self._process:  # a process that was forked from the one that records
             return
         self.open = False
         self._write_steps()
+        end = self.next if taken is None else taken
         if weights is not None:
-            self.writer.weights(0, self.next, weights)
-            self.writer.snapshot(0, self.next, weights)
-        self.writer.about(**{"kept.0": self.next}, **({"state": FINISHED} if finished else {}))
+            self.writer.weights(0, end, weights)
+            self.writer.snapshot(0, end, weights)
+        self.writer.about(**{"kept.0": end}, **({"state": FINISHED} if finished else {}))
         self.writer.later(self._ask, self.next - 1, True)
         self.writer.close()
         self.writer.failure = self.writer.failure or failure

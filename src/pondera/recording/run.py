@@ -102,8 +102,8 @@ class Run:
     @property
     @_reads
     def taken(self) -> int:
-        """How many steps were written down, of the part that came farthest."""
-        return max((int(self._end(part)) for part in self.parts), default=0)
+        """How many steps were taken, of the part that came farthest, as far as they were told."""
+        return max((max(int(self._end(part)), self.kept(part)) for part in self.parts), default=0)
 
     def _end(self, part: int) -> int:
         found = self.database.execute(

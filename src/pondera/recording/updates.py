@@ -44,9 +44,17 @@ class WatchedUpdates(optax.GradientTransformationExtraArgs):  # type: ignore[mis
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(finished=kind is None)
 
+    def end(self, weights: Any, state: Any) -> None:
+        """Take the weights after the last step, and the state of this optimizer that belongs to them.
+
+        Only some steps are seen from outside the compiled program, and the last one need not be among them. Without
+        this the run ends with the last step that was seen, and says so. It may be called more than once.
+        """
+        self.recording.loop.guarded(self.recording.end, weights, state)
+
     def close(self, finished: bool = True) -> None:
         """Wait for the steps that are still computed, write what is left, and let go of the folder."""
-        self.recording.close(finished)
+        self.recording.loop.guarded(self.recording.close, finished)
 
 
 def watch_updates(
@@ -100,6 +108,7 @@ def watch_updates(
     ...         for _ in range(3):
     ...             updates, state = optimizer.update({"w": jnp.ones(2)}, state, weights)
     ...             weights = optax.apply_updates(weights, updates)
+    ...         optimizer.end(weights, state)
     ...     with Run(Path(folder)) as found:
     ...         found.weight("w", (0,)).values.round(2).tolist()
     [1.0, 0.9, 0.8, 0.7]
@@ -140,7 +149,8 @@ class _Recording:
         self.loop = loop
         self.steps = jnp.asarray(_all_steps(self.loop), jnp.int32)
         self.begun = False  # whether the start is written down
-        self.last: dict[str, Array] | None = None  # the weights after the last step seen
+        self.last: dict[str, Array] | None = None  # the weights at the end, or after the last step seen, …
+        self.taken: int | None = None  # … and the number of steps at the end, where it was told
         self._abandoned = weakref.finalize(self, self.loop.close, False)
 
     def begin(self, weights: Any) -> None:
@@ -165,13 +175,24 @@ class _Recording:
         if self.loop.wants(step):
             start, found = ({name: _widened(value) for name, value in each.items()} for each in (before, slopes))
             self.loop.point(step, start, after, found)
-        self.last = after
+        self.last, self.taken = after, None
+
+    def end(self, weights: Any, state: WatchedState) -> None:
+        """Take the end, once all steps before it were seen."""
+        jax.effects_barrier()  # type: ignore[no-untyped-call]
+        taken, last = int(state.step), {name: _widened(value) for name, value in named(weights).items()}
+        if taken < self.loop.next:
+            raise RunError(f"the end is after {taken:,} steps, and {self.loop.next:,} were seen")
+        self.last, self.taken = last, taken
 
     def close(self, finished: bool) -> None:
         """Wait, and write the end."""
-        if self.loop.open:
-            jax.effects_barrier()  # type: ignore[no-untyped-call]
-            self.loop.close(finished, self.last)
+        jax.effects_barrier()  # type: ignore[no-untyped-call]
+        seen = self.loop.next
+        if self.taken is None and seen and self.loop.schedule.next(seen) > seen:
+            told = f"What came after step {seen:,} was not told: call end(weights, state) before it is closed."
+            self.loop.writer.about(**{"ended.0": {"reason": "", "message": told}})
+        self.loop.close(finished, self.last, taken=self.taken)
 
 
 def _widened(value: Array) -> Array:
