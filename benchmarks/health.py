@@ -185,7 +185,9 @@ def write_calibration(entries: dict[str, dict[str, Any]], path: Path = CALIBRATI
         lines.append(
             f'    "{rule}": Counts({found["hits"]}, {found["planted"]}, {found["alarms"]}, {found["healthy"]}),'
         )
-    path.write_text(text[:begin] + "\n".join([*lines, "}", ""]), encoding="utf-8")
+    last = text[text.index('"""', text.index("CHANGED: ")) :]  # what it is
+    lines += ["}", "", "CHANGED: frozenset[str] = frozenset()", last]
+    path.write_text(text[:begin] + "\n".join(lines), encoding="utf-8")
 
 
 def by_rule(trainings: Sequence[Judged]) -> dict[str, list[Judged]]:

@@ -151,6 +151,8 @@ def test_a_replay_marks_where_it_is_in_the_curves_and_draws_none_anew(page, serv
     for place in ("20", "70"):
         page.get_by_test_id("replay").fill(place)
         expect(marks).to_have_count(4)
-        page.wait_for_function("before => document.querySelector('.mark').getAttribute('d') !== before", arg=(places or [""])[-1])
+        page.wait_for_function(
+            "before => document.querySelector('.mark').getAttribute('d') !== before", arg=(places or [""])[-1]
+        )
         places.append(marks.first.get_attribute("d"))
     assert page.evaluate("drawn_again") == 0

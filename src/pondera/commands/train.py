@@ -63,8 +63,13 @@ def train(
         Path | None, typer.Option(help="Folder of the run and its model.safetensors.", show_default="TABLE-model")
     ] = None,
     record: Annotated[
-        str, typer.Option(help="How much of the life of every weight is kept: default, full or off.", metavar="LEVEL")
-    ] = "default",
+        str | None,
+        typer.Option(
+            help="How much of the life of every weight is kept: default, full or off.",
+            metavar="LEVEL",
+            show_default="default",
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the run in this folder, whose training was cut off.", metavar="RUN"),
@@ -97,20 +102,20 @@ def train(
         categorical=categorical,
     )
     if resume is not None:
-        asked, record, out = _resumed(asked, resume, out, replace)
-    report = fit_into(asked, out, record, replace)
+        asked, record, out = _resumed(asked, resume, out, record, replace)
+    report = fit_into(asked, out, record or "default", replace)
     if json:
         print_json(report.to_json())
     else:
         show_training(results(), report)
 
 
-def _resumed(asked: Asked, run: Path, out: Path | None, replace: bool) -> tuple[Asked, str, Path]:
+def _resumed(asked: Asked, run: Path, out: Path | None, record: str | None, replace: bool) -> tuple[Asked, str, Path]:
     """Return what the run in a folder was asked for, how it was recorded, and its folder."""
     from pondera.recording import runs
 
     others = [f"--{name.replace('_', '-')}" for name in asked.given if name != "table"]
-    others += ["--out"] * (out is not None) + ["--replace"] * replace
+    others += ["--out"] * (out is not None) + ["--record"] * (record is not None) + ["--replace"] * replace
     if others:
         raise ArgumentError(
             f"--resume takes everything from the run. Leave out {', '.join(others)}; give a TABLE only if it has moved."

@@ -44,8 +44,9 @@ def watch(
 
     Some steps, ever fewer of them, are recorded from both sides: weights before and after, gradients, and what linear,
     convolutional and activation modules made of the batch, unless they are compiled. Of every step the learning rate
-    (the largest of the optimizer's groups), the norm of all gradients as the optimizer gets them, and the loss where
-    it is told. Parameters that are neither float32 nor float64, such as bfloat16, are recorded as float32.
+    (the largest of the optimizer's groups), the loss where it is told, and, where there is time for it, the norm of all
+    gradients as the optimizer gets them: NaN elsewhere. Parameters that are neither float32 nor float64, such as
+    bfloat16, are recorded as float32.
 
     Parameters
     ----------

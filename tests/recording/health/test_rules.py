@@ -7,7 +7,9 @@ import optax
 import pytest
 
 import pondera
+from pondera.recording.health.calibration import CHANGED, COUNTS
 from pondera.recording.health.facts import Facts
+from pondera.recording.health.rule import certainty_of
 from pondera.recording.health.rules import RULES
 
 RULE = {rule.name: rule for rule in RULES}
@@ -123,6 +125,13 @@ def test_a_leak_is_called_by_its_name(tmp_path):
     said = RULE["leakage"](named).statement
     assert "'paid' alone tells" in said
     assert "that of the best constant is" in said
+
+
+def test_counts_of_what_a_rule_measured_before_say_so(monkeypatch):
+    monkeypatch.setattr("pondera.recording.health.rule.CHANGED", {"leakage"})
+    assert certainty_of("leakage").endswith("healthy trainings (held out; counted before the rule last changed)")
+    assert certainty_of("loss diverging").endswith("healthy trainings (held out)")
+    assert set(COUNTS) >= CHANGED
 
 
 @pytest.mark.parametrize(("keep", "said"), [("loss", True), ("last", False)])

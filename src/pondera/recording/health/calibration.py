@@ -64,3 +64,6 @@ COUNTS: dict[str, Counts] = {
     "update ratio out of range": Counts(32, 33, 6, 130),
     "plateaued": Counts(14, 14, 0, 129),
 }
+
+CHANGED: frozenset[str] = frozenset({"inputs not scaled", "rank collapse", "leakage"})
+"""Rules that measure something else than when they were counted."""

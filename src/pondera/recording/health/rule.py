@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pondera.findings import Finding
-from pondera.recording.health.calibration import COUNTS, THRESHOLDS
+from pondera.recording.health.calibration import CHANGED, COUNTS, THRESHOLDS
 from pondera.recording.health.facts import Facts
 
 POSSIBLY = "possibly "
@@ -151,7 +151,8 @@ def certainty_of(rule: str) -> str:
     known = COUNTS.get(rule)
     if known is None:
         return "not calibrated"
+    when = "; counted before the rule last changed" if rule in CHANGED else ""
     return (
         f"found {known.hits} of {known.planted} planted faults, with false alarms in {known.alarms} of {known.healthy} "
-        "healthy trainings (held out)"
+        f"healthy trainings (held out{when})"
     )
