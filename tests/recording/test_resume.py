@@ -126,6 +126,28 @@ def test_what_came_before_a_state_lasts_before_it_does(tmp_path, monkeypatch):
     assert all(map(all, seen))
 
 
+def test_what_was_known_of_an_end_is_not_while_training_goes_on(tmp_path):
+    network, asked = pondera.Network.create(6, [pondera.Dense(1)]), Interruption()
+    more = {"interruption": asked, "progress": lambda where: asked.request() if where.step >= 5 else None}
+    with Recorder(tmp_path, "full") as recorder:
+        pondera.fit(network, X, Y, PLANS["completed"], recorder=recorder, **more)
+    told = []
+    with Run(tmp_path) as run:
+        first = run.about
+        assert (run.state, first["ended.0"]["reason"], run.kept()) == (INTERRUPTED, INTERRUPTED, 5)
+
+        def progress(_):
+            recorder.writer.flush()
+            told.append((run.state, "ended.0" in run.about, run.kept() == run.taken))
+
+        with Recorder(tmp_path, "full") as recorder:
+            pondera.fit(network, X, Y, PLANS["completed"], recorder=recorder, progress=progress)
+        assert set(told) == {("unfinished", False, True)}
+        assert (run.state, run.about["ended.0"]["reason"]) == ("finished", "completed")
+        assert all(run.about[name] == first[name] for name in ("began", "machine", "versions"))
+        assert [set(each) for each in run.about["resumed"]] == [{"began", "machine", "versions"}]
+
+
 def linear(weights, x):
     return x @ weights["w"]
 

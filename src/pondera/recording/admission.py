@@ -101,11 +101,12 @@ class Admission:
             self.writer.clear()
             self.writer.later(remove_states, self.folder)
         self.identity = found
+        here = circumstances({name: version(name) for name in ("jax", "numpy", "optax")})
         self.writer.about(
             **self._about,
             identity=found,
             state=UNFINISHED,
             steps_per_epoch=beginning.steps,
             rows=figures_of(beginning.rows, beginning.program.loss),
-            **circumstances({name: version(name) for name in ("jax", "numpy", "optax")}),
+            **({"resumed": [*self._before.get("resumed", []), here]} if self._goes_on else here),
         )

@@ -223,6 +223,8 @@ class PartRecorder(Watcher):
         self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
         self.writer.about(**{f"seed.{self.part}": beginning.plan.seed})
         found = load_state(self.recorder.folder, self.part, beginning.state) if goes_on else None
+        if found is None or found[0].reason in ("", INTERRUPTED):
+            self.writer.forget(f"kept.{self.part}", f"ended.{self.part}")
         if found is None:
             return None
         checkpoint, step, damaged = found

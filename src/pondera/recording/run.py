@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
-from functools import cached_property, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -71,10 +71,10 @@ class Run:
         """Close the database."""
         self.database.close()
 
-    @cached_property
+    @property
     @_reads
     def about(self) -> Mapping[str, Any]:
-        """What is known of the run as a whole, such as its plan, its data, versions and the machine."""
+        """What is known of the run as a whole by now, such as its plan, its data, versions and the machine."""
         return {name: _plain(value) for name, value in self.database.execute("SELECT name, value FROM about")}
 
     def about_of(self, part: int) -> Mapping[str, Any]:
@@ -87,7 +87,12 @@ class Run:
     @_reads
     def state(self) -> str:
         """``"finished"``, or why it ended before; ``"unfinished"`` where it is being trained or was killed."""
-        return str(self.about.get("state", "unfinished"))
+        return str(self._told("state", "unfinished"))
+
+    def _told(self, name: str, otherwise: Any) -> Any:
+        """Return one of the things that are known of the run as a whole, where it is."""
+        found = self.database.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
+        return otherwise if found is None else _plain(found[0])
 
     @property
     @_reads
@@ -270,12 +275,14 @@ class Run:
     @_reads
     def kept(self, part: int = 0) -> int:
         """Return after how many steps the weights were taken that were kept."""
-        return int(self.about.get(f"kept.{part}", self._end(part)))
+        return int(self._told(f"kept.{part}", self._end(part)))
 
     @_reads
     def came_to(self, weights: Mapping[str, Array], part: int = 0) -> bool:
         """Return whether these are the weights that were kept, as far as they are known one by one."""
-        if f"kept.{part}" not in self.about or self.tensors(part) != {name: w.shape for name, w in weights.items()}:
+        if self._told(f"kept.{part}", None) is None or self.tensors(part) != {
+            name: w.shape for name, w in weights.items()
+        }:
             return False
         for name, values in weights.items():
             number, _, dtype, _, places = self._tensor(name, part)

@@ -117,6 +117,10 @@ class RunWriter:
         """Write down what is known of the run as a whole, JSON-ready."""
         self.later(self._about, {name: json.dumps(value) for name, value in values.items()})
 
+    def forget(self, *names: str) -> None:
+        """Take out what was known of the run as a whole and is so no more."""
+        self.later(self._forget, names)
+
     def part(
         self, part: int, start: Mapping[str, Array], initializers: Mapping[str, Any] | None = None, seed: int = 0
     ) -> None:
@@ -245,6 +249,9 @@ class RunWriter:
 
     def _about(self, values: Mapping[str, str]) -> None:
         self.database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
+
+    def _forget(self, names: tuple[str, ...]) -> None:
+        self.database.executemany("DELETE FROM about WHERE name = ?", [(name,) for name in names])
 
     def _clear(self) -> None:
         for (table,) in self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
