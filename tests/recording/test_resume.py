@@ -11,8 +11,10 @@ from pondera.recording import recorder as recording
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 from pondera.recording.states import load_state, save_state
-from pondera.training.stopping import INTERRUPTED, Interruption
-from pondera.training.watching import NEVER, Watcher
+from pondera.training.epoch import State
+from pondera.training.figures import EpochFigures
+from pondera.training.stopping import INTERRUPTED, Best, Interruption
+from pondera.training.watching import NEVER, Checkpoint, Watcher
 
 X = np.random.default_rng(5).standard_normal((96, 6)).astype(np.float32)
 Y = np.tanh(X @ np.arange(6, dtype=np.float32)) + X[:, 0] * X[:, 1]
@@ -195,6 +197,18 @@ def test_a_state_is_told_apart_by_all_that_it_carries(tmp_path):
     other = start._replace(step=start.step + 1)
     with pytest.raises(RunError, match="another training: the start"), Recorder(tmp_path) as recorder:
         pondera.fit(network, X, Y, plan, start=other, recorder=recorder)
+
+
+@pytest.mark.parametrize("held", [(None, None), (0.1, float("inf")), (0.3, 0.7)])
+def test_a_state_holds_a_long_history(tmp_path, held):
+    history = [EpochFigures(k, 0.1 + 1e-17 * k, k / 3, *held, 1e-5) for k in range(1000)]
+    state = State({"w": jnp.ones(2)}, (), jnp.int32(1), jnp.int32(1), jnp.zeros(2, jnp.uint32))
+    for epochs in (0, 1000):
+        kept = Checkpoint(state, 0, 0, np.zeros(3), history[:epochs], Best(), False)
+        save_state(tmp_path, 0, epochs, kept)
+        assert load_state(tmp_path, 0, state)[0].history == history[:epochs]
+    with open(tmp_path / "states" / "0-000000001000.safetensors", "rb") as file:
+        assert int.from_bytes(file.read(8), "little") < 2000  # bytes of the header, which may not grow for ever
 
 
 def test_a_damaged_state_takes_no_place_of_a_good_one(tmp_path):

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ Array = np.ndarray[Any, Any]
 
 KEY, DIGEST = "pondera.state", "pondera.sha256"
 
+FIGURES = [field.name for field in dataclasses.fields(EpochFigures)]
+
 
 def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> None:
     """Write everything that a part's training needs to go on after so many steps; the file is whole or not there.
@@ -37,13 +39,14 @@ def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> No
     shared = best.thing is checkpoint.state.weights
     arrays = own | ({} if best.thing is None or shared else _arrays("best", best.thing))
     arrays["losses"] = checkpoint.losses[: checkpoint.done]
+    arrays |= _history_arrays(checkpoint.history)
     text = json.dumps(
         {
             "step": step,
             "started": checkpoint.started,
             "done": checkpoint.done,
             "epoch_steps": len(checkpoint.losses),
-            "history": [dataclasses.asdict(figures) for figures in checkpoint.history],
+            "epochs": len(checkpoint.history),
             "best": None if best.thing is None else "state" if shared else "best",
             "best_epoch": best.epoch,
             "improved": best.improved,
@@ -110,12 +113,25 @@ def _checkpoint(told: Mapping[str, Any], arrays: Mapping[str, Array], template: 
         started=told["started"],
         done=told["done"],
         losses=losses,
-        history=[EpochFigures(**figures) for figures in told["history"]],
+        history=_history(arrays, told["epochs"]),
         best=best,
         keeps_best=told["keeps_best"],
         reason=told["reason"],
         message=told["message"],
     )
+
+
+def _history_arrays(history: Sequence[EpochFigures]) -> dict[str, Array]:
+    """Return the figures of epochs, (epochs,) each, but for those that are None in all: of many they are no header."""
+    columns = {name: [getattr(figures, name) for figures in history] for name in FIGURES}
+    return {f"history.{name}": np.array(column) for name, column in columns.items() if column and column[0] is not None}
+
+
+def _history(arrays: Mapping[str, Array], epochs: int) -> list[EpochFigures]:
+    """Return what :func:`_history_arrays` was given."""
+    nothing = [None] * epochs
+    columns = [arrays[f"history.{name}"].tolist() if f"history.{name}" in arrays else nothing for name in FIGURES]
+    return [EpochFigures(*figures) for figures in zip(*columns, strict=True)]
 
 
 def _arrays(prefix: str, tree: Any) -> dict[str, Array]:
