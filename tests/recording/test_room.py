@@ -55,6 +55,25 @@ def test_early_steps_stay_nearer_together():
     assert gaps[10:].max() < 1
 
 
+def test_figures_of_steps_keep_to_their_share_and_go_on_without_a_seam(tmp_path):
+    def told(writer, first):
+        values = np.arange(first, first + 100, dtype=np.float64)
+        writer.steps(0, first, values, values, values)
+
+    for begin, end in ((0, 30_000), (20_100, 40_000)):  # killed, and going on from a state before that
+        with RunWriter(tmp_path, 1 << 20) as writer:
+            writer.part(0, {"w": np.zeros(2, np.float32)})
+            for first in range(begin, end, 100):
+                told(writer, first)
+    with Run(tmp_path) as run:
+        found = run.steps()
+    assert run.folder == tmp_path
+    assert 12 * len(found.losses) <= (1 << 20) / 16 + 12 * 100
+    widths = np.diff([*found.first.tolist(), 40_000])
+    assert widths.min() > 0
+    assert found.losses == pytest.approx(found.first + (widths - 1) / 2, abs=16)
+
+
 def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch):
     monkeypatch.setattr("pondera.recording.room.MOST_STEPS", 1000)
     with RunWriter(tmp_path) as writer:

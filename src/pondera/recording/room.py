@@ -22,13 +22,29 @@ that is recorded step by step, and there is room for what training goes on from.
 GROWTH = 1.01
 """Recorded steps that are left are at first so many times the one before, at least."""
 
-MOST_STEPS = 1 << 20
-"""Figures of steps that are kept one by one; of more, neighbours are averaged."""
+MOST_STEPS, STEPS, STEP = 1 << 20, 1 / 16, 12
+"""Figures of steps that are kept one by one, what of the budget they may take, and bytes of each; of more, neighbours
+are averaged."""
 
 
 def allowed(budget: int | None, size: int) -> int:
     """Return how many bytes a run of weights of ``size`` bytes may take."""
     return max(SMALLEST, COPIES * size) if budget is None else budget
+
+
+def cut_steps(database: sqlite3.Connection, part: int, at: int) -> None:
+    """Take out the figures of steps from one on: what a training that was killed had written is written again."""
+    database.execute("DELETE FROM steps WHERE part = ? AND first >= ?", (part, at))
+    last = "FROM steps WHERE part = ? ORDER BY first DESC LIMIT 1"
+    found = database.execute(f"SELECT first, stride, length(figures) / {STEP} {last}", (part,)).fetchone()
+    if found is None:
+        return
+    first, stride, count = found
+    left = -(-(at - first) // stride)  # the last of them may be a mean over later ones too
+    if left < count:  # averaged figures are joined to long rows
+        (data,) = database.execute(f"SELECT figures {last}", (part,)).fetchone()
+        values = np.frombuffer(data, "<f4").reshape(3, -1)[:, :left].tobytes()
+        database.execute("UPDATE steps SET figures = ? WHERE part = ? AND first = ?", (values, part, first))
 
 
 def coarsen_steps(database: sqlite3.Connection, part: int) -> int:

@@ -90,6 +90,7 @@ class RunWriter:
             leave(self._lock)
             raise
         self._parts: dict[int, _Part] = {}
+        self._most_steps = 0  # of each part
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
         self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
@@ -282,16 +283,16 @@ class RunWriter:
         found.start |= start
         found.tensors |= dict(rows.fetchall())
         found.places |= places
+        self._most_steps = min(room.MOST_STEPS, int(self._share(room.STEPS) / room.STEP))
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
-        # What a training that was killed had written after the place where it goes on is written again, the same.
-        self.database.execute("DELETE FROM steps WHERE part = ? AND first >= ?", (part, first))
+        room.cut_steps(self.database, part, first)
         self.database.execute(
             "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, 1, ?)", (part, first, figures.tobytes())
         )
         kept = self._parts[part]
         kept.steps += figures.shape[1]
-        if kept.steps > room.MOST_STEPS:
+        if kept.steps > self._most_steps:
             kept.steps = room.coarsen_steps(self.database, part)
 
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
