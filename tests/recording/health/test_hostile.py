@@ -191,6 +191,18 @@ def test_any_numbers_of_another_loop(tmp_path, seed):
     assert pondera.runs.to_tensorboard(tmp_path, tmp_path / "logs").is_file()
 
 
+def test_no_learning_rate_is_advised_where_none_is_known(tmp_path):
+    loop, w = Loop(tmp_path, "full"), {"a": np.ones((3, 4))}
+    loop.begin(w)
+    for step in range(20):
+        loop.point(step, w, w, {"a": np.zeros((3, 4))})
+        loop.took(step, 1.0)
+    loop.close(True, w)
+    (found,) = [each for each in pondera.runs.check(tmp_path).findings if each.rule == "weights never moved"]
+    assert found.advice == "Learn faster, or look for what holds the weights."
+    assert "change" not in found.figures
+
+
 def test_rates_that_are_known_of_some_steps_only(tmp_path):
     loop, w = Loop(tmp_path, "full"), {"a": np.ones((3, 4))}
     loop.begin(w)

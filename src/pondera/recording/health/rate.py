@@ -125,12 +125,12 @@ def never_moved(facts: Facts) -> Suspicion | None:
     if not moved:
         return None
     most = max(moved.values())
-    peak = peak_of(facts)
+    known, faster = bool(facts.plan) or len(facts.rates) > 0, max(peak_of(facts) * 100, 1e-3)
     return Suspicion(
         -math.log10(max(most, 10**-DECADES)),
         f"After {facts.seen:,} steps no matrix of weights is further from its start than {most:.2g} of its size.",
-        f"Learn faster: --learning-rate {max(peak * 100, 1e-3):.3g}; or look for what holds the weights.",
-        figures={"distance": most, "change": {"learning_rate": _rounded(max(peak * 100, 1e-3))}},
+        f"Learn faster{f': --learning-rate {faster:.3g};' if known else ','} or look for what holds the weights.",
+        figures={"distance": most, **({"change": {"learning_rate": _rounded(faster)}} if known else {})},
     )
 
 
