@@ -196,10 +196,17 @@ interface Table {
   rows: number;
 }
 
+/** Milliseconds for which a row must be asked for before it is explained. */
+const STEADY = 300;
+
 /** One row: what each column adds to its score, and what would be predicted if a value were another. */
 function OneRow({ asked }: { asked: Record<string, string> }) {
   const [row, setRow] = useState(0);
-  const told = useLoading((signal) => ask<RowTold>("explanation", { ...asked, row }, signal), [row]);
+  const told = useLoading(async (signal) => {
+    await new Promise((done) => setTimeout(done, STEADY)); // whoever steps through rows does not want every one explained
+    signal.throwIfAborted();
+    return ask<RowTold>("explanation", { ...asked, row }, signal);
+  }, [row]);
   const query = asked["table"] ? { file: asked["table"] } : { example: asked["example"] ?? "" };
   const table = useLoading((signal) => get<Table>("table", query, signal), []);
   const model = useLoading((signal) => get<Model>("model", { model: asked["model"] ?? "" }, signal), []);
