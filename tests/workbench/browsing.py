@@ -72,3 +72,18 @@ def let_go(page, held):
             return held[0].continue_()
         page.wait_for_timeout(50)
     raise AssertionError("nothing was asked for")
+
+
+def card(page, title):
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def python_of(card):
+    return card.locator("code", has_text="import pondera").inner_text()
+
+
+def given(code, folder, shown=""):
+    """What pasted Python gives, printed: its last statement is the value."""
+    *before, last = code.split("; ")
+    command = [sys.executable, "-c", "; ".join([*before, f"print({last}{shown})"])]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout

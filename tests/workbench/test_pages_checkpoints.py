@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-from tests.workbench.browsing import open_page
+from tests.workbench.browsing import card, open_page
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -26,10 +26,6 @@ def parts(server):
     index = server.folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": held}))
     return index.name
-
-
-def card(page, title):
-    return page.get_by_role("region", name=title, exact=True)
 
 
 def test_a_checkpoint_in_parts_is_opened_and_each_of_its_tensors_found(page, server, parts):

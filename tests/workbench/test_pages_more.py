@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-from tests.workbench.browsing import Server, field, let_go, open_page, pondera, until
+from tests.workbench.browsing import Server, card, field, given, let_go, open_page, pondera, python_of, until
 
 TRAININGS = (
     "signs.csv --target kind --hidden 4 --epochs 3 --out signs",
@@ -42,25 +40,10 @@ def server(chromium, begin, tmp_path_factory):
     found.kill()
 
 
-def card(page, title):
-    return page.get_by_role("region", name=title, exact=True)
-
-
 def saved(page, button):
     with page.expect_download() as download:
         button.click()
     return Path(download.value.path()).read_text(encoding="utf-8")
-
-
-def python_of(card):
-    return card.locator("code", has_text="import pondera").inner_text()
-
-
-def given(code, folder, shown=""):
-    """What pasted Python gives, printed: its last statement is the value."""
-    *before, last = code.split("; ")
-    command = [sys.executable, "-c", "; ".join([*before, f"print({last}{shown})"])]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def axe(page):
@@ -328,3 +311,28 @@ def test_a_training_that_failed_before_it_had_a_run_is_listed_until_it_is_forgot
     told.get_by_role("button", name="Forget no run").click()
     expect(told).to_have_count(0)
     assert not (logs / "no run.log").exists()
+
+
+@pytest.mark.parametrize(("example", "task"), [("iris", "classification"), ("diabetes", "regression")])
+def test_the_form_of_a_training_says_what_its_recipe_decides(page, server, example, task):
+    # The page has these by heart: to serve them, the server would load JAX before anybody trains.
+    from pondera.network.activations import ACTIVATIONS
+    from pondera.training.recipes import RECIPES
+
+    open_page(page, server, f"train?example={example}")
+    recipes = field(page, "Recipe")
+    expect(recipes.locator("option")).to_have_count(len(RECIPES))
+    for name, recipe in RECIPES.items():
+        recipes.select_option(name)
+        plan = recipe.plan(task, 3)
+        said = {
+            "Hidden layers": ", ".join(map(str, recipe.hidden)),
+            "Epochs": str(plan.epochs),
+            "Rows a step": str(plan.batch_size),
+            "Learning rate": "the recipe's" if name == "strong" else f"{plan.learning_rate:g}",
+        }
+        for label, value in said.items():
+            expect(field(page, label)).to_have_attribute("placeholder", value)
+        expect(field(page, "Activation").locator("option").first).to_have_text(f"{recipe.activation[task]} (recipe)")
+    known = set(field(page, "Activation").locator("option").all_inner_texts()[1:])
+    assert known == set(ACTIVATIONS) - {"identity"}

@@ -53,7 +53,7 @@ export const ACTIVATIONS: Record<string, Activation> = {
   },
 };
 
-/** Sum numbers with no rounding but the last (Shewchuk 1997). */
+/** Sum numbers as if nothing were rounded until the parts of the sum, which do not overlap, are added up (Shewchuk 1997). */
 export function exactSum(values: readonly number[]): number {
   const parts: number[] = [];
   for (const value of values) {

@@ -3,7 +3,7 @@ import { type Answer, ask, get, remove, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure } from "../format";
 import { Chart, type Spec } from "../parts/chart";
-import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Card, Lead, ProblemLine, SameAs, Waiting } from "../parts/common";
 import { type Effect, type Explanation, Importance, Methods, Reliability } from "../parts/importance";
 import { StrengthAndImportance } from "../parts/strength-and-importance";
 import { type Range, type RowTold, type Taken, WhatIf } from "../parts/what-if";
@@ -158,7 +158,7 @@ function Told({ told }: { told: Answer<Explanation> }) {
 function Effects({ found, same }: { found: Explanation; same: Same }) {
   if (found.effects.length === 0) return null;
   return (
-    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects }}>
+    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects, csv: () => [["column", "value", "every row", "rows as they are"], found.effects.flatMap((each) => each.values.map((value, k) => [each.name, value, each.mean[k], each.accumulated?.[k]]))] }}>
       <div class="multiples">
         {found.effects.map((each) => (
           <Dependence key={each.name} effect={each} />
@@ -187,6 +187,7 @@ function Dependence({ effect }: { effect: Effect }) {
     <figure>
       <h3>{effect.name}</h3>
       <Chart spec={spec} rows={rows} label={`How ${effect.name} acts`} height={140} />
+      <SameAs exports={{ name: `dependence-${effect.name}`, picture: "svg" }} />
     </figure>
   );
 }

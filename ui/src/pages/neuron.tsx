@@ -3,7 +3,7 @@ import { number, shell, text } from "../commands";
 import { figure, signed } from "../format";
 import { ACTIVATIONS, canBeTaken, descend, forward, holds, type Neuron, type Step } from "../neuron";
 import { Card, Lead, ProblemLine, Slider } from "../parts/common";
-import { ActivationCurve, Contributions, drawable, Plane, TooLarge } from "../parts/neuron-pictures";
+import { ActivationCurve, Contributions, curveOf, drawable, Plane, restOf, TooLarge } from "../parts/neuron-pictures";
 
 const EXAMPLE: Neuron = { inputs: [5, 2], weights: [0.7, 0.3], bias: 1, activation: "identity" };
 const MOST_INPUTS = 6;
@@ -96,21 +96,22 @@ export function NeuronPage() {
               </label>
             </div>
           </Card>
-          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." exports={{ name: "contributions", picture: "svg", empty: !drawn }}>
+          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." same={{ command: typed(neuron), python: explained(neuron) }} exports={{ name: "contributions", picture: "svg", empty: !drawn, csv: () => [["part", "contribution"], [...now.contributions.map((value, k) => [`input ${k + 1}`, value]), ["bias", neuron.bias], ["sum", now.sum]]] }}>
             {drawn ? <Contributions neuron={neuron} now={now} /> : <TooLarge />}
           </Card>
         </div>
         <div class="grid two">
-          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back${held ? `: ${figure(now.slope)}` : ""}.`} exports={{ name: "activation", picture: "svg", empty: !drawn }}>
+          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back${held ? `: ${figure(now.slope)}` : ""}.`} same={{ python: sampled(neuron.activation, now.sum) }} exports={{ name: "activation", picture: "svg", empty: !drawn, csv: () => [["sum", "output"], curveOf(neuron.activation, now.sum)] }}>
             {drawn ? <ActivationCurve activation={neuron.activation} sum={now.sum} /> : <TooLarge />}
           </Card>
-          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." exports={{ name: "plane", picture: "svg", empty: neuron.inputs.length < 2 || !drawn }}>
+          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." same={neuron.inputs.length < 2 ? null : { python: inPlane(neuron) }} exports={{ name: "plane", picture: "svg", empty: neuron.inputs.length < 2 || !drawn, csv: () => [["weight 1", "weight 2", "the rest", "input 1", "input 2"], [[...neuron.weights.slice(0, 2), restOf(neuron), ...neuron.inputs.slice(0, 2)]]] }}>
             {drawn ? <Plane neuron={neuron} /> : <TooLarge />}
           </Card>
         </div>
         <Card
           title="One step of gradient descent"
           sentence="The loss is how far the output is from where it should be, squared. Each weight moves against its share of it."
+          same={{ python: gradients(steps.at(-1) ?? next) }}
           exports={{
             name: "gradient-descent",
             empty: steps.length === 0,
@@ -157,10 +158,38 @@ function typed(neuron: Neuron): string {
   return shell("pondera", "neuron", `--inputs=${list(neuron.inputs)}`, `--weights=${list(neuron.weights)}`, `--bias=${number(neuron.bias)}`, ...activation);
 }
 
+function list(values: readonly number[]): string {
+  return `[${values.map((value) => number(value)).join(", ")}]`;
+}
+
+function constructed({ weights, bias, activation }: Omit<Neuron, "inputs">): string {
+  return `pondera.Neuron(${list(weights)}, bias=${number(bias)}${activation === "identity" ? "" : `, activation=${text(activation)}`})`;
+}
+
 function pasted(neuron: Neuron): string {
-  const list = (values: number[]) => `[${values.map((value) => number(value)).join(", ")}]`;
-  const activation = neuron.activation === "identity" ? "" : `, activation=${text(neuron.activation)}`;
-  return `pondera.Neuron(${list(neuron.weights)}, bias=${number(neuron.bias)}${activation})(${list(neuron.inputs)})`;
+  return `${constructed(neuron)}(${list(neuron.inputs)})`;
+}
+
+function explained(neuron: Neuron): string {
+  return `${constructed(neuron)}.explain(${list(neuron.inputs)}).contributions`;
+}
+
+/** The activation at some places of its curve. */
+function sampled(activation: string, sum: number): string {
+  const places = curveOf(activation, sum).filter((_, k) => k % 25 === 0);
+  return `${constructed({ weights: [1], bias: 0, activation })}([${places.map(([place]) => list([place])).join(", ")}])`;
+}
+
+/** The sum at some places of the plane, with all other inputs as they are. */
+function inPlane(neuron: Neuron): string {
+  const line = constructed({ weights: neuron.weights.slice(0, 2), bias: restOf(neuron), activation: "identity" });
+  return `${line}([[first, second] for first in range(-6, 7) for second in range(-6, 7)])`;
+}
+
+/** The gradients of a step: of its weights, and of the bias as the last. */
+function gradients({ before, target }: Step): string {
+  const loss = `(activation(${text(before.activation)})(v[:-1] @ jax.numpy.array(${list(before.inputs)}, float) + v[-1]) - ${target < 0 ? `(${number(target)})` : number(target)}) ** 2`;
+  return `import jax; from pondera.network.activations import activation; jax.grad(lambda v: ${loss})(jax.numpy.array(${list([...before.weights, before.bias])}, float))`;
 }
 
 /** A number within arithmetic: what has a sign stands in brackets, where another sign or a dot is before it. */

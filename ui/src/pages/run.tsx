@@ -3,9 +3,9 @@ import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
 import { type Curves, type Epoch, useCurves, useFrame, useLife, useSettled } from "../live";
 import { opened, type Which, which } from "../network";
-import { Card, Figures, type Finding, Findings, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
-import type { Connection } from "../parts/connections";
+import { type Connection, weightsIn } from "../parts/connections";
 import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
 import { NetworkPicture } from "../parts/network-picture";
@@ -212,7 +212,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
           sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
           right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
           same={life?.drawing}
-          exports={{ name: `${name}-network-step-${step}`, empty: !life, picture: "canvas" }}
+          exports={{ name: `${name}-network-step-${step}`, empty: !frame, picture: "canvas", json: () => frame && { step, weights: Object.fromEntries(weightsIn(frame)) }, csv: () => [["connection", "weight"], frame ? weightsIn(frame) : []] }}
         >
           {(problem ?? noFrame) && <ProblemLine>{problem ?? noFrame}</ProblemLine>}
           {life && frame ? (
@@ -235,7 +235,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
       )}
       {cards}
       <div class="grid">
-        <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, json: () => health?.answer.findings }}>
+        <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, empty: !health, json: () => health?.answer.findings, csv: () => rowsOf(health?.answer.findings ?? []) }}>
           {noHealth && <ProblemLine>{noHealth}</ProblemLine>}
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : !noHealth && <Waiting>Looking …</Waiting>}
         </Card>

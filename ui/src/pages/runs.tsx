@@ -246,7 +246,7 @@ function Overlay({ runs }: { runs: Overview[] }) {
         </Card>
       ))}
       {runs.length > 1 && (
-        <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." same={compared.value}>
+        <Card title="They differ in" sentence="Settings of the command line and of the plan it led to." same={compared.value} exports={{ name: "differences", empty: differences.length === 0, json: () => compared.value?.differences, csv: () => [["setting", ...(compared.value?.runs ?? []).map((each) => each.run)], differences.map(([name, values]) => [name, ...values.map(told)])] }}>
           {!compared.value ? (
             <Waiting>Comparing …</Waiting>
           ) : differences.length === 0 ? (

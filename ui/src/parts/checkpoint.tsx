@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { type Answer, ask, get, useLoading } from "../api";
 import { amount, figure, share } from "../format";
-import { Bar, Card, Figures, type Finding, Findings, ProblemLine, Waiting } from "./common";
+import { Bar, Card, Figures, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
 import { useSearch } from "./search";
 import { Tensor, type TensorLine } from "./tensor-card";
 
@@ -55,7 +55,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
           ["findings", read ? <span class={read.findings.length ? "negative" : ""}>{read.findings.length}</span> : told.problem ? "–" : "…"],
         ]}
       />
-      <Card title="What is wrong or worth knowing" same={told.value} exports={{ name: `${name}-findings`, json: () => read?.findings }}>
+      <Card title="What is wrong or worth knowing" same={told.value} exports={{ name: `${name}-findings`, empty: !read, json: () => read?.findings, csv: () => rowsOf(read?.findings ?? []) }}>
         {read ? <Findings of={read.findings} none="Nothing that the rules know of." /> : told.problem ? <ProblemLine>{told.problem}</ProblemLine> : waiting}
       </Card>
       <Layers file={file} name={name} reading={reading} told={told.value} />

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
-import type { Same } from "../api";
+import { type Same, sentence } from "../api";
 import { python } from "../commands";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
 import { figure, fitting } from "../format";
@@ -32,13 +32,16 @@ export function Lead(props: { title: string; children?: ComponentChildren; name:
   );
 }
 
+/** Names of columns, and what is in them. */
+type Rows = [readonly string[], readonly (readonly unknown[])[]];
+
 export interface Exports {
   name: string;
   /** Whether there is nothing to save yet. */
   empty?: boolean;
   picture?: "svg" | "canvas";
   json?: () => unknown;
-  csv?: () => [readonly string[], readonly (readonly unknown[])[]];
+  csv?: () => Rows | Promise<Rows>;
 }
 
 /** One thing with a heading, a sentence on how to read it, its exports, and the command that gives the same. */
@@ -53,7 +56,6 @@ export function Card(props: {
 }) {
   const place = useRef<HTMLElement>(null);
   const { exports, same } = props;
-  const empty = exports?.empty ?? false;
   return (
     <section class="card" ref={place} id={props.id} aria-label={props.title}>
       <header>
@@ -65,42 +67,41 @@ export function Card(props: {
       {(same?.command || same?.python || exports) && (
         <div class="same">
           <Lines of={same} />
-          {exports && (
-            <span class="exports">
-              {exports.picture === "svg" && (
-                <button type="button" class="plain" disabled={empty} onClick={() => void savePicture(place.current, exports.name, "svg")}>
-                  SVG
-                </button>
-              )}
-              {exports.picture && (
-                <button type="button" class="plain" disabled={empty} onClick={() => void savePicture(place.current, exports.name, "png")}>
-                  PNG
-                </button>
-              )}
-              {exports.csv && (
-                <button type="button" class="plain" disabled={empty} onClick={() => saveCsv(exports.name, ...(exports.csv?.() ?? [[], []]))}>
-                  CSV
-                </button>
-              )}
-              {exports.json && (
-                <button type="button" class="plain" disabled={empty || (exports.json() ?? null) === null} onClick={() => saveJson(exports.name, exports.json?.())}>
-                  JSON
-                </button>
-              )}
-            </span>
-          )}
+          {exports && <Buttons exports={exports} place={() => place.current} />}
         </div>
       )}
     </section>
   );
 }
 
-/** What gives the same, below a part of a card. */
-export function SameAs({ of }: { of: Same }) {
+/** What gives the same, and exports, below a part of a card: of what is in the same element. */
+export function SameAs({ of, exports }: { of?: Same | null; exports?: Exports }) {
+  const own = useRef<HTMLDivElement>(null);
   return (
-    <div class="same">
+    <div class="same" ref={own}>
       <Lines of={of} />
+      {exports && <Buttons exports={exports} place={() => own.current?.parentElement ?? null} />}
     </div>
+  );
+}
+
+/** What saves the picture in a place, and its figures. */
+function Buttons({ exports, place }: { exports: Exports; place: () => HTMLElement | null }) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const { name, picture, csv, json } = exports;
+  const button = (what: string, save: () => void | Promise<void>, nothing = false) => (
+    <button type="button" class="plain" disabled={nothing || exports.empty} onClick={() => void Promise.resolve(save()).then(() => setProblem(null), (error: unknown) => setProblem(sentence(error)))}>
+      {what}
+    </button>
+  );
+  return (
+    <span class="exports">
+      {problem && <span class="grave">{problem} </span>}
+      {picture === "svg" && button("SVG", () => savePicture(place(), name, "svg"))}
+      {picture && button("PNG", () => savePicture(place(), name, "png"))}
+      {csv && button("CSV", async () => saveCsv(name, ...(await csv())))}
+      {json && button("JSON", () => saveJson(name, json()), (json() ?? null) === null)}
+    </span>
   );
 }
 
@@ -158,6 +159,11 @@ export function Figures({ of }: { of: readonly (readonly [string, ComponentChild
       ))}
     </dl>
   );
+}
+
+/** Findings as rows. */
+export function rowsOf(findings: readonly Finding[]): Rows {
+  return [["rule", "statement", "advice", "certainty", "since"], findings.map((each) => [each.rule, each.statement, each.advice, each.certainty, each.since])];
 }
 
 export function Findings({ of, none }: { of: readonly Finding[]; none: string }) {

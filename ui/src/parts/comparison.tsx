@@ -1,6 +1,6 @@
 import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
-import { Bar, Card, type Finding, Findings, ProblemLine, Waiting } from "./common";
+import { Bar, Card, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
 
 interface Comparison {
   verdict: string;
@@ -31,7 +31,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
         </div>
       </Card>
       {found.findings.length > 0 && (
-        <Card title="What differs" same={told.value}>
+        <Card title="What differs" same={told.value} exports={{ name: "differences", json: () => found.findings, csv: () => rowsOf(found.findings) }}>
           <Findings of={found.findings} none="" />
         </Card>
       )}

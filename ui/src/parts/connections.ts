@@ -1,4 +1,4 @@
-import type { Matrix } from "../network";
+import type { Frame, Matrix } from "../network";
 
 /** A connection by what it is called: which of them are drawn changes while a network is trained. */
 export interface Connection {
@@ -29,4 +29,10 @@ export function placeOf(matrices: readonly Matrix[], { tensor, input, output }: 
     before += matrix.places.length;
   }
   return -1;
+}
+
+/** The names of all connections that are drawn, and their weights. */
+export function weightsIn({ matrices, values }: Frame): [string, number][] {
+  let at = 0;
+  return matrices.flatMap(({ name, shape, places }) => places.map((place): [string, number] => [nameOf({ tensor: name, input: Math.floor(place / shape[1]), output: place % shape[1] }), values[at++] as number]));
 }

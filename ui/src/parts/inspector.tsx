@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { ask, get, type Same, useLoading } from "../api";
+import { text } from "../commands";
 import { figure, signed } from "../format";
-import { type Frame, named, type Which } from "../network";
+import { type Frame, named, opened, type Which } from "../network";
 import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
 import { type Connection, nameOf, placeOf } from "./connections";
 import { History, type Recorded } from "./history";
@@ -68,12 +69,13 @@ export function Inspector(props: { of: Which; chosen: Connection; frame: Frame; 
 }
 
 /** While training goes on: what was recorded so far, as far as it was fetched. */
-function SoFar({ latest, chosen }: { latest: Frame | undefined; chosen: Connection }) {
+function SoFar({ of, latest, chosen }: { of: Which; latest: Frame | undefined; chosen: Connection }) {
   const value = latest?.values[placeOf(latest.matrices, chosen)];
   return (
     <div>
       <Figures of={[["now", figure(value, 6)]]} />
       <p class="empty">Its whole life, what the network loses without it, and the arithmetic of its updates are told once training has ended.</p>
+      {latest && <SameAs of={{ python: `${opened(of)}.weights_at(${text(chosen.tensor)}, ${latest.step}, ${of.network ?? 0})[${chosen.input}, ${chosen.output}]` }} />}
     </div>
   );
 }
@@ -126,7 +128,7 @@ function Whole({ run, name }: { run: string; name: string }) {
           </p>
         </div>
       </div>
-      <SameAs of={told.value} />
+      <SameAs of={told.value} exports={{ name: `${run.replaceAll("/", "-")}-${name}`, picture: "svg", json: () => life, csv: () => [["step", "value", "kept"], [...life.history.map((each) => [each.step, each.value, true]), ...life.not_kept.map((each) => [each.step, each.value, false])]] }} />
     </div>
   );
 }
@@ -162,7 +164,10 @@ function InLayer({ of, chosen, frame }: { of: Which; chosen: Connection; frame: 
           </text>
         ))}
       </svg>
-      <SameAs of={found.value} />
+      <SameAs
+        of={{ ...found.value, python: `${opened(of)}.tensor(${text(tensor)}, ${of.network ?? 0}).figures` }}
+        exports={{ name: `${of.run.replaceAll("/", "-")}-${tensor}-step-${found.value.step}`, picture: "svg", json: () => found.value, csv: () => [["from", "to", "count"], found.value?.bins.map((bin) => [bin.from, bin.to, bin.count]) ?? []] }}
+      />
     </div>
   );
 }
@@ -218,7 +223,14 @@ function Update({ run, name, steps }: { run: string; name: string; steps: number
               </tbody>
             </table>
           </div>
-          <SameAs of={told.value} />
+          <SameAs
+            of={told.value}
+            exports={{
+              name: `${run.replaceAll("/", "-")}-${name}-update-${step}`,
+              json: () => found,
+              csv: () => [["symbol", "formula", "value"], [["gradient", "Σ input · signal", found.weight.gradient], ...found.weight.update.lines.map((line) => [line.symbol, line.formula, line.value])]],
+            }}
+          />
         </div>
       )}
     </div>

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { get, type Same, useLoading } from "../api";
+import { bytes, get, type Same, useLoading } from "../api";
 import { opened, type Which } from "../network";
 import { isOn, type Pulse } from "../pulse";
 import { Card, ProblemLine, Waiting } from "./common";
@@ -41,11 +41,20 @@ export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<str
         </span>
       }
       same={{ command: null, python: `${opened(of)}.weights_at(${JSON.stringify(tensor)}, ${step}, ${of.network ?? 0})` }}
-      exports={{ name, picture: "canvas" }}
+      exports={{ name, picture: "canvas", ...(found && Math.max(...found.shape) <= WHOLE ? { csv: () => values(of, found, step) } : {}) }}
     >
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
       {found ? <HeatMap key={tensor} path="run/tile" query={{ ...of, tensor, step }} name={tensor} rows={found.shape[0]} columns={found.shape[1]} most={found.most} /> : <Waiting>Asking for its scale …</Waiting>}
       {props.children}
     </Card>
   );
+}
+
+/** Rows and columns of a matrix whose weights are saved, at most. */
+const WHOLE = 1024;
+
+/** All weights of a matrix before a step, row by row; columns are called by their number. */
+async function values(of: Which, { tensor, shape: [rows, columns] }: Matrix, step: number): Promise<[string[], number[][]]> {
+  const all = new Float32Array(await bytes("run/tile", { ...of, tensor, step, top: 0, bottom: rows, left: 0, right: columns, down: rows, across: columns }));
+  return [Array.from({ length: columns }, (_, k) => String(k)), Array.from({ length: rows }, (_, row) => [...all.subarray(row * columns, (row + 1) * columns)])];
 }

@@ -59,13 +59,25 @@ export function Contributions({ neuron, now }: { neuron: Neuron; now: Forward })
   );
 }
 
+/** How far from 0 the curve of an activation goes, so that the sum is on it. */
+function reachOf(sum: number): number {
+  return Math.max(4, Math.abs(sum) * 1.25);
+}
+
+/** The curve of an activation around a sum: sums and outputs. */
+export function curveOf(activation: string, sum: number): [number, number][] {
+  const reach = reachOf(sum);
+  const value = ACTIVATIONS[activation]?.value ?? ((s: number) => s);
+  return Array.from({ length: 201 }, (_, k) => -reach + (2 * reach * k) / 200).map((s) => [s, value(s)]);
+}
+
 /** The activation around the sum, and where the neuron is on it. */
 export function ActivationCurve({ activation, sum }: { activation: string; sum: number }) {
   const [place, width] = useWidth(520);
   const each = ACTIVATIONS[activation];
   if (!each) return null;
-  const reach = Math.max(4, Math.abs(sum) * 1.25);
-  const points = Array.from({ length: 201 }, (_, k) => -reach + (2 * reach * k) / 200).map((s) => [s, each.value(s)] as const);
+  const reach = reachOf(sum);
+  const points = curveOf(activation, sum);
   const low = Math.min(0, ...points.map(([, y]) => y));
   const high = Math.max(...points.map(([, y]) => y), low + 1e-9);
   const height = Math.min(320, width * 0.62);
@@ -92,10 +104,15 @@ export function ActivationCurve({ activation, sum }: { activation: string; sum: 
 
 const SHADES = 24;
 
+/** What inputs from the third on and the bias add to the sum. */
+export function restOf(neuron: Neuron): number {
+  return neuron.inputs.slice(2).reduce((total, value, k) => total + value * (neuron.weights[k + 2] ?? 0), neuron.bias);
+}
+
 /** The plane of the first two inputs: shaded by the output, with the line where the sum is 0. */
 export function Plane({ neuron }: { neuron: Neuron }) {
   const [w1 = 0, w2 = 0] = neuron.weights;
-  const others = neuron.inputs.slice(2).reduce((total, value, k) => total + value * (neuron.weights[k + 2] ?? 0), neuron.bias);
+  const others = restOf(neuron);
   if (neuron.inputs.length < 2) return <p class="empty">A line needs two inputs. Add one.</p>;
   const [x1 = 0, x2 = 0] = neuron.inputs;
   const reach = Math.max(6, Math.abs(x1) * 1.2, Math.abs(x2) * 1.2);

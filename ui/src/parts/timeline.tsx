@@ -3,7 +3,7 @@ import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
 import { to } from "../route";
 import { Chart, type Spec } from "./chart";
-import { Card, type Finding, Findings, ProblemLine, Waiting } from "./common";
+import { Card, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
 
 interface Series {
   checkpoints: { name: string; norm: number | null; from_previous: number | null; from_first: number | null; not_finite: number; parts: Record<string, { norm: number | null; from_previous: number | null; from_first: number | null }> }[];
@@ -26,7 +26,7 @@ export function Timeline({ folder }: { folder: string }) {
         <Chart spec={MOVED} rows={rows} label="Distance from the first checkpoint" height={260} />
       </Card>
       {found.findings.length > 0 && (
-        <Card title="Worth knowing" same={told.value}>
+        <Card title="Worth knowing" same={told.value} exports={{ name: "timeline-findings", json: () => found.findings, csv: () => rowsOf(found.findings) }}>
           <Findings of={found.findings} none="" />
         </Card>
       )}

@@ -1,6 +1,7 @@
 import { ask, get, useLoading } from "../api";
+import { text } from "../commands";
 import { figure, signed } from "../format";
-import { type Matrix, named, type Which } from "../network";
+import { type Matrix, named, opened, type Which } from "../network";
 import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
 import { History, type Recorded } from "./history";
 import { Strengths } from "./strengths";
@@ -45,6 +46,7 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
           ✕
         </button>
       }
+      same={now && { python: connectionsIn(of, unit, matrices, now.step) }}
       exports={{ name: `${of.run.replaceAll("/", "-")}-${name}`, json: () => now, csv: () => [["connection", "weight"], [...(now?.incoming ?? []), ...(now?.outgoing ?? [])].map((each) => [each.name, each.value])] }}
     >
       {found.problem ? (
@@ -65,6 +67,13 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
       )}
     </Card>
   );
+}
+
+/** What comes in and what goes out, in Python. */
+function connectionsIn(of: Which, { column, unit }: Unit, matrices: Matrix[], step: number): string {
+  const [into, out] = [matrices[column - 1], matrices[column]];
+  const weights = (matrix: Matrix, where: string) => `run.weights_at(${text(matrix.name)}, ${step}, ${of.network ?? 0})[${where}]`;
+  return `run = ${opened(of)}; ${[into && weights(into, `:, ${unit}`), out && weights(out, `${unit}`)].filter(Boolean).join(", ")}`;
 }
 
 function SoFar({ bias }: { bias: number | null }) {
