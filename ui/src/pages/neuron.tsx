@@ -96,22 +96,22 @@ export function NeuronPage() {
               </label>
             </div>
           </Card>
-          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." same={{ command: typed(neuron), python: explained(neuron) }} exports={{ name: "contributions", picture: "svg", empty: !drawn, csv: () => [["part", "contribution"], [...now.contributions.map((value, k) => [`input ${k + 1}`, value]), ["bias", neuron.bias], ["sum", now.sum]]] }}>
+          <Card title="What each input contributes" sentence="Input times weight, one after the other; together with the bias they are the sum." same={drawn ? { command: typed(neuron), python: explained(neuron) } : null} exports={{ name: "contributions", picture: "svg", empty: !drawn, csv: () => [["part", "contribution"], [...now.contributions.map((value, k) => [`input ${k + 1}`, value]), ["bias", neuron.bias], ["sum", now.sum]]] }}>
             {drawn ? <Contributions neuron={neuron} now={now} /> : <TooLarge />}
           </Card>
         </div>
         <div class="grid two">
-          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back${held ? `: ${figure(now.slope)}` : ""}.`} same={{ python: sampled(neuron.activation, now.sum) }} exports={{ name: "activation", picture: "svg", empty: !drawn, csv: () => [["sum", "output"], curveOf(neuron.activation, now.sum)] }}>
+          <Card title="The activation" sentence={`${neuron.activation}(s) = ${ACTIVATIONS[neuron.activation]?.formula}. Its slope at the sum is what errors are multiplied by on their way back${held ? `: ${figure(now.slope)}` : ""}.`} same={drawn ? { python: sampled(neuron.activation, now.sum) } : null} exports={{ name: "activation", picture: "svg", empty: !drawn, csv: () => [["sum", "output"], curveOf(neuron.activation, now.sum)] }}>
             {drawn ? <ActivationCurve activation={neuron.activation} sum={now.sum} /> : <TooLarge />}
           </Card>
-          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." same={neuron.inputs.length < 2 ? null : { python: inPlane(neuron) }} exports={{ name: "plane", picture: "svg", empty: neuron.inputs.length < 2 || !drawn, csv: () => [["weight 1", "weight 2", "the rest", "input 1", "input 2"], [[...neuron.weights.slice(0, 2), restOf(neuron), ...neuron.inputs.slice(0, 2)]]] }}>
+          <Card title="The neuron as a line in the plane" sentence="Where the sum is 0. On one side it is above, on the other below; the weights point from one to the other, and the bias moves the line." same={drawn && neuron.inputs.length > 1 ? { python: inPlane(neuron) } : null} exports={{ name: "plane", picture: "svg", empty: neuron.inputs.length < 2 || !drawn, csv: () => [["weight 1", "weight 2", "the rest", "input 1", "input 2"], [[...neuron.weights.slice(0, 2), restOf(neuron), ...neuron.inputs.slice(0, 2)]]] }}>
             {drawn ? <Plane neuron={neuron} /> : <TooLarge />}
           </Card>
         </div>
         <Card
           title="One step of gradient descent"
           sentence="The loss is how far the output is from where it should be, squared. Each weight moves against its share of it."
-          same={{ python: gradients(steps.at(-1) ?? next) }}
+          same={steps.length > 0 || !stuck ? { python: gradients(steps.at(-1) ?? next) } : null}
           exports={{
             name: "gradient-descent",
             empty: steps.length === 0,

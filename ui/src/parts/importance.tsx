@@ -157,7 +157,8 @@ export function Methods({ found, same }: { found: Explanation; same?: Same }) {
         <ul class="findings">
           {found.methods.map((each) => (
             <li key={each.name}>
-              <b>{each.name.replaceAll("_", " ")}</b> {each.title}. {each.caveat}
+              <b>{each.name.replaceAll("_", " ")}</b> {each.title.toLowerCase() === each.name.replaceAll("_", " ") ? "" : `${each.title}. `}
+              {each.caveat}
             </li>
           ))}
         </ul>
