@@ -60,6 +60,12 @@ def test_a_hidden_layer_that_is_alive_is_left_alone(tmp_path):
     assert {finding.where for finding in health.findings}.isdisjoint("0123")
 
 
+def test_a_half_of_the_units_may_be_silent_by_how_they_start(tmp_path):
+    out = np.random.default_rng(0).standard_normal((16, 4))
+    out[:, :2] = -1
+    assert "1" not in {finding.where for finding in hidden_layers(tmp_path, out).findings}
+
+
 def test_advice_is_no_option_of_a_command_that_did_not_train(tmp_path):
     health = hidden_layers(tmp_path, np.ones((16, 4)))
     assert health.to_json()["framework"] == "PyTorch"
