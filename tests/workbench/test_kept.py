@@ -100,7 +100,7 @@ def test_the_surfaces_of_a_life_that_goes_on_after_all_are_asked_for_again(clien
     """A run that was killed, resumed and killed again has no model that would tell."""
     asked = []
 
-    async def ask(self, arguments, about, moving):
+    async def ask(self, arguments, about, *_):
         asked.append([version(each) for each in about])
         return {}
 

@@ -68,3 +68,18 @@ def test_each_value_is_changed_by_what_fits_its_kind(page, server, kinds):
     expect(page.get_by_role("alert")).to_contain_text("a date such as 2024-01-31")
     page.get_by_role("button", name="Back to the row").click()
     expect(page.get_by_test_id("prediction")).to_have_text(before)
+
+
+def test_an_answer_that_comes_while_somebody_types_writes_nothing_over(page, server, kinds):
+    open_page(page, server, kinds)
+    day, held = page.get_by_label("day", exact=True), []
+    day.wait_for()
+    page.route("**/api/prediction", lambda route: held.append(route))
+    with page.expect_request("**/api/prediction"):
+        day.fill("2024-03-05")
+        page.keyboard.press("Tab")
+    day.fill("some day")
+    with page.expect_response("**/api/prediction"):
+        held.pop().continue_()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(day).to_have_value("some day")

@@ -180,6 +180,28 @@ export function Findings({ of, none }: { of: readonly Finding[]; none: string })
   );
 }
 
+interface Given {
+  id?: string;
+  type?: "number";
+  min?: string;
+  max?: number | undefined;
+  step?: number | "any";
+  placeholder?: string;
+  style?: { width: string };
+  "aria-label"?: string;
+  "aria-invalid"?: boolean;
+}
+
+/** A field that keeps what somebody types until it is given: an answer that comes meanwhile does not write over it. */
+export function Field({ value, onGive, ...rest }: Given & { value: string | number; onGive: (text: string) => void }) {
+  const [typed, type] = useState<string | null>(null);
+  const give = (text: string) => {
+    type(null);
+    onGive(text);
+  };
+  return <input {...rest} value={typed ?? value} onInput={(event) => type(event.currentTarget.value)} onChange={(event) => give(event.currentTarget.value)} onBlur={() => type(null)} />;
+}
+
 /** For which there is room in the field beside a slider. */
 const LETTERS = 9;
 
@@ -194,15 +216,15 @@ export function Slider(props: {
   onChange: (value: number) => void;
 }) {
   const id = `slider-${props.name}`;
-  const change = (event: Event) => {
-    const value = Number((event.currentTarget as HTMLInputElement).value);
+  const give = (text: string) => {
+    const value = Number(text);
     if (Number.isFinite(value)) props.onChange(value);
   };
   return (
     <div class="slider">
       <label for={id}>{props.label}</label>
-      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={change} />
-      <input type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={fitting(props.value, LETTERS)} onChange={change} />
+      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={(event) => give(event.currentTarget.value)} />
+      <Field type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={fitting(props.value, LETTERS)} onGive={give} />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { post, sentence } from "../api";
 import { figure, share, signed } from "../format";
-import { Bar, ProblemLine, Slider } from "./common";
+import { Bar, Field, ProblemLine, Slider } from "./common";
 
 export type Value = number | string | boolean | null;
 
@@ -187,7 +187,7 @@ function Typed({ column, value, onChange }: Controlled) {
   return (
     <div class="slider">
       <label for={`value-${column.name}`}>{column.name}</label>
-      <input id={`value-${column.name}`} value={value === null ? "" : String(value)} placeholder={column.kind === "date" ? "missing; such as 2024-01-31" : "missing"} onChange={(event) => onChange(event.currentTarget.value.trim() || null)} />
+      <Field id={`value-${column.name}`} value={value === null ? "" : String(value)} placeholder={column.kind === "date" ? "missing; such as 2024-01-31" : "missing"} onGive={(text) => onChange(text.trim() || null)} />
     </div>
   );
 }
