@@ -159,9 +159,9 @@ def run_steps(program: Program, state: State, rows: Rows, order: Order, first: i
 def _squares(gradients: Weights) -> jax.Array:
     """Return Σ g² of each tensor.
 
-    It must cost little beside a step. Small tensors are joined and summed by products, several in one operation. Of
-    large ones columns are summed first, those of either half apart: that vectorizes, and can be divided among cores,
-    which a single sum in order cannot.
+    It must cost little beside a step. Small tensors are joined and summed by products, several in one operation. Large
+    ones are read once more and no more than that: the barrier keeps their squares from being taken for those that an
+    optimizer computes, which would have them written to memory for both.
     """
     leaves = [leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)) for leaf in jax.tree.leaves(gradients)]
     small = [place for place, leaf in enumerate(leaves) if leaf.size <= SMALL]
@@ -170,10 +170,9 @@ def _squares(gradients: Weights) -> jax.Array:
     for at in range(0, len(small), TOGETHER):
         places = small[at : at + TOGETHER]
         sums.update(zip(places, _sums([jnp.square(leaves[place]).ravel() for place in places]), strict=True))
-    if large:
-        columns = [_columns(jnp.square(leaves[place])) for place in large]
-        apart = jax.lax.optimization_barrier(columns)  # type: ignore[no-untyped-call]
-        sums.update((place, jnp.sum(each)) for place, each in zip(large, apart, strict=True))
+    for place in large:
+        apart = jax.lax.optimization_barrier(leaves[place])  # type: ignore[no-untyped-call]
+        sums[place] = jnp.sum(jnp.square(apart))
     return jnp.stack([sums[place] for place in range(len(leaves))])
 
 
@@ -189,13 +188,6 @@ def _sums(parts: Sequence[jax.Array]) -> jax.Array:
     belongs = jnp.asarray(owners == np.arange(len(parts))[:, None], values.dtype)
     sums = jnp.matmul(belongs, jnp.where(values < most, values, most), precision=jax.lax.Precision.HIGHEST)
     return jnp.where(sums < most, sums, jnp.nan)
-
-
-def _columns(squares: jax.Array) -> jax.Array:
-    """Return the sums of columns, (halves, columns)."""
-    rows = squares.reshape(-1, squares.shape[-1])
-    halves = 1 + (len(rows) % 2 == 0)
-    return jnp.sum(rows.reshape(halves, -1, rows.shape[1]), axis=1)
 
 
 def loss_of_step(
