@@ -1,5 +1,7 @@
 """The server, before it serves: what it refuses, and the browser that it opens."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -8,6 +10,7 @@ from pondera.commands.ui import ui
 from pondera.errors import ArgumentError
 from pondera.workbench import server as module
 from pondera.workbench.served import OWN
+from tests.workbench.browsing import pondera
 
 
 @pytest.fixture
@@ -68,3 +71,12 @@ def test_ports_are_shared_with_no_other_server(built, monkeypatch, system, share
     with pytest.raises(ArgumentError, match="in use"):
         module.serve(built, 1, lambda _: None)
     assert bool(asked) == shared
+
+
+def test_what_is_looked_at_while_something_trains_loads_no_jax(folder):
+    """It takes a second of a core, and a hundred megabytes, while a core is what training wants."""
+    pondera(folder, "train", "signs.csv", "--target=kind", "--recipe=plain", "--epochs=3", "--out=run")
+    look = "warm(); check(Path('run')); sys.exit('jax' in sys.modules)"
+    imports = "import sys; from pathlib import Path; from pondera.recording.health.check import check"
+    code = f"{imports}; from pondera.workbench.application import warm; {look}"
+    assert subprocess.run([sys.executable, "-c", code], cwd=folder).returncode == 0

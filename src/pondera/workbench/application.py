@@ -99,7 +99,7 @@ def application(folder: Path) -> FastAPI:
 
 def warm() -> None:
     """Import what the first views need, before somebody asks for one."""
-    for name in ("weights.open", "workbench.contents", "workbench.tiles", "report.runs"):
+    for name in ("weights.open", "workbench.contents", "workbench.tiles", "report.runs", "recording.health.check"):
         importlib.import_module(f"pondera.{name}")
 
 

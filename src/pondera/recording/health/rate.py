@@ -9,7 +9,6 @@ import numpy as np
 
 from pondera.recording.health.facts import Facts, first_recent
 from pondera.recording.health.rule import Suspicion
-from pondera.training.plan import Plan
 
 GOOD = 1e-3
 """How far a step moves a matrix, by its own size, as a rule of thumb (Hinton 2010)."""
@@ -149,7 +148,11 @@ def slower(facts: Facts, times: float) -> tuple[str, str, dict[str, Any]]:
 def peak_of(facts: Facts) -> float:
     """Return the learning rate at its peak; 0 where it is not known."""
     plan = dict(facts.plan)
+    if plan.get("learning_rate") is not None:
+        return float(plan["learning_rate"])
     if plan and plan.get("optimizer") != "custom":
+        from pondera.training.plan import Plan  # what its optimizer learns at; with it comes JAX, which takes a second
+
         return Plan.from_json(plan).peak
     return float(facts.rates.max(initial=0.0))
 
