@@ -244,6 +244,41 @@ def check_modules_that_are_gone(folder: Path) -> None:
         assert run.taken == 1
 
 
+def check_explanations(_: Path) -> None:
+    """A module is explained; shuffling its weights leaves it as it is, and tells methods that look at it."""
+    import torch
+
+    import pondera
+    from pondera.errors import ArgumentError
+    from pondera.explaining.adapters import of_torch
+    from pondera.explaining.reliability.sanity import shuffled
+
+    torch.manual_seed(0)
+    nn, x = torch.nn, np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    module = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 1)).eval()
+    subject = of_torch(module)
+    before = subject.outputs(x)
+    assert subject.changed is not None
+    other = subject.changed(shuffled(1))
+    assert np.abs(other.outputs(x) - before).max() > 0.1
+    np.testing.assert_array_equal(subject.outputs(x), before)
+    np.testing.assert_array_equal(subject.changed(lambda value: value).outputs(x), before)
+    step = np.eye(3, dtype=np.float32)[0] * 1e-2
+    slope = (other.outputs(x + step) - other.outputs(x - step)) / 2e-2
+    assert other.slopes is not None
+    np.testing.assert_allclose(other.slopes(x, np.ones((300, 1)))[:, 0], slope[:, 0], atol=1e-2)
+    found = pondera.explain(module, x, before[:, 0], methods=["permutation", "gradient_input"])
+    assert all(each.sanity is not None and each.sanity.sees_network for each in found.results.values())
+    constant = pondera.explain(nn.Flatten().eval(), x, methods=["gradient_input"])
+    assert constant.results["gradient_input"].sanity is None  # without weights there is nothing to shuffle
+    refused = ""
+    try:
+        pondera.explain(module.train(), x)
+    except ArgumentError as error:
+        refused = str(error)
+    assert "Call its eval" in refused
+
+
 def check_events_that_others_wrote(folder: Path) -> None:
     """Event files of PyTorch's writer become a run."""
     import torch
@@ -332,6 +367,7 @@ CHECKS: dict[str, tuple[Callable[[Path], None], ...]] = {
         check_closures_and_scaling,
         check_many_devices,
         check_modules_that_are_gone,
+        check_explanations,
     ),
     "keras": (check_callback,),
     "tensorboard": (check_events_that_others_wrote, check_events_that_tensorboard_reads),

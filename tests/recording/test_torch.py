@@ -2,12 +2,10 @@
 
 import copy
 import gc
-import importlib.util
 import math
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +15,9 @@ from pondera.errors import ArgumentError, PonderaWarning, RunError
 from pondera.recording.torch import inserted, named_parameters, unwrapped
 from pondera.recording.torch_outputs import Look, array_of, outputs_of
 from pondera.recording.writer import WAITING
+from tests.recording import fake_torch as fake
 
-SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
-fake = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(fake)
-
-
-@pytest.fixture(autouse=True)
-def _torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", fake.torch)
+pytestmark = pytest.mark.usefixtures("fake_torch")
 
 
 def parts():

@@ -1,9 +1,6 @@
 """What rules find in the training of a PyTorch module, on a fake of PyTorch."""
 
-import importlib.util
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +9,9 @@ from rich.console import Console
 import pondera
 from pondera.errors import PonderaWarning
 from pondera.report.health import show_health
+from tests.recording import fake_torch as fake
 
-SPEC = importlib.util.spec_from_file_location("fake_torch", Path(__file__).with_name("fake_torch.py"))
-fake = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(fake)
-
-
-@pytest.fixture(autouse=True)
-def _torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", fake.torch)
+pytestmark = pytest.mark.usefixtures("fake_torch")
 
 
 def hidden_layers(folder, out, tell=None, told=True):

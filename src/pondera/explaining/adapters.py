@@ -44,8 +44,7 @@ def _of_module(module: Any, call: Callable[[Any], Any]) -> Subject:
     import torch  # type: ignore[import-not-found]  # an optional companion
 
     first = next(module.parameters(), None)
-    kind = {} if first is None else {"dtype": first.dtype, "device": first.device}
-    kind = kind or {"dtype": torch.float32}
+    kind = {"dtype": torch.float32} if first is None else {"dtype": first.dtype, "device": first.device}
 
     def outputs(x: Array) -> Array:
         with torch.no_grad():

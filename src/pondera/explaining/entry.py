@@ -58,7 +58,7 @@ def explain(
         of more by how much its logit is above the mean of all, by default for each row that of the class which is
         predicted. Errors, and with them permutation, are of all classes together.
     loss
-        What the error is where they are not a classifier's, whose error is its cross-entropy, or how often it is wrong
+        What the error is where they are not a classifier's, whose error is its Brier score, or how often it is wrong
         where it has no probabilities: ``"squared_error"`` of the output by default, or for
         logits ``"binary_cross_entropy"`` with answers 0 and 1, ``"softmax_cross_entropy"`` with class numbers; for
         logarithms of rates ``"poisson"`` with counts.

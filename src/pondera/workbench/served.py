@@ -255,7 +255,7 @@ class Served:
                 return
             try:
                 os.link(name, new, src_dir_fd=before, dst_dir_fd=after, follow_symlinks=False)
-            except (PermissionError, NotImplementedError):  # of a file system that has one name a file
+            except (PermissionError, NotImplementedError):  # a file system without hard links, such as FAT
                 os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=after))
                 os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
 
