@@ -1,6 +1,6 @@
 """Times trainings with and without recording: Pondera's own at four sizes, and a loop of PyTorch beside wandb.
 
-Run ``python -m benchmarks.recording``. A training and the same recorded go on at the same time, in turns of half a
+Run ``python -m benchmarks.recording``. A training and the same recorded go on at the same time, in turns of a
 second: a machine that is now fast and now slow is so for both. A recorded one waits at the end of its turn until all is
 written, also for the disk, and that is counted, though by itself it would train meanwhile; what wandb's own process
 does in the turns of others is not. Trainings take some ten or twenty seconds: the tenth of a second that recording may
@@ -157,7 +157,7 @@ def report(content: dict[str, Any], loops: bool | None = None) -> str:
         return "*Not measured yet.*"
     head = ["a training", "bare", "recorded adds", "steps recorded", "wandb.watch adds", "steps logged", "target"]
     explained = (
-        "What recording adds to the time of the same training that goes on beside it, in turns of half a second: "
+        "What recording adds to the time of the same training that goes on beside it, in turns of a second: "
         "median of the rounds (least to most). A * marks that others were at work in some of the rounds. How many "
         "steps are recorded depends on the time there is; wandb logs as many as were recorded in a loop before."
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-TURN = 0.5
+TURN = 1.0
 """Seconds of a turn, at least."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import queue
 import sqlite3
 import threading
@@ -286,12 +287,14 @@ class RunWriter:
         self._most_steps = min(room.MOST_STEPS, int(self._share(room.STEPS) / room.STEP))
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
-        room.cut_steps(self.database, part, first)
+        kept = self._parts[part]
+        if first < kept.end:
+            room.cut_steps(self.database, part, first)
         self.database.execute(
             "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, 1, ?)", (part, first, figures.tobytes())
         )
-        kept = self._parts[part]
         kept.steps += figures.shape[1]
+        kept.end = first + figures.shape[1]
         if kept.steps > self._most_steps:
             kept.steps = room.coarsen_steps(self.database, part)
 
@@ -363,13 +366,13 @@ class RunWriter:
 
 
 class _Part:
-    """What the thread knows of a part."""
+    """What the thread knows of a part. Steps from ``end`` on have no figures: that is known once one was written."""
 
     def __init__(
         self, start: dict[str, Array], tensors: dict[str, int], places: dict[str, Array | None], steps: int
     ) -> None:
         self.start, self.tensors, self.places, self.steps = start, tensors, places, steps
-        self.points = 0
+        self.points, self.end = 0, math.inf
 
 
 def _at(values: Array, places: Array | None) -> bytes:
