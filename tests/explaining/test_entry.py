@@ -284,8 +284,9 @@ def test_counts_are_judged_by_the_deviance_that_is_explained():
 
 def test_of_wide_tables_fewer_rows_are_looked_at():
     x = np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32)
-    found = pondera.explain(lambda x: 3 * x[:, 7:8] + x[:, 150:151], x, 3 * x[:, 7] + x[:, 150], methods="permutation")
-    assert found.results["permutation"].rows == 1310
+    answers = 3 * x[:, 7] + x[:, 150]
+    found = pondera.explain(lambda x: 3 * x[:, 7:8] + x[:, 150:151], x, answers, methods="gradient_input")
+    assert found.results["gradient_input"].rows == 655
     assert first(found)[:2] == ["x7", "x150"]
     assert sum(found.measurable) == 2
 

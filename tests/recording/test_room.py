@@ -88,3 +88,16 @@ def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch):
         # A figure is the mean over the steps from its first to the next one's.
         widths = np.diff([*told.first.tolist(), 5000])
         assert told.losses == pytest.approx(told.first + (widths - 1) / 2)
+
+
+def test_figures_of_epochs_keep_to_their_share(tmp_path):
+    with RunWriter(tmp_path, 1 << 20) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for epoch in range(3, 5003):
+            writer.epoch(0, epoch, {"epoch": epoch, "training_loss": 1 / (epoch + 1), "validation_loss": None})
+    with Run(tmp_path) as run:
+        kept = [each["epoch"] for each in run.epochs()]
+        assert run.epochs_taken(0) == 5000
+    assert (1 << 20) / 16 / 256 / 3 <= len(kept) <= (1 << 20) / 16 / 256
+    assert (*kept[:3], kept[-1]) == (3, 4, 5, 5002)
+    assert np.diff(kept).max() <= 5000 / 20

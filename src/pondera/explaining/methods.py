@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pondera.explaining.gradients import expected_gradients, gradient_input, integrated_gradients, linear
 from pondera.explaining.method import Method
-from pondera.explaining.permutation import conditional_permutation, permutation
+from pondera.explaining.permutation import CONDITIONAL_ROWS, ROWS, conditional_permutation, permutation
 from pondera.explaining.retraining import MOST_ROWS, leave_out
 from pondera.explaining.shapley import exact_shapley, shapley
 from pondera.explaining.strength import connection_products, first_layer, garson, scaling_layer
@@ -125,7 +125,7 @@ _ALL = (
         "not occur.",
         "Breiman 2001, Machine Learning 45; Fisher, Rudin & Dominici 2019, arXiv 1801.01489",
         frozenset({"answers"}),
-        rows=4096,
+        rows=ROWS,
     ),
     Method(
         "conditional_permutation",
@@ -135,7 +135,7 @@ _ALL = (
         "Of inputs that tell each other's value it finds none important, though they are together.",
         "Strobl et al. 2008, BMC Bioinformatics 9; Molnar et al. 2023, arXiv 2006.04628",
         frozenset({"answers"}),
-        rows=2048,
+        rows=CONDITIONAL_ROWS,
     ),
     Method(
         "leave_out",

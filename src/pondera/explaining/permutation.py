@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pondera.explaining.method import Measured, deviations_of
+from pondera.explaining.method import Measured, deviations_of, fewer
 from pondera.explaining.question import Input, Question
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
 
-REPEATS = 5
+ROWS, CONDITIONAL_ROWS = 1 << 16, 1 << 13
+"""Rows that are looked at, at most: trees of many rows take long to grow."""
+
+ASKED, REPEATS = 10_240, 5
+"""Rows with another value that a network is asked about, at most, for each column; and how often the values of all rows
+are exchanged, at most. A row that gets the value it had need not be asked about: of a column that is nearly always 0 a
+network is asked about all rows several times over, where it would be asked about a few of them once."""
+
 FEWEST_ALIKE = 20
 """Rows of a leaf, between which a column is exchanged."""
 
@@ -20,26 +28,22 @@ DEEPEST, MOST_ASKED = 8, 40
 """How deep a tree is, and from how many other inputs it predicts a column."""
 
 
-def permutation(
-    question: Question, subject: Subject, random: np.random.Generator, *, repeats: int = REPEATS
-) -> Measured:
+def permutation(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
     """Return by how much the mean error grows when a column's values are exchanged between all rows.
 
     Of inputs that vary together it makes rows that do not occur, and the importance of each hides behind the others.
     """
     every = np.zeros(len(question.x), np.int64)
-    return _grown(question, subject, random, repeats, lambda _: every)
+    return _grown(question, subject, random, lambda _: every)
 
 
-def conditional_permutation(
-    question: Question, subject: Subject, random: np.random.Generator, *, repeats: int = REPEATS
-) -> Measured:
+def conditional_permutation(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
     """Return by how much the mean error grows when a column is exchanged between rows that are alike in the others.
 
     Alike are the rows of a leaf of a tree that predicts the column from the others (Molnar, König, Bischl &
     Casalicchio 2023, arXiv 2006.04628): what is left of a column's influence is what the others do not tell.
     """
-    return _grown(question, subject, random, repeats, lambda each: leaves(question, each))
+    return _grown(question, subject, random, lambda each: leaves(question, each))
 
 
 def leaves(question: Question, column: Input) -> Array:
@@ -77,19 +81,35 @@ def exchanged(groups: Array, random: np.random.Generator) -> Array:
     return found
 
 
-def _grown(question: Question, subject: Subject, random: np.random.Generator, repeats: int, groups: Any) -> Measured:
+def _grown(
+    question: Question, subject: Subject, random: np.random.Generator, groups: Callable[[Input], Array]
+) -> Measured:
+    asked = fewer(ASKED, len(question.inputs))
     before = question.errors(subject)
-    taking, giving = (np.zeros((len(question.x), len(question.inputs))) for _ in range(2))
+    grown = np.zeros(len(question.inputs))
+    parts = np.zeros((len(question.x), len(question.inputs)))
     for place, column in enumerate(question.inputs):
-        alike = groups(column)
-        for _ in range(repeats):
-            givers = exchanged(alike, random)
-            mixed = question.x.copy()
-            mixed[:, column.places] = question.x[givers, column.places]
-            errors = question.errors(subject, mixed) / repeats
-            taking[:, place] += errors
-            giving[givers, place] += errors
-    grown = taking.mean(axis=0) - before.mean()
-    # A row counts by what happens to it and by what its value does to another: both make up its share of the error.
-    parts = deviations_of(taking + giving - before[:, None])
-    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean()), "repeats": repeats})
+        values, alike, rows = question.x[:, column.places], groups(column), np.arange(len(question.x))
+        givers = exchanged(alike, random)
+        changed = int((values != values[givers]).any(axis=1).sum())
+        if changed > asked:
+            rows = np.sort(random.choice(rows, len(rows) * asked // changed, replace=False))
+            givers = exchanged(alike[rows], random)
+        repeats = min(max(asked // max(changed, 1), 1), REPEATS)
+        taken, given = (
+            np.zeros(len(rows)),
+            np.zeros(len(rows)),
+        )  # growth, of rows that take a value and that give theirs
+        for repeat in range(repeats):
+            givers = exchanged(alike[rows], random) if repeat else givers
+            takers = np.flatnonzero((values[rows] != values[rows[givers]]).any(axis=1))
+            if len(takers):
+                some = question.rows(rows[takers])
+                some.x[:, column.places] = values[rows[givers[takers]]]
+                errors = (some.errors(subject) - before[rows[takers]]) / repeats
+                taken[takers] += errors
+                given[givers[takers]] += errors
+        grown[place] = taken.mean()
+        # A row counts by what happens to it and by what its value does to another: both are its part of the growth.
+        parts[rows, place] = deviations_of(taken + given)
+    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean())})

@@ -114,7 +114,7 @@ def _of(run: Run) -> Overview:
         state=run.state,
         began=str(about.get("began", "")),
         steps=run.taken,
-        epochs=len(epochs),
+        epochs=run.epochs_taken(run.parts[0]) if run.parts else 0,
         settings=_settings(about),
         losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
         if len(losses) > SHOWN

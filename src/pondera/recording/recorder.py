@@ -68,6 +68,7 @@ class Recorder:
         thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
+        Two snapshots of all weights are kept however little it is, and the last two states while training goes on.
     replace
         Whether a run that is in the folder and is another one, or finished, is replaced; else it is an error.
     about

@@ -26,6 +26,9 @@ MOST_STEPS, STEPS, STEP = 1 << 20, 1 / 16, 12
 """Figures of steps that are kept one by one, what of the budget they may take, and bytes of each; of more, neighbours
 are averaged."""
 
+MOST_EPOCHS, EPOCHS, EPOCH = 1 << 15, 1 / 16, 256
+"""Epochs whose figures are kept, what of the budget they may take, and bytes of each; of more, half are left."""
+
 
 def allowed(budget: int | None, size: int) -> int:
     """Return how many bytes a run of weights of ``size`` bytes may take."""
@@ -72,6 +75,15 @@ def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
         [(part, first, stride, values.astype("<f4").tobytes()) for first, stride, values in kept],
     )
     return sum(values.shape[1] for _, _, values in kept)
+
+
+def thin_epochs(database: sqlite3.Connection, part: int) -> int:
+    """Take out the figures of half of the epochs, so that early ones stay nearer together; return how many are left."""
+    found = [epoch for (epoch,) in database.execute("SELECT epoch FROM epochs WHERE part = ? ORDER BY epoch", (part,))]
+    kept = sparser(found)
+    gone = set(found) - set(kept)
+    database.executemany("DELETE FROM epochs WHERE part = ? AND epoch = ?", [(part, epoch) for epoch in gone])
+    return len(kept)
 
 
 def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:

@@ -132,7 +132,10 @@ class Run:
 
     @_reads
     def epochs(self, part: int = 0, first: int = 0) -> list[dict[str, Any]]:
-        """Return the figures of epochs from one on: losses, metric, learning rate, seconds, the step it ended after."""
+        """Return the figures of epochs from one on: losses, metric, learning rate, seconds, the step it ended after.
+
+        Of very many epochs they are not kept of all: see :meth:`epochs_taken`.
+        """
         rows = self.database.execute(
             "SELECT figures FROM epochs WHERE part = ? AND epoch >= ? ORDER BY epoch", (part, first)
         )
@@ -140,6 +143,16 @@ class Run:
         if not all(isinstance(each, dict) for each in found):
             raise TypeError("an epoch has no figures")
         return found
+
+    @_reads
+    def epochs_taken(self, part: int | None = None) -> int:
+        """Return how many epochs a part took, or all together; of many not all have their figures kept."""
+        (found,) = self.database.execute(
+            "SELECT coalesce(sum(taken), 0) FROM (SELECT max(epoch) - min(epoch) + 1 AS taken FROM epochs "
+            "WHERE part = ifnull(?, part) GROUP BY part)",
+            (part,),
+        ).fetchone()
+        return int(found)
 
     @_reads
     def tensors(self, part: int = 0) -> dict[str, tuple[int, ...]]:

@@ -91,7 +91,7 @@ class RunWriter:
             leave(self._lock)
             raise
         self._parts: dict[int, _Part] = {}
-        self._most_steps = 0  # of each part
+        self._most_steps = self._most_epochs = 0  # of each part
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
         self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
@@ -279,12 +279,16 @@ class RunWriter:
                 ),
             )
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
-        kept = self.database.execute("SELECT coalesce(sum(length(figures)) / 12, 0) FROM steps WHERE part = ?", (part,))
-        found = self._parts.setdefault(part, _Part({}, {}, {}, kept.fetchone()[0]))
+        (steps,), (epochs,) = (
+            self.database.execute(f"SELECT {count} WHERE part = ?", (part,)).fetchone()
+            for count in ("coalesce(sum(length(figures)) / 12, 0) FROM steps", "count(*) FROM epochs")
+        )
+        found = self._parts.setdefault(part, _Part({}, {}, {}, steps, epochs))
         found.start |= start
         found.tensors |= dict(rows.fetchall())
         found.places |= places
         self._most_steps = min(room.MOST_STEPS, int(self._share(room.STEPS) / room.STEP))
+        self._most_epochs = min(room.MOST_EPOCHS, int(self._share(room.EPOCHS) / room.EPOCH))
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         kept = self._parts[part]
@@ -300,6 +304,10 @@ class RunWriter:
 
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
         self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
+        kept = self._parts[part]
+        kept.epochs += 1
+        if kept.epochs > self._most_epochs:
+            kept.epochs = room.thin_epochs(self.database, part)
 
     def write_point(
         self,
@@ -369,9 +377,15 @@ class _Part:
     """What the thread knows of a part. Steps from ``end`` on have no figures: that is known once one was written."""
 
     def __init__(
-        self, start: dict[str, Array], tensors: dict[str, int], places: dict[str, Array | None], steps: int
+        self,
+        start: dict[str, Array],
+        tensors: dict[str, int],
+        places: dict[str, Array | None],
+        steps: int,
+        epochs: int,
     ) -> None:
-        self.start, self.tensors, self.places, self.steps = start, tensors, places, steps
+        self.start, self.tensors, self.places = start, tensors, places
+        self.steps, self.epochs = steps, epochs  # whose figures are kept
         self.points, self.end = 0, math.inf
 
 

@@ -201,6 +201,24 @@ def test_intervals_of_permutation_hold_what_they_promise(draw):
     assert inside >= 180  # of 200; with the errors of one role only, 150
 
 
+@pytest.mark.parametrize("rows", [300, 30_000])
+def test_standard_errors_of_permutation_are_those_of_other_rows(rows):
+    """Also where answers have noise of heavy tails, and a column is nearly always 0."""
+    network = Network.create(2, [Dense(1)], dtype="float64").with_weights({"layers.0.weight": [[2.0], [1.0]]})
+    found = []
+    for seed in range(24):
+        random = np.random.default_rng(seed)
+        x = np.column_stack([(random.random(rows) < 0.05), random.normal(size=rows)]).astype(float)
+        noise = random.standard_t(3, size=rows)
+        question = Question.of_arrays(Subject.of_network(network), x, network(x)[:, 0] + noise)
+        found.append(METHODS["permutation"].measure(question, question.subjects[0], random))
+    spread = np.std([each.values for each in found], axis=0, ddof=1)
+    told = np.sqrt(np.mean([np.square(each.errors) for each in found], axis=0))
+    assert (told > 0.75 * spread).all()  # a spread of 24 is known within 30 %
+    assert (told < 2.2 * spread).all()  # of rows that are asked about once, up to √2 too much is told
+    assert (np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1))
+
+
 def test_inputs_that_matter_equally_are_not_ranked():
     x = np.random.default_rng(0).normal(size=(800, 4))
     networks = [

@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { get, useLoading } from "../api";
 import { amount, when } from "../format";
 import { Read } from "../parts/checkpoint";
-import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Card, Lead, Name, ProblemLine, Waiting } from "../parts/common";
 import { Compared } from "../parts/comparison";
 import { Drop } from "../parts/drop";
 import { Timeline } from "../parts/timeline";
@@ -113,7 +113,9 @@ function Listed({ files }: { files: FileLine[] }) {
             {files.map((each) => (
               <tr key={each.name}>
                 <td class="name">
-                  <a href={to("checkpoints", { file: each.name })}>{each.name}</a>
+                  <a href={to("checkpoints", { file: each.name })}>
+                    <Name>{each.name}</Name>
+                  </a>
                 </td>
                 <td class="number">{amount(each.bytes)}</td>
                 <td class="number quiet">{when(each.modified)}</td>

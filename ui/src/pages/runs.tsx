@@ -4,7 +4,7 @@ import { figure } from "../format";
 import type { Curves } from "../live";
 import { Chart, type Spec } from "../parts/chart";
 import { Bin } from "../parts/bin";
-import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Card, Lead, Name, ProblemLine, Waiting } from "../parts/common";
 import { to } from "../route";
 
 interface Overview {
@@ -130,7 +130,9 @@ export function Runs() {
                         <input type="checkbox" aria-label={`Lay ${each.run} over others`} checked={chosen.includes(each.run)} onChange={() => toggle(each.run)} />
                       </td>
                       <td class="name">
-                        <a href={to("run", { run: each.run })}>{each.run}</a>
+                        <a href={to("run", { run: each.run })}>
+                          <Name>{each.run}</Name>
+                        </a>
                         <div class="quiet small narrow">{inShort(each)}</div>
                         {each.problem && <div class="grave small">{each.problem}</div>}
                       </td>

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { get, post, sentence, useLoading } from "../api";
 import { when } from "../format";
-import { Card, ProblemLine } from "./common";
+import { Card, Name, ProblemLine } from "./common";
 
 interface Deleted {
   name: string;
@@ -41,7 +41,9 @@ export function Bin({ on, onRestored }: { on: unknown; onRestored: (run: string,
           <tbody>
             {runs.map((each) => (
               <tr key={each.name}>
-                <td class="name">{each.run}</td>
+                <td class="name">
+                  <Name>{each.run}</Name>
+                </td>
                 <td class="quiet">{when(each.deleted)}</td>
                 <td class="number">
                   <button type="button" class="plain" onClick={() => void restore(each)} aria-label={`Put ${each.run} back`}>

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { type Answer, ask, get, useLoading } from "../api";
 import { amount, figure, share } from "../format";
-import { Bar, Card, Figures, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
+import { Bar, Card, Figures, type Finding, Findings, Name, ProblemLine, rowsOf, Waiting } from "./common";
 import { useSearch } from "./search";
 import { Tensor, type TensorLine } from "./tensor-card";
 
@@ -112,7 +112,9 @@ function Layers({ file, name, reading, told }: { file: string; name: string; rea
           <tbody>
             {search.shown.map((each) => (
               <tr key={each.name}>
-                <td class="name">{each.name}</td>
+                <td class="name">
+                  <Name>{each.name}</Name>
+                </td>
                 <td class="quiet">{each.kind}</td>
                 <td class="number quiet">{each.inputs === null ? (each.outputs ?? "–") : `${each.inputs} → ${each.outputs}`}</td>
                 <td style={{ width: "16%" }}>
@@ -167,7 +169,7 @@ function Tensors({ name, reading, told, shown, onChoose }: { name: string; readi
               <tr key={each.name} class={each.name === shown?.name ? "chosen" : ""}>
                 <td class="name">
                   <button type="button" class="link" onClick={() => onChoose(each.name)}>
-                    {each.name}
+                    <Name>{each.name}</Name>
                   </button>
                 </td>
                 <td class="quiet">{each.dtype}</td>

@@ -1,5 +1,5 @@
 import { figure } from "../format";
-import { Card } from "./common";
+import { Card, Name } from "./common";
 import { LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
 
 /** What a column can be taken as, and the words for it; texts are categories whatever is said. */
@@ -58,7 +58,13 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                 {table.columns.map((each) => (
                   <tr key={each.name}>
                     <td class="name">
-                      {each.name === plan.target ? <b>{each.name}</b> : each.name}
+                      {each.name === plan.target ? (
+                        <b>
+                          <Name>{each.name}</Name>
+                        </b>
+                      ) : (
+                        <Name>{each.name}</Name>
+                      )}
                       {each.problem && <div class="quiet small">{each.problem}</div>}
                     </td>
                     <td>

@@ -114,6 +114,12 @@ function Lines({ of }: { of: Same | null | undefined }) {
   );
 }
 
+/** A name, which breaks where its words do before it breaks within one. */
+export function Name({ children }: { children: string }) {
+  const words = children.split(/(?<=[_/.:-])/);
+  return <>{words.flatMap((word, at) => (at ? [<wbr key={at} />, word] : [word]))}</>;
+}
+
 /** A line of code, and a button that copies it. */
 export function Copy({ text }: { text: string }) {
   const [done, set] = useState(false);

@@ -1,6 +1,6 @@
 import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
-import { Bar, Card, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
+import { Bar, Card, type Finding, Findings, Name, ProblemLine, rowsOf, Waiting } from "./common";
 
 interface Comparison {
   verdict: string;
@@ -52,7 +52,9 @@ export function Compared({ first, second }: { first: string; second: string }) {
             <tbody>
               {shown.map((each) => (
                 <tr key={`${each.name} ${each.other}`}>
-                  <td class="name">{each.name ?? each.other}</td>
+                  <td class="name">
+                    <Name>{each.name ?? each.other ?? ""}</Name>
+                  </td>
                   <td class="quiet one-line">{each.status}</td>
                   <td style={{ width: "18%" }}>{each.relative_norm === null ? null : <Bar value={each.relative_norm} most={most} thin />}</td>
                   <td class="number">{share(each.relative_norm, 2)}</td>

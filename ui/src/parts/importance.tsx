@@ -1,6 +1,6 @@
 import type { Same } from "../api";
 import { counted, share } from "../format";
-import { Bar, Card } from "./common";
+import { Bar, Card, Name } from "./common";
 
 export interface Input {
   name: string;
@@ -78,10 +78,10 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
                 <td class="name">
                   {onChoose ? (
                     <button type="button" class="link" onClick={() => onChoose(each.name)}>
-                      {each.name}
+                      <Name>{each.name}</Name>
                     </button>
                   ) : (
-                    each.name
+                    <Name>{each.name}</Name>
                   )}
                   <div class="quiet small narrow">{each.verdict}</div>
                 </td>
@@ -127,7 +127,9 @@ export function Methods({ found, same }: { found: Explanation; same?: Same }) {
           <tbody>
             {shown.map((each) => (
               <tr key={each.name}>
-                <td class="name">{each.name}</td>
+                <td class="name">
+                  <Name>{each.name}</Name>
+                </td>
                 {found.methods.map((method) => {
                   const value = each.methods[method.name];
                   return (

@@ -35,8 +35,8 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
           "Recipe",
           "recipe",
           <>
-            <option value="strong">strong, the default</option>
-            <option value="plain">plain, a textbook's</option>
+            <option value="strong">strong (default)</option>
+            <option value="plain">plain (textbook)</option>
           </>,
         )}
         {text("Hidden layers", "hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*" })}

@@ -3,7 +3,7 @@ import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
 import { to } from "../route";
 import { Chart, type Spec } from "./chart";
-import { Card, type Finding, Findings, ProblemLine, rowsOf, Waiting } from "./common";
+import { Card, type Finding, Findings, Name, ProblemLine, rowsOf, Waiting } from "./common";
 
 interface Series {
   checkpoints: { name: string; norm: number | null; from_previous: number | null; from_first: number | null; not_finite: number; parts: Record<string, { norm: number | null; from_previous: number | null; from_first: number | null }> }[];
@@ -46,7 +46,9 @@ export function Timeline({ folder }: { folder: string }) {
               {found.checkpoints.map((each) => (
                 <tr key={each.name}>
                   <td class="name">
-                    <a href={to("checkpoints", { file: folder === "." ? each.name : `${folder}/${each.name}` })}>{each.name}</a>
+                    <a href={to("checkpoints", { file: folder === "." ? each.name : `${folder}/${each.name}` })}>
+                      <Name>{each.name}</Name>
+                    </a>
                   </td>
                   <td class="number">{figure(each.norm)}</td>
                   <td class="number">{share(each.from_previous, 2)}</td>

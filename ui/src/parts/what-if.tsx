@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { post, sentence } from "../api";
 import { figure, share, signed } from "../format";
-import { Bar, Field, ProblemLine, Slider } from "./common";
+import { Bar, Field, Name, ProblemLine, Slider } from "./common";
 
 export type Value = number | string | boolean | null;
 
@@ -37,8 +37,8 @@ interface Predicted {
   probabilities: Record<string, number> | null;
 }
 
-const SHOWN = 16;
-const CHANGED = 12;
+/** Columns that are shown until all are asked for. */
+const SHOWN = 12;
 
 /** What a row's columns add, and its values to be changed. */
 export function WhatIf({ model, found, ranges, columns }: { model: string; found: RowTold; ranges: readonly Range[]; columns: readonly Taken[] }) {
@@ -64,6 +64,8 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
       gone = true;
     };
   }, [changed]);
+  const [all, showAll] = useState(false);
+  const shown = all ? found.contributions : found.contributions.slice(0, SHOWN);
   const most = Math.max(...found.contributions.map((each) => Math.abs(each.contribution)), 0);
   return (
     <>
@@ -72,10 +74,10 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
         <div class="scroll">
           <table data-testid="contributions">
             <tbody>
-              {found.contributions.slice(0, SHOWN).map((each) => (
+              {shown.map((each) => (
                 <tr key={each.name}>
                   <td class="name">
-                    {each.name} <span class="quiet">{told(each.value)}</span>
+                    <Name>{each.name}</Name> <span class="quiet">{told(each.value)}</span>
                   </td>
                   <td style={{ width: "45%" }}>
                     <Bar value={each.contribution} most={most} signed />
@@ -100,7 +102,7 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
             )}
           </div>
           <div class="stack" style={{ gap: "0.35rem" }}>
-            {found.contributions.slice(0, CHANGED).map(({ name, value: own }) => {
+            {shown.map(({ name, value: own }) => {
               const column = columns.find((each) => each.name === name);
               if (!column) return null;
               const value = name in changed ? (changed[name] as Value) : own;
@@ -111,6 +113,11 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
             <button type="button" disabled={Object.keys(changed).length === 0} onClick={() => setChanged({})}>
               Back to the row
             </button>
+            {found.contributions.length > SHOWN && (
+              <button type="button" aria-expanded={all} onClick={() => showAll(!all)}>
+                {all ? `The ${SHOWN} that add the most` : `All ${found.contributions.length} columns, not the ${SHOWN} that add the most`}
+              </button>
+            )}
           </div>
         </div>
       </div>
@@ -141,7 +148,9 @@ function Choice({ column, own, value, onChange, known }: Controlled & { known: r
   const options = [...(known.some((each) => same(each, own)) || own === null ? [] : [own]), ...known, ...(column.missing || own === null ? [null] : [])];
   return (
     <div class="slider">
-      <label for={`value-${column.name}`}>{column.name}</label>
+      <label for={`value-${column.name}`}>
+        <Name>{column.name}</Name>
+      </label>
       <select id={`value-${column.name}`} value={options.findIndex((each) => same(each, value))} onChange={(event) => onChange(options[Number(event.currentTarget.value)] ?? null)}>
         {options.map((each, at) => (
           <option key={at} value={at}>
@@ -164,11 +173,13 @@ function Numeric({ column, own, value, range, onChange }: Controlled) {
       <div class="grow">
         {given === null ? (
           <div class="slider">
-            <span>{name}</span>
+            <span>
+              <Name>{name}</Name>
+            </span>
             <span class="quiet small">missing</span>
           </div>
         ) : bounds ? (
-          <Slider name={name} label={name} value={given} {...bounds} onChange={onChange} />
+          <Slider name={name} label={<Name>{name}</Name>} value={given} {...bounds} onChange={onChange} />
         ) : (
           <Typed {...{ column, own, value, range }} onChange={(text) => onChange(Number.isFinite(Number(text)) ? Number(text) : text)} />
         )}
@@ -186,7 +197,9 @@ function Numeric({ column, own, value, range, onChange }: Controlled) {
 function Typed({ column, value, onChange }: Controlled) {
   return (
     <div class="slider">
-      <label for={`value-${column.name}`}>{column.name}</label>
+      <label for={`value-${column.name}`}>
+        <Name>{column.name}</Name>
+      </label>
       <Field id={`value-${column.name}`} value={value === null ? "" : String(value)} placeholder={column.kind === "date" ? "missing; such as 2024-01-31" : "missing"} onGive={(text) => onChange(text.trim() || null)} />
     </div>
   );

@@ -284,17 +284,16 @@ def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
             return told | {"there": False, "problem": None}
         with open_run(bench, run) as opened:
             part = part_of(opened, network)
-            epochs, latest = _epochs(opened, part)
             told |= {
                 "there": True,
                 "problem": None,
                 "state": opened.state,
                 "steps": opened.taken,
-                "epochs": epochs,
+                "epochs": opened.epochs_taken(part),
                 "recorded": _count(opened, "looks", part),
-                "latest": latest,
+                "latest": _latest(opened, part),
                 "networks": list(opened.parts),
-                "epochs_of_all": _count(opened, "epochs"),
+                "epochs_of_all": opened.epochs_taken(),
                 "recorded_of_all": _count(opened, "looks"),
                 "planned": ((opened.about.get("identity") or {}).get("plan") or {}).get("epochs"),
                 "saved": (folder / "model.safetensors").exists(),
@@ -304,11 +303,11 @@ def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
     return told
 
 
-def _epochs(run: Any, part: int) -> tuple[int, str | None]:
-    """Return how many epochs of a network are over, and the figures of the last, as JSON."""
+def _latest(run: Any, part: int) -> str | None:
+    """Return the figures of the last epoch of a network, as JSON."""
     found = run.database.execute("SELECT figures FROM epochs WHERE part = ? ORDER BY epoch DESC LIMIT 1", (part,))
     latest = found.fetchone()
-    return _count(run, "epochs", part), None if latest is None else str(latest[0])
+    return None if latest is None else str(latest[0])
 
 
 def _count(run: Any, table: str, part: int | None = None) -> int:
