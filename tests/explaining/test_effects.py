@@ -117,3 +117,20 @@ def test_a_population_acts_as_its_mean(networks):
     question = Question.of_arrays(subjects, np.linspace(0, 1, 9)[:, None])
     found = effect_of(question, 0, points=3)
     np.testing.assert_allclose(found.mean, np.array([0, 0.5, 1]) * np.mean(range(1, networks + 1)))
+
+
+def test_a_column_that_is_nearly_always_zero_is_looked_at_where_it_is_not():
+    """Quantiles of the rows are 0 all but one; a line through 0 and the largest says nothing of what lies between."""
+    random = np.random.default_rng(0)
+    x = np.where(random.random(400) < 0.05, random.uniform(1, 9, size=400), 0.0)[:, None]
+    found = effect_of(Question.of_arrays(Subject(lambda x: np.minimum(x, 3.0)), x), 0)
+    assert len(found.values) > 12
+    assert (found.values[0], found.values[-1]) == (0.0, x.max())
+    assert (np.diff(found.values) > 0).all()
+    assert found.accumulated is not None
+    assert found.accumulated - found.accumulated[0] == pytest.approx(np.minimum(found.values, 3.0))
+
+
+def test_quantiles_of_a_column_are_its_values_where_there_are_few():
+    x = np.repeat([3.0, 1.0, 2.0], [5, 90, 5])[:, None]
+    assert effect_of(Question.of_arrays(Subject(lambda x: x), x), 0).values == (1.0, 2.0, 3.0)

@@ -163,13 +163,18 @@ def _missing(question: Question, each: Input, series: pl.Series) -> Missing | No
 
 
 def _quantile_rows(series: pl.Series, points: int) -> Array:
-    """Return the numbers of rows whose values are quantiles of the column, ascending and each once."""
+    """Return the numbers of rows whose values are quantiles of the column, ascending and each once.
+
+    Where many of these are the same, as of a column that is nearly always 0, others come from among its values.
+    """
     order = np.asarray(series.arg_sort(nulls_last=True))[: len(series) - series.null_count()]
     if not len(order):
         return np.zeros(0, np.int64)
-    picked = order[np.linspace(0, len(order) - 1, points).round().astype(int)]
-    values = series.gather(picked.tolist())
-    return np.asarray(picked[np.asarray(values.is_first_distinct())], np.int64)
+    firsts = np.flatnonzero(np.asarray(series.gather(order.tolist()).is_first_distinct()))  # places of other values
+    quantiles = np.linspace(0, len(order) - 1, points).round().astype(int)
+    picked = np.unique(np.searchsorted(firsts, quantiles, side="right") - 1)
+    more = np.linspace(0, len(firsts) - 1, points - len(picked) + 2).round().astype(int)
+    return np.asarray(order[firsts[np.union1d(picked, more)]], np.int64)
 
 
 def _category_rows(series: pl.Series) -> tuple[Array, int]:

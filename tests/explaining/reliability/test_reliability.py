@@ -216,7 +216,7 @@ def test_standard_errors_of_permutation_are_those_of_other_rows(rows):
     told = np.sqrt(np.mean([np.square(each.errors) for each in found], axis=0))
     assert (told > 0.75 * spread).all()  # a spread of 24 is known within 30 %
     assert (told < 2.2 * spread).all()  # of rows that are asked about once, up to √2 too much is told
-    assert (np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1))
+    assert np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1)
 
 
 def test_inputs_that_matter_equally_are_not_ranked():

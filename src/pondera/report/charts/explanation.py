@@ -10,6 +10,7 @@ import numpy as np
 from pondera.explaining.effects import Effect
 from pondera.explaining.explain import EFFECTS
 from pondera.explaining.explanation import Explanation
+from pondera.report.charts.names import beside
 from pondera.report.charts.reading import data_of
 from pondera.report.charts.style import AMBER, BLUE, LINE, QUIET
 from pondera.report.terminal import ending, signed
@@ -230,18 +231,31 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
 
     if "first_layer" not in found.results or not found.any_influence:
         return None
-    strengths = found.results["first_layer"].shares
+    size = (NARROW + 80 if narrow else 560, 320)
+    order = np.argsort(-found.importance, kind="stable")
+    shares = np.stack([found.results["first_layer"].shares, found.importance], axis=1)[order]
+    ends = 1.08 * shares.max(axis=0)
+    names = [ending(found.names[k], LETTERS) for k in order]
+    written = beside(names, shares / ends * size, size) * ends / size
     rows = [
-        {"column": ending(name, LETTERS), "strength": float(s), "importance": float(i)}
-        for name, s, i in zip(found.names, strengths, found.importance, strict=True)
+        {"column": name, "strength": x, "importance": y, "begin": begin, "middle": middle}
+        for name, (x, y), (begin, middle) in zip(names, shares.tolist(), written.tolist(), strict=True)
     ]
-    base = alt.Chart(data_of(rows), width=NARROW + 80 if narrow else 560, height=320).encode(
-        x=alt.X("strength:Q", title="share of connection strength, first layer", axis=alt.Axis(format="%")),
-        y=alt.Y("importance:Q", title="share of importance", axis=alt.Axis(format="%")),
+
+    def across(field: str) -> Any:
+        title, scale = "share of connection strength, first layer", alt.Scale(domain=[0, ends[0]], nice=False)
+        return alt.X(field, title=title, axis=alt.Axis(format="%"), scale=scale)
+
+    def up(field: str) -> Any:
+        scale = alt.Scale(domain=[0, ends[1]], nice=False)
+        return alt.Y(field, title="share of importance", axis=alt.Axis(format="%"), scale=scale)
+
+    points = alt.Chart(data_of(rows), width=size[0], height=size[1]).mark_circle(size=70, color=BLUE, opacity=0.9)
+    told = [row for row in rows if not np.isnan(row["begin"])]
+    text = alt.Chart(data_of(told)).mark_text(align="left", baseline="middle", fontSize=10, color=QUIET)
+    return points.encode(x=across("strength:Q"), y=up("importance:Q"), tooltip="column:N") + text.encode(
+        x=across("begin:Q"), y=up("middle:Q"), text="column:N"
     )
-    names = base.mark_text(align="left", dx=7, fontSize=10, color=QUIET).encode(text="column:N")
-    points = base.mark_circle(size=70, color=BLUE, opacity=0.9)
-    return points + names if len(rows) <= BARS else points
 
 
 CHARTS: dict[str, tuple[str, Callable[..., Any]]] = {
