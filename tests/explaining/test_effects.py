@@ -123,12 +123,16 @@ def test_a_column_that_is_nearly_always_zero_is_looked_at_where_it_is_not():
     """Quantiles of the rows are 0 all but one; a line through 0 and the largest says nothing of what lies between."""
     random = np.random.default_rng(0)
     x = np.where(random.random(400) < 0.05, random.uniform(1, 9, size=400), 0.0)[:, None]
+    x[:80] = np.where(random.random(80) < 0.5, random.uniform(1, 9, size=80), 0.0)[:, None]
     found = effect_of(Question.of_arrays(Subject(lambda x: np.minimum(x, 3.0)), x), 0)
-    assert len(found.values) > 12
+    assert 6 <= len(found.values) <= 12
     assert (found.values[0], found.values[-1]) == (0.0, x.max())
     assert (np.diff(found.values) > 0).all()
     assert found.accumulated is not None
     assert found.accumulated - found.accumulated[0] == pytest.approx(np.minimum(found.values, 3.0))
+    middle = np.asarray(found.values)[1:-1]
+    between = np.searchsorted(np.sort(x[x > 0]), middle)
+    assert (np.diff(between) >= 7).all()  # rows: differences of fewer would be noise that adds up
 
 
 def test_quantiles_of_a_column_are_its_values_where_there_are_few():

@@ -90,14 +90,41 @@ def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch):
         assert told.losses == pytest.approx(told.first + (widths - 1) / 2)
 
 
-def test_figures_of_epochs_keep_to_their_share(tmp_path):
+@pytest.mark.parametrize("apart", [1, 10])
+@pytest.mark.parametrize("more", [0, 40])
+def test_figures_of_epochs_keep_to_their_share(tmp_path, apart, more):
+    """Also of a loop that numbers its epochs by tens, and of one that tells much of each."""
+    numbers = range(3, 3 + 5000 * apart, apart)
     with RunWriter(tmp_path, 1 << 20) as writer:
         writer.part(0, {"w": np.zeros(2, np.float32)})
-        for epoch in range(3, 5003):
-            writer.epoch(0, epoch, {"epoch": epoch, "training_loss": 1 / (epoch + 1), "validation_loss": None})
+        for epoch in numbers:
+            held = abs(epoch - numbers[1707])
+            told = {"training_loss": 1 / (epoch + 1), "validation_loss": held, "validation_metric": None}
+            writer.epoch(0, epoch, {"epoch": epoch, **told, **{f"figure {k}": 1 / 3 for k in range(more)}})
     with Run(tmp_path) as run:
         kept = [each["epoch"] for each in run.epochs()]
-        assert run.epochs_taken(0) == 5000
-    assert (1 << 20) / 16 / 256 / 3 <= len(kept) <= (1 << 20) / 16 / 256
-    assert (*kept[:3], kept[-1]) == (3, 4, 5, 5002)
-    assert np.diff(kept).max() <= 5000 / 20
+        assert run.epochs_taken(0) == run.epochs_taken() == 5000
+        (size,) = run.database.execute("SELECT sum(length(figures)) FROM epochs").fetchone()
+    assert (1 << 20) / 16 / 4 <= size <= (1 << 20) / 16
+    assert {numbers[0], numbers[1707], numbers[-1]} <= set(kept)
+    gaps = np.diff(kept)
+    assert gaps.max() <= apart * 2 * 4 * 5000 / len(kept)  # about evenly apart
+    assert (gaps % apart == 0).all()
+
+
+def test_epochs_that_are_written_again_count_once(tmp_path):
+    with RunWriter(tmp_path, 1 << 20) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for epoch in [*range(500)] * 4:  # as after a kill
+            writer.epoch(0, epoch, {"epoch": epoch, "training_loss": 1.0, "validation_loss": None})
+    with Run(tmp_path) as run:
+        assert len(run.epochs()) == run.epochs_taken(0) == 500
+
+
+def test_epochs_that_a_loop_numbers_as_it_likes_count_once_each(tmp_path):
+    with RunWriter(tmp_path) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for epoch in (0, 1000, 2000):
+            writer.epoch(0, epoch, {"epoch": epoch})
+    with Run(tmp_path) as run:
+        assert run.epochs_taken(0) == 3

@@ -12,8 +12,13 @@ from rich.console import Console
 from pondera import ImportanceDisplay, PonderaRegressor
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import explain
+from pondera.explaining.question import Question
 from pondera.explaining.row import explain_row
-from pondera.report.charts.explanation import CHARTS
+from pondera.explaining.subject import Subject
+from pondera.network.dense import Dense
+from pondera.network.network import Network
+from pondera.report.charts.explanation import CHARTS, strength_against_importance
+from pondera.report.charts.names import LETTER, LINE, beside
 from pondera.report.charts.reading import svg
 from pondera.report.explanation import show_explanation, show_row, skill_words
 from pondera.report.explanation_page import explanation_page
@@ -126,3 +131,24 @@ def test_numbers_that_no_json_holds_become_none(found):
     told = dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, skill=-math.inf)).to_json()
     assert told["reliability"]["skill"] is None
     json.dumps(told, allow_nan=False)
+
+
+def test_names_beside_points_lie_over_nothing_and_what_has_none_is_left_out():
+    """Sixty columns, most of them in one corner: only some have room for a name, and a chart holds no NaN."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 60))
+    network = Network.create(60, [Dense(1)], dtype="float64").with_weights(
+        {"layers.0.weight": np.where(np.arange(60) < 3, 2.0, 0.01)[:, None]}
+    )
+    found = explain(
+        Question.of_arrays(Subject.of_network(network), x, network(x)[:, 0]), ["first_layer", "permutation"]
+    )
+    chart = strength_against_importance(found)
+    text = json.dumps(chart.to_dict(), allow_nan=False)
+    assert text.count('"strength": ') == 60
+    assert 3 <= text.count('"begin": ') < 60
+    names = beside(["a" * 9] * 200, random.uniform(0, 300, size=(200, 2)), (300, 300))
+    written = names[~np.isnan(names[:, 0])]
+    assert 10 < len(written) < 200
+    over = np.abs(written[:, None] - written[None]) < [9 * LETTER, LINE]
+    assert over.all(axis=2).sum() == len(written)  # each over itself

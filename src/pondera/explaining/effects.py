@@ -13,8 +13,8 @@ from pondera.tables.columns import missing_in
 
 Array = np.ndarray[Any, Any]
 
-POINTS = 21
-"""Values of an ordered column that are looked at: quantiles."""
+POINTS, FEWEST = 21, 8
+"""Values of an ordered column that are looked at, quantiles; and rows between two of those that are rare, at least."""
 
 CATEGORIES = 12
 """Categories that are looked at, the most frequent ones."""
@@ -165,16 +165,25 @@ def _missing(question: Question, each: Input, series: pl.Series) -> Missing | No
 def _quantile_rows(series: pl.Series, points: int) -> Array:
     """Return the numbers of rows whose values are quantiles of the column, ascending and each once.
 
-    Where many of these are the same, as of a column that is nearly always 0, others come from among its values.
+    Where many of these are the same, as of a column that is nearly always 0, others come from the rows with others.
     """
     order = np.asarray(series.arg_sort(nulls_last=True))[: len(series) - series.null_count()]
     if not len(order):
         return np.zeros(0, np.int64)
-    firsts = np.flatnonzero(np.asarray(series.gather(order.tolist()).is_first_distinct()))  # places of other values
-    quantiles = np.linspace(0, len(order) - 1, points).round().astype(int)
-    picked = np.unique(np.searchsorted(firsts, quantiles, side="right") - 1)
-    more = np.linspace(0, len(firsts) - 1, points - len(picked) + 2).round().astype(int)
-    return np.asarray(order[firsts[np.union1d(picked, more)]], np.int64)
+    first = np.asarray(series.gather(order.tolist()).is_first_distinct())
+    number = np.cumsum(first) - 1  # of each row's value among those that differ, ascending
+    picked, times = np.unique(number[_evenly(len(order), points)], return_counts=True)
+    often = picked[times > 1]
+    if len(often):
+        rest = number[~np.isin(number, often)]
+        others = rest[_evenly(len(rest), min(points - len(often), len(rest) // FEWEST))]
+        picked = np.unique([0, number[-1], *often, *others])
+    return np.asarray(order[np.flatnonzero(first)[picked]], np.int64)
+
+
+def _evenly(count: int, points: int) -> Array:
+    """Return places among so many, evenly apart from the first to the last."""
+    return np.asarray(np.linspace(0, count - 1, points).round().astype(int))
 
 
 def _category_rows(series: pl.Series) -> tuple[Array, int]:

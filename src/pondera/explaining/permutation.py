@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +85,8 @@ def exchanged(groups: Array, random: np.random.Generator) -> Array:
 def _grown(
     question: Question, subject: Subject, random: np.random.Generator, groups: Callable[[Input], Array]
 ) -> Measured:
-    asked = fewer(ASKED, len(question.inputs))
+    asked, least = fewer(ASKED, len(question.inputs)), len(question.x)
+    question = dataclasses.replace(question, table=None, seen=None)  # which would be copied with every choice of rows
     before = question.errors(subject)
     grown = np.zeros(len(question.inputs))
     parts = np.zeros((len(question.x), len(question.inputs)))
@@ -95,6 +97,7 @@ def _grown(
         if changed > asked:
             rows = np.sort(random.choice(rows, len(rows) * asked // changed, replace=False))
             givers = exchanged(alike[rows], random)
+            least = min(least, len(rows))
         repeats = min(max(asked // max(changed, 1), 1), REPEATS)
         taken, given = (
             np.zeros(len(rows)),
@@ -110,6 +113,7 @@ def _grown(
                 taken[takers] += errors
                 given[givers[takers]] += errors
         grown[place] = taken.mean()
-        # A row counts by what happens to it and by what its value does to another: both are its part of the growth.
+        # A row counts by what happens to it and by what its value does to another: both are its part of the growth. Of
+        # few repeats what is not its own counts too, and the errors are rather too large.
         parts[rows, place] = deviations_of(taken + given)
-    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean())})
+    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean()), "least_rows": least})

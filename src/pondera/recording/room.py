@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,11 @@ MOST_STEPS, STEPS, STEP = 1 << 20, 1 / 16, 12
 """Figures of steps that are kept one by one, what of the budget they may take, and bytes of each; of more, neighbours
 are averaged."""
 
-MOST_EPOCHS, EPOCHS, EPOCH = 1 << 15, 1 / 16, 256
-"""Epochs whose figures are kept, what of the budget they may take, and bytes of each; of more, half are left."""
+MOST_OF_EPOCHS, EPOCHS = 8 << 20, 1 / 16
+"""Bytes that the figures of epochs take at most, and what of the budget; of more, every second epoch goes."""
+
+BEST = (("validation_loss", min), ("validation_metric", min), ("validation_metric", max))
+"""What of the figures of epochs is looked for later: the epochs that have the least or the most of it stay."""
 
 
 def allowed(budget: int | None, size: int) -> int:
@@ -77,13 +81,30 @@ def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
     return sum(values.shape[1] for _, _, values in kept)
 
 
-def thin_epochs(database: sqlite3.Connection, part: int) -> int:
-    """Take out the figures of half of the epochs, so that early ones stay nearer together; return how many are left."""
-    found = [epoch for (epoch,) in database.execute("SELECT epoch FROM epochs WHERE part = ? ORDER BY epoch", (part,))]
-    kept = sparser(found)
-    gone = set(found) - set(kept)
-    database.executemany("DELETE FROM epochs WHERE part = ? AND epoch = ?", [(part, epoch) for epoch in gone])
-    return len(kept)
+def thin_epochs(database: sqlite3.Connection, part: int, most: int) -> int:
+    """Take out figures of epochs where those of a part take more bytes than ``most``; return how many they take.
+
+    Those that stay are so many epochs apart, a power of two, and the first, the last and the best of all.
+    """
+    query = "SELECT epoch, figures FROM epochs WHERE part = ? ORDER BY epoch"
+    rows = database.execute(query, (part,)).fetchall()
+    size = sum(len(figures) for _, figures in rows)
+    if size <= most:
+        return size
+    epochs = np.array([epoch for epoch, _ in rows])
+    steps = np.diff(epochs).min()  # of a loop of one's own epochs may be numbered by tens
+    database.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (f"epochs_apart.{part}", json.dumps(int(steps))))
+    places, apart = (epochs - epochs[0]) // steps, 2
+    while (places % apart == 0).sum() > len(rows) / 2:
+        apart *= 2
+    figures = [json.loads(figures) for _, figures in rows]
+    kept = {epochs[0], epochs[-1], *epochs[places % apart == 0]}
+    for name, best in BEST:
+        known = [(each[name], epoch) for epoch, each in zip(epochs, figures, strict=True) if each.get(name) is not None]
+        kept |= {best(known)[1]} if known else set()
+    gone = [(part, epoch) for epoch, _ in rows if epoch not in kept]
+    database.executemany("DELETE FROM epochs WHERE part = ? AND epoch = ?", gone)
+    return sum(len(figures) for epoch, figures in rows if epoch in kept)
 
 
 def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:

@@ -147,12 +147,13 @@ class Run:
     @_reads
     def epochs_taken(self, part: int | None = None) -> int:
         """Return how many epochs a part took, or all together; of many not all have their figures kept."""
-        (found,) = self.database.execute(
-            "SELECT coalesce(sum(taken), 0) FROM (SELECT max(epoch) - min(epoch) + 1 AS taken FROM epochs "
-            "WHERE part = ifnull(?, part) GROUP BY part)",
-            (part,),
-        ).fetchone()
-        return int(found)
+        taken = 0
+        for each in self.parts if part is None else (part,):
+            query = "SELECT count(*), min(epoch), max(epoch) FROM epochs WHERE part = ?"
+            count, first, last = self.database.execute(query, (each,)).fetchone()
+            apart = self._told(f"epochs_apart.{each}", None)
+            taken += count if apart is None else (last - first) // apart + 1
+        return taken
 
     @_reads
     def tensors(self, part: int = 0) -> dict[str, tuple[int, ...]]:

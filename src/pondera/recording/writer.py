@@ -91,7 +91,7 @@ class RunWriter:
             leave(self._lock)
             raise
         self._parts: dict[int, _Part] = {}
-        self._most_steps = self._most_epochs = 0  # of each part
+        self._most_steps = self._most_of_epochs = 0  # of each part
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
         self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
@@ -281,14 +281,17 @@ class RunWriter:
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
         (steps,), (epochs,) = (
             self.database.execute(f"SELECT {count} WHERE part = ?", (part,)).fetchone()
-            for count in ("coalesce(sum(length(figures)) / 12, 0) FROM steps", "count(*) FROM epochs")
+            for count in (
+                "coalesce(sum(length(figures)) / 12, 0) FROM steps",
+                "coalesce(sum(length(figures)), 0) FROM epochs",
+            )
         )
         found = self._parts.setdefault(part, _Part({}, {}, {}, steps, epochs))
         found.start |= start
         found.tensors |= dict(rows.fetchall())
         found.places |= places
         self._most_steps = min(room.MOST_STEPS, int(self._share(room.STEPS) / room.STEP))
-        self._most_epochs = min(room.MOST_EPOCHS, int(self._share(room.EPOCHS) / room.EPOCH))
+        self._most_of_epochs = min(room.MOST_OF_EPOCHS, int(self._share(room.EPOCHS)))
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         kept = self._parts[part]
@@ -305,9 +308,9 @@ class RunWriter:
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
         self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
         kept = self._parts[part]
-        kept.epochs += 1
-        if kept.epochs > self._most_epochs:
-            kept.epochs = room.thin_epochs(self.database, part)
+        kept.epochs += len(figures)
+        if kept.epochs > self._most_of_epochs:
+            kept.epochs = room.thin_epochs(self.database, part, self._most_of_epochs)
 
     def write_point(
         self,
@@ -385,7 +388,7 @@ class _Part:
         epochs: int,
     ) -> None:
         self.start, self.tensors, self.places = start, tensors, places
-        self.steps, self.epochs = steps, epochs  # whose figures are kept
+        self.steps, self.epochs = steps, epochs  # steps whose figures are kept, and bytes of those of epochs
         self.points, self.end = 0, math.inf
 
 

@@ -215,7 +215,7 @@ def test_standard_errors_of_permutation_are_those_of_other_rows(rows):
     spread = np.std([each.values for each in found], axis=0, ddof=1)
     told = np.sqrt(np.mean([np.square(each.errors) for each in found], axis=0))
     assert (told > 0.75 * spread).all()  # a spread of 24 is known within 30 %
-    assert (told < 2.2 * spread).all()  # of rows that are asked about once, up to √2 too much is told
+    assert (told < 2.2 * spread).all()  # of rows that are asked about once, too much is told
     assert np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1)
 
 

@@ -158,7 +158,7 @@ function Told({ told }: { told: Answer<Explanation> }) {
 function Effects({ found, same }: { found: Explanation; same: Same }) {
   if (found.effects.length === 0) return null;
   return (
-    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed).`} same={same} exports={{ name: "dependence", json: () => found.effects, csv: () => [["column", "value", "every row", "rows as they are"], found.effects.flatMap((each) => each.values.map((value, k) => [each.name, value, each.mean[k], each.accumulated?.[k]]))] }}>
+    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed), both beside their mean over the rows.`} same={same} exports={{ name: "dependence", json: () => found.effects, csv: () => [["column", "value", "every row", "rows as they are"], found.effects.flatMap((each) => each.values.map((value, k) => [each.name, value, each.mean[k], each.accumulated?.[k]]))] }}>
       <div class="multiples">
         {found.effects.map((each) => (
           <Dependence key={each.name} effect={each} />
@@ -169,13 +169,14 @@ function Effects({ found, same }: { found: Explanation; same: Same }) {
 }
 
 function Dependence({ effect }: { effect: Effect }) {
-  const rows = useMemo(() => effect.values.flatMap((value, k) => [{ value, at: effect.mean[k], of: "every row" }, ...(effect.accumulated ? [{ value, at: effect.accumulated[k], of: "rows as they are" }] : [])]), [effect]);
+  const middle = effect.mean.reduce((sum, score, k) => sum + score * (effect.shares[k] ?? 0), 0);
+  const rows = useMemo(() => effect.values.flatMap((value, k) => [{ value, at: (effect.mean[k] ?? 0) - middle, of: "every row" }, ...(effect.accumulated ? [{ value, at: effect.accumulated[k], of: "rows as they are" }] : [])]), [effect]);
   const numbers = effect.ordered && effect.values.every((value) => typeof value === "number");
   const spec: Spec = useMemo(
     () => ({
       mark: numbers ? { type: "line" } : { type: "point", filled: true, size: 60 },
       encoding: {
-        x: { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ".3~g" : "", labelLimit: 70 } },
+        x: { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ",.3~r" : "", labelLimit: 70 } },
         y: { field: "at", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, format: ".3~g" } },
         ...(numbers ? { strokeDash: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"], range: [[1, 0], [4, 3]] } } } : {}),
         color: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"] } },

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { type Same, sentence } from "../api";
 import { python } from "../commands";
@@ -114,10 +114,22 @@ function Lines({ of }: { of: Same | null | undefined }) {
   );
 }
 
-/** A name, which breaks where its words do before it breaks within one. */
+/** Letters of the longest word that is never broken. */
+const WORD = 20;
+
+/** A name, which breaks between its words, and within those that are very long. */
 export function Name({ children }: { children: string }) {
   const words = children.split(/(?<=[_/.:-])/);
-  return <>{words.flatMap((word, at) => (at ? [<wbr key={at} />, word] : [word]))}</>;
+  return (
+    <>
+      {words.map((word, at) => (
+        <Fragment key={at}>
+          {at > 0 && <wbr />}
+          {word.length > WORD ? word : <span class="word">{word}</span>}
+        </Fragment>
+      ))}
+    </>
+  );
 }
 
 /** A line of code, and a button that copies it. */

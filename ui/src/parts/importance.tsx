@@ -15,6 +15,8 @@ export interface Effect {
   name: string;
   values: (number | string)[];
   ordered: boolean;
+  /** Of the rows, that each value stands for. */
+  shares: number[];
   mean: number[];
   accumulated: number[] | null;
 }

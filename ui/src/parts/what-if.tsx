@@ -65,7 +65,7 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
     };
   }, [changed]);
   const [all, showAll] = useState(false);
-  const shown = all ? found.contributions : found.contributions.slice(0, SHOWN);
+  const shown = found.contributions.filter((each, place) => all || place < SHOWN || each.name in changed);
   const most = Math.max(...found.contributions.map((each) => Math.abs(each.contribution)), 0);
   return (
     <>
@@ -115,7 +115,7 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
             </button>
             {found.contributions.length > SHOWN && (
               <button type="button" aria-expanded={all} onClick={() => showAll(!all)}>
-                {all ? `The ${SHOWN} that add the most` : `All ${found.contributions.length} columns, not the ${SHOWN} that add the most`}
+                {all ? `The ${SHOWN} that count the most` : `All ${found.contributions.length} columns, not the ${SHOWN} that count the most`}
               </button>
             )}
           </div>

@@ -87,7 +87,7 @@ class Facts:
             run.about_of(part),
             part,
             (steps := run.steps(part)),
-            with_losses(run.epochs(part), steps),
+            with_losses(evenly_apart(run.epochs(part)), steps),
             {name: run.tensor(name, part) for name in run.tensors(part)},
             {layer: run.units(layer, part) for layer in run.layers(part)},
             run.looks(part),
@@ -292,6 +292,27 @@ def first_recent(steps: Array) -> int:
     if not len(steps):
         return 0
     return int(min(np.searchsorted(steps, (steps[-1] + 1) / 2), max(len(steps) - RECENT, 0)))
+
+
+MANY = 1000
+"""Epochs of which there may have been more, whose figures are not kept."""
+
+
+def evenly_apart(epochs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return epochs that are all as far apart as those farthest; of very many, early ones are kept of some only.
+
+    Examples
+    --------
+    >>> thinned = [*range(0, 4000, 4), *range(4000, 4100)]
+    >>> [each["epoch"] for each in evenly_apart([{"epoch": epoch} for epoch in thinned])][-3:]
+    [4092, 4096, 4099]
+    """
+    if len(epochs) < MANY:
+        return epochs
+    numbers = np.array([int(each["epoch"]) for each in epochs])
+    chosen = (numbers - numbers[0]) % np.diff(numbers).max() == 0
+    chosen[-1] = True
+    return [epochs[int(place)] for place in np.flatnonzero(chosen)]
 
 
 def with_losses(epochs: Sequence[Mapping[str, Any]], steps: Steps) -> list[Mapping[str, Any]]:

@@ -105,10 +105,11 @@ def plateaued(facts: Facts) -> Suspicion | None:
     left = thirds[1] - facts.floor
     change = (max(thirds) - min(thirds)) / left if left > 0 and not left < LITTLE * facts.span else math.inf
     began = facts.epochs[len(losses) // 2]
+    taken = int(facts.epochs[-1]["epoch"]) - int(began["epoch"]) + 1
     fewer = max(int(began["epoch"]), 1)
     return Suspicion(
         -math.log10(max(change, 10**-DECADES)),
-        f"The loss stands still: in the last {len(half)} epochs it went from {thirds[0]:.4g} to {thirds[2]:.4g}.",
+        f"The loss stands still: in the last {taken} epochs it went from {thirds[0]:.4g} to {thirds[2]:.4g}.",
         f"If that is good enough, train for fewer epochs (--epochs {fewer}); if not, try a larger learning rate or a "
         "larger network (--hidden).",
         figures={

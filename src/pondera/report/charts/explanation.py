@@ -238,8 +238,12 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
     names = [ending(found.names[k], LETTERS) for k in order]
     written = beside(names, shares / ends * size, size) * ends / size
     rows = [
-        {"column": name, "strength": x, "importance": y, "begin": begin, "middle": middle}
-        for name, (x, y), (begin, middle) in zip(names, shares.tolist(), written.tolist(), strict=True)
+        {"column": name, "strength": x, "importance": y} for name, (x, y) in zip(names, shares.tolist(), strict=True)
+    ]
+    told = [
+        {"column": name, "begin": begin, "middle": middle}
+        for name, (begin, middle) in zip(names, written.tolist(), strict=True)
+        if not np.isnan(begin)
     ]
 
     def across(field: str) -> Any:
@@ -251,7 +255,6 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
         return alt.Y(field, title="share of importance", axis=alt.Axis(format="%"), scale=scale)
 
     points = alt.Chart(data_of(rows), width=size[0], height=size[1]).mark_circle(size=70, color=BLUE, opacity=0.9)
-    told = [row for row in rows if not np.isnan(row["begin"])]
     text = alt.Chart(data_of(told)).mark_text(align="left", baseline="middle", fontSize=10, color=QUIET)
     return points.encode(x=across("strength:Q"), y=up("importance:Q"), tooltip="column:N") + text.encode(
         x=across("begin:Q"), y=up("middle:Q"), text="column:N"
