@@ -37,8 +37,9 @@ def test_accumulated_effects_have_mean_zero():
     x = RANDOM.exponential(size=(400, 1))
     found = effect_of(Question.of_arrays(Subject(lambda x: np.exp(-x)), x), 0)
     bins = np.clip(np.searchsorted(np.array(found.values), x[:, 0]) - 1, 0, len(found.values) - 2)
-    middle = (found.accumulated[bins] + found.accumulated[bins + 1]) / 2
-    assert abs(middle.mean()) < 1e-9
+    between = (found.accumulated[bins] + found.accumulated[bins + 1]) / 2
+    at = (x[:, 0] == np.array(found.values)[:, None]).T  # a row at one of the values counts for that one alone
+    assert abs(np.where(at.any(axis=1), at @ found.accumulated, between).mean()) < 1e-9
 
 
 def test_columns_in_their_own_units():
@@ -138,3 +139,16 @@ def test_a_column_that_is_nearly_always_zero_is_looked_at_where_it_is_not():
 def test_quantiles_of_a_column_are_its_values_where_there_are_few():
     x = np.repeat([3.0, 1.0, 2.0], [5, 90, 5])[:, None]
     assert effect_of(Question.of_arrays(Subject(lambda x: x), x), 0).values == (1.0, 2.0, 3.0)
+
+
+def test_a_value_that_nearly_all_rows_have_stands_for_them():
+    x = np.zeros((20_000, 1))
+    x[:200, 0] = np.linspace(1, 5, 200)
+    found = effect_of(Question.of_arrays(Subject(lambda x: x), x), 0)
+    assert found.values[0] == 0
+    assert found.shares[0] == pytest.approx(0.99, abs=0.002)
+    assert found.shares.sum() == pytest.approx(1)
+    assert found.accumulated[0] == pytest.approx(
+        -x.mean(), abs=0.01
+    )  # nearly all rows are as far from the mean as that
+    assert len(found.values) > 10  # though of few hundred rows only a few have another value

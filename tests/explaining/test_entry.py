@@ -4,7 +4,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import d2_tweedie_score
@@ -357,3 +357,27 @@ def test_all_methods_are_named_where_one_is_unknown():
     with pytest.raises(ArgumentError) as told:
         pondera.explain(lambda x: x, np.ones((20, 1)), methods="permutate")
     assert all(name in str(told.value) for name in METHODS)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ArgumentError, match="seed: expected a whole number from 0 up"):
+        pondera.explain(lambda x: x[:, :1], np.ones((9, 2)), seed=seed)
+
+
+def test_one_class_is_nothing_to_explain():
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ArgumentError, match="expected answers of two classes or more"):
+        pondera.explain(RandomForestClassifier(3).fit(x, ["a"] * 30), x, ["a"] * 30)
+
+
+def test_a_function_of_numpy_is_told_so():
+    with pytest.raises(ArgumentError, match=r"Use jax\.numpy in it"):
+        pondera.explain(lambda x: np.sin(np.asarray(x))[:, 0], np.ones((9, 2)))
+
+
+@pytest.mark.parametrize("row", [1.5, "a", -1, 9, True])
+def test_a_row_is_a_number_of_one(row):
+    question = question_about(lambda x: x[:, :1], np.ones((9, 2)))
+    with pytest.raises(ArgumentError, match="Rows are numbered from 0 to 8"):
+        explain_row(question, row)

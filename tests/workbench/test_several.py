@@ -36,7 +36,7 @@ def test_what_came_of_it_is_what_the_test_said(page, server, several):
 def test_the_third_network_is_chosen_and_its_weights_are_its_own(page, server, several):
     open_page(page, server, f"run?run={several.replace(' ', '%20')}")
     page.get_by_test_id("network").wait_for()
-    page.get_by_label("Which network").select_option("Network 3 of 3")
+    page.get_by_label("Which network").select_option("Network 2")
     page.wait_for_url(re.compile("network=2"))
     for asked in ("network", "curves", "frames", "matrix", "surface"):
         with page.expect_response(re.compile(rf"/api/run/{asked}\?.*network=2")) as answered:

@@ -19,7 +19,12 @@ POINTS, FEWEST = 21, 8
 CATEGORIES = 12
 """Categories that are looked at, the most frequent ones."""
 
-ROWS = 512
+ROWS, LOOKED_UP = 512, 1 << 14
+"""Rows whose scores are asked for, and rows whose values are looked up: rare ones are rare among few."""
+
+BETWEEN = 64
+"""Rows between two values, at most, that accumulated effects are of."""
+
 INTERACTION_ROWS = 48
 
 
@@ -133,15 +138,15 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
     >>> found.values, found.mean.tolist(), found.accumulated.round(2).tolist()
     ((-1.0, 0.0, 1.0), [1.0, 0.0, 1.0], [0.5, -0.5, 0.5])
     """
-    few = question.sample(ROWS, np.random.default_rng(seed))
-    each = few.inputs[column]
-    series = few.column(column)
+    few, many = (question.sample(count, np.random.default_rng(seed)) for count in (ROWS, LOOKED_UP))
+    each = many.inputs[column]
+    series = many.column(column)
     ordered = series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
     chosen, categories = (_quantile_rows(series, points), 0) if ordered else _category_rows(series)
-    settings = few.x[chosen][:, each.places]  # (values, encoded of the column)
+    settings = many.x[chosen][:, each.places]  # (values, encoded of the column)
     curves = np.stack([_set(few, each, setting) for setting in settings], axis=1) if len(chosen) else few.x[:, :0]
     bins = _bins(series, chosen) if ordered and len(chosen) > 1 else None
-    shares = _shares(series, chosen, bins)
+    shares = _shares(series, chosen, bool(ordered))
     return Effect(
         each.name,
         tuple(series[int(row)] for row in chosen),
@@ -149,16 +154,16 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
         shares,
         max(categories - len(chosen), 0),
         curves,
-        None if bins is None else _accumulated(few, each, chosen, bins, shares),
-        _missing(few, each, series),
+        None if bins is None else _accumulated(many, each, chosen, bins, shares),
+        _missing(few, many, each, series),
     )
 
 
-def _missing(question: Question, each: Input, series: pl.Series) -> Missing | None:
+def _missing(few: Question, many: Question, each: Input, series: pl.Series) -> Missing | None:
     rows = np.flatnonzero(missing_in(series))
     if not len(rows):
         return None
-    scores = _set(question, each, question.x[rows[0], each.places])
+    scores = _set(few, each, many.x[rows[0], each.places])
     return Missing(len(rows) / len(series), float(scores.mean()))
 
 
@@ -200,13 +205,17 @@ def _bins(series: pl.Series, chosen: Array) -> Array:
     return np.asarray(np.where(ranks > 0, found, -1))
 
 
-def _shares(series: pl.Series, chosen: Array, bins: Array | None) -> Array:
+def _shares(series: pl.Series, chosen: Array, ordered: bool) -> Array:
     """Return the share of rows that each value stands for: (values,)."""
-    if bins is None:
+    if not ordered or len(chosen) < 2:
         counts = np.array([int((series == series[int(row)]).sum()) for row in chosen], np.float64)
     else:
-        between = np.bincount(bins[bins >= 0], minlength=len(chosen) - 1) / 2
-        counts = np.append(between, 0) + np.append(0, between)
+        ranks = np.asarray(series.rank("dense").fill_null(0), np.int64)
+        ends, known = ranks[chosen], ranks[ranks > 0]
+        above = np.searchsorted(ends, known)
+        at = ends[above] == known
+        between = np.bincount(above[~at], minlength=len(chosen)) / 2
+        counts = np.bincount(above[at], minlength=len(chosen)) + between + np.append(between[1:], 0)
     return np.asarray(counts / max(counts.sum(), 1))
 
 
@@ -224,6 +233,7 @@ def _accumulated(question: Question, each: Input, chosen: Array, bins: Array, sh
     for k in range(len(chosen) - 1):
         rows = np.flatnonzero(bins == k)
         if len(rows):
+            rows = rows[_evenly(len(rows), min(len(rows), BETWEEN))]
             ends = [_set(question, each, question.x[row, each.places], rows) for row in chosen[k : k + 2]]
             steps[k + 1] = float((ends[1] - ends[0]).mean())
     total = np.cumsum(steps)

@@ -125,6 +125,8 @@ def question_about(
     >>> explain_row(question_about(lambda x: 0.7 * x[:, :1] + 0.3 * x[:, 1:], x), 0).contributions.round(6).tolist()
     [1.4, 0.3]
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ArgumentError(f"seed: expected a whole number from 0 up. Got {seed!r}.")
     model = getattr(what, "model_", what)
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:

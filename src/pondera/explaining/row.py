@@ -122,8 +122,8 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
     ArgumentError
         If there is no such row.
     """
-    if not 0 <= row < len(question.x):
-        raise ArgumentError(f"Rows are numbered from 0 to {len(question.x) - 1}. Got {row}.")
+    if isinstance(row, bool) or not isinstance(row, int | np.integer) or not 0 <= row < len(question.x):
+        raise ArgumentError(f"Rows are numbered from 0 to {len(question.x) - 1}. Got {row!r}.")
     asked = question.rows(np.array([row]))
     columns = len(question.inputs)
     pairs = -(-PAIRS // len(question.background)) * len(question.background)  # so that the baseline is the mean of all

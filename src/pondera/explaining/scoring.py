@@ -53,6 +53,11 @@ def class_score(
     (array([[-1.]]), 'log-odds of sold = no')
     """
     rows, width = outputs[0].shape
+    if len(names) < 2:
+        raise ArgumentError(
+            f"{target}: expected answers of two classes or more, and {names[0]!r} is all that is known. "
+            "There is nothing to explain; train on rows of several classes."
+        )
     if width <= 2:
         place = 1 if towards is None else towards
         sign = 1.0 if place == 1 else -1.0

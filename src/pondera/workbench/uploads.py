@@ -70,7 +70,11 @@ async def receive(bench: Bench, name: str, blocks: AsyncIterator[bytes]) -> tupl
             raise ArgumentError(f"{name!r} is empty: expected a file with something in it.")
         await run_sync(write)
         if not await run_sync(_is_there, served, file, place, wanted, digest.digest()):
-            await _check(bench, place)
+            try:
+                await _check(bench, place)
+            except PonderaError as error:  # says what the file is called where it is put
+                error.args = (str(error).replace(str(place), wanted.name).replace(served.name(place), wanted.name),)
+                raise
             wanted = await run_sync(_settle, served, place, wanted)
         return served.name(wanted), size
     finally:

@@ -16,7 +16,7 @@ import { Transport } from "../parts/transport";
 import { UnitInspector } from "../parts/unit-inspector";
 import type { Unit } from "../parts/units";
 import { isOn, type Pulse, usePulse } from "../pulse";
-import { go } from "../route";
+import { go, to } from "../route";
 
 interface Run extends Same {
   run: string;
@@ -40,9 +40,15 @@ export function RunPage({ run, network }: { run: string; network: number }) {
     if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
   }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
   const { curves, problem: noCurves } = useCurves(of, pulse);
+  const [stopping, setStopping] = useState(false);
+  useEffect(() => setStopping(false), [on]);
   const command = async (what: "pause" | "continue" | "stop") => {
     setProblem(null);
-    await post(`training/${what}`, { run }).catch((error: unknown) => setProblem(sentence(error)));
+    setStopping(what === "stop");
+    await post(`training/${what}`, { run }).catch((error: unknown) => {
+      setStopping(false);
+      setProblem(sentence(error));
+    });
   };
   const two = about && (about.settings["columns"] === 2 || firstWidth(about) === 2);
   return (
@@ -53,14 +59,14 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         more={
           <span class="row" data-live>
             {about && about.networks.length > 1 && <Networks of={of} all={about.networks} />}
-            <Controls pulse={pulse} onCommand={(what) => void command(what)} />
+            <Controls pulse={pulse} stopping={stopping} onCommand={(what) => void command(what)} />
           </span>
         }
       >
         {about?.about.target ? (
           <>
             Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}
-            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks; below is number ${about.networks.indexOf(network) + 1 || 1}.` : "."}
+            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks; below is network ${network}.` : "."}
           </>
         ) : (
           "A training and the life of its weights."
@@ -71,11 +77,13 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {noCurves && <ProblemLine>{noCurves}</ProblemLine>}
         {silent && <ProblemLine>{silent}</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
-        {(pulse === null || pulse.there || on) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
-        {pulse === null || (!pulse.there && on) ? (
+        {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
+        {pulse === null && silent ? null : pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there ? (
-          <ProblemLine>{pulse.problem ?? "There is no run of this name."} Choose one on the page Runs.</ProblemLine>
+          <ProblemLine>
+            {pulse.problem ?? "There is no run of this name."} {network > 0 ? <a href={to("run", { run })}>Open the first one.</a> : "Choose one on the page Runs."}
+          </ProblemLine>
         ) : (
           <Parts of={of} pulse={pulse} curves={curves} about={about} two={Boolean(two)} />
         )}
@@ -88,9 +96,9 @@ export function RunPage({ run, network }: { run: string; network: number }) {
 function Networks({ of, all }: { of: Which; all: number[] }) {
   return (
     <select aria-label="Which network" value={of.network ?? all[0]} onChange={(event) => go("run", { run: of.run, network: event.currentTarget.value })}>
-      {all.map((number, k) => (
+      {all.map((number) => (
         <option key={number} value={number}>
-          Network {k + 1} of {all.length}
+          Network {number}
         </option>
       ))}
     </select>
@@ -101,9 +109,15 @@ function firstWidth(about: Run): number {
   return Object.values(about.tensors).find((shape) => shape.length === 2)?.[0] ?? 0;
 }
 
-function Controls({ pulse, onCommand }: { pulse: Pulse | null; onCommand: (what: "pause" | "continue" | "stop") => void }) {
+function Controls({ pulse, stopping, onCommand }: { pulse: Pulse | null; stopping: boolean; onCommand: (what: "pause" | "continue" | "stop") => void }) {
   if (!pulse || (!pulse.there && pulse.activity === "ended")) return null;
   const { activity } = pulse;
+  if (stopping && isOn(pulse))
+    return (
+      <span class={`badge ${activity}`} data-testid="activity">
+        stopping
+      </span>
+    );
   return (
     <>
       <span class={`badge ${activity}`} data-testid="activity">

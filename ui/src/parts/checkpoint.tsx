@@ -51,7 +51,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
           ["bytes", amount(reading.bytes)],
           ["tensors", reading.tensors.length.toLocaleString("en")],
           ["weights", reading.tensors.reduce((sum, each) => sum + each.count, 0).toLocaleString("en")],
-          ["layers", reading.layers.filter((each) => each.kind !== "unknown").length],
+          ["layers", reading.layers.length.toLocaleString("en")],
           ["findings", read ? <span class={read.findings.length ? "negative" : ""}>{read.findings.length}</span> : told.problem ? "–" : "…"],
         ]}
       />

@@ -1,4 +1,4 @@
-import { figure } from "../format";
+import { counted, figure } from "../format";
 import { Card, Name } from "./common";
 import { LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
 
@@ -18,7 +18,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
       title="2. What is to be predicted, and from what"
       sentence={
         <>
-          {table.rows.toLocaleString("en")} rows of {table.columns.length} columns. {table.description}
+          {counted(table.rows, "row")} of {counted(table.columns.length, "column")}. {table.description}
         </>
       }
     >

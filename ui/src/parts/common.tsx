@@ -235,7 +235,7 @@ export function Slider(props: {
 }) {
   const id = `slider-${props.name}`;
   const give = (text: string) => {
-    const value = Number(text);
+    const value = text.trim() === "" ? Number.NaN : Number(text); // also what the browser cannot read as a number
     if (Number.isFinite(value)) props.onChange(value);
   };
   return (

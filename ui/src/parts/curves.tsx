@@ -82,6 +82,7 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
       {curves.map((each) => (
         <path key={each.name} d={path(each.x, each.y)} fill="none" stroke={`var(--${each.colour})`} stroke-width="1.8" stroke-linejoin="round" />
       ))}
+      {curves.map((each) => each.x.length === 1 && shown(each.y[0] ?? Number.NaN) && <circle key={each.name} cx={across(each.x[0] ?? 0)} cy={up(each.y[0] ?? 0)} r="3" fill={`var(--${each.colour})`} />)}
       {curves.length > 1 &&
         curves.map((each, k) => (
           <g key={each.name} transform={`translate(${LEFT + 90 * k} 8)`}>

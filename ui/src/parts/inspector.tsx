@@ -93,7 +93,7 @@ function Whole({ run, name }: { run: string; name: string }) {
           ["end", <span data-testid="final">{figure(life.final, 6)}</span>],
           ["moved", signed(life.final - life.initial, 4)],
           ["by size in its tensor", life.rank ? `${life.rank.toLocaleString("en")} of ${life.of?.toLocaleString("en")}` : "–"],
-          ["loss without it", <span data-testid="ablation">{signed(life.ablation_loss_change)}</span>],
+          ["change of the loss without it", <span data-testid="ablation">{signed(life.ablation_loss_change)}</span>],
           ["its gradient now", signed(life.gradient, 3)],
           ["drawn from", life.initializer?.name ?? "–"],
         ]}

@@ -39,7 +39,7 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
             <option value="plain">plain (textbook)</option>
           </>,
         )}
-        {text("Hidden layers", "hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*" })}
+        {text("Hidden layers", "hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*", title: "Units of each hidden layer, with commas between, such as 64,32" })}
         {choice(
           "Activation",
           "activation",

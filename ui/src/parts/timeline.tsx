@@ -18,12 +18,14 @@ export function Timeline({ folder }: { folder: string }) {
     () => (found?.checkpoints ?? []).flatMap((each, k) => Object.entries(each.parts).map(([part, figures]) => ({ checkpoint: `${k + 1}`, order: k, part, value: k === 0 ? 0 : figures.from_first }))).filter((row) => row.value !== null),
     [found],
   );
+  const fromZero = [...new Set((found?.checkpoints ?? []).slice(1).flatMap((each) => Object.entries(each.parts).flatMap(([part, figures]) => (figures.from_first === null ? [part] : []))))];
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
   if (!found || !told.value) return <Waiting>Following the weights from checkpoint to checkpoint …</Waiting>;
   return (
     <>
       <Card title="How far the weights moved" sentence="Since the first checkpoint, by part, as a share of their norm then." same={told.value} exports={{ name: "timeline", picture: "svg", json: () => found }}>
         <Chart spec={MOVED} rows={rows} label="Distance from the first checkpoint" height={260} />
+        {fromZero.length > 0 && <p class="quiet small">Began at 0, of which nothing is a share: {fromZero.join(", ")}.</p>}
       </Card>
       {found.findings.length > 0 && (
         <Card title="Worth knowing" same={told.value} exports={{ name: "timeline-findings", json: () => found.findings, csv: () => rowsOf(found.findings) }}>

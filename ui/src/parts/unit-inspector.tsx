@@ -96,7 +96,7 @@ function Ended({ run, name, input }: { run: string; name: string; input: boolean
     <div data-testid="unit-told">
       <Figures
         of={[
-          ["loss without it", change === null ? "–" : <span data-testid="unit-ablation">{signed(change)}</span>],
+          ["change of the loss without it", change === null ? "–" : <span data-testid="unit-ablation">{signed(change)}</span>],
           ...(life ? ([["bias at the start", figure(life.initial, 6)], ["bias in the end", <span data-testid="unit-bias">{figure(life.final, 6)}</span>]] as const) : []),
         ]}
       />

@@ -21,6 +21,9 @@ POSSIBLY = "possibly "
 HITS, ALARMS = 0.95, 0.02
 """The bar: hits at least, and false alarms at most."""
 
+BRIEF = 0.01
+"""Of the steps; what was so for fewer and is over is not told."""
+
 
 @dataclass(frozen=True)
 class Suspicion:
@@ -113,12 +116,17 @@ class Rule:
         return replace(finding, figures={**finding.figures, "since": steps[at] if at < len(steps) else speaks})
 
     def passed(self, facts: Facts) -> Finding | None:
-        """Return what the rule found on the way and does not find any more; it advises no change of settings."""
+        """Return what the rule found on the way and does not find any more; it advises no change of settings.
+
+        What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter.
+        """
         found = [(before, finding) for before in facts.on_the_way if (finding := self(before)) is not None]
         if not found:
             return None
         last, finding = found[-1]
         until = next((each.taken for each in facts.on_the_way if each.taken > last.taken), facts.taken) - 1
+        if until - (found[0][0].taken - 1) < BRIEF * facts.taken:
+            return None
         figures = {name: value for name, value in finding.figures.items() if name != "change"}
         return replace(
             finding,

@@ -111,7 +111,7 @@ async def upload(bench: Shared, request: Request, name: Name) -> Uploaded:
 
     The body is the file. What is no table, or no file of weights, is refused and not kept.
     """
-    kept, size = await receive(bench, Path(name).name if name else name, request.stream())
+    kept, size = await receive(bench, Path(name).name.lstrip("."), request.stream())  # no file that lists leave out
     bench.listing.forget()
     return Uploaded(name=kept, bytes=size)
 
