@@ -200,14 +200,24 @@ def _result(method: Method, question: Question, seed: int, meaningless: Subject 
 def _tested(question: Question, found: MethodResult | Jointly) -> tuple[Array | None, Array | None]:
     """Return which have a measurable influence, and which one that is no trifle: (columns or units,) each.
 
-    Measurable is what is beyond that which chance gives one of so many. None where there are too few rows to tell.
+    Measurable is what is beyond that which chance gives one of so many: the mean, or the ranks of growths of errors
+    (Wilcoxon 1945, Biometrics Bulletin 1), which the few rows of a rare value do not lose among their own spread. None
+    where there are too few rows to tell.
     """
     if len(question.x) < FEWEST:
         return None, None
     mean, error = found.values.mean(axis=0), np.sqrt(np.square(found.errors).mean(axis=0))
-    least = float(stats.norm.ppf(1 - (1 - LEVEL) / len(mean)))
-    measurable: Array = (mean > least * error) & (mean > 0)
+    chance = (1 - LEVEL) / len(mean) / (1 if found.growths is None else 2)
+    measurable: Array = mean > stats.norm.ppf(1 - chance) * error
+    if found.growths is not None:
+        measurable |= np.array([_more_grow(each[each != 0]) < chance for each in found.growths.T])
+    measurable &= mean > 0
     return measurable, measurable & (mean >= TRIFLE * mean.max())
+
+
+def _more_grow(growths: Array) -> float:
+    """Return how likely chance has as much grow, of (n,) growths and shrinkages."""
+    return float(stats.wilcoxon(growths, alternative="greater").pvalue) if len(growths) >= FEWEST else 1.0
 
 
 def _units(question: Question, groups: Groups, found: Jointly) -> Units:

@@ -53,6 +53,9 @@ class Measured:
     deviations
         Independent ones that the errors are made of, (some, columns), one a row or one a draw: their squares add up to
         those of the errors, and so do those of any weighted sum of columns. None where they are not known.
+    growths
+        By how much the error of each row grew with the value of another one, (rows, columns), 0 where it was not asked.
+        A column that says nothing has errors shrink as often, and by as much. None of other methods.
     """
 
     values: Array
@@ -64,6 +67,7 @@ class Measured:
     row_errors: Array | None = None
     estimates: Array | None = None
     deviations: Array | None = None
+    growths: Array | None = None
 
     @classmethod
     def of_contributions(

@@ -89,7 +89,7 @@ def _grown(
     question = dataclasses.replace(question, table=None, seen=None)  # which would be copied with every choice of rows
     before = question.errors(subject)
     grown = np.zeros(len(question.inputs))
-    parts = np.zeros((len(question.x), len(question.inputs)))
+    parts, growths = (np.zeros((len(question.x), len(question.inputs))) for _ in range(2))
     for place, column in enumerate(question.inputs):
         values, alike, rows = question.x[:, column.places], groups(column), np.arange(len(question.x))
         givers = exchanged(alike, random)
@@ -109,11 +109,14 @@ def _grown(
             if len(takers):
                 some = question.rows(rows[takers])
                 some.x[:, column.places] = values[rows[givers[takers]]]
-                errors = (some.errors(subject) - before[rows[takers]]) / repeats
-                taken[takers] += errors
-                given[givers[takers]] += errors
+                errors = some.errors(subject) - before[rows[takers]]
+                taken[takers] += errors / repeats
+                given[givers[takers]] += errors / repeats
+                if repeat == 0:  # of more, one value that many rows were given would count as many
+                    growths[rows[takers], place] = errors
         grown[place] = taken.mean()
         # A row counts by what happens to it and by what its value does to another: both are its part of the growth. Of
         # few repeats what is not its own counts too, and the errors are rather too large.
         parts[rows, place] = deviations_of(taken + given)
-    return Measured.of_deviations(grown, parts, figures={"error": float(before.mean()), "least_rows": least})
+    figures = {"error": float(before.mean()), "least_rows": least}
+    return Measured.of_deviations(grown, parts, figures=figures, growths=growths)

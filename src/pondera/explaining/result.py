@@ -88,6 +88,12 @@ class MethodResult:
         return [np.diag(m.errors) if m.deviations is None else m.deviations for m in self.measured]
 
     @property
+    def growths(self) -> Array | None:
+        """By how much the error of each row grew, the mean over the networks: (rows, columns), where that is known."""
+        known = [each.growths for each in self.measured if each.growths is not None]
+        return np.mean(known, axis=0) if len(known) == len(self.measured) else None
+
+    @property
     def shares(self) -> Array:
         """Each column's share: (columns,).
 

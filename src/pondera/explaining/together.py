@@ -59,11 +59,14 @@ class Jointly:
         By network, with standard errors: (networks, units).
     deviations
         What these are made of, by network: (some, units) each.
+    growths
+        By how much the error of each row grew, the mean over the networks: (rows, units), where that is known.
     """
 
     values: Array
     errors: Array
     deviations: Sequence[Array]
+    growths: Array | None
 
     @property
     def shares(self) -> Array:
@@ -102,7 +105,7 @@ def jointly(question: Question, result: MethodResult, units: Sequence[tuple[int,
             for each, subject in zip(measured, together.subjects, strict=True)
         )
     found = dataclasses.replace(result, measured=measured)
-    return Jointly(found.values, found.errors, found.deviations)
+    return Jointly(found.values, found.errors, found.deviations, found.growths)
 
 
 def _added_up(found: Measured, units: Sequence[tuple[int, ...]]) -> Measured:
@@ -126,7 +129,12 @@ def _exchanged(found: Measured, units: Sequence[tuple[int, ...]], groups: Measur
         of[..., several] = together
         return of
 
-    deviations = None
-    if found.deviations is not None and groups.deviations is not None:
-        deviations = mixed(found.deviations, groups.deviations)
-    return Measured(mixed(found.values, groups.values), mixed(found.errors, groups.errors), deviations=deviations)
+    def known(single: Array | None, together: Array | None) -> Array | None:
+        return None if single is None or together is None else mixed(single, together)
+
+    return Measured(
+        mixed(found.values, groups.values),
+        mixed(found.errors, groups.errors),
+        deviations=known(found.deviations, groups.deviations),
+        growths=known(found.growths, groups.growths),
+    )

@@ -219,6 +219,31 @@ def test_standard_errors_of_permutation_are_those_of_other_rows(rows):
     assert np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_value_that_few_rows_have_is_found_to_matter(seed):
+    """Of some ten rows with very different values the mean is less than three standard errors above 0."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(2000, 3))
+    x[:, 2] = random.exponential(5, size=2000) * (random.random(2000) < 0.006)
+    y = x[:, 0] + 2 * x[:, 2] + 0.1 * random.normal(size=2000)
+    found = explain(Question.of_arrays(Subject(lambda x: x[:, :1] + 2 * x[:, 2:3]), x, y), "permutation")
+    assert found.measurable.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_a_value_that_few_rows_have_and_that_says_nothing_is_not_found_to_matter(weight):
+    """Though the network uses it: errors shrink as often as they grow."""
+    wrong = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        x = random.normal(size=(1000, 2))
+        x[:, 1] = random.exponential(3, size=1000) * (random.random(1000) < 0.03)
+        y = x[:, 0] + random.normal(size=1000)
+        network = Subject(lambda x: x[:, :1] + weight * x[:, 1:2])
+        wrong += bool(explain(Question.of_arrays(network, x, y), "permutation").measurable[1])
+    assert wrong <= 5  # of 60 at 1 in 40
+
+
 def test_inputs_that_matter_equally_are_not_ranked():
     x = np.random.default_rng(0).normal(size=(800, 4))
     networks = [
