@@ -150,6 +150,35 @@ def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, t
         assert "no model.safetensors of its own yet" in done.err
 
 
+def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
+    random = np.random.default_rng(0)
+    table, folder = tmp_path / "t.csv", tmp_path / "run"
+    table.write_text("a,b,y\n" + "\n".join(f"{a:.4f},{b:.4f},{a - b:.4f}" for a, b in random.normal(size=(60, 2))))
+    train = ("train", table, "--target", "y", "--hidden", 4, "--epochs", 3, "--recipe", "plain", "--out", folder)
+    assert run(*train).code == 0
+    weight = ("weight", folder, "layers.0.weight[1,2]")
+    whole = run(*weight, "--json").json
+    moved = table.rename(tmp_path / "moved.csv")
+    told = run(*weight, "--json")
+    assert "There is no file" in " ".join(told.err.split())
+    assert "--table" in told.err
+    assert [each["value"] for each in told.json["history"]] == [each["value"] for each in whole["history"]]
+    assert (told.json["initial"], told.json["final"]) == (whole["initial"], whole["final"])
+    assert told.json["ablation_loss_change"] is None
+    assert run(*weight, "--table", moved, "--json").json == whole
+    text = moved.read_text()
+    moved.write_text(text.replace("0.1", "0.2", 1))
+    refused = run(*weight, "--table", moved)
+    assert (refused.code, "rows are not those" in " ".join(refused.err.split())) == (2, True)
+    moved.rename(table)
+    assert "its rows are not those that" in " ".join(run(*weight).err.split())  # a note
+    (folder / "model.safetensors").unlink()
+    table.write_text(text)
+    told = run(*weight, "--json")
+    assert "has no model of its own any more" in " ".join(told.err.split())
+    assert told.json["initial"] == whole["initial"]
+
+
 def test_runs_are_listed_and_compared(run, trained, tmp_path):
     other = tmp_path / "other"
     assert run(*TRAIN, "--seed", 5, "--out", other).code == 0

@@ -280,3 +280,21 @@ def test_a_writer_that_fails_ends_the_recording_only(tmp_path, monkeypatch, leve
     with pytest.warns(pondera.errors.PonderaWarning, match=str(error)), Recorder(tmp_path, level) as recorder:
         found = fitted(recorder)
     same(found, fitted())
+
+
+def test_a_wrong_call_is_not_a_damaged_run(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        fitted(recorder)
+    with pondera.runs.open(tmp_path) as run:
+        for index in (3, ("3", 7), (0,), (1, 2, 3), (99, 0), None):
+            with pytest.raises(ArgumentError, match="give an index into it"):
+                run.weight("layers.0.weight", index)
+        assert run.weight("layers.0.bias", 3).values.tolist() == run.weight("layers.0.bias", [3]).values.tolist()
+        with pytest.raises(TypeError, match="index"):
+            run.weight("layers.0.weight")
+        with pytest.raises(TypeError, match="foo"):
+            run.steps(foo=1)
+    assert repr(run) == f"<Run {tmp_path}: closed>"
+    for look in (run.steps, run.tensors, lambda: run.state):
+        with pytest.raises(RunError, match="this run was closed"):
+            look()

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from pondera.commands.recorded import Recorded
     from pondera.recording.biography import Biography
+    from pondera.recording.run import Run
 
 
 def weight(
@@ -25,7 +26,7 @@ def weight(
 ) -> None:
     """Tell the life of one weight: its random start, every recorded step, its end, and what it does there."""
     from pondera.commands.places import weight_place
-    from pondera.commands.recorded import network_of, recorded
+    from pondera.commands.recorded import network_of
     from pondera.explaining.weight import weight_on
     from pondera.recording import runs
     from pondera.recording.biography import biography
@@ -37,21 +38,41 @@ def weight(
     part = named or 0
     with runs.open(run) as opened:
         life, effect = biography(opened, tensor, index, part), None
-        if "arguments" in opened.about or table is not None:
-            found = recorded(opened, table)
-            if found.model is None:
-                messages().print("Note: this training has not ended: what was recorded so far is told.")
-            else:
-                network, ready = network_of(found, part), found.ready
-                life = life.ended(network.weights[tensor])
-                life = life if recorded_only else _with_gradients(life, found)
-                effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+        found = _trained_from(opened, table)
+        if found is not None and found.model is not None:
+            network, ready = network_of(found, part), found.ready
+            life = life.ended(network.weights[tensor])
+            life = life if recorded_only else _with_gradients(life, found)
+            effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+        elif found is not None:
+            said = "has no model of its own any more" if opened.state == "finished" else "has not ended"
+            messages().print(f"Note: this training {said}: what was recorded is told.")
         elif life.kept in opened.snapshots(part):  # a loop that is not Pondera's: its weights are known, not its rows
             life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])
     if json:
         print_json(biography_json(life, effect))
     else:
         show_biography(results(), life, effect, str(run))
+
+
+def _trained_from(run: Run, table: Path | None) -> Recorded | None:
+    """Return what a run was trained from; None of a loop that is not Pondera's, or where its table is not there."""
+    from pondera.commands.recorded import recorded
+    from pondera.errors import PonderaError
+    from pondera.report.terminal import messages
+
+    if "arguments" not in run.about and table is None:
+        return None
+    try:
+        return recorded(run, table)
+    except PonderaError as error:
+        if table is not None:
+            raise
+        messages().print(
+            f"Note: {error} Gradients that were not recorded, and what the weight does to the loss, are left out. "
+            "Where the table is elsewhere now, say so with --table."
+        )
+        return None
 
 
 def _with_gradients(life: Biography, found: Recorded) -> Biography:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+import operator
 import sqlite3
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -28,10 +30,14 @@ T = TypeVar("T")
 
 
 def _reads(method: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
-    """Have a method say of a run that it is damaged."""
+    """Have a method say of a run that it is damaged, or closed; what it is wrongly called with is neither."""
+    takes = inspect.signature(method)
 
     @wraps(method)
     def reading(run: Run, /, *arguments: P.args, **options: P.kwargs) -> T:
+        takes.bind(run, *arguments, **options)
+        if run.closed:
+            raise RunError(f"{run.folder}: this run was closed. Open it again, and look at it within the with block.")
         with recorded(run.folder):
             return method(run, *arguments, **options)
 
@@ -57,6 +63,7 @@ class Run:
     def __init__(self, folder: Path, database: sqlite3.Connection | None = None) -> None:
         self.folder = folder
         self.database = schema.connect(folder / schema.DATABASE) if database is None else database
+        self.closed = False
 
     def __enter__(self) -> Run:
         return self
@@ -65,10 +72,11 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Run {self.folder}: {self.state}, {self.taken:,} steps>"
+        return f"<Run {self.folder}: {'closed' if self.closed else f'{self.state}, {self.taken:,} steps'}>"
 
     def close(self) -> None:
         """Close the database."""
+        self.closed = True
         self.database.close()
 
     @property
@@ -215,8 +223,7 @@ class Run:
             If there is no such weight, or it is not among those that are followed.
         """
         number, shape, dtype, _, places = self._tensor(name, part)
-        if len(index) != len(shape) or any(not 0 <= at < n for at, n in zip(index, shape, strict=True)):
-            raise ArgumentError(f"{name} has the shape {shape}: give an index into it. Got {list(index)}.")
+        index = _index(name, shape, index)
         place = int(np.ravel_multi_index(index, shape)) if shape else 0
         if places is not None:
             at = int(np.searchsorted(places, place))
@@ -371,3 +378,20 @@ def _in_file(path: Path, name: str) -> Tensor:
 def _natural(name: str) -> list[Any]:
     """Sort ``layers.10`` after ``layers.2``."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in name.split(".")]
+
+
+def _index(name: str, shape: tuple[int, ...], index: Any) -> tuple[int, ...]:
+    """Return an index into a tensor as whole numbers; of a vector one number is enough.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    try:
+        found = tuple(operator.index(each) for each in (index if isinstance(index, tuple | list) else (index,)))
+    except TypeError:
+        found = ()
+    if len(found) != len(shape) or any(not 0 <= at < n for at, n in zip(found, shape, strict=True)):
+        raise ArgumentError(f"{name} has the shape {shape}: give an index into it. Got {index!r}.")
+    return found

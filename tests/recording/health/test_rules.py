@@ -127,6 +127,22 @@ def test_a_leak_is_called_by_its_name(tmp_path):
     assert "that of the best constant is" in said
 
 
+def test_a_training_that_learned_in_short_steps_was_not_too_slow(tmp_path):
+    known = PLANTED["learning rate too low"](tmp_path)
+    rule = RULE["learning rate too low"]
+    assert rule(known) is not None
+    learned = replace(known.steps, losses=np.linspace(1, 0.2, len(known.steps.losses)) * known.baseline)
+    assert rule(replace(known, steps=learned)) is None
+
+
+def test_a_training_that_diverged_says_nothing_of_labels(tmp_path):
+    known = PLANTED["label noise"](tmp_path)
+    rule = RULE["label noise"]
+    assert rule(known) is not None
+    failed = [{**epoch, "validation_loss": 100 * known.baseline} for epoch in known.epochs]
+    assert rule(replace(known, epochs=failed)) is None
+
+
 def test_counts_of_what_a_rule_measured_before_say_so(monkeypatch):
     monkeypatch.setattr("pondera.recording.health.rule.CHANGED", {"leakage"})
     assert certainty_of("leakage").endswith("healthy trainings (held out; counted before the rule last changed)")
@@ -181,5 +197,5 @@ def test_what_passed_says_until_when(tmp_path):
     assert rule(known) is None
     passed = rule.passed(known)
     assert 0 < passed.figures["since"] < passed.figures["until"] < known.taken
-    assert passed.statement.startswith(f"Until step {passed.figures['until']:,}: ")
+    assert passed.statement.startswith(f"Until step {passed.figures['until']:,}, as of then: ")
     assert "change" not in passed.figures

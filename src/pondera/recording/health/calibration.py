@@ -65,5 +65,7 @@ COUNTS: dict[str, Counts] = {
     "plateaued": Counts(14, 14, 0, 129),
 }
 
-CHANGED: frozenset[str] = frozenset({"inputs not scaled", "rank collapse", "leakage"})
+CHANGED: frozenset[str] = frozenset(
+    {"inputs not scaled", "rank collapse", "leakage", "learning rate too low", "label noise"}
+)
 """Rules that measure something else than when they were counted."""

@@ -15,6 +15,9 @@ FEWEST = 5
 BY_HEART = 0.1
 """Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
 
+WORSE = 2.0
+"""Times the best constant's loss, from where on what is reached on held-out rows is a training that failed."""
+
 SLACK = 0.1
 """Of the best constant's loss, that is added to the lowest loss on held-out rows."""
 
@@ -65,7 +68,8 @@ def label_noise(facts: Facts) -> Suspicion | None:
     best = float(held.min())
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
     smooth = "" if facts.floor > 0 else "Label smoothing forgives some: --recipe strong."
-    by_heart = (best - training) / facts.span >= BY_HEART
+    learned = best <= WORSE * facts.baseline or not facts.baseline > 0
+    by_heart = learned and (best - training) / facts.span >= BY_HEART
     return Suspicion(
         (best - facts.floor) / facts.span if by_heart else 0.0,
         f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "

@@ -22,6 +22,9 @@ FEWEST = 8
 POINTS = 12
 """Steps that were looked at, at least: the first ones go far."""
 
+LEARNED = 0.5
+"""Of the best constant's loss, which a training that learns takes away."""
+
 TIMES = 5
 """The median change of a batch's loss counts so many times as much as the worst rise."""
 
@@ -53,7 +56,10 @@ def too_high(facts: Facts) -> Suspicion | None:
 
 
 def too_low(facts: Facts) -> Suspicion | None:
-    """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way."""
+    """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way.
+
+    Where they took half of the best constant's loss away, they go far enough, however far that is.
+    """
     if not facts.usual or facts.seen < FEWEST or not facts.planned:
         return None
     largest = facts.rates.max(initial=0.0)
@@ -61,8 +67,10 @@ def too_low(facts: Facts) -> Suspicion | None:
     reach = max(facts.usual.values()) * facts.planned * mean
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
+    lately = facts.steps.losses[-max(len(facts.steps.losses) // 10, 1) :]
+    learned = len(lately) > 0 and (facts.baseline - float(np.median(lately))) / facts.span > LEARNED
     return Suspicion(
-        -math.log10(max(reach, 10**-DECADES)),
+        0.0 if learned else -math.log10(max(reach, 10**-DECADES)),
         f"The learning rate is too low: if all {facts.planned:,} steps pulled the same way, no matrix of weights would "
         f"move by more than {reach:.2%} of its size.",
         f"Learn faster: --learning-rate {peak * factor:.3g}." if peak else "Learn faster: learning_rate=.",

@@ -130,7 +130,8 @@ class Rule:
         figures = {name: value for name, value in finding.figures.items() if name != "change"}
         return replace(
             finding,
-            statement=f"Until step {until:,}: {finding.statement}",
+            statement=f"Until step {until:,}, as of then: {finding.statement}",
+            advice="It is over: nothing needs doing.",
             figures={"since": found[0][0].taken - 1, **figures, "until": until},
         )
 
