@@ -1,5 +1,6 @@
 """``pondera check``: its words, its JSON and its errors."""
 
+import io
 import json
 import re
 import subprocess
@@ -7,10 +8,12 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import pondera
 from pondera.findings import Finding
 from pondera.recording.health.check import Health
+from pondera.report.health import show_health
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 
@@ -140,3 +143,13 @@ def test_nothing_there(run, tmp_path):
 
 def test_json_is_what_python_gives(run, folder):
     assert run("check", folder, "--json").json == json.loads(json.dumps(pondera.runs.check(folder).to_json()))
+
+
+@pytest.mark.parametrize(
+    ("unasked", "said"),
+    [((), "No rule found anything"), (("dead units", "noisy"), "None of the 19 rules of 21 that could be asked found")],
+)
+def test_what_could_not_be_asked_is_no_praise(unasked, said):
+    console = Console(file=io.StringIO(), width=120)
+    show_health(console, Health("run", "finished", 30, (), unasked))
+    assert said in console.file.getvalue()

@@ -9,6 +9,7 @@ from pondera.choice import counted, printable
 from pondera.findings import Finding
 from pondera.recording.health.changes import flags
 from pondera.recording.health.check import Health
+from pondera.recording.health.rules import RULES
 from pondera.report.reading import show_finding
 from pondera.report.terminal import QUIET
 
@@ -40,7 +41,9 @@ def show_health(console: Console, health: Health) -> None:
         console.print(Text.assemble("All of that together: pondera train … ", (options, "bold")))
     if not health.findings:
         console.print()
-        console.print(Text("No rule found anything wrong with this training."))
+        asked = len(RULES) - len(health.unasked)
+        which = "No rule" if not health.unasked else f"None of the {asked} rules of {len(RULES)} that could be asked"
+        console.print(Text(f"{which} found anything wrong with this training."))
     if health.unasked:
         console.print()
         console.print(Text(f"Without what they look at, not asked: {', '.join(health.unasked)}.", style=QUIET))
