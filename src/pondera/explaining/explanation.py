@@ -150,7 +150,7 @@ class Explanation:
     def tested(self) -> str:
         """What verdicts of single columns and their intervals rest on, which is not the same, as sentences."""
         if self.measurable is None:
-            return "Of so few rows no column is tested: ranks are those that the intervals leave."
+            return "Of so few rows no column is tested, and none has a rank."
         columns = counted(len(self.names), "column")
         what = "measurable influence" if self.headline == "permutation" else "measurable influence on the score"
         return (
@@ -182,6 +182,8 @@ class Explanation:
 
     def verdict_of(self, column: int) -> str:
         """Return what is to be said of one column: its rank, its group, or that it has no measurable influence."""
+        if self.measurable is None:
+            return "not tested"
         if self.is_grouped(column):
             return "not told apart"
         if self.measurable is not None and not self.measurable[column]:

@@ -34,7 +34,7 @@ def test_an_influence_that_few_rows_cannot_show_is_not_called_none(linear_networ
         random = np.random.default_rng(seed)
         x = random.normal(size=(14, 4))
         question = Question.of_arrays(
-            [Subject.of_network(linear_network(weights))] * 3, x, x @ weights + 6 * random.normal(size=14)
+            [Subject.of_network(linear_network(weights))] * 3, x, x @ weights + 12 * random.normal(size=14)
         )
         found = explain(question, ["first_layer", "permutation"], seed=seed)
         assert not found.measurable[0]

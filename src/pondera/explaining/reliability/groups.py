@@ -10,6 +10,7 @@ import numpy as np
 
 from pondera.explaining.question import Question
 from pondera.explaining.ranks import ranks
+from pondera.explaining.reliability.verdict import FEWEST
 
 Array = np.ndarray[Any, Any]
 
@@ -80,6 +81,8 @@ def groups_of(question: Question) -> Groups:
     ((0, 2),)
     """
     columns = len(question.inputs)
+    if len(question.x) < FEWEST:  # of which chance lets any two tell each other
+        return Groups((), {}, np.zeros(columns), np.eye(columns))
     blocks = [_Block.of(np.stack([ranks(v) for v in question.x[:, each.places].T], axis=1)) for each in question.inputs]
     pairs = np.eye(columns)
     for i in range(columns):
