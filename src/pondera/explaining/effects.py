@@ -136,7 +136,7 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
     >>> question = Question.of_arrays(Subject(lambda x: x[:, :1] ** 2), np.linspace(-1, 1, 9)[:, None])
     >>> found = effect_of(question, 0, points=3)
     >>> found.values, found.mean.tolist(), found.accumulated.round(2).tolist()
-    ((-1.0, 0.0, 1.0), [1.0, 0.0, 1.0], [0.5, -0.5, 0.5])
+    ((-1.0, 0.0, 1.0), [1.0, 0.0, 1.0], [0.44, -0.56, 0.44])
     """
     few, many = (question.sample(count, np.random.default_rng(seed)) for count in (ROWS, LOOKED_UP))
     each = many.inputs[column]

@@ -113,7 +113,7 @@ function Listed({ files }: { files: FileLine[] }) {
             {files.map((each) => (
               <tr key={each.name}>
                 <td class="name">
-                  <a href={to("checkpoints", { file: each.name })}>
+                  <a href={to("checkpoints", { file: each.name })} aria-label={each.name}>
                     <Name>{each.name}</Name>
                   </a>
                 </td>

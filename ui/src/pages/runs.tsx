@@ -90,7 +90,7 @@ export function Runs() {
           {found.value?.left_out && <p class="quiet small">{found.value.left_out}</p>}
           {begun.map((each) => (
             <p key={each.run} class="row" data-testid="without-run">
-              <a href={to("run", { run: each.run })}>{each.run}</a> <span class={`badge ${each.activity}`}>{each.activity}</span>
+              <a href={to("run", { run: each.run })} aria-label={each.run}>{each.run}</a> <span class={`badge ${each.activity}`}>{each.activity}</span>
               {each.error && <span class="grave small">{each.error}</span>}
               {each.activity === "failed" && (
                 <button type="button" class="plain" aria-label={`Forget ${each.run}`} onClick={() => void forget(each.run)}>

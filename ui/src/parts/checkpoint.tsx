@@ -168,7 +168,7 @@ function Tensors({ name, reading, told, shown, onChoose }: { name: string; readi
             {search.shown.map((each) => (
               <tr key={each.name} class={each.name === shown?.name ? "chosen" : ""}>
                 <td class="name">
-                  <button type="button" class="link" onClick={() => onChoose(each.name)}>
+                  <button type="button" class="link" aria-label={each.name} onClick={() => onChoose(each.name)}>
                     <Name>{each.name}</Name>
                   </button>
                 </td>

@@ -79,7 +79,7 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
               <tr key={each.name} class={chosen === each.name ? "chosen" : ""}>
                 <td class="name">
                   {onChoose ? (
-                    <button type="button" class="link" onClick={() => onChoose(each.name)}>
+                    <button type="button" class="link" aria-label={each.name} onClick={() => onChoose(each.name)}>
                       <Name>{each.name}</Name>
                     </button>
                   ) : (

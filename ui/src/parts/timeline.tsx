@@ -48,7 +48,7 @@ export function Timeline({ folder }: { folder: string }) {
               {found.checkpoints.map((each) => (
                 <tr key={each.name}>
                   <td class="name">
-                    <a href={to("checkpoints", { file: folder === "." ? each.name : `${folder}/${each.name}` })}>
+                    <a href={to("checkpoints", { file: folder === "." ? each.name : `${folder}/${each.name}` })} aria-label={each.name}>
                       <Name>{each.name}</Name>
                     </a>
                   </td>
