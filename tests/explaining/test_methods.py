@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pondera.explaining.method import OBSTACLES, fewer
+from pondera.explaining.method import OBSTACLES
 from pondera.explaining.methods import METHODS
-from pondera.explaining.permutation import ASKED
 from pondera.explaining.question import Input, Question
 from pondera.explaining.reliability.weights import rescaled
 from pondera.explaining.subject import Subject
@@ -178,39 +177,3 @@ def test_a_network_with_normalization_has_no_products_of_connections(ask, rows):
     question = ask(Network.create(4, [Dense(3), LayerNorm(), Dense(1)]), rows.astype(np.float32))
     assert METHODS["connection_products"].obstacle(question, question.subjects[0]) == OBSTACLES["connections"]
     assert METHODS["linear"].obstacle(question, question.subjects[0]) == OBSTACLES["linear"]
-
-
-def test_permutation_asks_about_so_many_rows_a_column_and_no_row_that_keeps_its_value():
-    """Of a column that is nearly always 0 about those rows whose value changes, several times over."""
-    random = np.random.default_rng(0)
-    x = np.column_stack([random.random(30_000) < 0.02, random.normal(size=30_000), np.ones(30_000)]).astype(float)
-    asked = []
-
-    def outputs(rows):
-        asked.append(len(rows))
-        return rows[:, :1] + rows[:, 1:2]
-
-    question = Question.of_arrays(Subject(outputs), x, x[:, 0] + x[:, 1])
-    asked.clear()
-    found = METHODS["permutation"].measure(question, question.subjects[0], random)
-    before, *rest = asked
-    assert before == 30_000
-    assert len(rest) == 5 + 1
-    assert all(800 < count < 1500 for count in rest[:5])  # 2 · 0.02 · 0.98 of the rows
-    assert 0.95 * ASKED < rest[5] < 1.05 * ASKED
-    assert found.figures["least_rows"] == pytest.approx(ASKED, rel=0.02)
-    assert found.values == pytest.approx([2 * 0.02 * 0.98, 2.0, 0.0], rel=0.06)
-
-
-def test_of_wide_tables_permutation_asks_about_fewer_rows():
-    x = np.random.default_rng(0).normal(size=(5000, 200))
-    asked = []
-
-    def outputs(rows):
-        asked.append(len(rows))
-        return rows[:, :1]
-
-    question = Question.of_arrays(Subject(outputs), x, x[:, 0])
-    asked.clear()
-    METHODS["permutation"].measure(question, question.subjects[0], np.random.default_rng(0))
-    assert max(asked[1:]) == pytest.approx(fewer(ASKED, 200), rel=0.02)

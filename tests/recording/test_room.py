@@ -128,3 +128,15 @@ def test_epochs_that_a_loop_numbers_as_it_likes_count_once_each(tmp_path):
             writer.epoch(0, epoch, {"epoch": epoch})
     with Run(tmp_path) as run:
         assert run.epochs_taken(0) == 3
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_a_budget_too_small_for_an_epoch_keeps_the_first_and_the_last(tmp_path, epochs):
+    with RunWriter(tmp_path, 64) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for epoch in range(epochs):
+            writer.epoch(0, epoch, {"epoch": epoch, "training_loss": 1.0, "validation_loss": None})
+    assert writer.failure is None
+    with Run(tmp_path) as run:
+        assert [each["epoch"] for each in run.epochs()] == sorted({0, epochs - 1})
+        assert run.epochs_taken(0) == epochs

@@ -58,14 +58,14 @@ def weight(
 def _trained_from(run: Run, table: Path | None) -> Recorded | None:
     """Return what a run was trained from; None of a loop that is not Pondera's, or where its table is not there."""
     from pondera.commands.recorded import recorded
-    from pondera.errors import PonderaError
+    from pondera.errors import ArgumentError, TableError
     from pondera.report.terminal import messages
 
     if "arguments" not in run.about and table is None:
         return None
     try:
         return recorded(run, table)
-    except PonderaError as error:
+    except (ArgumentError, TableError) as error:
         if table is not None:
             raise
         messages().print(

@@ -68,7 +68,10 @@ def _failed(error: Exception, rows: int, columns: int) -> str:
     if type(error).__name__ == "NotFittedError":
         return "The estimator is not fitted. Call its fit first."
     if type(error).__name__.startswith("Tracer"):
-        return "Expected a function of JAX, and this one turns what it is given into NumPy. Use jax.numpy in it."
+        return (
+            "Expected a function of JAX, and this one turns what it is given into NumPy, or decides by its values. "
+            "Use jax.numpy in it."
+        )
     said = " ".join(str(error).split())[:LETTERS].rstrip(".") or "no reason was given"
     return (
         f"Expected something that gives outputs for {counted(rows, 'row')} of {counted(columns, 'column')}. "

@@ -99,10 +99,8 @@ def _grown(
             givers = exchanged(alike[rows], random)
             least = min(least, len(rows))
         repeats = min(max(asked // max(changed, 1), 1), REPEATS)
-        taken, given = (
-            np.zeros(len(rows)),
-            np.zeros(len(rows)),
-        )  # growth, of rows that take a value and that give theirs
+        # By how much the errors of rows grow that take a value, and those of the rows that take theirs.
+        taken, given = np.zeros((2, len(rows)))
         for repeat in range(repeats):
             givers = exchanged(alike[rows], random) if repeat else givers
             takers = np.flatnonzero((values[rows] != values[rows[givers]]).any(axis=1))

@@ -89,7 +89,7 @@ def thin_epochs(database: sqlite3.Connection, part: int, most: int) -> int:
     query = "SELECT epoch, figures FROM epochs WHERE part = ? ORDER BY epoch"
     rows = database.execute(query, (part,)).fetchall()
     size = sum(len(figures) for _, figures in rows)
-    if size <= most:
+    if size <= most or len(rows) < 3:  # the first and the last stay
         return size
     epochs = np.array([epoch for epoch, _ in rows])
     steps = np.diff(epochs).min()  # of a loop of one's own epochs may be numbered by tens

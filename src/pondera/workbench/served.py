@@ -255,7 +255,9 @@ class Served:
                 return
             try:
                 os.link(name, new, src_dir_fd=before, dst_dir_fd=after, follow_symlinks=False)
-            except (PermissionError, NotImplementedError):  # a file system without hard links, such as FAT
+            except (PermissionError, NotImplementedError):
+                # Linux refuses so where a file system has no hard links, such as FAT; Python where the system has no
+                # call that makes one without following links. The name is claimed first: nothing there is replaced.
                 os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=after))
                 os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
 

@@ -187,63 +187,6 @@ def test_the_verdict_notices_that_the_same_function_is_written_with_other_weight
     assert any("Units can be scaled up" in reason for reason in units.reasons)
 
 
-@pytest.mark.parametrize("draw", ["normal", "exponential"])
-def test_intervals_of_permutation_hold_what_they_promise(draw):
-    """Of Σ x (variance 1 each) the importance of an input is twice its variance: 2."""
-    network = Network.create(2, [Dense(1)], dtype="float64").with_weights({"layers.0.weight": [[1.0], [1.0]]})
-    inside = 0
-    for seed in range(100):
-        random = np.random.default_rng(seed)
-        x = random.normal(size=(400, 2)) if draw == "normal" else random.exponential(size=(400, 2))
-        question = Question.of_arrays(Subject.of_network(network), x, network(x)[:, 0])
-        found = METHODS["permutation"].measure(question, question.subjects[0], random)
-        inside += int((np.abs(found.values - 2.0) <= 1.96 * found.errors).sum())
-    assert inside >= 180  # of 200; with the errors of one role only, 150
-
-
-@pytest.mark.parametrize("rows", [300, 30_000])
-def test_standard_errors_of_permutation_are_those_of_other_rows(rows):
-    """Also where answers have noise of heavy tails, and a column is nearly always 0."""
-    network = Network.create(2, [Dense(1)], dtype="float64").with_weights({"layers.0.weight": [[2.0], [1.0]]})
-    found = []
-    for seed in range(24):
-        random = np.random.default_rng(seed)
-        x = np.column_stack([(random.random(rows) < 0.05), random.normal(size=rows)]).astype(float)
-        noise = random.standard_t(3, size=rows)
-        question = Question.of_arrays(Subject.of_network(network), x, network(x)[:, 0] + noise)
-        found.append(METHODS["permutation"].measure(question, question.subjects[0], random))
-    spread = np.std([each.values for each in found], axis=0, ddof=1)
-    told = np.sqrt(np.mean([np.square(each.errors) for each in found], axis=0))
-    assert (told > 0.75 * spread).all()  # a spread of 24 is known within 30 %
-    assert (told < 2.2 * spread).all()  # of rows that are asked about once, too much is told
-    assert np.mean([each.values for each in found], axis=0) == pytest.approx([4 * 2 * 0.05 * 0.95, 2], rel=0.1)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_value_that_few_rows_have_is_found_to_matter(seed):
-    """Of some ten rows with very different values the mean is less than three standard errors above 0."""
-    random = np.random.default_rng(seed)
-    x = random.normal(size=(2000, 3))
-    x[:, 2] = random.exponential(5, size=2000) * (random.random(2000) < 0.006)
-    y = x[:, 0] + 2 * x[:, 2] + 0.1 * random.normal(size=2000)
-    found = explain(Question.of_arrays(Subject(lambda x: x[:, :1] + 2 * x[:, 2:3]), x, y), "permutation")
-    assert found.measurable.tolist() == [True, False, True]
-
-
-@pytest.mark.parametrize("weight", [0.1, 1.0])
-def test_a_value_that_few_rows_have_and_that_says_nothing_is_not_found_to_matter(weight):
-    """Though the network uses it: errors shrink as often as they grow."""
-    wrong = 0
-    for seed in range(60):
-        random = np.random.default_rng(seed)
-        x = random.normal(size=(1000, 2))
-        x[:, 1] = random.exponential(3, size=1000) * (random.random(1000) < 0.03)
-        y = x[:, 0] + random.normal(size=1000)
-        network = Subject(lambda x: x[:, :1] + weight * x[:, 1:2])
-        wrong += bool(explain(Question.of_arrays(network, x, y), "permutation").measurable[1])
-    assert wrong <= 5  # of 60 at 1 in 40
-
-
 def test_inputs_that_matter_equally_are_not_ranked():
     x = np.random.default_rng(0).normal(size=(800, 4))
     networks = [
