@@ -147,7 +147,7 @@ def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, t
     for command in (("unit", tmp_path, "layers.1[2]"), ("check", tmp_path, "--fix", "--out", tmp_path / "fixed")):
         done = run(*command)
         assert done.code == 2
-        assert "no model.safetensors of its own yet" in done.err
+        assert "has not ended" in done.err
 
 
 def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
@@ -175,7 +175,9 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     (folder / "model.safetensors").unlink()
     table.write_text(text)
     told = run(*weight, "--json")
-    assert "has no model of its own any more" in " ".join(told.err.split())
+    assert "model.safetensors: there is no such file, or it is of another training." in told.json["note"]
+    assert "".join(told.json["note"].split()) in "".join(told.err.split())
+    assert "last recorded" in run(*weight).out
     assert told.json["initial"] == whole["initial"]
 
 

@@ -125,11 +125,16 @@ def model_of(found: Recorded) -> Model:
         If it is not there yet.
     """
     if found.model is None:
-        name = found.run.about["model"]
-        raise ArgumentError(
-            f"{found.run.folder}: this run has no {name} of its own yet. Wait until it has ended, or resume it."
-        )
+        raise ArgumentError(no_model(found.run))
     return found.model
+
+
+def no_model(run: Run) -> str:
+    """Return why there is no model that came of a run, and what to do."""
+    name = f"{run.folder / str(run.about['model'])}"
+    if run.state != "finished":
+        return f"{run.folder}: this training has not ended. Wait until it has, or go on with pondera train --resume."
+    return f"{name}: there is no such file, or it is of another training. Put the run's model there, or train again."
 
 
 def _require_arguments(run: Run) -> None:

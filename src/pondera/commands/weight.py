@@ -38,41 +38,42 @@ def weight(
     part = named or 0
     with runs.open(run) as opened:
         life, effect = biography(opened, tensor, index, part), None
-        found = _trained_from(opened, table)
+        found, note = _trained_from(opened, table)
         if found is not None and found.model is not None:
             network, ready = network_of(found, part), found.ready
             life = life.ended(network.weights[tensor])
             life = life if recorded_only else _with_gradients(life, found)
             effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
-        elif found is not None:
-            said = "has no model of its own any more" if opened.state == "finished" else "has not ended"
-            messages().print(f"Note: this training {said}: what was recorded is told.")
-        elif life.kept in opened.snapshots(part):  # a loop that is not Pondera's: its weights are known, not its rows
+        elif found is None and life.kept in opened.snapshots(part):  # its weights are known, not its rows
             life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])
+    if note:
+        messages().print(f"Note: {note}")
     if json:
-        print_json(biography_json(life, effect))
+        print_json(biography_json(life, effect, note))
     else:
         show_biography(results(), life, effect, str(run))
 
 
-def _trained_from(run: Run, table: Path | None) -> Recorded | None:
-    """Return what a run was trained from; None of a loop that is not Pondera's, or where its table is not there."""
-    from pondera.commands.recorded import recorded
+def _trained_from(run: Run, table: Path | None) -> tuple[Recorded | None, str | None]:
+    """Return what a run was trained from, and why more than what was recorded of a weight cannot be told.
+
+    The former is None of a loop that is not Pondera's, or where its table is not there.
+    """
+    from pondera.commands.recorded import no_model, recorded
     from pondera.errors import ArgumentError, TableError
-    from pondera.report.terminal import messages
 
     if "arguments" not in run.about and table is None:
-        return None
+        return None, None
     try:
-        return recorded(run, table)
+        found = recorded(run, table)
     except (ArgumentError, TableError) as error:
         if table is not None:
             raise
-        messages().print(
-            f"Note: {error} Gradients that were not recorded, and what the weight does to the loss, are left out. "
+        return None, (
+            f"{error} Gradients that were not recorded, and what the weight does to the loss, are left out. "
             "Where the table is elsewhere now, say so with --table."
         )
-        return None
+    return found, f"{no_model(run)} What was recorded is told." if found.model is None else None
 
 
 def _with_gradients(life: Biography, found: Recorded) -> Biography:

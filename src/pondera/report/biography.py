@@ -20,12 +20,16 @@ EFFECT = ("ablation_loss_change", "gradient", "curvature", "rows_up", "rows_down
 """What is known of a weight where the model and the rows it was trained on are there."""
 
 
-def biography_json(life: Biography, effect: Weight | None) -> dict[str, Any]:
-    """Return the life of a weight and what it does on the rows it was trained on, None where these are not known."""
+def biography_json(life: Biography, effect: Weight | None, note: str | None = None) -> dict[str, Any]:
+    """Return the life of a weight and what it does on the rows it was trained on, None where these are not known.
+
+    ``note`` says why they are not.
+    """
     if effect is None:
-        return life.to_json() | dict.fromkeys(EFFECT)
+        return life.to_json() | dict.fromkeys(EFFECT) | {"note": note}
     told = effect.to_json()
     return life.to_json() | {
+        "note": note,
         "ablation_loss_change": effect.ablation,
         "gradient": effect.gradient,
         "curvature": effect.curvature,
@@ -41,7 +45,7 @@ def show_biography(console: Console, life: Biography, effect: Weight | None, run
     console.print()
     facts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     facts.add_row("start", Text(figure(life.initial, 6)), Text(_drawn(life), style=QUIET))
-    facts.add_row("end", Text(figure(life.final, 6)), Text(_place(life), style=QUIET))
+    facts.add_row("end" if life.of else "last recorded", Text(figure(life.final, 6)), Text(_place(life), style=QUIET))
     facts.add_row("moved", Text(f"{life.final - life.initial:+.6g}"), Text(_path(life), style=QUIET))
     console.print(facts)
     console.print()

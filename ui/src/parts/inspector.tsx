@@ -14,11 +14,12 @@ interface Life extends Recorded {
   moves: { from: number; to: number; change: number }[];
   rank: number | null;
   of: number | null;
-  ablation_loss_change: number;
-  gradient: number;
-  curvature: number;
-  rows_up: { row: number; gradient: number }[];
-  rows_down: { row: number; gradient: number }[];
+  ablation_loss_change: number | null;
+  gradient: number | null;
+  curvature: number | null;
+  rows_up: { row: number; gradient: number }[] | null;
+  rows_down: { row: number; gradient: number }[] | null;
+  note: string | null;
 }
 
 interface Backprop {
@@ -90,14 +91,15 @@ function Whole({ run, name }: { run: string; name: string }) {
       <Figures
         of={[
           ["start", <span data-testid="initial">{figure(life.initial, 6)}</span>],
-          ["end", <span data-testid="final">{figure(life.final, 6)}</span>],
+          [life.rank ? "end" : "last recorded", <span data-testid="final">{figure(life.final, 6)}</span>],
           ["moved", signed(life.final - life.initial, 4)],
           ["by size in its tensor", life.rank ? `${life.rank.toLocaleString("en")} of ${life.of?.toLocaleString("en")}` : "–"],
-          ["change of the loss without it", <span data-testid="ablation">{signed(life.ablation_loss_change)}</span>],
-          ["its gradient now", signed(life.gradient, 3)],
+          ["change of the loss without it", <span data-testid="ablation">{life.ablation_loss_change === null ? "–" : signed(life.ablation_loss_change)}</span>],
+          ["its gradient now", life.gradient === null ? "–" : signed(life.gradient, 3)],
           ["drawn from", life.initializer?.name ?? "–"],
         ]}
       />
+      {life.note && <p class="quiet small">{life.note}</p>}
       <div class="grid two">
         <div>
           <h3>Its value before each recorded step</h3>
@@ -123,9 +125,11 @@ function Whole({ run, name }: { run: string; name: string }) {
               ))}
             </tbody>
           </table>
-          <p class="quiet small" style={{ marginTop: "0.6rem" }}>
-            Rows that would have it larger: {life.rows_up.slice(0, 5).map((each) => each.row).join(", ") || "none"}; smaller: {life.rows_down.slice(0, 5).map((each) => each.row).join(", ") || "none"}.
-          </p>
+          {life.rows_up && life.rows_down && (
+            <p class="quiet small" style={{ marginTop: "0.6rem" }}>
+              Rows that would have it larger: {life.rows_up.slice(0, 5).map((each) => each.row).join(", ") || "none"}; smaller: {life.rows_down.slice(0, 5).map((each) => each.row).join(", ") || "none"}.
+            </p>
+          )}
         </div>
       </div>
       <SameAs of={told.value} exports={{ name: `${run.replaceAll("/", "-")}-${name}`, picture: "svg", json: () => life, csv: () => [["step", "value", "kept"], [...life.history.map((each) => [each.step, each.value, true]), ...life.not_kept.map((each) => [each.step, each.value, false])]] }} />
