@@ -82,6 +82,16 @@ def test_a_classifier_of_ponderas_and_its_display():
         (lambda x: x, np.ones((4, 2)), {"names": ["a"]}, "Expected 2 names"),
         (lambda x: x, np.ones((4, 2)), {"y": np.ones(3)}, "Expected 4 right answers"),
         (lambda x: x[:, :1], np.ones((4, 2)), {"y": np.ones(4), "baseline": "median"}, "baseline"),
+        (
+            LinearRegression().fit(np.eye(2), [1, 2]),
+            np.ones((4, 2)),
+            {"baseline": "median"},
+            "Unknown baseline 'median'",
+        ),
+        (lambda x: x.sum(), np.ones((4, 2)), {}, r"function of JAX from .* returned an array of float64, \(\)"),
+        (lambda x: x.T, np.ones((4, 2)), {}, r"Given 256 rows, it returned an array of float64, \(2, 256\)"),
+        (lambda x: (x, x), np.ones((4, 2)), {}, "it returned tuple. Have it return an array"),
+        (lambda x: x + 1j, np.ones((4, 2)), {}, "it returned an array of complex128"),
         (lambda x: x, np.ones((4, 2)), {"retrain": True}, "Leave out retrain"),
         (lambda x: x, np.ones((4, 3)), {"y": np.ones(4)}, r"one of 3 outputs, or of all\. Give output, .* or loss"),
         (lambda x: x, np.ones((4, 3)), {"y": np.ones(4), "loss": "poisson"}, "the loss of one output. Got 3"),
@@ -106,6 +116,14 @@ def test_few_rows_and_one_column(rows, columns):
     assert found.reliability.statement
     if columns == 1 and rows == 300:
         assert all(each.sanity is None for each in found.results.values())
+
+
+def test_of_one_row_nothing_is_said_to_agree_or_to_have_a_share():
+    told = pondera.explain(lambda x: 2 * x[:, :1] + x[:, 1:], np.ones((1, 2))).to_json()
+    assert told["reliability"]["verdict"] == "unreliable"
+    assert told["reliability"]["agreement"]["median"] is None
+    assert told["reliability"]["faithfulness"] is None
+    assert [each["importance"] for each in told["inputs"]] == [None, None]
 
 
 def test_one_column_that_is_used_is_reliable():

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+import pondera
 from pondera.errors import ArgumentError
 from pondera.explaining.question import Question
 from pondera.explaining.shapley import exact_shapley, shapley
@@ -98,3 +99,13 @@ def test_noise_adds_nothing_to_sizes(pairs):
     assert (naive / exact).max() > 1.1
     assert (np.abs(told - exact) < np.abs(naive - exact)).all()
     np.testing.assert_allclose(told, exact, rtol=0.15)
+
+
+def test_a_value_that_few_rows_have_has_an_influence_on_the_score():
+    """Of the score of a row a contribution is no estimate: few rows that have one are enough."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2000, 3))
+    x[:, 1] = random.random(2000) < 0.02
+    found = pondera.explain(lambda x: 3 * x[:, :1] + 4 * x[:, 1:2], x)
+    assert found.headline == "shapley"
+    assert [found.verdict_of(k) for k in range(3)] == ["rank 1", "rank 2", "no measurable influence"]

@@ -95,7 +95,7 @@ def explain(
     from pondera.errors import ArgumentError
     from pondera.explaining.connections import connections_of
     from pondera.explaining.explain import explain as explain_question
-    from pondera.explaining.gradients import BASELINES
+    from pondera.explaining.question import BASELINES
     from pondera.explaining.row import explain_row
     from pondera.model.file import load
     from pondera.report.connections import show_connections, show_weight

@@ -60,7 +60,20 @@ def subjects_of(what: Any, dtype: str = "float32") -> tuple[Subject, ...]:
 
 
 def _columns(found: Any, rows: int) -> Any:
-    """Return outputs as (rows, outputs)."""
+    """Return outputs as (rows, outputs).
+
+    Raises
+    ------
+    ArgumentError
+        If they are no numbers, one a row or several.
+    """
+    shape = getattr(found, "shape", None)
+    if shape is None or not 1 <= len(shape) <= 2 or shape[0] != rows or found.dtype.kind == "c":
+        got = type(found).__name__ if shape is None else f"an array of {found.dtype}, {shape}"
+        raise ArgumentError(
+            f"Expected a function of JAX from (rows, inputs) to (rows, outputs) or (rows,). Given {rows} rows, it "
+            f"returned {got}. Have it return an array with a number, or several, for each row."
+        )
     return found.reshape(rows, -1)
 
 

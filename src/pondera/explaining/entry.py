@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pondera.choice import counted, listed
+from pondera.choice import counted, listed, unknown
 from pondera.errors import ArgumentError, TableError
 from pondera.explaining.arrays import question_of_arrays
 from pondera.explaining.ask import question_of
 from pondera.explaining.explain import Progress
 from pondera.explaining.explain import explain as explain_question
 from pondera.explaining.explanation import Explanation
-from pondera.explaining.question import Question
+from pondera.explaining.question import BASELINES, Question
 from pondera.model.model import Model
 from pondera.tables.frame import as_frame, as_series
 
@@ -127,6 +127,8 @@ def question_about(
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ArgumentError(f"seed: expected a whole number from 0 up. Got {seed!r}.")
+    if not isinstance(baseline, str) or baseline not in BASELINES:
+        raise ArgumentError(unknown("baseline", baseline, BASELINES))
     model = getattr(what, "model_", what)
     if isinstance(model, Model):
         if names is not None or output is not None or loss is not None:

@@ -125,12 +125,14 @@ def explain(
     measurable, influential = _tested(question, main)
     stability = seed_stability(main.values, main.errors, influential, main.deviations)
     units = _units(question, groups, together[headline])
-    voices = {name: _voice(question, results[name], each, groups, main) for name, each in together.items()}
+    enough = len(question.x) >= FEWEST  # else how far apart rows are is not known, and all seems to agree
+    asked = together if enough else {headline: together[headline]}
+    voices = {name: _voice(question, results[name], each, groups, main) for name, each in asked.items()}
     if "exact_shapley" in voices:
         voices.pop("shapley", None)  # which is the same, sampled: no other method
     agreed = agreement(voices, headline, units.influential)
     faithful = None
-    if len(units.columns) > 1 and len(question.x) > 1:
+    if len(units.columns) > 1 and enough:
         whole = question.united(units.columns) if groups.groups else question
         faithful = faithfulness(whole, whole.subjects, units.stability.mean, seed)
     again = None
@@ -201,12 +203,14 @@ def _tested(question: Question, found: MethodResult | Jointly) -> tuple[Array | 
     """Return which have a measurable influence, and which one that is no trifle: (columns or units,) each.
 
     Measurable is what is beyond that which chance gives one of so many: the mean, or the ranks of growths of errors
-    (Wilcoxon 1945, Biometrics Bulletin 1), which the few rows of a rare value do not lose among their own spread. None
-    where there are too few rows to tell.
+    (Wilcoxon 1945, Biometrics Bulletin 1), which the few rows of a rare value do not lose among their own spread. A
+    contribution to the score of a row is what it is, also where few rows have one: chance is in what was drawn beside
+    the rows. None where there are too few rows to tell.
     """
     if len(question.x) < FEWEST:
         return None, None
-    mean, error = found.values.mean(axis=0), np.sqrt(np.square(found.errors).mean(axis=0))
+    errors = found.errors if found.noise is None else found.noise
+    mean, error = found.values.mean(axis=0), np.sqrt(np.square(errors).mean(axis=0))
     chance = (1 - LEVEL) / len(mean) / (1 if found.growths is None else 2)
     measurable: Array = mean > stats.norm.ppf(1 - chance) * error
     if found.growths is not None:

@@ -144,7 +144,9 @@ class Explanation:
     @property
     def any_influence(self) -> bool:
         """Whether any column, or group, has a measurable influence: else there is nothing to have a share of."""
-        return self.units.influential is None or bool(self.units.influential.any())
+        if self.units.influential is None:  # not tested
+            return bool((self.stability.mean > 0).any())
+        return bool(self.units.influential.any())
 
     @property
     def tested(self) -> str:

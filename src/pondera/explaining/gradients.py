@@ -10,12 +10,11 @@ import numpy as np
 from pondera.choice import unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.method import Measured
-from pondera.explaining.question import Question
+from pondera.explaining.question import BASELINES, Question
 from pondera.explaining.subject import Subject
 
 Array = np.ndarray[Any, Any]
 
-BASELINES = ("mean", "zeros", "rows")
 BASELINE_ROWS = 8
 """Rows of the background that lines begin at, where they begin at rows."""
 

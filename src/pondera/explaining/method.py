@@ -56,6 +56,9 @@ class Measured:
     growths
         By how much the error of each row grew with the value of another one, (rows, columns), 0 where it was not asked.
         A column that says nothing has errors shrink as often, and by as much. None of other methods.
+    noise
+        Of contributions, standard errors of their mean sizes over these very rows, from what else was drawn,
+        (columns,). None of other methods, which tell of rows in general.
     """
 
     values: Array
@@ -68,6 +71,7 @@ class Measured:
     estimates: Array | None = None
     deviations: Array | None = None
     growths: Array | None = None
+    noise: Array | None = None
 
     @classmethod
     def of_contributions(
@@ -80,15 +84,16 @@ class Measured:
         their means over the estimates, which rows may share, counts too.
         """
         every = np.abs(contributions)[None] if estimates is None else sizes_of(estimates)
-        sizes = every.mean(axis=0)
+        sizes, drawn = every.mean(axis=0), deviations_of(every.mean(axis=1))
         return cls.of_deviations(
             sizes.mean(axis=0),
-            np.concatenate([deviations_of(sizes), deviations_of(every.mean(axis=1))]),
+            np.concatenate([deviations_of(sizes), drawn]),
             contributions=contributions,
             baselines=baselines,
             figures=figures,
             row_errors=None if estimates is None else np.sqrt(np.square(deviations_of(estimates)).sum(axis=0)),
             estimates=estimates,
+            noise=np.sqrt(np.square(drawn).sum(axis=0)),
         )
 
     @classmethod

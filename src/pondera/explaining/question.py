@@ -16,6 +16,9 @@ from pondera.explaining.subject import Subject
 Array = np.ndarray[Any, Any]
 
 
+BASELINES = ("mean", "zeros", "rows")
+"""Where integrated gradients may begin, beside at rows that are given."""
+
 BACKGROUND = 128
 """Rows that stand for a column's not being known."""
 

@@ -94,6 +94,12 @@ class MethodResult:
         return np.mean(known, axis=0) if len(known) == len(self.measured) else None
 
     @property
+    def noise(self) -> Array | None:
+        """Standard errors of sizes of contributions over these very rows, by network: (networks, columns)."""
+        known = [each.noise for each in self.measured if each.noise is not None]
+        return np.stack(known) if len(known) == len(self.measured) else None
+
+    @property
     def shares(self) -> Array:
         """Each column's share: (columns,).
 

@@ -61,12 +61,15 @@ class Jointly:
         What these are made of, by network: (some, units) each.
     growths
         By how much the error of each row grew, the mean over the networks: (rows, units), where that is known.
+    noise
+        Standard errors of sizes of contributions over these very rows, by network, (networks, units); None of others.
     """
 
     values: Array
     errors: Array
     deviations: Sequence[Array]
     growths: Array | None
+    noise: Array | None
 
     @property
     def shares(self) -> Array:
@@ -105,7 +108,7 @@ def jointly(question: Question, result: MethodResult, units: Sequence[tuple[int,
             for each, subject in zip(measured, together.subjects, strict=True)
         )
     found = dataclasses.replace(result, measured=measured)
-    return Jointly(found.values, found.errors, found.deviations, found.growths)
+    return Jointly(found.values, found.errors, found.deviations, found.growths, found.noise)
 
 
 def _added_up(found: Measured, units: Sequence[tuple[int, ...]]) -> Measured:

@@ -78,7 +78,8 @@ def _head(console: Console, found: Explanation, source: str) -> None:
             ("▌ ", VERDICTS[verdict]), (f"{verdict}  ", f"bold {VERDICTS[verdict]}"), found.reliability.statement
         )
     )
-    console.print(Text(f"  {_evidence(found)}", style=QUIET))
+    if evidence := _evidence(found):
+        console.print(Text(f"  {evidence}", style=QUIET))
 
 
 def rows_words(found: Explanation, source: str = "") -> str:
@@ -150,7 +151,8 @@ def _rest(console: Console, found: Explanation) -> None:
         if found.headline == "permutation"
         else "the mean size of a column's Shapley values"
     )
-    nothing = "" if found.any_influence else " No column has a measurable influence, so that there are no shares."
+    why = "column contributes anything" if found.measurable is None else "column has a measurable influence"
+    nothing = "" if found.any_influence else f" No {why}, so that there are no shares."
     console.print(Text(f"Shares of {title}: {meant}.{nothing} {found.tested}", style=QUIET))
 
 
@@ -178,11 +180,16 @@ def _about_methods(console: Console, found: Explanation) -> None:
             console.print(
                 Text(f"{each.method.title}: the same where the answers mean nothing. It does not see what was learned.")
             )
-    if found.agreement.outlier is not None:
-        title = found.results[found.agreement.outlier].method.title
-        console.print(Text(f"{title}: orders the inputs unlike all others.", style=QUIET))
+    if outlier := outlier_words(found):
+        console.print(Text(outlier, style=QUIET))
     for name, why in found.left_out.items():
         console.print(Text(f"{name} is left out: {why}", style=QUIET))
+
+
+def outlier_words(found: Explanation) -> str:
+    """Return which method contradicts the others, nothing where none does."""
+    name = found.agreement.outlier
+    return "" if name is None else f"{found.results[name].method.title}: orders the inputs unlike all others."
 
 
 def _retrained(console: Console, found: Explanation) -> None:

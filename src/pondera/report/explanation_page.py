@@ -14,6 +14,7 @@ from pondera.report.charts.reading import svg
 from pondera.report.explanation import (
     VERDICTS,
     correlations_words,
+    outlier_words,
     retrained_words,
     rows_words,
     skill_words,
@@ -122,5 +123,5 @@ def _methods(found: Explanation) -> Section:
     )
     left = "".join(f"<li>{escaped(name)}: {escaped(why)}</li>" for name, why in found.left_out.items())
     left = f"<p>Left out:</p><ul>{left}</ul>" if left else ""
-    used = f"{counted(len(rows), 'method')} {'was' if len(rows) == 1 else 'were'} used."
+    used = f"{counted(len(rows), 'method')} {'was' if len(rows) == 1 else 'were'} used. {outlier_words(found)}".strip()
     return Section("Methods", used, style + table(head, rows) + left)

@@ -26,6 +26,13 @@ def test_the_outlier_among_methods_is_named():
     assert agreement(said(a=up), "a").median is None
 
 
+def test_a_method_that_orders_what_the_others_call_equal_is_no_outlier():
+    equal, ordered = np.array([9.0, 4.0, 3.95, 4.1, 4.05]), np.array([9.0, 4.0, 2.0, 3.0, 1.0])
+    found = agreement(said(a=equal, b=equal + 0.01, c=equal, d=ordered), "a")
+    assert found.outlier is None
+    assert found.matrix[0, 3] < 0.7  # by ranks alone it looks like one
+
+
 def test_methods_that_say_nearly_the_same_have_one_vote():
     up, down = 2.0 ** np.arange(5), 0.5 ** np.arange(5)
     few = agreement(said(head=up, a1=down, b1=up, c1=down), "head")

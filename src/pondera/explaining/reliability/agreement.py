@@ -58,7 +58,8 @@ class Agreement:
         The same median with mean sizes of contributions instead of their variance, of families that have them; None
         where importances are compared as they are.
     outlier
-        The method that agrees with the others much less than they with each other, if there is one.
+        The method that contradicts the others much more than they each other, if there is one: see
+        :func:`uncontradicted`.
     """
 
     methods: tuple[str, ...]
@@ -97,7 +98,9 @@ def agreement(voices: Mapping[str, Voice], headline: str, matter: Array | None =
     others = [each for each in voices.values() if each.family != main.family]
     families = _votes(main, [(each.family, *(each.squared or (each.values, each.errors))) for each in others], matter)
     sizes = _votes(main, [(each.family, each.values, each.errors) for each in others if each.squared], matter)
-    return Agreement(names, matrix, families, _median(families), _median(sizes), _outlier(names, matrix))
+    said = [_orders(each.values, each.errors, matter) for each in voices.values()]
+    alike = np.array([[uncontradicted(a, b) for b in said] for a in said])
+    return Agreement(names, matrix, families, _median(families), _median(sizes), _outlier(names, alike))
 
 
 def _votes(main: Voice, others: Sequence[tuple[str, Array, Array]], matter: Array | None) -> dict[str, float]:
@@ -128,6 +131,18 @@ def support(claimed: Array, found: Array) -> float:
     if not claimed.any():
         return float(np.where(found == 0, 1.0, 0.5).mean())
     return float(np.where(found == 0, 0.5, claimed * found)[claimed != 0].mean())
+
+
+def uncontradicted(one: Array, other: Array) -> float:
+    """Return 1 where no pair is ordered the opposite way by two methods, −1 where all are that any orders.
+
+    What only one of them orders is no contradiction: methods differ in how finely they look.
+
+    >>> uncontradicted(np.array([1, 1, 0]), np.array([1, 0, -1])), uncontradicted(np.array([1, 1]), np.array([1, -1]))
+    (1.0, 0.0)
+    """
+    ordered = (one != 0) | (other != 0)
+    return 1 - 2 * float((one * other < 0)[ordered].mean()) if ordered.any() else 1.0
 
 
 def _median(votes: Mapping[str, float]) -> float | None:
@@ -166,12 +181,12 @@ def variances(measured: Sequence[Measured], units: Sequence[tuple[int, ...]]) ->
     return np.mean(found, axis=0), np.sqrt(np.square(errors).mean(axis=0))
 
 
-def _outlier(names: tuple[str, ...], matrix: Array) -> str | None:
-    if len(names) < 4 or np.isnan(matrix).any():
+def _outlier(names: tuple[str, ...], alike: Array) -> str | None:
+    if len(names) < 4:
         return None
-    with_others = (matrix.sum(axis=1) - 1) / (len(names) - 1)
+    with_others = (alike.sum(axis=1) - 1) / (len(names) - 1)
     worst = int(with_others.argmin())
-    others = np.delete(np.delete(matrix, worst, axis=0), worst, axis=1)
+    others = np.delete(np.delete(alike, worst, axis=0), worst, axis=1)
     among = float(others[np.triu_indices(len(others), 1)].mean())
-    nearest = float(np.delete(matrix[worst], worst).max())  # of two camps neither is unlike all others
+    nearest = float(np.delete(alike[worst], worst).max())  # of two camps neither is unlike all others
     return names[worst] if max(float(with_others[worst]), nearest - APART) < among - APART else None
