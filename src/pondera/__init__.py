@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pondera import recording as recording
     from pondera import widgets as widgets
     from pondera.choice import Choice as Choice
     from pondera.estimators.classifier import PonderaClassifier as PonderaClassifier
@@ -85,7 +86,7 @@ _HOMES = {
     "convert": "weights.writing.convert",
 }
 
-_MODULES = {"runs": "recording.runs", "widgets": "widgets"}
+_MODULES = {"recording": "recording", "runs": "recording.runs", "widgets": "widgets"}
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

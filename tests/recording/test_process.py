@@ -10,6 +10,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
+from pondera.recording.overview import overview
 from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
@@ -96,6 +97,13 @@ def test_a_training_that_waits_can_be_interrupted(tmp_path, monkeypatch):
     fitted = train(tmp_path, 6, progress=lambda _: pause(tmp_path), interruption=asked)
     assert fitted.reason == "interrupted"
     assert (tmp_path / "states").is_dir()
+
+
+def test_a_run_at_a_glance_says_whether_it_is_trained_now(tmp_path):
+    seen = []
+    train(tmp_path, 2, progress=lambda _: seen.append(overview(tmp_path).state))
+    assert set(seen) == {"running"}
+    assert overview(tmp_path).state == "finished"
 
 
 def test_a_pause_that_a_dead_training_left_is_over(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 from pondera.errors import PonderaError, RunError
 from pondera.recording.damaged import recorded
 from pondera.recording.folder import found_in
+from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
 
@@ -26,7 +27,8 @@ class Overview:
     Attributes
     ----------
     folder, state, began
-        Where it is, whether it is finished, and when it began.
+        Where it is, what state it is in, and when it began. The state is ``"running"`` or ``"paused"`` while a process
+        writes to it, else that of :attr:`~pondera.runs.Run.state`, or ``"damaged"``.
     steps, epochs
         How many were taken.
     settings
@@ -111,7 +113,7 @@ def _of(run: Run) -> Overview:
     reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
     return Overview(
         folder=run.folder,
-        state=run.state,
+        state=doing(run.folder) or run.state,
         began=str(about.get("began", "")),
         steps=run.taken,
         epochs=run.epochs_taken(run.parts[0]) if run.parts else 0,

@@ -67,6 +67,13 @@ def is_waiting(folder: Path) -> bool:
         return False
 
 
+def doing(folder: Path) -> str:
+    """Return ``"running"`` or ``"paused"`` of what is trained now, and nothing of any other run."""
+    if writer_of(folder) is None:
+        return ""
+    return "paused" if is_waiting(folder) else "running"
+
+
 def pause(folder: Path) -> None:
     """Have the training that writes to a run wait, once the steps are taken that it is at: half a second of them.
 

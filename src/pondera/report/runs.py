@@ -19,6 +19,10 @@ MOST = 8
 """Settings in which runs differ that are shown."""
 
 
+UNREMARKABLE = ("finished", "running", "paused")
+"""States that nothing need be done about."""
+
+
 def runs_json(found: Sequence[Overview]) -> dict[str, Any]:
     """Return runs, and the settings in which they differ, as plain values."""
     return {"runs": [each.to_json() for each in found], "differences": differences(found)}
@@ -33,7 +37,7 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
         best = "–" if each.best is None else f"{each.metric} {score(each.best)}"
         table.add_row(
             f"{number} {ending(str(each.folder), 24)}",
-            Text(each.state, style="" if each.state == "finished" else GRAVE),
+            Text(each.state, style="" if each.state in UNREMARKABLE else GRAVE),
             each.began[5:16].replace("T", " "),
             f"{each.epochs:,}",
             f"{each.steps:,}",

@@ -102,8 +102,10 @@ def test_inputs_that_are_not_finite(tmp_path):
     x = X.copy()
     x[:, 1] = np.nan
     recorded(tmp_path, x=x, epochs=2)
-    with pytest.raises(RunError, match="nothing was recorded yet"):
-        pondera.runs.check(tmp_path)
+    found = pondera.runs.check(tmp_path)
+    assert found.steps == 0
+    assert "Training stopped at step 1 " in found.findings[0].statement
+    assert found.findings[0].advice.startswith("Remove the rows with such values")
 
 
 def test_a_plain_function_has_no_layers(tmp_path):
@@ -195,7 +197,7 @@ def test_no_learning_rate_is_advised_where_none_is_known(tmp_path):
     loop, w = Loop(tmp_path, "full"), {"a": np.ones((3, 4))}
     loop.begin(w)
     for step in range(20):
-        loop.point(step, w, w, {"a": np.zeros((3, 4))})
+        loop.point(step, w, w, {"a": np.full((3, 4), 1e-9)})
         loop.took(step, 1.0)
     loop.close(True, w)
     (found,) = [each for each in pondera.runs.check(tmp_path).findings if each.rule == "weights never moved"]

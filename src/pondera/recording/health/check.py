@@ -15,6 +15,7 @@ from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rules import RULES, findings_of, in_order
 from pondera.recording.run import Run
+from pondera.training.stopping import DIVERGED
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def check(folder: str | os.PathLike[str]) -> Health:
     with Run(Path(folder)) as run, recorded(run.folder):
         known = {part: Facts.of(run, part) for part in run.parts}
         state, taken = run.state, run.taken
-    if not taken:
+    if not taken and not any(facts.ended == DIVERGED for facts in known.values()):
         raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
     unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))

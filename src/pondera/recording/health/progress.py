@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,14 @@ STEPS = 16
 LITTLE = 0.02
 """Of the best constant's loss: what is left when everything was learned."""
 
+KEPT = " were kept. "
+"""What the message of a training that diverged says between what happened and what to do."""
+
+GROWN = 100
+"""Times the size that weights have at the start, or that of ones: what has grown so much went too far."""
+
+ROWS = "Look for NaN, infinite and huge numbers in the rows of that step and their answers."
+
 DECADES = 4.0
 """What a fall of nothing counts as, in powers of ten."""
 
@@ -34,11 +43,17 @@ def diverging(facts: Facts) -> Suspicion | None:
     """By how many powers of ten the loss is above where it began, or above that of the best constant."""
     losses = facts.steps.losses
     if facts.ended == DIVERGED:
-        where = facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite.")
-        return Suspicion(math.inf, where.partition(";")[0] + ".", *slower(facts, 10.0))
+        message = str(facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite."))
+        what, _, rest = message.partition("; ")
+        advised = rest.partition(KEPT)[2]
+        told = {"since": facts.taken}
+        if advised and "learning rate" not in advised:  # where the rows are at fault, no other rate helps
+            return Suspicion(math.inf, f"{what}.", advised, "", told)
+        advice, where, figures = slower(facts, 10.0)
+        return Suspicion(math.inf, f"{what}.", advice, where, {**figures, **told})
     if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
         step, name = min(broken)
-        advice, where, figures = slower(facts, 10.0)
+        advice, where, figures = _mended(facts, name, step)
         statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
         return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
     if len(losses) < FEWEST or not (losses == losses).any():  # nobody told a loss
@@ -64,6 +79,22 @@ def _broken(facts: Facts) -> list[tuple[int, str]]:
         if bad and bad[-1]:
             found.append((int(tensor.steps[bad.index(True)]), name))
     return found
+
+
+def _mended(facts: Facts, name: str, step: int) -> tuple[str, str, dict[str, Any]]:
+    """Return what to do about a tensor that is not finite from a step on, no place, and the advice as data.
+
+    What steps that are too far break has grown before. Weights that have not, and whose gradient is not finite, were
+    broken by what came in.
+    """
+    tensor = facts.tensors[name]
+    before = tensor.figures[: int(np.searchsorted(tensor.steps, step))]
+    if not before or before[-1].squares > GROWN**2 * max(before[0].squares, before[-1].count):
+        return slower(facts, 10.0)
+    if before[-1].gradient_broken:
+        return f"{ROWS} A smaller learning rate does not help.", "", {}
+    advice, where, figures = slower(facts, 10.0)
+    return f"{ROWS} If there are none: {advice[:1].lower()}{advice[1:]}", where, figures
 
 
 def overflowing(facts: Facts) -> Suspicion | None:

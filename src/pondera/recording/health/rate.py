@@ -19,7 +19,7 @@ DECADES = 9.0
 FEWEST = 8
 """Steps before there is anything to say."""
 
-POINTS = 12
+POINTS = 8
 """Steps that were looked at, at least: the first ones go far."""
 
 LEARNED = 0.5
@@ -132,12 +132,16 @@ def never_moved(facts: Facts) -> Suspicion | None:
     if not moved:
         return None
     most = max(moved.values())
+    held = all(each.gradient_squares == 0 for name in moved for each in facts.tensors[name].figures)
     known, faster = bool(facts.plan) or len(facts.rates) > 0, max(peak_of(facts) * 100, 1e-3)
     return Suspicion(
         -math.log10(max(most, 10**-DECADES)),
         f"After {facts.seen:,} steps no matrix of weights is further from its start than {most:.2g} of its size.",
-        f"Learn faster{f': --learning-rate {faster:.3g};' if known else ','} or look for what holds the weights.",
-        figures={"distance": most, **({"change": {"learning_rate": _rounded(faster)}} if known else {})},
+        "No gradient comes: look for what lets none through, such as a loss that does not depend on the outputs, dead "
+        "units, or weights that are frozen."
+        if held
+        else f"Learn faster{f': --learning-rate {faster:.3g};' if known else ','} or look for what holds the weights.",
+        figures={"distance": most, **({"change": {"learning_rate": _rounded(faster)}} if known and not held else {})},
     )
 
 

@@ -24,6 +24,9 @@ HITS, ALARMS = 0.95, 0.02
 BRIEF = 0.01
 """Of the steps; what was so for fewer and is over is not told."""
 
+LONG = 0.5
+"""Of the steps; what was so for as many and is over should not come again."""
+
 
 @dataclass(frozen=True)
 class Suspicion:
@@ -116,24 +119,25 @@ class Rule:
         return replace(finding, figures={**finding.figures, "since": steps[at] if at < len(steps) else speaks})
 
     def passed(self, facts: Facts) -> Finding | None:
-        """Return what the rule found on the way and does not find any more; it advises no change of settings.
+        """Return what the rule found on the way and does not find any more.
 
-        What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter.
+        What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter;
+        of what was so for less than half of them no change of settings is advised.
         """
         found = [(before, finding) for before in facts.on_the_way if (finding := self(before)) is not None]
         if not found:
             return None
         last, finding = found[-1]
         until = next((each.taken for each in facts.on_the_way if each.taken > last.taken), facts.taken) - 1
-        if until - (found[0][0].taken - 1) < BRIEF * facts.taken:
+        lasted = until - (found[0][0].taken - 1)
+        if lasted < BRIEF * facts.taken:
             return None
-        figures = {name: value for name, value in finding.figures.items() if name != "change"}
-        return replace(
-            finding,
-            statement=f"Until step {until:,}, as of then: {finding.statement}",
-            advice="It is over: nothing needs doing.",
-            figures={"since": found[0][0].taken - 1, **figures, "until": until},
-        )
+        figures = {"since": found[0][0].taken - 1, **finding.figures, "until": until}
+        if lasted < LONG * facts.taken:
+            finding = replace(finding, advice="It is over: nothing needs doing.")
+            figures.pop("change", None)
+        said = f"Until step {until:,}, as of then: {finding.statement}"
+        return replace(finding, statement=said, figures=figures)
 
 
 def as_arguments(advice: str) -> str:

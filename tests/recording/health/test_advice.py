@@ -1,0 +1,92 @@
+"""What a finding advises: what would help, and nothing that would not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.recording.health.facts import Facts
+from pondera.recording.health.rules import RULES
+from pondera.recording.loops import Loop
+
+RULE = {rule.name: rule for rule in RULES}
+X = np.random.default_rng(0).normal(size=(320, 4)).astype(np.float32)
+PLAN = pondera.Plan(epochs=3, batch_size=32)
+
+
+def trained(folder, x=X, plan=PLAN):
+    layers = [pondera.Dense(8, "relu"), pondera.Dense(1)]
+    with pondera.runs.Recorder(folder) as recorder:
+        pondera.fit(pondera.Network.create(4, layers), x, np.nan_to_num(x) @ [1, 2, 0, 0], plan, recorder=recorder)
+
+
+def looped(folder, weights, gradients):
+    """Record a loop of one tensor: its weights before each step, and the gradients."""
+    loop = Loop(folder, "full")
+    loop.begin({"w": weights[0]})
+    for step, (before, after, gradient) in enumerate(zip(weights, weights[1:], gradients, strict=False)):
+        loop.point(step, {"w": before}, {"w": after}, {"w": gradient})
+        loop.took(step, float(np.square(before).sum()))
+    loop.close(True, {"w": weights[-1]})
+    return pondera.runs.check(folder)
+
+
+@pytest.mark.parametrize("row", [0, 5])
+def test_of_rows_that_are_not_finite_no_other_rate_is_advised(row, tmp_path):
+    x = X.copy()
+    x[row] = np.nan
+    trained(tmp_path, x)
+    found = pondera.runs.check(tmp_path)
+    assert "first in the inputs themselves" in found.findings[0].statement
+    assert found.findings[0].advice == "Remove the rows with such values, or fill them in."
+    assert found.findings[0].figures["since"] == found.steps < 10
+    assert "change" not in found.findings[0].figures
+
+
+def test_of_steps_that_are_too_far_a_smaller_rate_is_advised(tmp_path):
+    trained(tmp_path, plan=PLAN.replace(optimizer="sgd", learning_rate=1e20))
+    assert pondera.runs.check(tmp_path).changes["learning_rate"] == pytest.approx(1e19)
+
+
+def test_weights_of_a_loop_that_rows_broke(tmp_path):
+    good, gone = np.array([[0.3, -0.4]]), np.full((1, 2), np.nan)
+    found = looped(tmp_path, [good, good * 0.9, gone, gone], [good, gone, gone])
+    assert found.findings[0].statement == "Weights are NaN or infinite from step 2 on, of w first."
+    assert found.findings[0].advice.startswith("Look for NaN, infinite and huge numbers in the rows of that step")
+    assert found.changes == {}
+
+
+def test_weights_of_a_loop_that_its_steps_broke(tmp_path):
+    good, gone = np.array([[0.3, -0.4]]), np.full((1, 2), np.inf)
+    found = looped(tmp_path, [good, good * 1e9, gone, gone], [good, gone, gone])
+    assert found.findings[0].advice == "Take a smaller learning rate."
+
+
+def test_weights_of_a_loop_of_which_it_is_not_known_what_broke_them(tmp_path):
+    good, gone = np.array([[0.3, -0.4]]), np.full((1, 2), np.nan)
+    found = looped(tmp_path, [good, good * 1.1, gone, gone], [good, good, good])
+    assert "If there are none: take a smaller learning rate." in found.findings[0].advice
+
+
+def test_where_no_gradient_comes_no_faster_steps_are_advised(tmp_path):
+    still = np.array([[0.3, -0.4]])
+    found = looped(tmp_path, [still] * 20, [still * 0] * 19)
+    never = next(each for each in found.findings if each.rule == "weights never moved")
+    assert never.advice.startswith("No gradient comes")
+    assert found.changes == {}
+
+
+@pytest.mark.parametrize(("until", "advised"), [(0.1, False), (0.9, True)])
+def test_what_was_so_for_most_of_the_steps_is_advised_against_though_it_is_over(until, advised, tmp_path):
+    trained(tmp_path, plan=PLAN.replace(epochs=20))
+    with pondera.runs.open(tmp_path) as run:
+        known = Facts.of(run)
+    losses = np.where(np.arange(known.taken) < until * known.taken, 1e3, 1e-3) * known.baseline
+    losses[0] = known.baseline
+    rule, known = RULE["loss diverging"], replace(known, steps=replace(known.steps, losses=losses))
+    assert rule(known) is None
+    passed = rule.passed(known)
+    assert passed.statement.startswith("Until step ")
+    assert ("change" in passed.figures) == advised
+    assert (passed.advice == "It is over: nothing needs doing.") != advised
