@@ -292,6 +292,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("train", "--resume", "{run}", "--record", "off"), "Leave out --record"),
         (("train", "--resume", "{empty}"), "expected the folder of a run"),
         (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "Unknown level of recording 'all'"),
+        (("train", "--example", "wine", "--record", "", "--out", "{empty}"), "Unknown level of recording ''"),
     ],
 )
 def test_what_cannot_be_done_is_said(run, trained, tmp_path, arguments, sentence):

@@ -1,6 +1,8 @@
 """A recorded training is the training it would have been, can be read, and goes on where its process died."""
 
+import contextlib
 import math
+import sqlite3
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.recording import looks
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
+from pondera.recording.schema import DATABASE
 from pondera.training.watching import NEVER
 
 X = np.random.default_rng(5).standard_normal((300, 6)).astype(np.float32)
@@ -190,6 +193,27 @@ def test_a_damaged_state_loses_the_steps_since_the_one_before(tmp_path):
     with pytest.warns(pondera.errors.PonderaWarning, match=message), Recorder(tmp_path) as second:
         found = fitted(second)
     same(found, fitted())
+
+
+@pytest.mark.parametrize("garbage", [b"no database", b"SQLite format 3\0" + b"x" * 5000])
+def test_what_is_no_database_is_replaced_where_that_is_asked(tmp_path, garbage):
+    (tmp_path / DATABASE).write_bytes(garbage)
+    with pytest.raises(RunError, match=r"a file that is none\. Give another folder, or replace it: --replace"):
+        Recorder(tmp_path)
+    assert (tmp_path / DATABASE).read_bytes() == garbage
+    with Recorder(tmp_path, replace=True) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.state == "finished"
+
+
+def test_the_database_of_another_program_is_replaced_by_nobody(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+        database.execute("CREATE TABLE mine (value)")
+    with pytest.raises(RunError, match="found that of another program"):
+        Recorder(tmp_path, replace=True)
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+        assert database.execute("SELECT count(*) FROM mine").fetchone() == (0,)
 
 
 def test_another_run_is_not_replaced_unasked(tmp_path):

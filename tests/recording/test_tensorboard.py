@@ -3,6 +3,7 @@
 import contextlib
 import math
 import struct
+import time
 import tracemalloc
 
 import numpy as np
@@ -289,11 +290,31 @@ def test_a_training_loss_that_nobody_told_is_that_of_the_steps(tmp_path, file):
     assert "from 0.03125 to" in overfitting.statement
 
 
-def test_epochs_keep_their_steps(tmp_path, run):
-    pondera.runs.to_tensorboard(run, tmp_path / "logs")
-    pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "back", validation_loss="epoch/validation_loss")
-    with Run(run) as one, Run(tmp_path / "back") as other:
-        assert [each["step"] for each in one.epochs()] == [each["step"] for each in other.epochs()] == [3]
+@pytest.mark.parametrize("held_out", [True, False])
+def test_epochs_come_back(tmp_path, held_out):
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    with pondera.runs.Recorder(tmp_path / "run") as recorder:
+        plan = pondera.Plan(epochs=3, batch_size=16)
+        share = 0.25 if held_out else None
+        pondera.fit(pondera.Network.create(3, pondera.Dense(1)), x, x[:, 0], plan, validation=share, recorder=recorder)
+    pondera.runs.to_tensorboard(tmp_path / "run", tmp_path / "logs")
+    pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "back")
+    with Run(tmp_path / "run") as one, Run(tmp_path / "back") as other:
+        assert len(one.epochs()) == 3
+        for before, after in zip(one.epochs(), other.epochs(), strict=True):
+            known = {name: value for name, value in before.items() if value is not None}
+            assert {name: after[name] for name in known} == pytest.approx(known)
+            assert (after["validation_loss"] is None) != held_out
+
+
+def test_a_run_that_is_written_twice_is_there_once(tmp_path, run):
+    first = pondera.runs.to_tensorboard(run, tmp_path / "logs")
+    second = pondera.runs.to_tensorboard(run, tmp_path / "logs")
+    assert first == second
+    assert list((tmp_path / "logs").iterdir()) == [first]
+    began = [each for each in first.name.split(".") if each.isdigit()]
+    with Run(run) as found:
+        assert time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(int(began[0]))) == found.about["began"][:19]
 
 
 def test_histograms_alone_make_a_run(tmp_path, file):

@@ -123,14 +123,18 @@ def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool
 
 def _is_unfinished(folder: Path) -> bool:
     """Whether there is a run in a folder that somebody may want to go on with."""
+    from pondera.errors import RunError
     from pondera.recording.folder import FINISHED
     from pondera.recording.run import Run
-    from pondera.recording.schema import DATABASE
+    from pondera.recording.schema import DATABASE, INSTEAD
 
     if not (folder / DATABASE).exists():
         return False
-    with Run(folder) as run:
-        return run.state != FINISHED
+    try:
+        with Run(folder) as run:
+            return run.state != FINISHED
+    except RunError as error:
+        raise RunError(f"{error} {INSTEAD}") from error
 
 
 def _teller(networks: int) -> OnFinding:

@@ -103,7 +103,7 @@ def train(
     )
     if resume is not None:
         asked, record, out = _resumed(asked, resume, out, record, replace)
-    report = fit_into(asked, out, record or "default", replace)
+    report = fit_into(asked, out, "default" if record is None else record, replace)
     if json:
         print_json(report.to_json())
     else:

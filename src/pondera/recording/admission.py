@@ -14,11 +14,9 @@ from pondera.recording.health.rows import figures_of
 from pondera.recording.identity import beginning_of, differences, identity_of
 from pondera.recording.room import remove_states
 from pondera.recording.run import Run
+from pondera.recording.schema import INSTEAD
 from pondera.recording.writer import RunWriter
 from pondera.training.watching import Beginning
-
-INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
-"""What to do where a training is not let in."""
 
 
 class Admission:

@@ -118,11 +118,28 @@ def make_place(folder: Path, replace: bool) -> None:
     if not (folder / DATABASE).exists():
         return
     if not replace:
-        raise RunError(f"{folder}: found a run. Give another folder, or replace=True.")
+        raise RunError(f"{folder}: found a run. {schema.INSTEAD}")
     try:
         remove_run(folder)
     except OSError as error:
         raise RunError(f"{folder}: the run cannot be replaced: {error.strerror}. Give another folder.") from error
+
+
+def remove_garbage(folder: Path) -> None:
+    """Take out a run whose database is none, or cannot be read any more; any other stays.
+
+    Raises
+    ------
+    RunError
+        If another process writes to it, or it cannot be taken out.
+    """
+    if not (folder / DATABASE).is_file():
+        return
+    try:
+        schema.connect(folder / DATABASE).close()
+    except RunError as error:
+        if isinstance(error.__cause__, sqlite3.Error) and schema.is_garbage(error.__cause__):
+            make_place(folder, replace=True)
 
 
 @contextmanager

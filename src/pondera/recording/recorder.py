@@ -21,7 +21,7 @@ from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
 from pondera.recording.admission import Admission
 from pondera.recording.backlog import Backlog
-from pondera.recording.folder import FINISHED, remove_run
+from pondera.recording.folder import FINISHED, remove_garbage, remove_run
 from pondera.recording.health.watch import OnFinding, Watch
 from pondera.recording.looks import gradients, look, named
 from pondera.recording.overhead import Overhead
@@ -112,6 +112,8 @@ class Recorder:
     ) -> None:
         self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
+        if replace:  # any other run is replaced when the training begins that it may belong to
+            remove_garbage(self.folder)
         self.writer = RunWriter(self.folder, budget)
         self.admission = Admission(self.writer, replace, {**(about or {}), "level": level}, self.tell)
         self.overhead = Overhead(self.schedule, self.writer)

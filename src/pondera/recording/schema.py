@@ -86,6 +86,10 @@ CREATE TABLE snapshots (       -- files of all weights
 """
 
 
+INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
+"""What to do where a training is not let into a folder."""
+
+
 def create(path: Path) -> sqlite3.Connection:
     """Make a run's database, or open the one that is there, to write to; another thread may use it.
 
@@ -107,8 +111,15 @@ def create(path: Path) -> sqlite3.Connection:
             connection.execute("COMMIT")
         _check(connection, path)
     except sqlite3.Error as error:
+        if is_garbage(error):
+            raise RunError(f"{path}: expected the database of a run, found a file that is none. {INSTEAD}") from error
         raise RunError(f"{path}: cannot be written to: {error}. Give another folder, or free some space.") from error
     return connection
+
+
+def is_garbage(error: sqlite3.Error) -> bool:
+    """Return whether an error says that a file is no database, or one that cannot be read any more."""
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def connect(path: Path) -> sqlite3.Connection:

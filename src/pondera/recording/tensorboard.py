@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -36,6 +36,7 @@ LOSSES = (
     "epoch_loss",
 )
 VALIDATION = (
+    "epoch/validation_loss",
     "val_loss",
     "validation_loss",
     "val/loss",
@@ -45,6 +46,9 @@ VALIDATION = (
     "validation/epoch_loss",
 )
 RATES = ("learning rate", "lr", "learning_rate", "train/lr", "train/learning_rate", "epoch_learning_rate")
+EPOCH = "epoch/"
+"""How tags of an epoch's figures begin."""
+
 NORMS = ("gradient norm", "grad_norm", "gradient_norm", "train/grad_norm")
 """Tags of scalars as loops call them, the first that is there counts."""
 
@@ -128,17 +132,18 @@ def from_tensorboard(
     about = {
         "state": FINISHED,
         "framework": "TensorBoard",
-        "tags": {**tags, "others": sorted(scalars.keys() - set(tags.values()))},
+        "tags": {
+            **tags,
+            "others": sorted(tag for tag in scalars.keys() - set(tags.values()) if not tag.startswith(EPOCH)),
+        },
         **circumstances({}),
     }
     with new_run(Path(run), replace) as (database, _):
         database.executemany("INSERT INTO about VALUES (?, ?)", [(k, json.dumps(v)) for k, v in about.items()])
         for first, figures in _stretches(seen, told["loss"], told["rate"], told["norm"]):
             database.execute("INSERT INTO steps VALUES (0, ?, 1, ?)", (first, figures.astype("<f4").tobytes()))
-        for number, (step, value) in enumerate(sorted(told["validation_loss"].items())):
-            epoch = {"epoch": number, "step": step + 1, "training_loss": None, "validation_metric": None}
-            shown = {**epoch, "validation_loss": value if math.isfinite(value) else None}
-            database.execute("INSERT INTO epochs VALUES (0, ?, ?)", (number, json.dumps(shown)))
+        for number, epoch in enumerate(_epochs(scalars, told["validation_loss"])):
+            database.execute("INSERT INTO epochs VALUES (0, ?, ?)", (number, json.dumps(epoch | {"epoch": number})))
         for name, (weights, gradients) in _tensors(histograms).items():
             size = int(max(each.number for each in weights.values()))
             tensor = database.execute(
@@ -155,7 +160,8 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
     """Write a part of a run as an event file for TensorBoard, and return the file.
 
     Of every step loss, learning rate and gradient norm; of every epoch its figures; of every tensor at the steps that
-    were recorded a histogram ``weights/NAME``, and its gradient norm and update ratio.
+    were recorded a histogram ``weights/NAME``, and its gradient norm and update ratio. Written again it replaces the
+    file that was written before.
 
     Raises
     ------
@@ -166,7 +172,7 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
         if part not in found.parts:
             raise RunError(f"{run}: there is no part {part}; there are {len(found.parts)}.")
         now = time.time()
-        path = Path(folder) / f"events.out.tfevents.{int(now)}.pondera.{secrets.token_hex(4)}"
+        path = Path(folder) / _named(found, part)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as beside, beside.open("wb") as file:
@@ -176,6 +182,17 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
         except OSError as error:
             raise RunError(f"{path}: cannot be written: {error.strerror}.") from error
     return path
+
+
+def _named(run: Run, part: int) -> str:
+    """Return what the event file of a part of a run is called: the same each time, so that no figure is there twice."""
+    begun, place = str(run.about.get("began", "")), str(run.folder.resolve())
+    number = hashlib.blake2s(json.dumps([begun, place, part]).encode(), digest_size=4).hexdigest()
+    try:
+        seconds = int(time.mktime(time.strptime(begun[:19], "%Y-%m-%dT%H:%M:%S")))
+    except (ValueError, OverflowError):
+        seconds = 0
+    return f"events.out.tfevents.{seconds}.pondera.{number}"
 
 
 def _found(logs: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, Histogram]]]:
@@ -212,6 +229,16 @@ def _stretches(shown: Iterable[int], *told: Mapping[int, float]) -> Iterator[tup
     for stretch in np.split(steps, np.flatnonzero(np.diff(steps) != 1) + 1):
         figures = [[each.get(step, math.nan) for step in stretch.tolist()] for each in told]
         yield int(stretch[0]), np.array(figures)
+
+
+def _epochs(scalars: Mapping[str, Mapping[int, float]], losses: Mapping[int, float]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of epochs: held-out losses, and what :func:`to_tensorboard` told of them."""
+    told = {tag.removeprefix(EPOCH): each for tag, each in scalars.items() if tag.startswith(EPOCH)}
+    told = {"training_loss": {}, "validation_metric": {}, **told, "validation_loss": losses}
+    for step in sorted(set().union(*told.values())):
+        figures = {name: each.get(step, math.nan) for name, each in told.items()}
+        known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        yield known | {"step": step + 1}
 
 
 def _tensors(
@@ -301,7 +328,7 @@ def _events(run: Run, part: int) -> Iterator[tuple[int, list[tuple[str, float | 
     for epoch in run.epochs(part):
         numbers = {name: each for name, each in epoch.items() if isinstance(each, (int, float))}
         last = max(int(numbers.pop("step", 0)) - 1, 0)
-        yield last, [(f"epoch/{name}", float(each)) for name, each in numbers.items() if name != "epoch"]
+        yield last, [(f"{EPOCH}{name}", float(each)) for name, each in numbers.items() if name != "epoch"]
     for name in run.tensors(part):
         tensor = run.tensor(name, part)
         for step, figures in zip(tensor.steps.tolist(), tensor.figures, strict=True):

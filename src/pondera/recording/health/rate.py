@@ -47,8 +47,8 @@ def too_high(facts: Facts) -> Suspicion | None:
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
         max(rise, TIMES * median),
-        f"The learning rate is too high: a step changes the loss of its own batch by {median:.1%} of the best "
-        f"constant's, and made it larger by {rise:.1%} at the worst.",
+        f"The learning rate is too high: a step changes the loss of its own batch by {_share(median)} the best "
+        f"constant's, and made it larger by {_share(rise)} that at the worst.",
         advice,
         where,
         {"rise": rise, "median": median, **figures},
@@ -167,6 +167,17 @@ def peak_of(facts: Facts) -> float:
 
         return Plan.from_json(plan).peak
     return float(facts.rates.max(initial=0.0))
+
+
+def _share(value: float) -> str:
+    """Return how much of something a number is, in words.
+
+    >>> _share(0.147), _share(320285498.3)
+    ('14.7% of', '3.2e+08 times')
+    """
+    if value < 10:
+        return f"{value:.1%} of"
+    return f"{value:.2g} times" if math.isfinite(value) else "infinitely many times"
 
 
 def _rounded(value: float) -> float:
