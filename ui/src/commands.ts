@@ -16,6 +16,13 @@ export function number(value: number, digits = 8): string {
   return Math.abs(short) < 1e15 ? String(short) : short.toExponential();
 }
 
+/** A value of a table as Python writes it. */
+export function literal(value: number | string | boolean | null): string {
+  if (value === null) return "None";
+  if (typeof value === "number") return number(value, 17);
+  return typeof value === "string" ? text(value) : value ? "True" : "False";
+}
+
 /** Python as it is pasted: it runs where nothing is imported yet. */
 export function python(line: string): string {
   return `import pondera; ${line}`;

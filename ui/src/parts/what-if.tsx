@@ -1,7 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { post, sentence } from "../api";
+import { literal, text } from "../commands";
 import { figure, share, signed } from "../format";
-import { Bar, Field, Name, ProblemLine, Slider } from "./common";
+import { Bar, Field, Name, ProblemLine, SameAs, Slider } from "./common";
 
 export type Value = number | string | boolean | null;
 
@@ -45,9 +46,9 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
   const [changed, setChanged] = useState<Record<string, Value>>({});
   const [now, setNow] = useState<Predicted | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const values: Record<string, Value> = { ...Object.fromEntries(found.contributions.map((each) => [each.name, each.value])), ...changed };
   useEffect(() => {
     let gone = false;
-    const values = { ...Object.fromEntries(found.contributions.map((each) => [each.name, each.value])), ...changed };
     post<Predicted>("prediction", {}, { model, values }).then(
       (answer) => {
         if (gone) return;
@@ -121,6 +122,7 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
           </div>
         </div>
       </div>
+      {Object.keys(changed).length > 0 && <SameAs of={{ python: `pondera.load(${text(model)}).predict({${columns.map(({ name }) => `${text(name)}: [${literal(values[name] ?? null)}]`).join(", ")}})` }} />}
     </>
   );
 }
