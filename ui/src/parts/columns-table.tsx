@@ -13,6 +13,7 @@ const ROLES: Record<string, [string, string][]> = {
 /** Which column is predicted, and what the others are taken as. */
 export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Plan; onChange: (part: Partial<Plan>) => void }) {
   const task = table.columns.find((each) => each.name === plan.target)?.task;
+  const unfit = table.columns.filter((each) => each.problem && roleOf(plan, each) === LEFT_OUT).map((each) => each.name);
   return (
     <Card
       title="2. What is to be predicted, and from what"
@@ -41,6 +42,11 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
             </select>
           </label>
         </div>
+        {unfit.length > 0 && (
+          <p class="quiet small" data-testid="unfit">
+            Left out, as {unfit.length === 1 ? "it" : "they"} cannot be trained on yet: {unfit.join(", ")}. The list of columns says why.
+          </p>
+        )}
         <details open={table.columns.length <= 14}>
           <summary>Columns and their types</summary>
           <div class="scroll">
