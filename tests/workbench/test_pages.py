@@ -173,7 +173,7 @@ def test_columns_are_changed_and_rows_of_another_table_tested_on(page, server):
     more[150:].write_csv(server.folder / "later.csv")
     open_page(page, server, "train?table=rows.csv")
     expect(page.get_by_label("id is taken as")).to_have_value("left out")  # its texts are different in every row
-    page.get_by_label("kind is taken as").select_option("what is predicted")
+    page.get_by_label("kind is taken as").select_option("predicted")
     expect(field(page, "Column to predict")).to_have_value("kind")
     expect(page.get_by_label("kind is taken as")).to_be_disabled()
     page.get_by_label("zip is taken as").select_option("categories")

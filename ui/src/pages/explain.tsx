@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { type Answer, ask, get, remove, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure } from "../format";
-import { Chart, type Spec } from "../parts/chart";
+import { Chart, NUMBERS, type Spec } from "../parts/chart";
 import { Card, Field, Lead, ProblemLine, SameAs, Waiting } from "../parts/common";
 import { type Effect, type Explanation, Importance, Methods, Reliability } from "../parts/importance";
 import { StrengthAndImportance } from "../parts/strength-and-importance";
@@ -177,7 +177,7 @@ function Dependence({ effect }: { effect: Effect }) {
       mark: numbers ? { type: "line" } : { type: "point", filled: true, size: 60 },
       encoding: {
         x: { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ",.3~r" : "", labelLimit: 70 } },
-        y: { field: "at", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, format: ".3~g" } },
+        y: { field: "at", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, ...NUMBERS } },
         ...(numbers ? { strokeDash: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"], range: [[1, 0], [4, 3]] } } } : {}),
         color: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"] } },
       },

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, remove, type Same, sentence, useLoading } from "../api";
 import { figure } from "../format";
 import type { Curves } from "../live";
-import { Chart, type Spec } from "../parts/chart";
+import { Chart, NUMBERS, type Spec } from "../parts/chart";
 import { Bin } from "../parts/bin";
 import { Card, Lead, Name, ProblemLine, Waiting } from "../parts/common";
 import { to } from "../route";
@@ -325,7 +325,7 @@ function overlaid(of: Of, name: string, runs: string[], shown: string[]): Spec {
     mark: { type: "line", clip: true },
     encoding: {
       x: { field: "epoch", type: "quantitative", axis: { title: "epoch", grid: false, tickMinStep: 1 } },
-      y: { field: "value", type: "quantitative", scale: of === "loss" ? { type: "log", nice: false } : { zero: false }, axis: { title: name, tickCount: 6, format: ".4~g" } },
+      y: { field: "value", type: "quantitative", scale: of === "loss" ? { type: "log", nice: false } : { zero: false }, axis: { title: name, tickCount: 6, ...NUMBERS } },
       color: { field: "run", type: "nominal", scale: { domain: runs }, legend: { values: shown } },
     },
   };

@@ -27,6 +27,9 @@ function look(width: number): Record<string, unknown> {
   };
 }
 
+/** What the labels of an axis of numbers are: thousands apart, very small and very large ones with an exponent. */
+export const NUMBERS = { format: ".3~g", labelExpr: "datum.label && abs(datum.value) >= 1000 && abs(datum.value) < 1e6 ? format(datum.value, ',') : datum.label" };
+
 /** Load what draws charts. It is large: pages that lead to charts have it loaded before somebody waits, or cores train. */
 export function loadCharts() {
   return Promise.all([import("vega"), import("vega-lite"), import("vega-interpreter")]);

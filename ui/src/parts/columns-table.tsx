@@ -89,7 +89,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                           </option>
                         ))}
                         <option value={LEFT_OUT}>left out</option>
-                        <option value={TARGET}>what is predicted</option>
+                        <option value={TARGET}>predicted</option>
                       </select>
                     </td>
                     <td class="number">{each.missing || "–"}</td>

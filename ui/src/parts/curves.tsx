@@ -1,5 +1,6 @@
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog, scaleSymlog } from "d3-scale";
 import { useMemo } from "preact/hooks";
+import { figure } from "../format";
 import { useWidth } from "./width";
 
 /** A curve: places to the right, ascending, and values; what is not finite is left out. */
@@ -21,6 +22,9 @@ export interface Band {
 type Scale = ScaleContinuousNumeric<number, number>;
 const SCALES = { linear: (): Scale => scaleLinear(), log: (): Scale => scaleLog(), symlog: (): Scale => scaleSymlog() };
 const [LEFT, RIGHT, BOTTOM] = [52, 10, 34];
+
+/** How wide a letter of a label is, about. */
+const LETTER = 7;
 
 /**
  * Curves that grow while they are looked at: a few paths, written anew where there is something new. A chart of
@@ -61,7 +65,7 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
   const there = curves.some((each) => each.x.length > 0);
   const wide = there ? across.ticks(Math.max(Math.floor(width / 90), 2)).filter(Number.isInteger) : [];
   const tall = there ? up.ticks(4) : [];
-  const format = up.tickFormat(scale === "log" && tall.length <= 6 ? Infinity : 4, ".3~g");
+  const labelled = up.tickFormat(scale === "log" && tall.length <= 6 ? Infinity : 4, ".3~g"); // nothing where labels would be too close
   const path = (x: readonly number[], y: readonly number[]) => line(x.map((value) => across(value)), y.map((value) => (shown(value) ? up(value) : Number.NaN)));
   const drawn = (
     <g>
@@ -69,15 +73,19 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
         <g key={value}>
           <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
           <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
-            {format(value).replace("-", "−")}
+            {labelled(value) && figure(value, 3)}
           </text>
         </g>
       ))}
-      {wide.map((value) => (
-        <text key={value} x={across(value)} y={height - BOTTOM + 15} text-anchor="middle">
-          {value.toLocaleString("en")}
-        </text>
-      ))}
+      {wide.map((value) => {
+        const text = value.toLocaleString("en");
+        const over = across(value) + LETTER * (text.length / 2) > width;
+        return (
+          <text key={value} x={over ? width : across(value)} y={height - BOTTOM + 15} text-anchor={over ? "end" : "middle"}>
+            {text}
+          </text>
+        );
+      })}
       {band && <path d={path([...band.x, ...band.x.toReversed()], [...band.high, ...band.low.toReversed()])} fill="var(--positive)" opacity="0.18" />}
       {curves.map((each) => (
         <path key={each.name} d={path(each.x, each.y)} fill="none" stroke={`var(--${each.colour})`} stroke-width="1.8" stroke-linejoin="round" />

@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { Chart, type Spec } from "./chart";
+import { Chart, NUMBERS, type Spec } from "./chart";
 
 /** The values of something before recorded steps; those that were not kept came after what was. */
 export interface Recorded {
@@ -19,7 +19,7 @@ export function History({ of, label, height }: { of: Recorded; label: string; he
 const VALUES: Spec = {
   encoding: { x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } } },
   layer: [
-    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, format: ".3~g" } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
+    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, ...NUMBERS } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
     { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
   ],
 };

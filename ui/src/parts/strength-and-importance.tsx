@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import type { Same } from "../api";
 import { figure } from "../format";
-import { Chart, type Spec } from "./chart";
+import { Chart, NUMBERS, type Spec } from "./chart";
 import { Card } from "./common";
 import type { Explanation } from "./importance";
 
@@ -53,8 +53,8 @@ function named(places: readonly Place[]): (Place & { named: "before" | "after" |
 
 const STRENGTH: Spec = {
   encoding: {
-    x: { field: "strength", type: "quantitative", axis: { title: "connection strength, % of all", format: ".3~g", tickCount: 5 } },
-    y: { field: "importance", type: "quantitative", axis: { title: "importance, % of all", format: ".3~g", tickCount: 5 } },
+    x: { field: "strength", type: "quantitative", axis: { title: "connection strength, % of all", ...NUMBERS, tickCount: 5 } },
+    y: { field: "importance", type: "quantitative", axis: { title: "importance, % of all", ...NUMBERS, tickCount: 5 } },
   },
   layer: [
     { mark: { type: "point", filled: true, size: 60, opacity: 0.85 }, encoding: { tooltip: { field: "column" } } },

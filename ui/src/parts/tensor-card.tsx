@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { get, type Same, useLoading } from "../api";
 import { figure } from "../format";
-import { Chart, type Spec } from "./chart";
+import { Chart, NUMBERS, type Spec } from "./chart";
 import { Card, SameAs, Waiting } from "./common";
 import { HeatMap } from "./heat-map";
 
@@ -77,7 +77,7 @@ function Spread({ tensor, found }: { tensor: TensorLine; found: Histogram }) {
 const HISTOGRAM: Spec = {
   mark: { type: "bar", binSpacing: 0.5 },
   encoding: {
-    x: { field: "from", type: "quantitative", bin: { binned: true }, axis: { title: null, grid: false, format: ".3~g", tickCount: 7 } },
+    x: { field: "from", type: "quantitative", bin: { binned: true }, axis: { title: null, grid: false, ...NUMBERS, tickCount: 7 } },
     x2: { field: "to" },
     // One value among millions is seen too.
     y: { field: "count", type: "quantitative", scale: { type: "symlog" }, axis: { title: "values, logarithmic", values: [0, ...Array.from({ length: 12 }, (_, k) => 10 ** k)], labelExpr: "format(datum.value, '~s')", labelOverlap: true } },
@@ -102,6 +102,6 @@ const SPECTRUM: Spec = {
   mark: { type: "line" },
   encoding: {
     x: { field: "k", type: "quantitative", axis: { title: "number", grid: false, tickCount: 6, tickMinStep: 1 } },
-    y: { field: "value", type: "quantitative", scale: { type: "log", nice: false }, axis: { title: null, format: ".3~g", tickCount: 5 } },
+    y: { field: "value", type: "quantitative", scale: { type: "log", nice: false }, axis: { title: null, ...NUMBERS, tickCount: 5 } },
   },
 };

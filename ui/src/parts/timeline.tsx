@@ -2,7 +2,7 @@ import { useMemo } from "preact/hooks";
 import { ask, useLoading } from "../api";
 import { figure, share } from "../format";
 import { to } from "../route";
-import { Chart, type Spec } from "./chart";
+import { Chart, NUMBERS, type Spec } from "./chart";
 import { Card, type Finding, Findings, Name, ProblemLine, rowsOf, Waiting } from "./common";
 
 interface Series {
@@ -70,7 +70,7 @@ const MOVED: Spec = {
   mark: { type: "line", point: { size: 24 } },
   encoding: {
     x: { field: "order", type: "ordinal", axis: { title: "checkpoint", labelExpr: "datum.value + 1", labelAngle: 0, grid: false } },
-    y: { field: "value", type: "quantitative", axis: { title: null, format: ".3~g", tickCount: 5 } },
+    y: { field: "value", type: "quantitative", axis: { title: null, ...NUMBERS, tickCount: 5 } },
     color: { field: "part", type: "nominal", sort: null },
   },
 };

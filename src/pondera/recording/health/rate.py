@@ -19,8 +19,8 @@ DECADES = 9.0
 FEWEST = 8
 """Steps before there is anything to say."""
 
-POINTS = 8
-"""Steps that were looked at, at least: the first ones go far."""
+POINTS, CLEAR = 12, 10.0
+"""Steps that were looked at, at least: the first ones go far. Of fewer only what is beyond doubt is judged."""
 
 LEARNED = 0.5
 """Of the best constant's loss, which a training that learns takes away."""
@@ -36,7 +36,7 @@ def too_high(facts: Facts) -> Suspicion | None:
 
     A step that goes too far overshoots its own batch, or fits it and spoils the others: both are large changes.
     """
-    if len(facts.looks) < POINTS:
+    if len(facts.looks) < FEWEST:
         return None
     before, after = facts.looks[:, 1], facts.looks[:, 2]
     usual = float(np.fmax(facts.span, before[0] - facts.floor))
@@ -44,9 +44,12 @@ def too_high(facts: Facts) -> Suspicion | None:
         change = np.where(np.isfinite(after), (after - before) / usual, math.inf)
     rise = max(float(change.max()), 0.0)
     median = float(np.median(np.abs(change[first_recent(facts.looks[:, 0]) :])))
+    measure = max(rise, TIMES * median)
+    if len(facts.looks) < POINTS and measure < CLEAR:
+        return None
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
-        max(rise, TIMES * median),
+        measure,
         f"The learning rate is too high: a step changes the loss of its own batch by {_share(median)} the best "
         f"constant's, and made it larger by {_share(rise)} that at the worst.",
         advice,
