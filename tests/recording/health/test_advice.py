@@ -90,3 +90,14 @@ def test_what_was_so_for_most_of_the_steps_is_advised_against_though_it_is_over(
     assert passed.statement.startswith("Until step ")
     assert ("change" in passed.figures) == advised
     assert (passed.advice == "It is over: nothing needs doing.") != advised
+
+
+@pytest.mark.parametrize(("looks", "rise", "judged"), [(9, 2, False), (9, 50, True), (12, 2, True), (7, 50, False)])
+def test_of_few_steps_only_a_rate_that_is_beyond_doubt_is_too_high(looks, rise, judged, tmp_path):
+    trained(tmp_path)
+    with pondera.runs.open(tmp_path) as run:
+        known = Facts.of(run)
+    told = np.array([[k, known.baseline, (1 + rise * (k == 3)) * known.baseline] for k in range(looks)])
+    rule, known = RULE["learning rate too high"], replace(known, looks=told)
+    assert (rule(known) is not None) == judged
+    assert (rule.measure(known) > -np.inf) == judged
