@@ -1,6 +1,9 @@
 """What findings advise as settings."""
 
+import pytest
+
 from pondera.findings import Finding
+from pondera.recording.health.calibration import COUNTS, Counts
 from pondera.recording.health.changes import flags, improved, merged
 
 
@@ -13,8 +16,11 @@ def test_the_graver_finding_is_followed():
     assert merged(found) == {"learning_rate": 0.001, "batch_size": 64}
 
 
-def test_what_is_only_possible_changes_nothing():
-    assert merged([finding("possibly noisy", batch_size=64)]) == {}
+@pytest.mark.parametrize(("alarms", "changes"), [(2, {"batch_size": 64}), (3, {})])
+def test_what_a_rule_says_that_is_often_wrong_changes_nothing(alarms, changes, monkeypatch):
+    monkeypatch.setitem(COUNTS, "noisy", Counts(5, 9, alarms, 100))
+    assert merged([finding("possibly noisy", batch_size=64)]) == changes
+    assert merged([finding("possibly unheard of", batch_size=64)]) == {}
 
 
 def test_findings_without_changes():

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pondera.findings import Finding
-from pondera.recording.health.rule import POSSIBLY
+from pondera.recording.health.rule import POSSIBLY, is_seldom_wrong
 
 
 def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return the changes that findings advise, by setting; of two for one setting, that of the graver finding.
 
-    What is only possibly a fault changes nothing. The epoch to stop at is that of one learning rate: where another is
-    advised, none is.
+    What a rule finds that is often wrong changes nothing; one that only misses some is right when it speaks. The epoch
+    to stop at is that of one learning rate: where another is advised, none is.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {}
     for finding in findings:
-        if not finding.rule.startswith(POSSIBLY):
+        if not finding.rule.startswith(POSSIBLY) or is_seldom_wrong(finding.rule.removeprefix(POSSIBLY)):
             changes |= {name: value for name, value in finding.figures.get("change", {}).items() if name not in changes}
     if "learning_rate" in changes:
         changes.pop("epochs", None)

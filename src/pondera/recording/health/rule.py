@@ -156,7 +156,13 @@ def as_arguments(advice: str) -> str:
 def is_sure(rule: str) -> bool:
     """Return whether a rule met its bar on trainings that its threshold was not chosen on."""
     known = COUNTS.get(rule)
-    return known is not None and known.hits >= HITS * known.planted and known.alarms <= ALARMS * known.healthy
+    return known is not None and known.hits >= HITS * known.planted and is_seldom_wrong(rule)
+
+
+def is_seldom_wrong(rule: str) -> bool:
+    """Return whether a rule met the bar for false alarms, however many faults it misses."""
+    known = COUNTS.get(rule)
+    return known is not None and known.alarms <= ALARMS * known.healthy
 
 
 def certainty_of(rule: str) -> str:
