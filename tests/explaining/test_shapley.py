@@ -109,3 +109,12 @@ def test_a_value_that_few_rows_have_has_an_influence_on_the_score():
     found = pondera.explain(lambda x: 3 * x[:, :1] + 4 * x[:, 1:2], x)
     assert found.headline == "shapley"
     assert [found.verdict_of(k) for k in range(3)] == ["rank 1", "rank 2", "no measurable influence"]
+
+
+@pytest.mark.parametrize("rows", [1, 255, 4097, 3 * 4096, 8 * 4096 + 5, 17 * 4096])
+def test_of_any_number_of_rows_each_gives_what_it_gives_by_itself(rows):
+    x = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    found = Subject.of_network(pondera.Network.create(3, [pondera.Dense(4, "tanh"), pondera.Dense(2)])).outputs
+    some = np.unique(np.linspace(0, rows - 1, 7).astype(int))
+    assert found(x).shape == (rows, 2)
+    np.testing.assert_allclose(found(x)[some], np.concatenate([found(x[k : k + 1]) for k in some]), atol=1e-6)

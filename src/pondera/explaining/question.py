@@ -216,6 +216,16 @@ class Question:
         scores: Array = self.scale * np.einsum("ro,ro->r", found.astype(np.float64), towards) + self.shift
         return scores
 
+    def crossed(self, subject: Subject, x: Array) -> Array:
+        """Return the scores of other rows as they would be of each of the rows: (others, rows) float64.
+
+        >>> question = Question.of_arrays(Subject(lambda x: 2 * x), np.array([[1.0], [3.0]]))
+        >>> question.crossed(question.subjects[0], np.array([[5.0]])).tolist()
+        [[10.0, 10.0]]
+        """
+        found: Array = self.scale * (subject.outputs(x).astype(np.float64) @ self.directions.T) + self.shift
+        return found
+
     def slopes(self, subject: Subject, x: Array, directions: Array) -> Array:
         """Return the derivatives of scores in the encoded inputs: (rows, encoded) float64."""
         if subject.slopes is None:

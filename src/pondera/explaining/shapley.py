@@ -34,19 +34,18 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     over pairs; importances are mean sizes without what the noise of single contributions adds to them.
     """
     rows, columns = len(question.x), len(question.inputs)
-    drawn = question.background[_drawn(len(question.background), pairs, random)]
+    drawn = _drawn(len(question.background), pairs, random)
     orders = np.stack([random.permutation(columns) for _ in range(pairs)])
-    last = question.scores(subject)
-    every, bases = np.empty((pairs, rows, columns)), np.zeros(rows)
+    none, last = question.crossed(subject, question.background), question.scores(subject)
+    every = np.empty((pairs, rows, columns))
     at_once = max(1, _at_once(question) // (2 * columns))
     for start in range(0, pairs, at_once):
-        some, backgrounds = orders[start : start + at_once], drawn[start : start + at_once]
-        forward, base = _effects(question, subject, backgrounds, some, last)
-        backward, _ = _effects(question, subject, backgrounds, some[:, ::-1], last)
-        every[start : start + at_once] = (forward + backward) / 2
-        bases += base.sum(axis=0)
+        some, places = orders[start : start + at_once], drawn[start : start + at_once]
+        both, twice = np.concatenate([some, some[:, ::-1]]), np.concatenate([places, places])
+        effects = _effects(question, subject, question.background[twice], both, none[twice], last)
+        every[start : start + at_once] = (effects[: len(some)] + effects[len(some) :]) / 2
     # All rows share the orders and the rows of the background, so that their errors do not average out.
-    return Measured.of_contributions(every.mean(axis=0), bases / pairs, every, orders=2 * pairs)
+    return Measured.of_contributions(every.mean(axis=0), none[drawn].mean(axis=0), every, orders=2 * pairs)
 
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
@@ -94,8 +93,8 @@ def _drawn(count: int, wanted: int, random: np.random.Generator) -> Array:
     return np.concatenate(rounds)[:wanted]
 
 
-def _effects(question: Question, subject: Subject, starts: Array, orders: Array, last: Array) -> tuple[Array, Array]:
-    """Return the effect of each column when they become known in given orders, and the first scores.
+def _effects(question: Question, subject: Subject, starts: Array, orders: Array, first: Array, last: Array) -> Array:
+    """Return the effect of each column when they become known in given orders: (orders, rows, columns).
 
     Parameters
     ----------
@@ -105,25 +104,22 @@ def _effects(question: Question, subject: Subject, starts: Array, orders: Array,
         The row of the background that each order begins at, (orders, encoded).
     orders
         (orders, columns)
+    first
+        The scores where no column is known, (orders, rows).
     last
-        The scores where all columns are known, (rows,).
-
-    Returns
-    -------
-    (orders, rows, columns) and (orders, rows)
+        The scores where all are, (rows,).
     """
     count, columns = orders.shape
     places = np.argsort(orders, axis=1)  # when each column becomes known
-    known = places[:, None, :] < np.arange(columns)[:, None]  # (orders, states, columns)
+    known = places[:, None, :] < np.arange(1, columns)[:, None]  # (orders, states between, columns)
     at_once = max(1, _at_once(question) // count)
-    parts = [known[:, start : start + at_once] for start in range(0, columns, at_once)]
-    scores = np.concatenate(
-        [_mixed_scores(question, subject, starts[:, None, None, :], each) for each in parts], axis=1
-    )
-    after = np.concatenate([scores[:, 1:], np.broadcast_to(last, (count, 1, len(last)))], axis=1)
+    parts = [known[:, start : start + at_once] for start in range(0, columns - 1, at_once)]
+    between = [_mixed_scores(question, subject, starts[:, None, None, :], each) for each in parts]
+    every = [first[:, None], *between, np.broadcast_to(last, (count, 1, len(last)))]
     effects = np.empty((count, len(last), columns))
-    np.put_along_axis(effects, np.broadcast_to(orders[:, None, :], effects.shape), (after - scores).swapaxes(1, 2), 2)
-    return effects, scores[:, 0]
+    changes = np.diff(np.concatenate(every, axis=1), axis=1).swapaxes(1, 2)
+    np.put_along_axis(effects, np.broadcast_to(orders[:, None, :], effects.shape), changes, 2)
+    return effects
 
 
 def _mixed_scores(question: Question, subject: Subject, start: Array, known: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pondera.network.network import Network
 from pondera.network.precision import precision
-from pondera.network.rows import BLOCK, Apply, blocks_of, outputs_in_blocks
+from pondera.network.rows import BLOCK, Apply, blocks_of, outputs_of_many
 
 Array = np.ndarray[Any, Any]
 
@@ -84,7 +84,7 @@ class Subject:
 
         def found(x: Array) -> Array:
             rows = np.ascontiguousarray(x, kind)
-            return outputs_in_blocks(apply, weights, blocks_of(rows, _size(rows)), len(rows))
+            return outputs_of_many(apply, weights, rows, _size(rows))
 
         return cls(
             found, lambda x, direction: _slopes_in_blocks(apply, weights, np.ascontiguousarray(x, kind), direction)
@@ -92,7 +92,7 @@ class Subject:
 
 
 def _size(x: Array) -> int:
-    """Return how many rows are worth asking about at a time; two sizes are two compiled programs, and no more."""
+    """Return how many rows are worth asking about at a time; of two sizes there are few compiled programs."""
     return MANY if len(x) > MANY // 2 else BLOCK
 
 
