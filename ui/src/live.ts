@@ -22,9 +22,9 @@ export interface Curves extends Same {
 }
 
 /** So many times as long as a look took passes before the next, … */
-const SPARING = 20;
+const SPARING = 30;
 /** … and this share of the time since the first: there is little more to see before. … */
-const MORE = 1 / 6;
+const MORE = 1 / 4;
 /** … But no more than so many milliseconds. */
 const LONGEST = 4000;
 /** Milliseconds after which what failed is tried again, twice as many each time, … */
