@@ -1,5 +1,5 @@
 import { figure } from "../format";
-import { Bar } from "./common";
+import { Bar, Name } from "./common";
 
 /** Connections of one side of a unit, the strongest first, as bars to the left and right of 0. */
 export function Strengths(props: { title: string; of: readonly { name: string; unit: number; value: number | null }[]; names?: readonly string[] | null; empty: string; onChoose?: (unit: number) => void; shown?: number }) {
@@ -19,11 +19,11 @@ export function Strengths(props: { title: string; of: readonly { name: string; u
                 <tr key={each.name} title={each.name}>
                   <td>
                     {props.onChoose ? (
-                      <button type="button" class="link" onClick={() => props.onChoose?.(each.unit)}>
-                        {label}
+                      <button type="button" class="link" aria-label={label} onClick={() => props.onChoose?.(each.unit)}>
+                        <Name>{label}</Name>
                       </button>
                     ) : (
-                      label
+                      <Name>{label}</Name>
                     )}
                   </td>
                   <td style={{ width: "38%" }}>

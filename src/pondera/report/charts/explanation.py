@@ -248,7 +248,7 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
 
     def across(field: str) -> Any:
         title, scale = "share of connection strength, first layer", alt.Scale(domain=[0, ends[0]], nice=False)
-        return alt.X(field, title=title, axis=alt.Axis(format="%"), scale=scale)
+        return alt.X(field, title=title, axis=alt.Axis(format="%", tickCount=8), scale=scale)
 
     def up(field: str) -> Any:
         scale = alt.Scale(domain=[0, ends[1]], nice=False)
