@@ -5,6 +5,7 @@ import io
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, t
         patched.setattr(pondera.training.loop.Training, "_note", dies)
         assert run(*TRAIN, "--seed", 9, "--record", "full", "--out", tmp_path).code == 130
     done = run("weight", tmp_path, "layers.1.weight[2,3]", "--json")
-    assert "has not ended" in done.err
+    assert "was cut off" in done.err
     assert (tmp_path / "model.safetensors").exists()
     with pondera.runs.open(tmp_path) as opened:
         life = opened.weight("layers.1.weight", (2, 3))
@@ -147,7 +148,7 @@ def test_a_life_that_was_cut_off_is_told_without_the_model_of_another_run(run, t
     for command in (("unit", tmp_path, "layers.1[2]"), ("check", tmp_path, "--fix", "--out", tmp_path / "fixed")):
         done = run(*command)
         assert done.code == 2
-        assert "has not ended" in done.err
+        assert "was cut off" in done.err
 
 
 def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
@@ -179,6 +180,22 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     assert "".join(told.json["note"].split()) in "".join(told.err.split())
     assert "last recorded" in run(*weight).out
     assert told.json["initial"] == whole["initial"]
+
+
+@pytest.mark.parametrize("level", ["default", "off"])
+def test_the_database_of_another_program_is_not_replaced(run, tmp_path, level):
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
+        database.execute("CREATE TABLE mine (value)")
+    before = (tmp_path / "run.sqlite").read_bytes()
+    done = run(*TRAIN, "--record", level, "--replace", "--out", tmp_path)
+    assert (done.code, "found that of another program" in done.err.replace("\n", " ")) == (2, True)
+    assert (tmp_path / "run.sqlite").read_bytes() == before
+
+
+def test_what_is_no_database_is_replaced_where_that_is_asked(run, tmp_path):
+    (tmp_path / "run.sqlite").write_bytes(b"nothing of the kind")
+    assert "replace it: --replace" in run(*TRAIN, "--out", tmp_path).err.replace("\n", " ")
+    assert run(*TRAIN, "--replace", "--out", tmp_path).code == 0
 
 
 def test_runs_are_listed_and_compared(run, trained, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError, RunError
-from pondera.recording.overview import overview
+from pondera.recording.overview import overviews
 from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
@@ -101,9 +101,19 @@ def test_a_training_that_waits_can_be_interrupted(tmp_path, monkeypatch):
 
 def test_a_run_at_a_glance_says_whether_it_is_trained_now(tmp_path):
     seen = []
-    train(tmp_path, 2, progress=lambda _: seen.append(overview(tmp_path).state))
+    train(tmp_path, 2, progress=lambda _: seen.append(overviews([tmp_path])[0].state))
     assert set(seen) == {"running"}
-    assert overview(tmp_path).state == "finished"
+    assert overviews([tmp_path])[0].state == "finished"
+
+
+def test_a_lock_that_cannot_be_read_is_nobodys(tmp_path, monkeypatch):
+    train(tmp_path, 1)
+
+    def denied(_):
+        raise PermissionError
+
+    monkeypatch.setattr("pondera.recording.process.is_locked", denied)
+    assert overviews([tmp_path])[0].state == "finished"
 
 
 def test_a_pause_that_a_dead_training_left_is_over(tmp_path):

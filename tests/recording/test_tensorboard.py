@@ -307,6 +307,19 @@ def test_epochs_come_back(tmp_path, held_out):
             assert (after["validation_loss"] is None) != held_out
 
 
+def test_what_others_tell_of_epochs_makes_none(tmp_path, file):
+    """They may count in epochs: only what is held out, by the step, tells where one ended."""
+    path = file(
+        *(record_of(1.0, k, [("loss", 1.0)]) for k in range(20)),
+        *(record_of(1.0, k, [("val_loss", 0.5)]) for k in (9, 19)),
+        *(record_of(1.0, k, [("epoch/accuracy", 0.5)]) for k in range(2)),
+    )
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    with Run(tmp_path / "a") as found:
+        assert [each["step"] for each in found.epochs()] == [10, 20]
+        assert found.about["tags"]["others"] == ["epoch/accuracy"]
+
+
 def test_a_run_that_is_written_twice_is_there_once(tmp_path, run):
     first = pondera.runs.to_tensorboard(run, tmp_path / "logs")
     second = pondera.runs.to_tensorboard(run, tmp_path / "logs")

@@ -88,11 +88,13 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
 def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool) -> Iterator[Recorder | None]:
     """Yield what records the training, if anything does."""
     from pondera.errors import RunError
-    from pondera.recording.folder import remove_run
+    from pondera.recording.folder import remove_garbage, remove_run
     from pondera.recording.recorder import Recorder
     from pondera.report.terminal import messages
 
-    replace = replace or not _is_unfinished(folder)
+    if replace:
+        remove_garbage(folder)
+    replace = not _is_unfinished(folder) or replace  # it refuses what is another program's, which nobody replaces
     if level == "off":
         if not replace:
             raise RunError(
@@ -123,18 +125,14 @@ def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool
 
 def _is_unfinished(folder: Path) -> bool:
     """Whether there is a run in a folder that somebody may want to go on with."""
-    from pondera.errors import RunError
     from pondera.recording.folder import FINISHED
     from pondera.recording.run import Run
-    from pondera.recording.schema import DATABASE, INSTEAD
+    from pondera.recording.schema import DATABASE
 
     if not (folder / DATABASE).exists():
         return False
-    try:
-        with Run(folder) as run:
-            return run.state != FINISHED
-    except RunError as error:
-        raise RunError(f"{error} {INSTEAD}") from error
+    with Run(folder) as run:
+        return run.state != FINISHED
 
 
 def _teller(networks: int) -> OnFinding:

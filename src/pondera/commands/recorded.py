@@ -131,10 +131,14 @@ def model_of(found: Recorded) -> Model:
 
 def no_model(run: Run) -> str:
     """Return why there is no model that came of a run, and what to do."""
-    name = f"{run.folder / str(run.about['model'])}"
-    if run.state != "finished":
-        return f"{run.folder}: this training has not ended. Wait until it has, or go on with pondera train --resume."
-    return f"{name}: there is no such file, or it is of another training. Put the run's model there, or train again."
+    from pondera.recording.process import doing
+
+    if doing(run.folder):
+        return f"{run.folder}: this training has not ended. Wait until it has."
+    if any(f"kept.{part}" not in run.about for part in run.parts):
+        return f"{run.folder}: this training was cut off. Go on with it: pondera train --resume {run.folder}."
+    place = run.folder / str(run.about["model"])
+    return f"{place}: there is no such file, or it is of another training. Put the run's model there, or train again."
 
 
 def _require_arguments(run: Run) -> None:

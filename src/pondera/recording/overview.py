@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ class Overview:
     Attributes
     ----------
     folder, state, began
-        Where it is, what state it is in, and when it began. The state is ``"running"`` or ``"paused"`` while a process
-        writes to it, else that of :attr:`~pondera.runs.Run.state`, or ``"damaged"``.
+        Where it is, what state it is in, and when it began. The state is that of :attr:`~pondera.runs.Run.state`, or
+        ``"damaged"``; of :func:`overviews` it is ``"running"`` or ``"paused"`` while a process writes to the run.
     steps, epochs
         How many were taken.
     settings
@@ -87,7 +87,8 @@ def overviews(places: Iterable[Path]) -> list[Overview]:
         if not found:
             raise RunError(f"{place}: expected a run or a folder of runs, found none. pondera train leaves one behind.")
         folders.update(dict.fromkeys(found))
-    return sorted((overview(folder) for folder in folders), key=lambda each: (each.began, str(each.folder)))
+    now = [replace(found, state=doing(found.folder) or found.state) for found in map(overview, folders)]
+    return sorted(now, key=lambda each: (each.began, str(each.folder)))
 
 
 def overview(folder: Path) -> Overview:
@@ -113,7 +114,7 @@ def _of(run: Run) -> Overview:
     reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
     return Overview(
         folder=run.folder,
-        state=doing(run.folder) or run.state,
+        state=run.state,
         began=str(about.get("began", "")),
         steps=run.taken,
         epochs=run.epochs_taken(run.parts[0]) if run.parts else 0,

@@ -69,7 +69,10 @@ def is_waiting(folder: Path) -> bool:
 
 def doing(folder: Path) -> str:
     """Return ``"running"`` or ``"paused"`` of what is trained now, and nothing of any other run."""
-    if writer_of(folder) is None:
+    try:
+        if writer_of(folder) is None:
+            return ""
+    except OSError:  # the lock is another user's, or was taken away just now
         return ""
     return "paused" if is_waiting(folder) else "running"
 

@@ -87,7 +87,7 @@ CREATE TABLE snapshots (       -- files of all weights
 
 
 INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
-"""What to do where a training is not let into a folder."""
+"""What to do where a folder holds what a training cannot go on with."""
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -150,7 +150,10 @@ def connect(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}.") from error
     except sqlite3.Error as error:
-        raise RunError(f"{path}: expected the database of a run, found one that cannot be read ({error}).") from error
+        instead = f" {INSTEAD}" if is_garbage(error) else ""
+        raise RunError(
+            f"{path}: expected the database of a run, found one that cannot be read ({error}).{instead}"
+        ) from error
     return connection
 
 

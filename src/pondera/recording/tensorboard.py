@@ -46,8 +46,8 @@ VALIDATION = (
     "validation/epoch_loss",
 )
 RATES = ("learning rate", "lr", "learning_rate", "train/lr", "train/learning_rate", "epoch_learning_rate")
-EPOCH = "epoch/"
-"""How tags of an epoch's figures begin."""
+EPOCH, OWN = "epoch/", ".pondera."
+"""How tags of an epoch's figures begin, and what is in the names of files, where :func:`to_tensorboard` wrote them."""
 
 NORMS = ("gradient norm", "grad_norm", "gradient_norm", "train/grad_norm")
 """Tags of scalars as loops call them, the first that is there counts."""
@@ -117,7 +117,7 @@ def from_tensorboard(
     ...         found.steps().losses.tolist(), found.tensor("w").figures[0].norm, found.about["tags"]["loss"]
     ([0.5], 5.0, 'loss')
     """
-    scalars, histograms = _found(Path(logs))
+    scalars, histograms, own = _found(Path(logs))
     if not scalars and not histograms:
         raise RunError(f"{logs}: expected scalars or histograms of TensorBoard, found none.")
     wanted = {"loss": loss, "validation_loss": validation_loss, "rate": learning_rate, "norm": gradient_norm}
@@ -128,21 +128,21 @@ def from_tensorboard(
         raise ArgumentError(
             f"{logs}: none of its scalars is called as a loss often is; name it: {listed(sorted(scalars))}."
         )
+    # Other programs may begin any tag so, and count in epochs.
+    epochs = {tag.removeprefix(EPOCH): each for tag, each in scalars.items() if own and tag.startswith(EPOCH)}
+    others = scalars.keys() - set(tags.values()) - {f"{EPOCH}{name}" for name in epochs}
     seen = sorted(set().union(*histograms.values()))  # steps of which nothing else may be known
     about = {
         "state": FINISHED,
         "framework": "TensorBoard",
-        "tags": {
-            **tags,
-            "others": sorted(tag for tag in scalars.keys() - set(tags.values()) if not tag.startswith(EPOCH)),
-        },
+        "tags": {**tags, "others": sorted(others)},
         **circumstances({}),
     }
     with new_run(Path(run), replace) as (database, _):
         database.executemany("INSERT INTO about VALUES (?, ?)", [(k, json.dumps(v)) for k, v in about.items()])
         for first, figures in _stretches(seen, told["loss"], told["rate"], told["norm"]):
             database.execute("INSERT INTO steps VALUES (0, ?, 1, ?)", (first, figures.astype("<f4").tobytes()))
-        for number, epoch in enumerate(_epochs(scalars, told["validation_loss"])):
+        for number, epoch in enumerate(_epochs({**epochs, "validation_loss": told["validation_loss"]})):
             database.execute("INSERT INTO epochs VALUES (0, ?, ?)", (number, json.dumps(epoch | {"epoch": number})))
         for name, (weights, gradients) in _tensors(histograms).items():
             size = int(max(each.number for each in weights.values()))
@@ -192,11 +192,14 @@ def _named(run: Run, part: int) -> str:
         seconds = int(time.mktime(time.strptime(begun[:19], "%Y-%m-%dT%H:%M:%S")))
     except (ValueError, OverflowError):
         seconds = 0
-    return f"events.out.tfevents.{seconds}.pondera.{number}"
+    return f"events.out.tfevents.{seconds}{OWN}{number}"
 
 
-def _found(logs: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, Histogram]]]:
-    """Return scalars and histograms by tag and step; of two of one step the later one counts."""
+def _found(logs: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, Histogram]], bool]:
+    """Return scalars and histograms by tag and step, and whether :func:`to_tensorboard` wrote them all.
+
+    Of two of one step the later one counts.
+    """
     files = [logs] if logs.is_file() else sorted(path for path in logs.rglob(EVENTS) if path.is_file())
     if not files:
         raise RunError(f"{logs}: expected event files of TensorBoard, found none.")
@@ -209,7 +212,7 @@ def _found(logs: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int,
                 histograms.setdefault(below + tag, {})[step] = value
             else:
                 scalars.setdefault(below + tag, {})[step] = value
-    return scalars, histograms
+    return scalars, histograms, all(OWN in path.name for path in files)
 
 
 def _chosen(tag: str | None, usual: tuple[str, ...], scalars: Mapping[str, Any]) -> str | None:
@@ -231,14 +234,12 @@ def _stretches(shown: Iterable[int], *told: Mapping[int, float]) -> Iterator[tup
         yield int(stretch[0]), np.array(figures)
 
 
-def _epochs(scalars: Mapping[str, Mapping[int, float]], losses: Mapping[int, float]) -> Iterator[dict[str, Any]]:
-    """Yield the figures of epochs: held-out losses, and what :func:`to_tensorboard` told of them."""
-    told = {tag.removeprefix(EPOCH): each for tag, each in scalars.items() if tag.startswith(EPOCH)}
-    told = {"training_loss": {}, "validation_metric": {}, **told, "validation_loss": losses}
+def _epochs(told: Mapping[str, Mapping[int, float]]) -> Iterator[dict[str, Any]]:
+    """Yield what is told of epochs: figures by name, and of each by the last step of the epoch."""
     for step in sorted(set().union(*told.values())):
         figures = {name: each.get(step, math.nan) for name, each in told.items()}
         known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        yield known | {"step": step + 1}
+        yield {"training_loss": None, "validation_metric": None, **known, "step": step + 1}
 
 
 def _tensors(

@@ -232,7 +232,7 @@ class Training:
         )
 
     def _diverged(self, epoch: int, step: int, where: str) -> str:
-        advice = CHECK if where == INPUTS else ADVICE
+        advice = CHECK if where == INPUTS else ADVICE  # a rule of health reads it: what follows "were kept."
         return (
             f"Training stopped at step {epoch * self.steps + step + 1} (epoch {epoch + 1}): the loss or a weight "
             f"became NaN or infinite, first in {where}; {self._kept()} were kept. {advice}"

@@ -1,5 +1,6 @@
 """What a finding advises: what would help, and nothing that would not."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_weights_of_a_loop_that_its_steps_broke(tmp_path):
     assert found.findings[0].advice == "Take a smaller learning rate."
 
 
+def test_a_tensor_that_another_one_broke_is_not_taken_for_broken_by_rows(tmp_path):
+    loop = Loop(tmp_path, "full")
+    good, gone = np.array([[0.3, -0.4]]), np.full((1, 2), np.nan)
+    steps = [(good, good), (good * 1.1, good * 1e20), (gone, gone), (gone, gone)]
+    loop.begin(dict(zip("ab", steps[0], strict=True)))
+    for step, (before, after) in enumerate(itertools.pairwise(steps)):
+        gradients = (gone, gone) if step else (good, good)
+        loop.point(step, *(dict(zip("ab", each, strict=True)) for each in (before, after, gradients)))
+        loop.took(step, 1.0)
+    loop.close(True, dict(zip("ab", steps[-1], strict=True)))
+    assert pondera.runs.check(tmp_path).findings[0].advice == "Take a smaller learning rate."
+
+
 def test_weights_of_a_loop_of_which_it_is_not_known_what_broke_them(tmp_path):
     good, gone = np.array([[0.3, -0.4]]), np.full((1, 2), np.nan)
     found = looped(tmp_path, [good, good * 1.1, gone, gone], [good, good, good])
@@ -77,12 +91,13 @@ def test_where_no_gradient_comes_no_faster_steps_are_advised(tmp_path):
     assert found.changes == {}
 
 
-@pytest.mark.parametrize(("until", "advised"), [(0.1, False), (0.9, True)])
-def test_what_was_so_for_most_of_the_steps_is_advised_against_though_it_is_over(until, advised, tmp_path):
+@pytest.mark.parametrize(("bad", "advised"), [((0, 0.1), False), ((0, 0.9), True), ((0.3, 0.5), False)])
+def test_what_was_so_for_most_of_the_steps_is_advised_against_though_it_is_over(bad, advised, tmp_path):
     trained(tmp_path, plan=PLAN.replace(epochs=20))
     with pondera.runs.open(tmp_path) as run:
         known = Facts.of(run)
-    losses = np.where(np.arange(known.taken) < until * known.taken, 1e3, 1e-3) * known.baseline
+    share = np.arange(known.taken) / known.taken
+    losses = np.where((share >= bad[0]) & (share < bad[1]), 1e3, 1e-3) * known.baseline
     losses[0] = known.baseline
     rule, known = RULE["loss diverging"], replace(known, steps=replace(known.steps, losses=losses))
     assert rule(known) is None

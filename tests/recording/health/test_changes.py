@@ -34,3 +34,9 @@ def test_settings_keep_what_nobody_advises_against():
         "learning_rate": 1.0,
         "batch_size": 64,
     }
+
+
+def test_what_is_so_now_counts_before_what_is_over(monkeypatch):
+    monkeypatch.setitem(COUNTS, "learning rate too high", Counts(5, 9, 0, 100))
+    over = Finding("", {"change": {"learning_rate": 1.0}, "until": 50}, rule="learning rate too low")
+    assert merged([over, finding("possibly learning rate too high", learning_rate=0.001)]) == {"learning_rate": 0.001}

@@ -325,7 +325,7 @@ function overlaid(of: Of, name: string, runs: string[], shown: string[]): Spec {
     mark: { type: "line", clip: true },
     encoding: {
       x: { field: "epoch", type: "quantitative", axis: { title: "epoch", grid: false, tickMinStep: 1 } },
-      y: { field: "value", type: "quantitative", scale: of === "loss" ? { type: "log", nice: false } : { zero: false }, axis: { title: name, tickCount: 6, ...NUMBERS } },
+      y: { field: "value", type: "quantitative", scale: of === "loss" ? { type: "log", nice: false } : { zero: false }, axis: { title: name, tickCount: 6, ...NUMBERS, format: ".4~g" } },
       color: { field: "run", type: "nominal", scale: { domain: runs }, legend: { values: shown } },
     },
   };

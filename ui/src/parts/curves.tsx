@@ -73,7 +73,7 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
         <g key={value}>
           <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
           <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
-            {labelled(value) && figure(value, 3)}
+            {labelled(value) && (Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? figure(value) : labelled(value).replace("-", "−"))}
           </text>
         </g>
       ))}

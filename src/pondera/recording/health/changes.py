@@ -30,7 +30,7 @@ def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     {'learning_rate': 0.001}
     """
     changes: dict[str, Any] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda each: "until" in each.figures):  # what is so now counts first
         if not finding.rule.startswith(POSSIBLY) or is_seldom_wrong(finding.rule.removeprefix(POSSIBLY)):
             changes |= {name: value for name, value in finding.figures.get("change", {}).items() if name not in changes}
     if "learning_rate" in changes:

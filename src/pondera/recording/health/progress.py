@@ -53,7 +53,7 @@ def diverging(facts: Facts) -> Suspicion | None:
         return Suspicion(math.inf, f"{what}.", advice, where, {**figures, **told})
     if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
         step, name = min(broken)
-        advice, where, figures = _mended(facts, name, step)
+        advice, where, figures = _mended(facts, step)
         statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
         return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
     if len(losses) < FEWEST or not (losses == losses).any():  # nobody told a loss
@@ -81,18 +81,20 @@ def _broken(facts: Facts) -> list[tuple[int, str]]:
     return found
 
 
-def _mended(facts: Facts, name: str, step: int) -> tuple[str, str, dict[str, Any]]:
-    """Return what to do about a tensor that is not finite from a step on, no place, and the advice as data.
+def _mended(facts: Facts, step: int) -> tuple[str, str, dict[str, Any]]:
+    """Return what to do about weights that are not finite from a step on, no place, and the advice as data.
 
-    What steps that are too far break has grown before. Weights that have not, and whose gradient is not finite, were
-    broken by what came in.
+    What steps that are too far break has grown before, in one tensor or another. Where nothing has, and gradients were
+    not finite, what came in broke it.
     """
-    tensor = facts.tensors[name]
-    before = tensor.figures[: int(np.searchsorted(tensor.steps, step))]
-    if not before or before[-1].squares > GROWN**2 * max(before[0].squares, before[-1].count):
-        return slower(facts, 10.0)
-    if before[-1].gradient_broken:
-        return f"{ROWS} A smaller learning rate does not help.", "", {}
+    broken = False
+    for tensor in facts.tensors.values():
+        before = tensor.figures[: int(np.searchsorted(tensor.steps, step))]
+        if not before or before[-1].squares > GROWN**2 * max(before[0].squares, before[-1].count):
+            return slower(facts, 10.0)
+        broken |= before[-1].gradient_broken > 0
+    if broken:
+        return f"{ROWS} Or for the logarithm or the root of 0 in the loss.", "", {}
     advice, where, figures = slower(facts, 10.0)
     return f"{ROWS} If there are none: {advice[:1].lower()}{advice[1:]}", where, figures
 

@@ -129,9 +129,11 @@ class Rule:
             return None
         last, finding = found[-1]
         until = next((each.taken for each in facts.on_the_way if each.taken > last.taken), facts.taken) - 1
-        lasted = until - (found[0][0].taken - 1)
-        if lasted < BRIEF * facts.taken:
+        if until - (found[0][0].taken - 1) < BRIEF * facts.taken:
             return None
+        speaks = [before.taken for before, _ in found]  # between two looks it was so where it was at both
+        looks = zip(facts.on_the_way, facts.on_the_way[1:], strict=False)
+        lasted = sum(b.taken - a.taken for a, b in looks if a.taken in speaks and b.taken in speaks)
         figures = {"since": found[0][0].taken - 1, **finding.figures, "until": until}
         if lasted < LONG * facts.taken:
             finding = replace(finding, advice="It is over: nothing needs doing.")
