@@ -202,6 +202,13 @@ def test_rows_of_one_class_cannot_say_whether_a_network_is_any_good(answer):
     assert "All right answers are the same" in found.reliability.statement
 
 
+@pytest.mark.parametrize("large", [1e60, 1e200])
+def test_answers_that_are_too_large_to_be_compared_are_named(regression, large):
+    model, frame, worth = regression
+    with pytest.raises(TableError, match=r"'worth', row 7 .*found 1e\+.*, which is too large to be compared\. Correct"):
+        question_of(model, frame, worth.clone().scatter(7, large))
+
+
 def test_answers_that_are_small_are_not_all_the_same():
     x = RANDOM.normal(size=(100, 2))
     question = Question.of_arrays(Subject(lambda x: 1e-8 * x[:, :1]), x, 1e-8 * x[:, 0])

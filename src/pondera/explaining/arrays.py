@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ from pondera.explaining.subject import Subject
 from pondera.network.network import Network
 
 Array = np.ndarray[Any, Any]
+
+LARGEST = 1e100
+"""What a right answer may be: errors are squared, and their squares compared."""
 
 LOSSES = ("squared_error", "binary_cross_entropy", "softmax_cross_entropy", "poisson")
 """What outputs of networks, modules and functions can be judged by."""
@@ -94,6 +98,9 @@ def question_of_arrays(
     Parameters and errors are those of :func:`pondera.explain`.
     """
     members = _members(what)
+    made = next((each.__name__ for each in members if isinstance(each, type)), None)
+    if made is not None:
+        raise ArgumentError(f"Expected something to explain. Got the class {made} itself. Make one, and fit it first.")
     classes = _classes_of(members)
     if any(_takes_columns(each, x) for each in members):
         coded = Coded.of(x, None if names is None else list(names))
@@ -186,9 +193,9 @@ def _require_width(loss: str | None, width: int, answered: bool) -> None:
         raise ArgumentError(
             f"{loss} is the loss of one output. Got {width}. Give something with the one that y is of{more}."
         )
-    if loss is None and width > 1 and answered:
+    if loss in (None, "squared_error") and width > 1 and answered:
         raise ArgumentError(
-            f"y is of one of {width} outputs, or of all. Give output, which one; or loss, of all of them: "
+            f"y is of one of {width} outputs, or of all. Give output, which one; or of classes loss, of all of them: "
             "softmax_cross_entropy."
         )
 
@@ -232,8 +239,9 @@ def _named(names: Sequence[str] | None, x: Any, width: int) -> tuple[Input, ...]
     called = list(names) if names is not None else list(getattr(x, "columns", [])) or [f"x{k}" for k in range(width)]
     if len(called) != width:
         raise ArgumentError(f"Expected {width} names, one an input. Got {len(called)}.")
-    if len(set(map(str, called))) < len(called):
-        raise ArgumentError("Names of inputs must differ.")
+    twice = next((name for name, count in Counter(map(str, called)).items() if count > 1), None)
+    if twice is not None:
+        raise ArgumentError(f"Names of inputs must differ. {twice!r} is there more than once.")
     return tuple(Input(str(name), place, place + 1) for place, name in enumerate(called))
 
 
@@ -293,7 +301,13 @@ def _judged(question: Question, loss: str, width: int) -> Question:
 
 def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: int) -> Array:
     """Return right answers as the error takes them: numbers, 0 and 1, or class numbers."""
-    found = np.asarray(y).reshape(-1)
+    given = np.asarray(y)
+    if given.ndim == 2 and given.shape[1] > 1 and len(given) == rows:
+        raise ArgumentError(
+            f"Expected {rows} right answers, one a row. Got {given.shape[1]} of each. "
+            "Give output, which one is explained, and the answers of that one: y[:, output]."
+        )
+    found = given.reshape(-1)
     if len(found) != rows:
         raise ArgumentError(f"Expected {rows} right answers, one a row. Got {len(found)}.")
     if classes:
@@ -305,8 +319,17 @@ def _answers(y: Any, classes: list[Any], loss: str | None, rows: int, outputs: i
             )
         found = np.array([places[each] for each in found.tolist()])
     if found.dtype.kind not in "fiub":
-        raise ArgumentError(f"Expected numbers as right answers. Got {found.dtype}.")
+        raise ArgumentError(
+            f"Expected numbers as right answers. Got {found.dtype}, such as {found.tolist()[0]!r}. "
+            "Give classes their numbers, or explain a classifier, which knows its classes."
+        )
     _require_finite("y", found)
+    largest = float(np.abs(found).max())
+    if largest > LARGEST:
+        raise ArgumentError(
+            f"Expected right answers of at most {LARGEST:g}, whose squares can be added up. "
+            f"Got {largest:.3g}. Give them in a larger unit."
+        )
     if loss == "softmax_cross_entropy":
         if (found != found.astype(int)).any() or not 0 <= found.min() <= found.max() < outputs:
             raise ArgumentError(f"Expected class numbers from 0 to {outputs - 1} as right answers.")

@@ -166,4 +166,12 @@ def _answers(model: Model, target: pl.Series, dtype: Any, where: Where) -> Array
     if isinstance(model.target, Classes):
         codes = model.target.encode(target, where)
         return codes if model.architecture.outputs > 1 else codes.astype(dtype)
-    return model.target.standardize(regression_values(target, where)).astype(dtype)
+    with np.errstate(over="ignore"):  # what is too large for the dtype is infinite, and refused
+        values: Array = model.target.standardize(regression_values(target, where)).astype(dtype)
+    gone = np.flatnonzero(~np.isfinite(values))
+    if len(gone):
+        raise TableError(
+            f"'{target.name}', {where(int(gone[0]))}: expected numbers near those that were trained on, found "
+            f"{target[int(gone[0])]}, which is too large to be compared. Correct it, or leave the row out."
+        )
+    return values

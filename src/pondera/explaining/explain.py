@@ -25,7 +25,7 @@ from pondera.explaining.reliability.groups import NOTHING_OWN, Groups, groups_of
 from pondera.explaining.reliability.reasons import reasons
 from pondera.explaining.reliability.sanity import sanity
 from pondera.explaining.reliability.seeds import SeedStability, seed_stability
-from pondera.explaining.reliability.verdict import FEWEST, HARDEST, Evidence, reliability_of
+from pondera.explaining.reliability.verdict import FEWEST, HARDEST, KNOWN, Evidence, reliability_of
 from pondera.explaining.reliability.weights import WeightsAsImportance, weights_as_importance
 from pondera.explaining.result import MethodResult
 from pondera.explaining.retraining import Retrained, retrained_without, without_meaning
@@ -139,7 +139,8 @@ def explain(
     if question.retrain is not None and len(question.inputs) > 1:
         show("training without the first of the ranking", len(usable), len(usable) + 1)
         again = retrained_without(question, stability.mean, seed)
-    weights = _weights(question, results, stability, influential, measurable, groups, seed)
+    grouped = _shared(units, groups)[0] >= KNOWN
+    weights = _weights(question, results, stability, influential, measurable, groups, seed, grouped)
     matters = np.ones(len(question.names), bool) if influential is None else influential
     first = [int(k) for k in np.argsort(-stability.mean, kind="stable")]
     evidence = _evidence(question, main, units, groups, agreed, faithful, again)
@@ -355,6 +356,7 @@ def _weights(
     measurable: Array | None,
     groups: Groups,
     seed: int,
+    grouped: bool,
 ) -> WeightsAsImportance | None:
     network = question.subjects[0].network
     if network is None or "first_layer" not in results:
@@ -366,7 +368,9 @@ def _weights(
 
     def beside(found: MethodResult) -> WeightsAsImportance:
         known = strengths[: len(found.values)]  # what is trained anew is of one network only
-        return weights_as_importance(names, known, found.values, found.errors, influential, measurable, why, seed)
+        return weights_as_importance(
+            names, known, found.values, found.errors, influential, measurable, why, seed, grouped
+        )
 
     others = {
         name: beside(each) for name, each in results.items() if each.method.kind == "importance" and each is not main

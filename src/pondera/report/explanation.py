@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pondera.choice import counted, listed, quoted
 from pondera.explaining.effects import Effect
+from pondera.explaining.explain import TRIFLE
 from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
@@ -162,7 +163,8 @@ def _methods(console: Console, found: Explanation) -> Table:
     table.add_column("first three", overflow="fold")
     for each in found.results.values():
         order = sorted(range(len(found.names)), key=lambda k: -each.shares[k])[:3]
-        first = ", ".join(ending(found.names[k], LETTERS) for k in order if each.shares[k] > 0)
+        least = TRIFLE * max(each.shares)  # what hardly matters has no place
+        first = ", ".join(ending(found.names[k], LETTERS) for k in order if each.shares[k] > least)
         table.add_row(each.method.title, Text(each.method.kind, style=QUIET), first)
     return table
 

@@ -69,3 +69,18 @@ def test_errors_that_networks_share_do_not_average_out(networks):
         for count in (1, networks)
     )
     assert several.interval[0] == pytest.approx(one.interval[0], abs=0.15)
+
+
+def test_where_columns_tell_each_other_the_order_of_weights_is_theirs_together(linear_network):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1500, 5)).astype(np.float32)
+    true = np.array([2.0, 1.5, 3.0, 0.7, 0.2], np.float32)
+    networks = [Subject.of_network(linear_network(true * scale)) for scale in (1.0, 1.01)]
+
+    def told():
+        return explain(Question.of_arrays(networks, x, x @ true)).weights
+
+    assert told().verdict == "yes"
+    x[:, 1] = x[:, 0]
+    assert told().verdict == "partly"
+    assert "read what a group has together" in told().statement

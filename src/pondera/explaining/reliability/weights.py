@@ -75,6 +75,7 @@ def weights_as_importance(
     measurable: Array | None = None,
     reasons: Sequence[str] = (),
     seed: int = 0,
+    grouped: bool = False,
 ) -> WeightsAsImportance:
     """Return whether weights may be read as importance.
 
@@ -92,6 +93,9 @@ def weights_as_importance(
         What is known of why they may differ.
     seed
         Draws networks and errors for the interval (bootstrap, Efron 1979).
+    grouped
+        Whether a good part of the importance belongs to columns that tell each other's values: how training divides
+        weight and influence between them is chance, and so is their place in both orders.
     """
     strength, importance = shares(strengths).mean(axis=0), importances.mean(axis=0)
     found = _correlation(strength, importance, influential)
@@ -114,6 +118,8 @@ def weights_as_importance(
     alike = len(compared) >= FEWEST and not np.ptp(compared) and bool(stable.low.max() > stable.high.min())
     lucky = chance(found, len(compared))
     verdict = _verdict(found, low, high, misleading or alike, lucky)
+    divided = grouped and verdict == "yes"
+    verdict = "partly" if divided else verdict
     if alike:
         statement = (
             "Do not read large weights as important inputs here: connections are equally strong, and influences are "
@@ -123,6 +129,11 @@ def weights_as_importance(
         statement = (
             f"Do not read large weights as important inputs here: {quoted(names[strongest])} has the strongest "
             "connections and no measurable influence."
+        )
+    elif divided:
+        statement = (
+            "On this network the weights of the first layer order the inputs as measured influence does, but inputs "
+            "that tell each other's values share both: read what a group has together."
         )
     elif verdict == "cannot be told":
         statement = _untold(compared, condensed(importance, influential), low, high)
