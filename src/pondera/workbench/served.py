@@ -142,7 +142,7 @@ class Served:
         """
         folder = self.path(name)
         if not folder.exists():
-            raise ArgumentError(f"{name!r}: there is no such run in the folder that is served. Choose one of its runs.")
+            raise ArgumentError(f"{name!r}: there is no such run in the folder that is served.")
         for place in (folder, folder / SNAPSHOTS, folder / STATES):
             if place.is_dir() and any(each.is_symlink() for each in place.iterdir()):
                 raise ArgumentError(f"{name!r} holds a link, which is not followed. Serve the folder that it leads to.")
