@@ -19,6 +19,7 @@ PLAN = pondera.Plan(epochs=3, batch_size=32)
 def trained(folder, x=X, plan=PLAN):
     layers = [pondera.Dense(8, "relu"), pondera.Dense(1)]
     with pondera.runs.Recorder(folder) as recorder:
+        recorder.schedule = recorder.schedule._replace(share=None)  # a busy machine must not fail a test
         pondera.fit(pondera.Network.create(4, layers), x, np.nan_to_num(x) @ [1, 2, 0, 0], plan, recorder=recorder)
 
 

@@ -13,7 +13,18 @@ def finding(rule, **change):
 
 def test_the_graver_finding_is_followed():
     found = [finding("loss diverging", learning_rate=0.001), finding("noisy", batch_size=64, learning_rate=1.0)]
-    assert merged(found) == {"learning_rate": 0.001, "batch_size": 64}
+    assert merged(found) == {"learning_rate": 0.001}
+    assert merged([finding("class imbalance ignored", class_weight="balanced"), *found]) == {
+        "class_weight": "balanced",
+        "learning_rate": 0.001,
+    }
+
+
+def test_what_may_have_come_of_the_rate_is_not_changed_with_it(monkeypatch):
+    monkeypatch.setitem(COUNTS, "dead units", Counts(5, 9, 0, 100))
+    dead = finding("possibly dead units", activation="leaky_relu")
+    assert merged([dead]) == {"activation": "leaky_relu"}
+    assert merged([finding("loss diverging", learning_rate=0.001), dead]) == {"learning_rate": 0.001}
 
 
 @pytest.mark.parametrize(("alarms", "changes"), [(2, {"batch_size": 64}), (3, {})])

@@ -8,12 +8,16 @@ from typing import Any
 from pondera.findings import Finding
 from pondera.recording.health.rule import POSSIBLY, is_seldom_wrong
 
+OF_ONE_RATE = ("epochs", "batch_size")
+"""Settings that are judged at one learning rate, and would be others at another."""
+
 
 def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return the changes that findings advise, by setting; of two for one setting, that of the graver finding.
 
-    What a rule finds that is often wrong changes nothing; one that only misses some is right when it speaks. The epoch
-    to stop at is that of one learning rate: where another is advised, none is.
+    What a rule finds that is often wrong changes nothing; one that only misses some is right when it speaks. How noisy
+    steps are and when to stop is of one learning rate: where another is advised, neither is changed, nor is what may
+    only have come of it.
 
     Parameters
     ----------
@@ -23,18 +27,21 @@ def merged(findings: Sequence[Finding]) -> dict[str, Any]:
     Examples
     --------
     >>> high = Finding("It diverges.", {"change": {"learning_rate": 0.001}})
-    >>> noisy = Finding("It is noisy.", {"change": {"batch_size": 64, "learning_rate": 0.1}})
+    >>> noisy = Finding("It is noisy.", {"change": {"batch_size": 64}})
     >>> merged([high, noisy])
-    {'learning_rate': 0.001, 'batch_size': 64}
+    {'learning_rate': 0.001}
+    >>> merged([noisy])
+    {'batch_size': 64}
     >>> merged([high, Finding("Overfitting.", {"change": {"epochs": 2}})])
     {'learning_rate': 0.001}
     """
     changes: dict[str, Any] = {}
     for finding in sorted(findings, key=lambda each: "until" in each.figures):  # what is so now counts first
-        if not finding.rule.startswith(POSSIBLY) or is_seldom_wrong(finding.rule.removeprefix(POSSIBLY)):
+        name = finding.rule.removeprefix(POSSIBLY)
+        if name == finding.rule or (is_seldom_wrong(name) and "learning_rate" not in changes):
             changes |= {name: value for name, value in finding.figures.get("change", {}).items() if name not in changes}
     if "learning_rate" in changes:
-        changes.pop("epochs", None)
+        changes = {name: value for name, value in changes.items() if name not in OF_ONE_RATE}
     return changes
 
 
