@@ -65,7 +65,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
       >
         {about?.about.target ? (
           <>
-            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source}
+            Predicts <b>{about.about.target}</b> from the other columns of {about.about.source?.split("/").at(-1)}
             {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks; below is network ${network}.` : "."}
           </>
         ) : (
