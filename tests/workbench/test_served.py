@@ -283,3 +283,21 @@ def test_every_run_has_a_log_of_its_own():
     found = [slug(name) for name in names]
     assert len(set(found)) == len(names)
     assert all(len(each) < 200 and "/" not in each for each in found)
+
+
+def test_where_a_name_was_claimed_in_vain_nothing_is_left(folder, monkeypatch):
+    served = Served(folder)
+    (folder / "kept").write_bytes(b"all of it")
+
+    def refused(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refused)  # as where a file system has no hard links
+    with monkeypatch.context() as patched:
+        patched.setattr("os.rename", refused)
+        with pytest.raises(PermissionError):
+            served.link(folder / "kept", folder / "new")
+    assert (folder / "kept").read_bytes() == b"all of it"
+    assert not (folder / "new").exists()
+    served.link(folder / "kept", folder / "new")
+    assert (folder / "new").read_bytes() == b"all of it"

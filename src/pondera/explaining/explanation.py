@@ -154,13 +154,17 @@ class Explanation:
         if self.measurable is None:
             return "Of so few rows no column is tested, and none has a rank."
         columns = counted(len(self.names), "column")
-        what = "measurable influence" if self.headline == "permutation" else "measurable influence on the score"
+        asked = (
+            "Whether a column has a measurable influence is tested on the rows"
+            if self.headline == "permutation"
+            else "Whether a column has a measurable influence on the score of any of these rows is tested against the "
+            "noise of what was drawn"
+        )
         return (
-            f"Whether a column has a {what} is tested on the rows, with allowance for "
-            f"{columns} (one-sided, 95 %, Bonferroni). Intervals are of each column's share by itself, over rows and "
-            "networks: one may hold 0 where the test finds an influence, and the reverse. Ranks are those that the "
-            "intervals of importances leave, before these are divided by the whole, among what has an influence, a "
-            "group as one."
+            f"{asked}, with allowance for {columns} (one-sided, 95 %, Bonferroni). Intervals are of each column's "
+            "share by itself, over rows and networks: one may hold 0 where the test finds an influence, and the "
+            "reverse. Ranks are those that the intervals of importances leave, before these are divided by the whole, "
+            "among what has an influence, a group as one."
         )
 
     def __repr__(self) -> str:

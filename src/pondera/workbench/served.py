@@ -260,8 +260,13 @@ class Served:
             except (PermissionError, NotImplementedError):
                 # Linux refuses so where a file system has no hard links, such as FAT; Python where the system has no
                 # call that makes one without following links. The name is claimed first: nothing there is replaced.
+                # Who may not write there at all is refused by the claim.
                 os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=after))
-                os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
+                try:
+                    os.rename(name, new, src_dir_fd=before, dst_dir_fd=after)
+                except OSError:
+                    os.unlink(new, dir_fd=after)
+                    raise
 
     def name(self, place: Path) -> str:
         """Return the name of a place, as :meth:`path` takes it."""
