@@ -229,8 +229,9 @@ def report(content: Mapping[str, Any]) -> str:
             f"Differences are shares of the largest contribution. Gradients: {ROWS:,} rows of {WIDE[0]} inputs, "
             f"{'-'.join(map(str, WIDE))} with ReLU, {STEPS} points by Gauss and Legendre for both; Captum at once or "
             f"in batches of 4,096, whichever is faster. Shapley values: {FEW} rows, {BACKGROUND} of background; exact "
-            f"ones of {'-'.join(map(str, NARROW))}. Sampled ones take as many orders as bring their standard error, "
-            "from run to run, to that of KernelExplainer with its default number of samples and plain least squares.",
+            f"ones of {'-'.join(map(str, NARROW))}. Sampled ones do the work of as many orders as bring their "
+            "standard error, from run to run, to that of KernelExplainer with its default number of samples and plain "
+            "least squares.",
             sentence(content["machine"]),
         ]
     )

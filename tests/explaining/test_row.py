@@ -11,7 +11,7 @@ from pondera.explaining.subject import Subject
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("columns", [3, 20])  # all coalitions, and a sample of orders
+@pytest.mark.parametrize("columns", [3, 20])  # all coalitions, and a sample
 def test_contributions_add_up_to_the_score(columns):
     x = RANDOM.normal(size=(50, columns))
     subjects = [Subject(lambda x, k=k: np.sin(x).sum(axis=1, keepdims=True) * k + x[:, :1] * x[:, 1:2]) for k in (1, 2)]

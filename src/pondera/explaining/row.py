@@ -12,15 +12,15 @@ from pondera.explaining.change import Change, nearest_change
 from pondera.explaining.method import MOST_EXACT
 from pondera.explaining.question import Question
 from pondera.explaining.scoring import mean_probabilities
-from pondera.explaining.shapley import exact_shapley, shapley
+from pondera.explaining.shapley import FITTED, exact_shapley, shapley
 
 Array = np.ndarray[Any, Any]
 
 PAIRS = 64
 """Orders that are drawn at least, each also taken backwards; as many from each row of the background."""
 
-EXACT_WORK = 1 << 19
-"""Evaluations up to which every coalition is looked at."""
+MOST_WORK = 1 << 19
+"""Evaluations up to which every coalition is looked at, or so many that values are fitted to them."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,15 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
         raise ArgumentError(f"Rows are numbered from 0 to {len(question.x) - 1}. Got {row!r}.")
     asked = question.rows(np.array([row]))
     columns = len(question.inputs)
-    pairs = -(-PAIRS // len(question.background)) * len(question.background)  # so that the baseline is the mean of all
-    exact = columns <= MOST_EXACT and len(question.background) << columns <= EXACT_WORK
+    others = len(question.background)
+    exact = columns <= MOST_EXACT and others << columns <= MOST_WORK
+    orders = -(-PAIRS // others)  # from each row of the background, so that the baseline is the mean of all
+    if 2 * FITTED * others * columns <= MOST_WORK:
+        orders = max(orders, FITTED)
     parts = [
         exact_shapley(asked, subject, np.random.default_rng(seed))
         if exact
-        else shapley(asked, subject, np.random.default_rng(seed), pairs=pairs)
+        else shapley(asked, subject, np.random.default_rng(seed), pairs=orders * others)
         for subject in question.subjects
     ]
     contributions = np.mean([each.contributions[0] for each in parts if each.contributions is not None], axis=0)

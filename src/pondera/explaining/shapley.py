@@ -6,12 +6,14 @@ What a column that is not known is replaced with comes from rows of the backgrou
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 
 from pondera.errors import ArgumentError
+from pondera.explaining.coalitions import Coalitions
 from pondera.explaining.method import MOST_EXACT, Measured
 from pondera.explaining.question import Question
 from pondera.explaining.subject import Subject
@@ -20,6 +22,9 @@ Array = np.ndarray[Any, Any]
 
 PAIRS = 16
 """Orders that are drawn, each also taken backwards."""
+
+FITTED = 8
+"""Orders for each row of the background from which on values are fitted to coalitions: a fit to few is biased."""
 
 AT_ONCE, VALUES = 1 << 15, 1 << 23
 """Rows that the network is asked about together, and numbers in them: of wide tables fewer rows."""
@@ -32,8 +37,14 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     effects add up to the difference of the two scores, and so does their mean. Each order is taken backwards too, which
     cancels much of the error (Mitchell, Cooper, Frank & Holmes 2022, arXiv 2104.12199). ``errors`` come from the spread
     over pairs; importances are mean sizes without what the noise of single contributions adds to them.
+
+    Where there are :data:`FITTED` orders or more for each row of the background, as many coalitions are asked about
+    instead, and values of each row of the background fitted to them: see :mod:`~pondera.explaining.coalitions`. Of the
+    same work that makes less than half of the variance.
     """
     rows, columns = len(question.x), len(question.inputs)
+    if columns > 1 and pairs >= FITTED * len(question.background):
+        return _fitted(question, subject, random, pairs * (columns - 1) // len(question.background))
     drawn = _drawn(len(question.background), pairs, random)
     orders = np.stack([random.permutation(columns) for _ in range(pairs)])
     none, last = question.crossed(subject, question.background), question.scores(subject)
@@ -79,6 +90,25 @@ def exact_shapley(question: Question, subject: Subject, random: np.random.Genera
                 weight = weights[number.bit_count()]
                 contributions[:, place] += weight * (worth[number | 1 << place] - worth[number])
     return Measured.of_contributions(contributions, worth[0], coalitions=1 << columns)
+
+
+def _fitted(question: Question, subject: Subject, random: np.random.Generator, wanted: int) -> Measured:
+    """Return Shapley values by least squares, from so many coalitions for each row of the background."""
+    background = question.background
+    coalitions = Coalitions.draw(len(question.inputs), wanted, len(background), random)
+    none, last = question.crossed(subject, background), question.scores(subject)
+    known = coalitions.known.reshape(-1, len(question.inputs))
+    starts = np.repeat(np.arange(len(background)), len(coalitions.weights))
+    halves = np.empty((len(known), len(last)))
+    at_once = max(1, _at_once(question) // 2)
+    for start in range(0, len(known), at_once):
+        part = slice(start, start + at_once)
+        both = np.stack([known[part], ~known[part]])
+        here, others = _mixed_scores(question, subject, background[starts[part], None], both)
+        halves[part] = (here - others) / 2
+    values, errors = coalitions.fit(halves.reshape(len(background), -1, len(last)), last - none)
+    found = Measured.of_contributions(values.mean(axis=0), none.mean(axis=0), values, coalitions=2 * len(known))
+    return dataclasses.replace(found, row_errors=np.sqrt(errors.sum(axis=0)) / len(background))
 
 
 def _at_once(question: Question) -> int:
