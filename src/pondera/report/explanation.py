@@ -343,7 +343,7 @@ def show_row(console: Console, found: RowExplanation) -> None:
     table.add_row(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
     console.print(table)
     if sampled:
-        console.print(Text("±: the standard error of what a column adds, of orders that were drawn.", style=QUIET))
+        console.print(Text("±: the standard error of what a column adds, as not all coalitions were looked at.", style=QUIET))
     _change(console, found)
 
 
