@@ -343,7 +343,8 @@ def show_row(console: Console, found: RowExplanation) -> None:
     table.add_row(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
     console.print(table)
     if sampled:
-        console.print(Text("±: the standard error of what a column adds, as not all coalitions were looked at.", style=QUIET))
+        told = "±: the standard error of what a column adds, as not all coalitions were looked at."
+        console.print(Text(told, style=QUIET))
     _change(console, found)
 
 
