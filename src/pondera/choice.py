@@ -203,6 +203,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def outside(owner: str, count: int, thing: str, number: int) -> str:
+    """Return the sentence for a number of a thing that is below 0, or is not reached.
+
+    >>> outside("The model has", 5, "network", 9)
+    'The model has 5 networks, numbered from 0 to 4. Got network 9.'
+    """
+    numbered = f", numbered from 0 to {count - 1:,}" if count else ""
+    return f"{owner} {counted(count, thing)}{numbered}. Got {thing} {number}."
+
+
 def look_up(what: str, choice: str | Mapping[str, Any] | Choice, table: Mapping[str, F]) -> F:
     """Return the function that a choice names, with its options filled in.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pondera.errors import ArgumentError
@@ -35,6 +35,34 @@ def check(owner: str, values: Mapping[str, Any], constraints: Mapping[str, tuple
             words = [rule.words for rule in rules]
             allowed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
             raise ArgumentError(f"The {name!r} parameter of {owner} must be {allowed}. Got {values[name]!r} instead.")
+
+
+def index_into(name: str, shape: Sequence[int], index: Any) -> tuple[int, ...]:
+    """Return an index of one number of a tensor as whole numbers; of a vector one number is enough.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+
+    Examples
+    --------
+    >>> index_into("bias", (3,), 2)
+    (2,)
+    >>> index_into("weight", (3, 2), (3, 0))
+    Traceback (most recent call last):
+    pondera.errors.ArgumentError: weight has the shape [3, 2]: expected an index from [0, 0] to [2, 1]. Got [3, 0].
+    """
+    given = index if isinstance(index, tuple | list) else (index,)
+    try:
+        found = tuple(operator.index(each) for each in given)
+    except TypeError:
+        found = ()
+    if len(found) != len(shape) or any(not 0 <= at < size for at, size in zip(found, shape, strict=True)):
+        first, last = [0] * len(shape), [size - 1 for size in shape]
+        allowed = f"an index from {first} to {last}" if all(shape) else "no index, as it is empty"
+        raise ArgumentError(f"{name} has the shape {list(shape)}: expected {allowed}. Got {list(given)!r:.200}.")
+    return found
 
 
 def whole(low: int) -> Rule:

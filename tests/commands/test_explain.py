@@ -211,7 +211,7 @@ def test_without_the_target(run, place):
         (["--connections", "--baseline", "mean"], "--baseline would change nothing beside --connections"),
         (["--network", "1"], "--network chooses whose weights"),
         (["--weight", "networks.1.layers.0.weight[0,0]", "--network", "0"], "Leave one of them out"),
-        (["--connections", "--network", "2"], "2 networks, numbered from 0. Got network 2"),
+        (["--connections", "--network", "2"], "2 networks, numbered from 0 to 1. Got network 2"),
         (["--weight", "layers.0.weight"], "takes a name and an index"),
         (["--weight", "networks.7.layers.0.weight[0,0]"], "2 networks"),
         (["--weight", "layers.0.wait[0,0]"], "layers.0.weight"),

@@ -299,7 +299,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("backprop", "{run}"), "Give one of both: --row N of a table, or --step T of a run"),
         (("backprop", "{run}", "--row", 1), "Give one of both: a TABLE"),
         (("backprop", "{run}", "--step", 1, "--example", "wine"), "Leave out --example"),
-        (("backprop", "{run}", "--step", 10**9), "steps were taken, numbered from 0"),
+        (("backprop", "{run}", "--step", 10**9), "--step: the training took"),
         (("backprop", "{run}", "--example", "wine", "--row", 999), "the table has 178 rows"),
         (("backprop", "{run}", "--example", "iris", "--row", 1), "Column 'alcohol'"),
         (("runs", "{empty}"), "expected a run or a folder of runs, found none"),

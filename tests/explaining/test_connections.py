@@ -152,7 +152,7 @@ def test_what_is_not_there_is_said(question, bent):
         unit_ablation(question, bent, 3)
     with pytest.raises(ArgumentError, match="right answers"):
         weight_of(dataclasses.replace(question, answers=None), "layers.1.weight", (0, 0))
-    with pytest.raises(ArgumentError, match=r"1 network, numbered from 0\. Got network 1"):
+    with pytest.raises(ArgumentError, match=r"1 network, numbered from 0 to 0\. Got network 1"):
         connections_of(question, network=1)
     with pytest.raises(ArgumentError, match="no weights that could be looked at"):
         connections_of(dataclasses.replace(question, subjects=(Subject(lambda x: x),)))

@@ -61,7 +61,7 @@ def _of_row(place: Path, table: Path | None, example: str | None, row: int, weig
     """Follow one row through the network as it is, in float64, and take a first step at its plan's largest rate."""
     import numpy as np
 
-    from pondera.choice import Choice
+    from pondera.choice import Choice, outside
     from pondera.commands.places import weight_place
     from pondera.commands.training import answers_of, rows_of_model
     from pondera.errors import ArgumentError
@@ -77,12 +77,12 @@ def _of_row(place: Path, table: Path | None, example: str | None, row: int, weig
     loaded, _ = load(place / "model.safetensors" if place.is_dir() else place)
     frame = rows_of_model(loaded, table, example)
     if not 0 <= row < frame.height:
-        raise ArgumentError(f"--row: the table has {frame.height:,} rows, numbered from 0. Got {row}.")
+        raise ArgumentError(outside("--row: the table has", frame.height, "row", row))
     one = frame[row : row + 1]
     named, name, index = (0, "", ()) if weight is None else weight_place(weight, "--weight")
     part = named or 0
     if part >= len(loaded.networks):
-        raise ArgumentError(f"--weight: the model has {len(loaded.networks)} networks, numbered from 0. Got {part}.")
+        raise ArgumentError(outside("--weight: the model has", len(loaded.networks), "network", part))
     before = loaded.networks[part]
     weights = {key: np.asarray(value, np.float64) for key, value in before.weights.items()}
     network = Network(before.architecture, weights)
@@ -106,7 +106,7 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
     import jax
     import numpy as np
 
-    from pondera.choice import Choice
+    from pondera.choice import Choice, outside
     from pondera.commands.places import weight_place
     from pondera.commands.recorded import recorded
     from pondera.errors import ArgumentError
@@ -122,7 +122,7 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
     part = named or 0
     with runs.open(place) as run:
         if not 0 <= step < run.taken:
-            raise ArgumentError(f"--step: {run.taken:,} steps were taken, numbered from 0. Got {step}.")
+            raise ArgumentError(outside("--step: the training took", run.taken, "step", step))
         found = recorded(run, table)
         model, rows, plan = found.again(part)
     seen: list[Any] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pondera.choice import outside
 from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
 
@@ -155,7 +156,7 @@ def network_of(found: Recorded, part: int) -> Any:
         If there is none.
     """
     if part not in found.run.parts:
-        raise ArgumentError(f"{found.run.folder} has {len(found.run.parts)} networks, numbered from 0. Got {part}.")
+        raise ArgumentError(outside(f"{found.run.folder} has", len(found.run.parts), "network", part))
     networks = model_of(found).networks
     if len(networks) != len(found.run.parts):
         raise ArgumentError(

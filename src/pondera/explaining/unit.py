@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import Choice, unknown
+from pondera.choice import Choice, outside, unknown
 from pondera.errors import ArgumentError
 from pondera.explaining.weight import error_on
 from pondera.network.network import Network
@@ -106,7 +106,7 @@ def unit_on(
     into = paths[at - 1] if at else None
     units = network.weights[into].shape[1] if into else network.weights[paths[0]].shape[0]
     if not 0 <= unit < units:
-        raise ArgumentError(f"{layer} has {units:,} units, numbered from 0. Got unit {unit}.")
+        raise ArgumentError(outside(f"{layer} has", units, "unit", unit))
     out = next((path for path in paths[at : at + 1] if network.weights[path].shape[0] == units), None)
     bias = network.weights.get(f"{layer}.bias")
     ablation = None

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pondera.choice import Choice, counted, unknown
+from pondera.choice import Choice, outside, unknown
+from pondera.constraints import index_into
 from pondera.errors import ArgumentError
 from pondera.explaining.question import Question
 from pondera.network.network import Network
@@ -128,8 +129,7 @@ def weight_on(
     if name not in chosen.weights:
         raise ArgumentError(unknown("weight", name, chosen.weights))
     array = np.asarray(chosen.weights[name])
-    if len(index) != array.ndim or not all(0 <= at < size for at, size in zip(index, array.shape, strict=True)):
-        raise ArgumentError(f"{name} has the shape {array.shape}. Got the index {list(index)}.")
+    index = index_into(name, array.shape, index)
     error = error_on(chosen, x, answers, loss)
     one = np.zeros_like(array)
     one[index] = 1
@@ -180,9 +180,7 @@ def network_of(question: Question, number: int) -> Network:
         If there is no such network, or what is explained has no weights that could be looked at.
     """
     if not 0 <= number < len(question.subjects):
-        raise ArgumentError(
-            f"The model has {counted(len(question.subjects), 'network')}, numbered from 0. Got network {number}."
-        )
+        raise ArgumentError(outside("The model has", len(question.subjects), "network", number))
     found = question.subjects[number].network
     if found is None:
         raise ArgumentError("What is explained has no weights that could be looked at: give a model of Pondera's.")

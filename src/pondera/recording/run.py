@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import math
-import operator
 import sqlite3
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -15,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from pondera.choice import unknown
+from pondera.constraints import index_into
 from pondera.errors import ArgumentError, RunError
 from pondera.recording import schema
 from pondera.recording.damaged import recorded
@@ -223,7 +223,7 @@ class Run:
             If there is no such weight, or it is not among those that are followed.
         """
         number, shape, dtype, _, places = self._tensor(name, part)
-        index = _index(name, shape, index)
+        index = index_into(name, shape, index)
         place = int(np.ravel_multi_index(index, shape)) if shape else 0
         if places is not None:
             at = int(np.searchsorted(places, place))
@@ -378,20 +378,3 @@ def _in_file(path: Path, name: str) -> Tensor:
 def _natural(name: str) -> list[Any]:
     """Sort ``layers.10`` after ``layers.2``."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in name.split(".")]
-
-
-def _index(name: str, shape: tuple[int, ...], index: Any) -> tuple[int, ...]:
-    """Return an index into a tensor as whole numbers; of a vector one number is enough.
-
-    Raises
-    ------
-    ArgumentError
-        If it is none.
-    """
-    try:
-        found = tuple(operator.index(each) for each in (index if isinstance(index, tuple | list) else (index,)))
-    except TypeError:
-        found = ()
-    if len(found) != len(shape) or any(not 0 <= at < n for at, n in zip(found, shape, strict=True)):
-        raise ArgumentError(f"{name} has the shape {shape}: give an index into it. Got {index!r}.")
-    return found

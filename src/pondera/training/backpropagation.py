@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pondera.choice import Choice, unknown
+from pondera.constraints import index_into
 from pondera.errors import ArgumentError
 from pondera.network.dense import Dense
 from pondera.network.network import Network
@@ -101,8 +102,7 @@ class Trace:
         if name not in gradients:
             raise ArgumentError(unknown("weight", name, gradients))
         value = gradients[name]
-        if len(index) != value.ndim or any(not 0 <= at < n for at, n in zip(index, value.shape, strict=True)):
-            raise ArgumentError(f"{name} has the shape {value.shape}. Got the index {list(index)}.")
+        index = index_into(name, value.shape, index)
         layer = next(layer for layer in self.layers if name in layer.gradients)
         if layer.signals is None:
             raise ArgumentError(f"{name} is in a layer of kind {layer.kind}; products are of dense layers' weights.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pondera.choice import Choice, unknown
+from pondera.constraints import index_into
 from pondera.errors import ArgumentError
 from pondera.training.epoch import State
 from pondera.training.optimizers import OPTIMIZERS, optimizer_of
@@ -97,10 +98,7 @@ def update_of(
     weights = {key: np.asarray(value) for key, value in state.weights.items()}
     if name not in weights:
         raise ArgumentError(unknown("weight", name, weights))
-    if len(index) != weights[name].ndim or any(
-        not 0 <= at < n for at, n in zip(index, weights[name].shape, strict=True)
-    ):
-        raise ArgumentError(f"{name} has the shape {weights[name].shape}. Got the index {list(index)}.")
+    index = index_into(name, weights[name].shape, index)
     weight = float(weights[name][index])
     lines = [Line("g", "the gradient", float(np.asarray(gradients[name])[index]))]
     if plan.gradient_clip is not None:

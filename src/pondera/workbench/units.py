@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pondera.choice import outside
 from pondera.errors import ArgumentError
 from pondera.recording.run import Run
 
@@ -41,7 +42,7 @@ def strengths(run: Run, column: int, unit: int, step: int, part: int = 0) -> dic
     into = matrices[column - 1] if column else None
     units = tensors[into][1] if into else tensors[matrices[0]][0]
     if not 0 <= unit < units:
-        raise ArgumentError(f"This column has {units:,} units, numbered from 0. Got unit {unit}.")
+        raise ArgumentError(outside("This column has", units, "unit", unit))
     out = next((name for name in matrices[column : column + 1] if tensors[name][0] == units), None)
     known = run.recorded(into or str(out), part)
     if not known:
