@@ -158,8 +158,8 @@ def test_what_does_not_fit(change, error, words):
     ("name", "index", "words"),
     [
         ("layers.9.weight", (0, 0), "layers.9.weight"),
-        ("layers.0.weight", (0,), r"shape \(4, 5\)"),
-        ("layers.0.weight", (4, 0), r"Got the index \[4, 0\]"),
+        ("layers.0.weight", (0,), r"shape \[4, 5\]: expected an index from \[0, 0\] to \[3, 4\]\. Got \[0\]"),
+        ("layers.0.weight", (4, 0), r"Got \[4, 0\]"),
     ],
 )
 def test_weights_that_are_not_there(name, index, words):
