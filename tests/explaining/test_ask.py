@@ -178,6 +178,23 @@ def test_rows_that_training_saw_cannot_make_a_ranking_reliable(regression):
     assert explain(question_of(model, new, pl.Series("worth", answers))[0], "permutation").evidence.seen == 0.0
 
 
+def test_a_column_without_a_value_is_no_column_without_influence(regression):
+    model = regression[0]
+    new, answers = table(rows=300)
+    empty = new.with_columns(
+        pl.lit(None, pl.Float64).alias("size"),
+        pl.when(pl.int_range(300) < 60).then(pl.lit("new")).otherwise("town").alias("town"),
+    )
+    question = question_of(model, empty, pl.Series("worth", answers))[0]
+    assert question.strange == {"size": 1.0, "town": 0.2}
+    found = explain(question, ["permutation", "shapley"])
+    assert found.evidence.strange == ("size", 1.0)
+    assert "In 100% of these rows 'size' has no value that training saw" in found.reliability.statement
+    assert found.reliability.verdict != "reliable"
+    usual = explain(question_of(model, new, pl.Series("worth", answers))[0], "permutation")
+    assert usual.evidence.strange is None
+
+
 def test_rows_that_are_there_several_times_are_not_taken_for_known_ones():
     """Of two columns of two values each all new rows are like old ones."""
     frame = pl.DataFrame({"a": np.tile([0.0, 1.0], 100), "b": np.repeat([0.0, 1.0], 100)})

@@ -106,6 +106,7 @@ def question_of(
         usual=None if background is None else background[some],
         baseline=baseline,
         seen=_seen(model, x),
+        strange={name: rows / frame.height for name, rows in {**unseen.missing, **unseen.categories}.items()},
         predict=lambda x: model.labels(model.predictions(x)),
         retrain=functools.partial(_trained, model) if retrain and answers is not None else None,
     ), unseen

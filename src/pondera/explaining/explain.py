@@ -276,6 +276,7 @@ def _evidence(
         hardest=_hardest(errors) if errors is not None and question.loss == "squared_error" else None,
         as_sizes=agreed.as_sizes,
         seen=_known(question),
+        strange=max(question.strange.items(), key=lambda each: each[1], default=None),
         blind=main.blind,
         dispensable=again is not None and again.worse,
         measure=question.measure,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,9 @@ class Question:
     seen
         Whether each row has the values of one that was trained on, 1 or 0, NaN where that cannot be told: (rows,); None
         where nothing is known of the training.
+    strange
+        Columns and the shares of rows in which they hold what training never saw, so that the network is given a
+        stand-in: another category, or none where every training row had a value.
     predict
         Rows (some, encoded) -> what the model predicts of each, in the target's own values; None where only scores are
         known.
@@ -131,6 +134,7 @@ class Question:
     usual: pl.DataFrame | None = None
     baseline: str | Array = "mean"
     seen: Array | None = None
+    strange: Mapping[str, float] = field(default_factory=dict)
     predict: Callable[[Array], Array] | None = None
     retrain: Callable[[Array, Array, int], Subject] | None = None
     leaves: dict[Input, Array] = field(default_factory=dict, init=False, repr=False, compare=False)

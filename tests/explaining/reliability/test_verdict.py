@@ -38,6 +38,8 @@ GOOD = {"skill": 0.9, "stability": 0.99, "agreement": 0.95, "outdone": 0.0, "gro
         ({"blind": True}, "partly", "Networks of random weights give the same ranking"),
         ({"seen": 1.0}, "partly", "100% of these rows have the values of rows that were trained on"),
         ({"seen": 0.05}, "reliable", "say the same"),
+        ({"strange": ("sex", 0.3)}, "partly", "In 30% of these rows 'sex' has no value that training saw"),
+        ({"strange": ("sex", 0.05)}, "reliable", "say the same"),
         ({"as_sizes": -0.4}, "partly", "by their mean size it is another"),
         ({"outdone": 0.3}, "partly", "hardly more"),
         ({"grouped": 0.2}, "partly", "20% of all importance"),

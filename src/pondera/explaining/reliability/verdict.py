@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pondera.choice import counted
+from pondera.choice import counted, quoted
 
 Verdict = Literal["reliable", "partly", "not identifiable", "unreliable"]
 
@@ -28,6 +28,9 @@ FEWEST = 10
 KNOWN = 0.1
 """The share of rows that training saw from which on what it took to know them is a part of what is measured; as of
 importance that others may claim."""
+
+STRANGE = 0.1
+"""The share of rows from which on it is told that a column holds what training never saw."""
 
 SAME = "All right answers are the same: whether the model is any good cannot be said."
 
@@ -83,6 +86,8 @@ class Evidence:
         Whether another training could have begun otherwise.
     seen
         The share of rows that training saw; None where that is not known.
+    strange
+        The column that most often holds what training never saw, and the share of rows where it does.
     as_sizes
         The same where mean sizes of contributions are compared, and not their squares; None where that is no question.
     hardest
@@ -111,6 +116,7 @@ class Evidence:
     measure: str = "error"
     random: bool = True
     seen: float | None = None
+    strange: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,12 @@ def _doubts(evidence: Evidence) -> list[str]:
         found.append(
             f"{evidence.seen:.0%} of these rows have the values of rows that were trained on: what it takes to know "
             "them by heart looks important, too."
+        )
+    if evidence.strange is not None and evidence.strange[1] >= STRANGE:
+        name, share = evidence.strange
+        found.append(
+            f"In {share:.0%} of these rows {quoted(name)} has no value that training saw: what it matters elsewhere "
+            "cannot be told of them."
         )
     if evidence.blind:
         found.append("Networks of random weights give the same ranking: it is not about what this one learned.")
