@@ -11,7 +11,7 @@ export function text(value: string): string {
 }
 
 /** A number as Python and command lines read it; whole ones that are large with an exponent, or Python would keep them whole. */
-export function number(value: number, digits = 8): string {
+export function number(value: number, digits = 15): string {
   const short = Number(value.toPrecision(digits));
   return Math.abs(short) < 1e15 ? String(short) : short.toExponential();
 }
