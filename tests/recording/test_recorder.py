@@ -130,6 +130,21 @@ def test_what_was_planned_to_be_looked_at_is(tmp_path, monkeypatch):
         assert [watcher.next(step) for step in (9, 9, 10, 11)] == [9, 9, NEVER, NEVER]
 
 
+def test_looks_are_paid_for_in_advance_so_that_some_are_left_for_later_steps(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        watcher = recorder(0)
+        watcher.steps, watcher.chunks, watcher.pace = 10_000, 2, 0.01
+        recorder.overhead.begun -= 10  # of which a tenth of a second may be recording's, and a little more at first
+        watcher.backlog.waiting = 3  # of which nothing is known but that steps take a hundredth of a second
+        assert watcher.next(9) == NEVER
+        watcher.backlog.waiting = 0
+        assert watcher.next(10) == 10
+        watcher.backlog.each = 0.2
+        assert watcher.next(11) == NEVER
+        recorder.overhead.begun -= 10
+        assert watcher.next(12) >= 12
+
+
 def test_steps_tell_what_they_did_to_their_own_batch(tmp_path):
     with Recorder(tmp_path, "full") as recorder:
         fitted(recorder)
@@ -311,7 +326,7 @@ def test_a_wrong_call_is_not_a_damaged_run(tmp_path):
         fitted(recorder)
     with pondera.runs.open(tmp_path) as run:
         for index in (3, ("3", 7), (0,), (1, 2, 3), (99, 0), None):
-            with pytest.raises(ArgumentError, match="give an index into it"):
+            with pytest.raises(ArgumentError, match="expected an index from"):
                 run.weight("layers.0.weight", index)
         assert run.weight("layers.0.bias", 3).values.tolist() == run.weight("layers.0.bias", [3]).values.tolist()
         with pytest.raises(TypeError, match="index"):
