@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,16 @@ from pondera.explaining.explanation import Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
-from pondera.report.terminal import GRAVE, POSITIVE, QUIET, bar, ending, figure, signed, sparkline
+from pondera.report.fitted import Bar, Cell, Kind, fitted
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, figure, signed, sparkline
 
 SHOWN = 20  # columns that are listed
 LETTERS = 18  # of a column's name
 BAR = 12
 ACTING = 4  # columns whose curves are shown, and as many whose values are
+DIGITS = 12  # of a whole number that is told as it is
 VALUES = 6  # of a column that are shown: of more the highest and the lowest
 PAIRS, TOLD = 3, 4
-BROAD = 80  # letters of a line from which on there is room for bars and curves beside figures
 
 SEEN = {True: "a row that was trained on", False: "no row that was trained on"}
 
@@ -54,18 +56,8 @@ def show_explanation(console: Console, found: Explanation, source: str = "") -> 
     _weights(console, found)
 
 
-def _columns(console: Console, *headings: str, right: tuple[str, ...] = ()) -> Table:
-    """Return a table whose figures are never cut: on a narrow terminal words are broken instead."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in headings:
-        figures = heading in right
-        table.add_column(
-            heading,
-            justify="right" if figures else "left",
-            no_wrap=figures or console.width >= BROAD,
-            overflow="fold",
-        )
-    return table
+def _called(names: Sequence[str]) -> list[str]:
+    return [ending(name, LETTERS) for name in names]
 
 
 def _head(console: Console, found: Explanation, source: str) -> None:
@@ -124,22 +116,26 @@ def skill_words(skill: float) -> str:
 
 
 def _ranking(console: Console, found: Explanation) -> Table:
-    broad = console.width >= BROAD
-    table = _columns(console, "importance", "share", "95 %", *([""] if broad else []), "", right=("share", "95 %"))
     largest = float(np.nanmax(found.importance, initial=0.0))
+    names = _called(found.names)
+    rows: list[tuple[Cell, ...]] = []
     for k in found.order[:SHOWN]:
         low, high = found.intervals[k]
         none = found.verdict_of(k) in NONE
         interval = "" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f}"
-        bars = [bar(0.0 if none else float(found.importance[k]), largest, BAR)] if broad else []
-        table.add_row(
-            Text(ending(found.names[k], LETTERS), style=QUIET if none else ""),
-            percent(found.importance[k]),
-            interval,
-            *bars,
-            Text(found.verdict_of(k), style=QUIET),
+        rows.append(
+            (
+                Text(names[k], style=QUIET if none else ""),
+                percent(found.importance[k]),
+                interval,
+                Bar(0.0 if none else float(found.importance[k]), largest, BAR),
+                Text(found.verdict_of(k), style=QUIET),
+            )
         )
-    return table
+    columns: list[tuple[str, Kind]] = [
+        ("importance", "words"), ("share", "figures"), ("95 %", "figures"), ("", "drawn"), ("", "words")
+    ]  # fmt: skip
+    return fitted(console, columns, rows)
 
 
 def _rest(console: Console, found: Explanation) -> None:
@@ -159,14 +155,14 @@ def _rest(console: Console, found: Explanation) -> None:
 
 def _methods(console: Console, found: Explanation) -> Table:
     """Return what each method says, and which columns it puts first."""
-    table = _columns(console, "method", "says")
-    table.add_column("first three", overflow="fold")
+    names = _called(found.names)
+    rows: list[tuple[Cell, ...]] = []
     for each in found.results.values():
         order = sorted(range(len(found.names)), key=lambda k: -each.shares[k])[:3]
         least = TRIFLE * max(each.shares)  # what hardly matters has no place
-        first = ", ".join(ending(found.names[k], LETTERS) for k in order if each.shares[k] > least)
-        table.add_row(each.method.title, Text(each.method.kind, style=QUIET), first)
-    return table
+        first = ", ".join(names[k] for k in order if each.shares[k] > least)
+        rows.append((each.method.title, Text(each.method.kind, style=QUIET), first))
+    return fitted(console, [("method", "words"), ("says", "words"), ("first three", "words")], rows)
 
 
 def _about_methods(console: Console, found: Explanation) -> None:
@@ -248,11 +244,9 @@ def _acting(console: Console, found: Explanation) -> None:
     apart = [each for each in found.effects if each.apart][:ACTING]
     if apart:
         console.print()
-        table = _columns(console, "what values do")
-        table.add_column("score beside the mean", overflow="fold")
-        for each in apart:
-            table.add_row(ending(each.name, LETTERS), " · ".join(_parts(each)))
-        console.print(table)
+        names = _called([each.name for each in apart])
+        rows = [(name, " · ".join(_parts(each))) for name, each in zip(names, apart, strict=True)]
+        console.print(fitted(console, [("what values do", "words"), ("score beside the mean", "words")], rows))
     strong = [each for each in found.interactions if each.share >= 0.1][:PAIRS]
     if strong:
         pairs = "; ".join(f"{each.first} × {each.second} ({each.share:.0%})" for each in strong)
@@ -261,17 +255,16 @@ def _acting(console: Console, found: Explanation) -> None:
 
 def _curves(console: Console, drawn: list[Effect]) -> Table:
     """Return how the score goes along columns whose values lie on an axis."""
-    broad = console.width >= BROAD
-    headings = ("how it acts", "from", *([""] if broad else []), "to", "score")
-    table = _columns(console, *headings, right=("from", "to", "score"))
-    for each in drawn:
+    rows = []
+    for name, each in zip(_called([each.name for each in drawn]), drawn, strict=True):
         assert each.accumulated is not None
-        low = float(each.accumulated.min())
-        curve = sparkline([float(value) - low for value in each.accumulated])
-        spread = f"{signed(float(each.accumulated.min()))} to {signed(float(each.accumulated.max()))}"
-        line = [Text(curve, style=POSITIVE)] if broad else []
-        table.add_row(ending(each.name, LETTERS), _value(each.values[0]), *line, _value(each.values[-1]), spread)
-    return table
+        low, high = float(each.accumulated.min()), float(each.accumulated.max())
+        curve = Text(sparkline([float(value) - low for value in each.accumulated]), style=POSITIVE)
+        rows.append((name, _value(each.values[0]), curve, _value(each.values[-1]), f"{signed(low)} to {signed(high)}"))
+    columns: list[tuple[str, Kind]] = [
+        ("how it acts", "words"), ("from", "figures"), ("", "drawn"), ("to", "figures"), ("score", "figures")
+    ]  # fmt: skip
+    return fitted(console, columns, rows)
 
 
 def _parts(each: Effect) -> list[str]:
@@ -322,26 +315,28 @@ def show_row(console: Console, found: RowExplanation) -> None:
     if found.seen is not None:
         console.print(Text(f"Its values are those of {SEEN[found.seen]}.", style=QUIET))
     console.print()
-    broad = console.width >= BROAD
-    sampled = ["±"] if found.errors.any() else []
-    table = _columns(console, "column", "value", "adds", *sampled, *([""] if broad else []), right=("adds", "±"))
+    sampled = bool(found.errors.any())
     order = sorted(range(len(found.names)), key=lambda k: -abs(found.contributions[k]))
     largest = float(abs(found.contributions).max(initial=0.0))
     rest = sum(float(found.contributions[k]) for k in order[SHOWN:])
+    rows: list[tuple[Cell, ...]] = []
 
-    def add(name: str | Text, value: str, size: float, error: float | None = None) -> None:
-        errors = ["" if error is None else figure(error, 2) for _ in sampled]
-        table.add_row(name, value, signed(size, 4), *errors, *([bar(size, largest, BAR)] if broad else []))
+    def add(name: Cell, value: Cell, size: str | Text, error: str = "", drawn: Cell = "") -> None:
+        rows.append((name, value, size, *([error] if sampled else []), drawn))
 
     start = f"mean of {counted(found.compared, 'row')}{' of the background' if found.background else ''}"
-    table.add_row(Text(start, style=QUIET), "", figure(found.baseline))
+    add(Text(start, style=QUIET), "", figure(found.baseline))
+    names = _called(found.names)
     for k in order[:SHOWN]:
-        shown = ending(found.names[k], LETTERS), _value(found.values[k])
-        add(*shown, float(found.contributions[k]), float(found.errors[k]))
+        size = float(found.contributions[k])
+        value = Text(_value(found.values[k]), no_wrap=isinstance(found.values[k], int | float))
+        add(names[k], value, signed(size, 4), figure(float(found.errors[k]), 2), Bar(size, largest, BAR))
     if len(order) > SHOWN:
-        add(Text(f"{len(order) - SHOWN} others", style=QUIET), "", rest)
-    table.add_row(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
-    console.print(table)
+        add(Text(f"{len(order) - SHOWN} others", style=QUIET), "", signed(rest, 4), drawn=Bar(rest, largest, BAR))
+    add(Text("sum: this row's score", style="bold"), "", Text(figure(found.score), style="bold"))
+    errors: list[tuple[str, Kind]] = [("±", "figures")] if sampled else []
+    columns: list[tuple[str, Kind]] = [("column", "words"), ("value", "words"), ("adds", "figures"), *errors]
+    console.print(fitted(console, [*columns, ("", "drawn")], rows))
     if sampled:
         told = "±: the standard error of what a column adds, as not all coalitions were looked at."
         console.print(Text(told, style=QUIET))
@@ -369,4 +364,6 @@ def _change(console: Console, found: RowExplanation) -> None:
 def _value(value: Any) -> str:
     if value is None:
         return "missing"
+    if isinstance(value, int) and len(str(value)) > DIGITS:
+        return figure(float(value))
     return figure(value) if isinstance(value, float) else ending(str(value), 20)

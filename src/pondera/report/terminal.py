@@ -18,6 +18,7 @@ from pondera.choice import listed, printable, visible
 from pondera.findings import Finding
 
 POSITIVE, NEGATIVE, QUIET, GRAVE = "cyan", "yellow", "bright_black", "red"
+LARGEST = 1e9  # from which on no figure is written out
 LONG = 1e6  # from which on a short figure is written in powers of ten
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -116,12 +117,12 @@ def figure(value: float | None, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> figure(0.85664), figure(1234567.8), figure(None)
-    ('0.8566', '1,234,568', '–')
+    >>> figure(0.85664), figure(1234567.8), figure(1.2e19), figure(None)
+    ('0.8566', '1,234,568', '1.2e+19', '–')
     """
     if value is None:
         return "–"
-    if abs(value) >= 1000:
+    if 1000 <= abs(value) < LARGEST:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 
@@ -134,7 +135,7 @@ def signed(value: float, digits: int = 3) -> str:
     >>> signed(0.85664), signed(-1234.5)
     ('+0.857', '-1,234')
     """
-    return f"{value:+,.0f}" if abs(value) >= 1000 else f"{value:+.{digits}g}"
+    return f"{value:+,.0f}" if 1000 <= abs(value) < LARGEST else f"{value:+.{digits}g}"
 
 
 def short(value: float | None, digits: int = 4) -> str:
