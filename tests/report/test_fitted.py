@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from pondera.explaining.entry import explain, question_about
+from pondera.explaining.question import Question
 from pondera.explaining.row import explain_row
+from pondera.explaining.subject import Subject
 from pondera.report.explanation import show_explanation, show_row
 from pondera.report.fitted import Bar, fitted
 from pondera.report.terminal import figure, signed
@@ -67,6 +69,15 @@ def test_contributions_and_their_errors_are_whole(row, width):
         assert figure(row.values[k]) in words
     assert figure(row.baseline) in words
     assert figure(row.score) in words
+
+
+def test_no_bar_is_longer_than_that_of_all_others_together():
+    x = np.random.default_rng(0).normal(size=(50, 60)) + 1
+    question = Question.of_arrays(Subject(lambda x: x.sum(1, keepdims=True)), x, background=np.zeros((1, 60)))
+    found = explain_row(question, 3)
+    bars = [re.search(r"[█▏▎▍▌▋▊▉]*$", line.rstrip())[0] for line in printed(show_row, found, 100).splitlines()]
+    assert max(map(len, bars)) == 12
+    assert [len(each) for each in bars].count(12) == 1  # of the others
 
 
 @pytest.mark.parametrize("width", range(40, 70))

@@ -317,8 +317,8 @@ def show_row(console: Console, found: RowExplanation) -> None:
     console.print()
     sampled = bool(found.errors.any())
     order = sorted(range(len(found.names)), key=lambda k: -abs(found.contributions[k]))
-    largest = float(abs(found.contributions).max(initial=0.0))
     rest = sum(float(found.contributions[k]) for k in order[SHOWN:])
+    largest = max(float(abs(found.contributions).max(initial=0.0)), abs(rest))
     rows: list[tuple[Cell, ...]] = []
 
     def add(name: Cell, value: Cell, size: str | Text, error: str = "", drawn: Cell = "") -> None:

@@ -72,14 +72,14 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def bar(value: float, largest: float, width: int = 24) -> Text:
-    """Return a bar as long as the value's size, in eighths of a character, coloured by its sign.
+    """Return a bar as long as the value's size, in eighths of a character, coloured by its sign; ``width`` at most.
 
     Examples
     --------
-    >>> bar(1.0, 2.0, width=4).plain
-    '██'
+    >>> bar(1.0, 2.0, width=4).plain, bar(9.0, 2.0, width=4).plain
+    ('██', '████')
     """
-    eighths = round(8 * width * abs(value) / largest) if largest > 0 else 0
+    eighths = round(8 * width * min(abs(value) / largest, 1.0)) if largest > 0 else 0
     filled, rest = divmod(eighths, 8)
     return Text("█" * filled + (_EIGHTHS[rest] if rest else ""), style=POSITIVE if value >= 0 else NEGATIVE)
 
