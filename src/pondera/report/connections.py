@@ -13,14 +13,19 @@ from pondera.choice import counted
 from pondera.explaining.connection_methods import CONNECTION_METHODS
 from pondera.explaining.connections import Connections
 from pondera.explaining.weight import Weight
+from pondera.report.fitted import Kind, fitted
 from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, ending, figure, sparkline
 
 SHOWN = 20  # connections that are listed
 LETTERS = 13
 UNITS = 5  # of each layer
+BROAD = 60  # letters of a line from which on the place of a weight is not broken
 
 HEADINGS = {"activation_scaled": "|w|·‖x‖", "first_order": "slope", "second_order": "+ bend", "ablation": "without"}
 """Name of a method -> what stands above its figures."""
+
+SPARE = ("first_order", "second_order")
+"""Those whose figures are left out where there is no room."""
 
 
 def show_connections(console: Console, found: Connections) -> None:
@@ -31,25 +36,22 @@ def show_connections(console: Console, found: Connections) -> None:
     error = "" if found.error is None else f"; the mean error with all is {figure(found.error)}"
     console.print(Text(f"{looked}{error}", style=QUIET))
     console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style=QUIET)
-    table.add_column("from", no_wrap=True)
-    table.add_column("weight", no_wrap=True)
-    for heading in ("value", *(HEADINGS[name] for name in found.measured if name in HEADINGS)):
-        table.add_column(heading, justify="right", no_wrap=True)
+    told = {name: heading for name, heading in HEADINGS.items() if name in found.measured}
+    columns: list[tuple[str, Kind]] = [("from", "words"), ("weight", "words"), ("value", "figures")]
+    columns += [(heading, "spare" if name in SPARE else "figures") for name, heading in told.items()]
+    rows = []
     for k, (path, source, unit) in enumerate(found.places[:SHOWN]):
-        figures = [f"{values[k]:.3g}" if name == "activation_scaled" else f"{values[k]:+.1e}"
-                   for name, values in found.measured.items() if name in HEADINGS]  # fmt: skip
-        table.add_row(
-            ending(found.sources[k], LETTERS), f"{path}[{source},{unit}]", f"{found.values[k]:+.2g}", *figures
-        )
-    console.print(table)
+        figures = [f"{found.measured[name][k]:{'.3g' if name == 'activation_scaled' else '+.1e'}}" for name in told]
+        place = Text(f"{path}[{source},{unit}]", no_wrap=console.width >= BROAD)
+        rows.append((ending(found.sources[k], LETTERS), place, f"{found.values[k]:+.2g}", *figures))
+    console.print(fitted(console, columns, rows))
     if len(found.places) > SHOWN:
         console.print(Text(f"and {len(found.places) - SHOWN:,} others; --json has all", style=QUIET))
     if found.error is not None:
         console.print(
             Text(
-                "Without: the change of the mean error when the connection is set to 0, exact; before it what the "
-                "slope, and slope and curvature say of it.",
+                "Without: the change of the mean error when the connection is set to 0, exact; slope and + bend, where "
+                "lines have room: what the slope, and slope and curvature say of it.",
                 style=QUIET,
             )
         )
