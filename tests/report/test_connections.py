@@ -1,5 +1,6 @@
 """Connections in every terminal: places and exponents are whole."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -34,3 +35,12 @@ def test_figures_of_connections_are_whole(found, width):
         for name in HEADINGS:
             figure = f"{found.measured[name][k]:{'.3g' if name == 'activation_scaled' else '+.1e'}}"
             assert figure in words or (width < 80 and name in SPARE)
+
+
+def test_sources_that_differ_are_shown_differently(found):
+    names = ("sepal width (cm)", "petal width (cm)")
+    console = Console(file=io.StringIO(), width=100)
+    show_connections(console, dataclasses.replace(found, sources=tuple(names[k % 2] for k in range(len(found.places)))))
+    shown = console.file.getvalue()
+    assert "sepal" in shown
+    assert "petal" in shown

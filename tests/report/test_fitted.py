@@ -49,6 +49,14 @@ def test_shares_and_intervals_are_whole(long, width):
     assert "influence" in shown
 
 
+def test_names_that_differ_are_shown_differently(long):
+    shown = printed(show_explanation, long, 80)
+    ranking, methods = shown.split("Shares of")[0], shown.split("first three")[1].split("\n\n")[0]
+    acts = shown.split("how it acts")[1]
+    assert all(f"{which} f" in part for which in ("mean", "worst", "least") for part in (ranking, acts))
+    assert all(f"{which} f" in methods for which in ("mean", "worst"))  # the third has no influence
+
+
 @pytest.fixture(scope="module")
 def row():
     """Explain a row of many columns beside a background, so that there are errors."""

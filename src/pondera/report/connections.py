@@ -13,8 +13,8 @@ from pondera.choice import counted
 from pondera.explaining.connection_methods import CONNECTION_METHODS
 from pondera.explaining.connections import Connections
 from pondera.explaining.weight import Weight
-from pondera.report.fitted import Kind, fitted
-from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, ending, figure, sparkline
+from pondera.report.fitted import Cell, Kind, fitted
+from pondera.report.terminal import NEGATIVE, POSITIVE, QUIET, figure, shortened, sparkline
 
 SHOWN = 20  # connections that are listed
 LETTERS = 13
@@ -39,11 +39,12 @@ def show_connections(console: Console, found: Connections) -> None:
     told = {name: heading for name, heading in HEADINGS.items() if name in found.measured}
     columns: list[tuple[str, Kind]] = [("from", "words"), ("weight", "words"), ("value", "figures")]
     columns += [(heading, "spare" if name in SPARE else "figures") for name, heading in told.items()]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
+    names = shortened(found.sources[:SHOWN], LETTERS)
     for k, (path, source, unit) in enumerate(found.places[:SHOWN]):
         figures = [f"{found.measured[name][k]:{'.3g' if name == 'activation_scaled' else '+.1e'}}" for name in told]
         place = Text(f"{path}[{source},{unit}]", no_wrap=console.width >= BROAD)
-        rows.append((ending(found.sources[k], LETTERS), place, f"{found.values[k]:+.2g}", *figures))
+        rows.append((names[k], place, f"{found.values[k]:+.2g}", *figures))
     console.print(fitted(console, columns, rows))
     if len(found.places) > SHOWN:
         console.print(Text(f"and {len(found.places) - SHOWN:,} others; --json has all", style=QUIET))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
 from pondera.report.fitted import Bar, Cell, Kind, fitted
-from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, figure, signed, sparkline
+from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, figure, shortened, signed, sparkline
 
 SHOWN = 20  # columns that are listed
 LETTERS = 18  # of a column's name
@@ -54,10 +53,6 @@ def show_explanation(console: Console, found: Explanation, source: str = "") -> 
     _groups(console, found)
     _acting(console, found)
     _weights(console, found)
-
-
-def _called(names: Sequence[str]) -> list[str]:
-    return [ending(name, LETTERS) for name in names]
 
 
 def _head(console: Console, found: Explanation, source: str) -> None:
@@ -117,7 +112,7 @@ def skill_words(skill: float) -> str:
 
 def _ranking(console: Console, found: Explanation) -> Table:
     largest = float(np.nanmax(found.importance, initial=0.0))
-    names = _called(found.names)
+    names = shortened(found.names, LETTERS)
     rows: list[tuple[Cell, ...]] = []
     for k in found.order[:SHOWN]:
         low, high = found.intervals[k]
@@ -155,7 +150,7 @@ def _rest(console: Console, found: Explanation) -> None:
 
 def _methods(console: Console, found: Explanation) -> Table:
     """Return what each method says, and which columns it puts first."""
-    names = _called(found.names)
+    names = shortened(found.names, LETTERS)
     rows: list[tuple[Cell, ...]] = []
     for each in found.results.values():
         order = sorted(range(len(found.names)), key=lambda k: -each.shares[k])[:3]
@@ -244,7 +239,7 @@ def _acting(console: Console, found: Explanation) -> None:
     apart = [each for each in found.effects if each.apart][:ACTING]
     if apart:
         console.print()
-        names = _called([each.name for each in apart])
+        names = shortened([each.name for each in apart], LETTERS)
         rows = [(name, " · ".join(_parts(each))) for name, each in zip(names, apart, strict=True)]
         console.print(fitted(console, [("what values do", "words"), ("score beside the mean", "words")], rows))
     strong = [each for each in found.interactions if each.share >= 0.1][:PAIRS]
@@ -256,7 +251,7 @@ def _acting(console: Console, found: Explanation) -> None:
 def _curves(console: Console, drawn: list[Effect]) -> Table:
     """Return how the score goes along columns whose values lie on an axis."""
     rows = []
-    for name, each in zip(_called([each.name for each in drawn]), drawn, strict=True):
+    for name, each in zip(shortened([each.name for each in drawn], LETTERS), drawn, strict=True):
         assert each.accumulated is not None
         low, high = float(each.accumulated.min()), float(each.accumulated.max())
         curve = Text(sparkline([float(value) - low for value in each.accumulated]), style=POSITIVE)
@@ -326,7 +321,7 @@ def show_row(console: Console, found: RowExplanation) -> None:
 
     start = f"mean of {counted(found.compared, 'row')}{' of the background' if found.background else ''}"
     add(Text(start, style=QUIET), "", figure(found.baseline))
-    names = _called(found.names)
+    names = shortened(found.names, LETTERS)
     for k in order[:SHOWN]:
         size = float(found.contributions[k])
         value = Text(_value(found.values[k]), no_wrap=isinstance(found.values[k], int | float))

@@ -235,7 +235,7 @@ def strength_against_importance(found: Explanation, narrow: bool = False) -> Any
     order = np.argsort(-found.importance, kind="stable")
     shares = np.stack([found.results["first_layer"].shares, found.importance], axis=1)[order]
     ends = 1.08 * shares.max(axis=0)
-    names = [ending(found.names[k], LETTERS) for k in order]
+    names = distinct([found.names[k] for k in order])
     written = beside(names, shares / ends * size, size) * ends / size
     rows = [
         {"column": name, "strength": x, "importance": y} for name, (x, y) in zip(names, shares.tolist(), strict=True)
