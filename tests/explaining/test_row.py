@@ -34,6 +34,35 @@ def test_the_baseline_is_the_mean_over_the_rows_that_are_told(others):
     assert found.contributions[0] == pytest.approx(5 * x[150, 0] ** 2 - 5 * (x[:others, 0] ** 2).mean())
 
 
+@pytest.fixture
+def wide(monkeypatch):
+    """Rows of a table that is too wide for coalitions, as it were, and those they are compared with."""
+    monkeypatch.setattr("pondera.explaining.row.MOST_WORK", 0)
+    random = np.random.default_rng(0)
+    return random.normal(size=(2, 14)), random.normal(size=(64, 14))
+
+
+def test_errors_are_what_other_orders_would_give(wide):
+    """They are not how far the rows of the background are apart, each of which is taken equally often."""
+    x, others = wide
+    subject = Subject(
+        lambda x: 20 * x[:, :1] + 3 * (x[:, 1:2] * x[:, 2:3] * x[:, 3:4]) + np.abs(x[:, 4:9].sum(1))[:, None]
+    )
+    question = Question.of_arrays(subject, x, background=others)
+    every = [explain_row(question, 1, seed=seed) for seed in range(40)]
+    apart = np.std([each.contributions for each in every], axis=0, ddof=1)
+    stated = np.sqrt(np.mean([np.square(each.errors) for each in every], axis=0))
+    assert stated[1:9] == pytest.approx(apart[1:9], rel=0.3)
+    assert stated[0] < 1e-6  # its effect is the same in every order
+
+
+def test_contributions_of_a_sum_have_no_errors(wide):
+    x, others = wide
+    found = explain_row(Question.of_arrays(Subject(lambda x: x.sum(1, keepdims=True)), x, background=others), 0)
+    np.testing.assert_allclose(found.contributions, x[0] - others.mean(axis=0))
+    assert found.errors.max() < 1e-12
+
+
 def test_the_nearest_change_turns_the_class():
     x = RANDOM.normal(size=(400, 3))
     x[0] = [0.2, -1.0, 0.5]

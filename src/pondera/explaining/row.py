@@ -17,7 +17,7 @@ from pondera.explaining.shapley import FITTED, exact_shapley, shapley
 Array = np.ndarray[Any, Any]
 
 PAIRS = 64
-"""Orders that are drawn at least, each also taken backwards; as many from each row of the background."""
+"""Orders that are drawn at least, each also taken backwards; as many from each row of the background, two at least."""
 
 MOST_WORK = 1 << 19
 """Evaluations up to which every coalition is looked at, or so many that values are fitted to them."""
@@ -128,7 +128,7 @@ def explain_row(question: Question, row: int, *, seed: int = 0) -> RowExplanatio
     columns = len(question.inputs)
     others = len(question.background)
     exact = columns <= MOST_EXACT and others << columns <= MOST_WORK
-    orders = -(-PAIRS // others)  # from each row of the background, so that the baseline is the mean of all
+    orders = max(2, -(-PAIRS // others))  # from each row of the background, so that the baseline is the mean of all
     if 2 * FITTED * others * columns <= MOST_WORK:
         orders = max(orders, FITTED)
     parts = [

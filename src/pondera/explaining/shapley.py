@@ -38,6 +38,10 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     cancels much of the error (Mitchell, Cooper, Frank & Holmes 2022, arXiv 2104.12199). ``errors`` come from the spread
     over pairs; importances are mean sizes without what the noise of single contributions adds to them.
 
+    Of as many pairs as there are rows in the background, or more, every row has equally many, two at least: how far the
+    effects from one row are from those of another is then no error of contributions, which are of the mean over these
+    rows, and ``row_errors`` come from the spread over the orders of each row by itself.
+
     Where there are :data:`FITTED` orders or more for each row of the background, as many coalitions are asked about
     instead, and values of each row of the background fitted to them: see :mod:`~pondera.explaining.coalitions`. Of the
     same work that makes less than half of the variance.
@@ -45,7 +49,10 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
     rows, columns = len(question.x), len(question.inputs)
     if columns > 1 and pairs >= FITTED * len(question.background):
         return _fitted(question, subject, random, pairs * (columns - 1) // len(question.background))
-    drawn = _drawn(len(question.background), pairs, random)
+    count = len(question.background)
+    rounds = max(2, -(-pairs // count)) if pairs >= count else 0
+    pairs = rounds * count or pairs
+    drawn = _drawn(count, pairs, random)
     orders = np.stack([random.permutation(columns) for _ in range(pairs)])
     none, last = question.crossed(subject, question.background), question.scores(subject)
     every = np.empty((pairs, rows, columns))
@@ -56,7 +63,12 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
         effects = _effects(question, subject, question.background[twice], both, none[twice], last)
         every[start : start + at_once] = (effects[: len(some)] + effects[len(some) :]) / 2
     # All rows share the orders and the rows of the background, so that their errors do not average out.
-    return Measured.of_contributions(every.mean(axis=0), none[drawn].mean(axis=0), every, orders=2 * pairs)
+    found = Measured.of_contributions(every.mean(axis=0), none[drawn].mean(axis=0), every, orders=2 * pairs)
+    if not rounds:
+        return found
+    by_row = every[np.argsort(drawn, kind="stable")].reshape(count, rounds, rows, columns)
+    within = np.square(by_row - by_row.mean(axis=1, keepdims=True)).sum(axis=(0, 1)) / (rounds * (rounds - 1))
+    return dataclasses.replace(found, row_errors=np.sqrt(within) / count)
 
 
 def exact_shapley(question: Question, subject: Subject, random: np.random.Generator) -> Measured:
