@@ -6,6 +6,7 @@ import pytest
 
 from pondera.explaining.effects import effect_of, interactions
 from pondera.explaining.question import Input, Question
+from pondera.explaining.scoring import class_score
 from pondera.explaining.subject import Subject
 
 RANDOM = np.random.default_rng(0)
@@ -110,6 +111,28 @@ def test_products_interact_and_sums_do_not():
     assert (found[0].first, found[0].second) == ("x0", "x1")
     assert found[0].share > 0.8
     assert max(each.share for each in found[1:]) < 1e-6
+
+
+def test_columns_that_cancel_each_other_do_not_interact_more():
+    """What both do is next to nothing, and what they do beside the sum of each is little of what each does."""
+    first = np.random.default_rng(0).normal(size=200)
+    x = np.stack([first, first + 0.01 * np.random.default_rng(1).normal(size=200)], axis=1)
+    question = Question.of_arrays(Subject(lambda x: x[:, :1] - x[:, 1:2] + 0.1 * x[:, :1] * x[:, 1:2]), x)
+    (found,) = interactions(question, [0, 1])
+    assert 0 < found.share < 0.2
+
+
+def test_classes_are_asked_for_one_at_a_time():
+    """Scores are of the class that is predicted; where all logits are sums, no class knows an interaction."""
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    weights = np.array([[2.0, -1.0, 0.5], [-1.0, 2.0, 0.0], [0.3, 0.0, 1.0]])
+    subject = Subject(lambda x: x @ weights)
+    directions, _ = class_score([x @ weights], ["a", "b", "c"], "kind")
+    question = dataclasses.replace(Question.of_arrays(subject, x), directions=directions)
+    assert max(each.share for each in interactions(question, [0, 1, 2])) < 1e-6
+    assert effect_of(question, 0).mixed
+    fixed = dataclasses.replace(question, directions=np.tile(directions[:1], (200, 1)))
+    assert not effect_of(fixed, 0).mixed
 
 
 @pytest.mark.parametrize("networks", [1, 3])

@@ -63,6 +63,13 @@ def test_what_single_values_and_missing_ones_do(found):
     assert found.to_json()["effects"][0]["missing"] is None
 
 
+def test_curves_of_several_classes_say_so(found):
+    mixed = dataclasses.replace(found, effects=tuple(dataclasses.replace(each, mixed=True) for each in found.effects))
+    for each, said in ((found, False), (mixed, True)):
+        assert ("class that is predicted for each row" in " ".join(printed(show_explanation, each).split())) == said
+        assert ("class that is predicted for each row" in explanation_page(each, "houses.csv")) == said
+
+
 def test_truth_values_are_drawn_as_bars(found):
     _, draw = CHARTS["How each column acts"]
     panels = {panel["title"]["text"]: panel for panel in draw(found).to_dict()["concat"]}

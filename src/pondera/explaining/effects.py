@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,8 @@ class Effect:
         vary together, which a mean over all rows is not.
     missing
         What a missing value does; None where no row misses one.
+    mixed
+        Whether scores are of the class that is predicted for each row, so that a mean over rows is of no single class.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Effect:
     curves: Array
     accumulated: Array | None
     missing: Missing | None = None
+    mixed: bool = False
 
     @property
     def mean(self) -> Array:
@@ -156,6 +160,7 @@ def effect_of(question: Question, column: int, *, points: int = POINTS, seed: in
         curves,
         None if bins is None else _accumulated(many, each, chosen, bins, shares),
         _missing(few, many, each, series),
+        bool((few.directions != few.directions[0]).any()),
     )
 
 
@@ -251,8 +256,9 @@ class Interaction:
     strength
         The deviation over rows of what both do together less what each does alone, in the score's unit.
     share
-        Friedman's H: that deviation as a share of the deviation of what both do; 0 where effects add up, 1 where
-        neither does anything alone.
+        That deviation r as a share of √(a² + b² + r²), a and b the deviations of what each does alone: 0 where effects
+        add up, 1 where neither does anything alone. Of columns that have nothing to do with each other it is Friedman's
+        H, whose denominator, the deviation of what both do, may be next to 0 where what they do alone cancels.
     """
 
     first: str
@@ -264,7 +270,9 @@ class Interaction:
 def interactions(question: Question, columns: list[int], *, seed: int = 0) -> list[Interaction]:
     """Return the interactions of all pairs of some columns, the strongest first (Friedman & Popescu 2008, AOAS 2).
 
-    Each pair takes the square of 48 rows.
+    Each pair takes the square of 48 rows. Where rows have scores of different classes, as of the predicted one, what
+    columns do is measured for each of these classes on all rows; deviations are root mean squares over the classes,
+    each as often as it is a row's: a mean over rows of different classes would be of none, and its parts would cancel.
 
     Parameters
     ----------
@@ -276,26 +284,32 @@ def interactions(question: Question, columns: list[int], *, seed: int = 0) -> li
         Chooses the rows.
     """
     few = question.sample(INTERACTION_ROWS, np.random.default_rng(seed))
-    alone = {k: _dependence(few, [k]) for k in columns}
+    towards, times = np.unique(few.directions, axis=0, return_counts=True)
+
+    def deviation(dependence: Array) -> float:
+        return float(np.sqrt(times @ np.square(dependence).mean(axis=0) / len(few.x)))
+
+    alone = {k: _dependence(few, [k], towards) for k in columns}
     found = []
     for at, i in enumerate(columns):
         for j in columns[:at]:
-            both = _dependence(few, [i, j])
-            rest = both - alone[i] - alone[j]
-            whole = float(both.std())
-            share = float(rest.std()) / whole if whole > 0 else 0.0
-            found.append(Interaction(few.names[j], few.names[i], float(rest.std()), min(share, 1.0)))
+            rest = deviation(_dependence(few, [i, j], towards) - alone[i] - alone[j])
+            whole = math.hypot(deviation(alone[i]), deviation(alone[j]), rest)
+            found.append(Interaction(few.names[j], few.names[i], rest, rest / whole if whole > 0 else 0.0))
     return sorted(found, key=lambda each: -each.strength)
 
 
-def _dependence(question: Question, columns: list[int]) -> Array:
-    """Return the mean score over all rows with some columns set to those of each row, less its mean: (rows,)."""
+def _dependence(question: Question, columns: list[int], towards: Array) -> Array:
+    """Return the mean scores over all rows with some columns set to those of each row, less their means.
+
+    ``towards`` are the directions of several scores, (scores, outputs), each of which all rows are asked for: the
+    result is (rows, scores).
+    """
     rows = len(question.x)
     x = np.repeat(question.x[None], rows, axis=0)  # (set to, rows, encoded)
     for k in columns:
         places = question.inputs[k].places
         x[:, :, places] = question.x[:, None, places]
-    flat, towards = x.reshape(rows * rows, -1), np.tile(question.directions, (rows, 1))
-    scores = np.mean([question.scores(subject, flat, towards) for subject in question.subjects], axis=0)
-    means = scores.reshape(rows, rows).mean(axis=1)
-    return np.asarray(means - means.mean())
+    outputs = np.mean([subject.outputs(x.reshape(rows * rows, -1)) for subject in question.subjects], axis=0)
+    means = question.scale * outputs.reshape(rows, rows, -1).mean(axis=1, dtype=np.float64) @ towards.T
+    return np.asarray(means - means.mean(axis=0))

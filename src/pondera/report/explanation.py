@@ -30,6 +30,11 @@ PAIRS, TOLD = 3, 4
 
 SEEN = {True: "a row that was trained on", False: "no row that was trained on"}
 
+MIXED = (
+    "These scores are of the class that is predicted for each row, in the mean; --class NAME shows those of one class."
+)
+"""What is said of effects where rows have scores of different classes."""
+
 NONE = ("no measurable influence", "hardly any influence")
 """What is said of columns that have no bar."""
 
@@ -242,6 +247,8 @@ def _acting(console: Console, found: Explanation) -> None:
         names = shortened([each.name for each in apart], LETTERS)
         rows = [(name, " · ".join(_parts(each))) for name, each in zip(names, apart, strict=True)]
         console.print(fitted(console, [("what values do", "words"), ("score beside the mean", "words")], rows))
+    if (curves or apart) and found.effects[0].mixed:
+        console.print(Text(MIXED, style=QUIET))
     strong = [each for each in found.interactions if each.share >= 0.1][:PAIRS]
     if strong:
         pairs = "; ".join(f"{each.first} × {each.second} ({each.share:.0%})" for each in strong)

@@ -9,9 +9,10 @@ from pondera.choice import counted
 from pondera.explaining.explain import PAIRED
 from pondera.explaining.explanation import Explanation, percent
 from pondera.markup import escaped, table
-from pondera.report.charts.explanation import CHARTS, DRAWN
+from pondera.report.charts.explanation import CHARTS, DRAWN, dependence
 from pondera.report.charts.reading import svg
 from pondera.report.explanation import (
+    MIXED,
     VERDICTS,
     correlations_words,
     outlier_words,
@@ -74,7 +75,8 @@ def _charts(found: Explanation) -> list[Section]:
         broad, narrow = draw(found), draw(found, narrow=True)
         if broad is not None and narrow is not None:
             figures = f"<figure class='broad'>{svg(broad)}</figure><figure class='narrow'>{svg(narrow)}</figure>"
-            sections.append(Section(title, sentence + _left_out(found, title), figures))
+            mixed = f" {MIXED}" if draw is dependence and found.effects[0].mixed else ""
+            sections.append(Section(title, sentence + _left_out(found, title) + mixed, figures))
     return sections
 
 
@@ -106,7 +108,7 @@ def _pairs(found: Explanation) -> list[Section]:
         return []
     sentence = (
         f"Of pairs of the {PAIRED} most important columns: how much of what both do is not the sum of what each does "
-        "alone (Friedman's H), and the deviation of that in the unit of the score."
+        "alone, beside what each does (after Friedman's H), and the deviation of that in the unit of the score."
     )
     return [Section("What pairs do together", sentence, table(["columns", "share", "strength"], rows))]
 
