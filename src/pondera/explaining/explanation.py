@@ -247,7 +247,7 @@ class Explanation:
                 "statement": self.reliability.statement,
                 "skill": _plain(self.evidence.skill),
                 "measure": self.evidence.measure,
-                "seed_stability": _plain(stable.correlation),
+                "seed_stability": _plain(self.evidence.stability),
                 "agreement": {
                     "median": _plain(self.agreement.median),
                     "families": {name: _plain(each) for name, each in self.agreement.families.items()},
