@@ -191,7 +191,7 @@ class Explanation:
         if self.measurable is None:
             return "not tested"
         if self.is_grouped(column):
-            return "not told apart"
+            return f"not told apart, together {self._rank(column)}"
         if self.measurable is not None and not self.measurable[column]:
             return "no measurable influence"
         if self.influential is not None and not self.influential[column]:
@@ -199,7 +199,11 @@ class Explanation:
         unit = self.units.of(column)
         if self.units.influential is not None and not self.units.influential[unit]:  # beside groups that count as one
             return "hardly any influence"
-        best, worst = self.units.rank_range(unit)
+        return self._rank(column)
+
+    def _rank(self, column: int) -> str:
+        """Return the rank of a column, or of the group that it is in, as far as it is known."""
+        best, worst = self.units.rank_range(self.units.of(column))
         return f"rank {best}" if best == worst else f"tied, rank {best} to {worst}"
 
     def is_grouped(self, column: int) -> bool:

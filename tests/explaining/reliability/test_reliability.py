@@ -279,7 +279,9 @@ def test_a_column_that_is_there_twice_counts_as_one(divided, seed):
     assert group == (0, 1)
     assert low < together < high
     assert together == pytest.approx(4 / 5.25, abs=0.04)  # what the input has that is there once
-    assert [found.verdict_of(k) for k in range(4)] == ["not told apart", "not told apart", "rank 2", "rank 3"]
+    assert [found.verdict_of(k) for k in range(4)] == [
+        *["not told apart, together rank 1"] * 2, "rank 2", "rank 3"
+    ]  # fmt: skip
     told = found.to_json()["reliability"]
     assert told["groups"][0]["columns"] == ["x0", "x1"]
     assert told["seed_stability"] == found.evidence.stability  # and not that of single columns
