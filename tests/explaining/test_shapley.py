@@ -6,6 +6,7 @@ import pytest
 
 import pondera
 from pondera.errors import ArgumentError
+from pondera.explaining.method import sizes_of
 from pondera.explaining.question import Question
 from pondera.explaining.shapley import exact_shapley, shapley
 from pondera.explaining.subject import Subject
@@ -99,6 +100,14 @@ def test_noise_adds_nothing_to_sizes(pairs):
     assert (naive / exact).max() > 1.1
     assert (np.abs(told - exact) < np.abs(naive - exact)).all()
     np.testing.assert_allclose(told, exact, rtol=0.15)
+
+
+@pytest.mark.parametrize("size", [0.0, 0.4, 0.75, 1.5, 4.0])
+def test_sizes_are_too_small_by_a_third_of_an_error_at_most(size):
+    estimates = np.random.default_rng(0).normal(size, 4, size=(16, 20_000, 1))  # the error of their mean is 1
+    short = size - sizes_of(estimates).mean()
+    assert -0.03 < short < 0.34 + 0.04
+    assert size != 0.75 or short > 0.3
 
 
 def test_a_value_that_few_rows_have_has_an_influence_on_the_score():

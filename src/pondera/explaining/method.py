@@ -132,7 +132,7 @@ def sizes_of(parts: Array) -> Array:
     The size of a noisy number is too large on average: one that is 0 never is. So the sign comes from all other
     estimates, and what is added up under it is the one left out: that is right on average where the sign is known, and
     0 where there is nothing. (Cross-fitting, as of Chernozhukov et al. 2018, Econometrics Journal 21.) In between it is
-    too small, by at most the noise that is left.
+    too small, by 2·max t·Φ(−t) = 0.34 standard errors of all other estimates' mean at most, at 0.75 of one.
 
     Parameters
     ----------
