@@ -111,6 +111,13 @@ def test_an_error_is_never_a_negative_share_below(skill, words):
     assert skill_words(skill) == words
 
 
+@pytest.mark.parametrize(("grouped", "said"), [(0.004, False), (0.006, True)])
+def test_a_share_that_rounds_to_nothing_is_not_told(found, grouped, said):
+    evidence = dataclasses.replace(found.evidence, grouped=grouped)
+    shown = printed(show_explanation, dataclasses.replace(found, evidence=evidence))
+    assert ("% is not told apart" in " ".join(shown.split())) == said
+
+
 def test_nothing_has_no_shares():
     random = np.random.default_rng(0)
     display = ImportanceDisplay.from_estimator(

@@ -94,7 +94,7 @@ def _evidence(found: Explanation) -> str:
         None if evidence.stability is None else f"starts agree {evidence.stability:.2f}",
         None if evidence.agreement is None else f"methods agree {evidence.agreement:.2f}",
         None if evidence.outdone is None else f"{evidence.outdone:.0%} of random orders are better",
-        f"{evidence.grouped:.0%} is not told apart" if evidence.grouped else None,
+        f"{evidence.grouped:.0%} is not told apart" if round(evidence.grouped, 2) else None,
     ]
     return " · ".join(part for part in parts if part)
 
