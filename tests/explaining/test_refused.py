@@ -33,6 +33,8 @@ from pondera.explaining.row import explain_row
         (lambda x: (x, x), np.ones((4, 2)), {}, "it returned tuple. Have it return an array"),
         (lambda x: x + 1j, np.ones((4, 2)), {}, "it returned an array of complex128"),
         (lambda x: x, np.ones((4, 2)), {"retrain": True}, "Leave out retrain"),
+        (lambda x: x[:, :1], np.ones((4, 2)), {"methods": 3}, r"methods: expected names .*Got 3\."),
+        (lambda x: x[:, :1], np.ones((4, 2)), {"methods": [["shapley"]]}, "Unknown method"),
         (lambda x: x, np.ones((4, 3)), {"y": np.ones(4)}, r"one of 3 outputs, or of all\. Give output, .* or of"),
         (lambda x: x, np.ones((4, 3)), {"y": np.ones(4), "loss": "poisson"}, "the loss of one output. Got 3"),
         (lambda x: x, np.ones((4, 3)), {"loss": "binary_cross_entropy"}, "one output. Got 3.*, or softmax_cross"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,7 +178,9 @@ def _chosen(methods: str | Sequence[str] | None) -> list[Method]:
     """
     if methods is None:
         return list(METHODS.values())
-    names = [methods] if isinstance(methods, str) else list(methods)
+    if not isinstance(methods, Iterable):
+        raise ArgumentError(f"methods: expected names of methods, such as ['permutation', 'shapley']. Got {methods!r}.")
+    names = [methods] if isinstance(methods, str) else [str(name) for name in methods]
     strange = next((name for name in names if name not in METHODS), None)
     if strange is not None:
         raise ArgumentError(unknown("method", strange, METHODS, most=len(METHODS)))
