@@ -195,6 +195,13 @@ def test_connections(run, place):
     assert "no importance" in run("explain", place / "m.safetensors", place / "bare.csv", "--connections").out
 
 
+def test_a_weight_needs_the_target_by_its_name_and_says_nothing_else(run, place):
+    done = run("explain", place / "m.safetensors", place / "bare.csv", "--weight", "layers.0.weight[0,2]")
+    assert done.code == 2
+    assert "--weight needs the right answers: expected the target's column, 'kind'" in " ".join(done.err.split())
+    assert "Note" not in done.err
+
+
 def test_without_the_target(run, place):
     done = run("explain", place / "m.safetensors", place / "bare.csv", "--json")
     assert "no column 'kind'" in done.err

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
@@ -11,6 +12,7 @@ from pondera.errors import ArgumentError, TableError
 from pondera.explaining.entry import question_about
 from pondera.explaining.methods import METHODS
 from pondera.explaining.row import explain_row
+from pondera.explaining.weight import weight_of
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,15 @@ def test_a_row_is_a_number_of_one(row):
     question = question_about(lambda x: x[:, :1], np.ones((9, 2)))
     with pytest.raises(ArgumentError, match="Rows are numbered from 0 to 8"):
         explain_row(question, row)
+
+
+def test_what_needs_answers_names_the_column_of_the_target():
+    frame = pl.DataFrame({"a": np.arange(40.0)})
+    model = pondera.PonderaRegressor([4], recipe="plain", epochs=1).fit(frame, pl.Series("price", np.arange(40.0)))
+    question = question_about(model, frame)
+    for asked in (
+        lambda: weight_of(question, "layers.0.weight", (0, 0)),
+        lambda: question.errors(question.subjects[0]),
+    ):
+        with pytest.raises(ArgumentError, match=f"the target's column, '{model.model_.target_name}'"):
+            asked()

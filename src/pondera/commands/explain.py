@@ -133,7 +133,7 @@ def explain(
     loaded, _ = load(model)
     usual = None if background is None else rows_of_model(loaded, background, None)
     asked = {"seed": seed, "retrain": retrain, "baseline": baseline, "target_class": target_class, "background": usual}
-    question = _question(loaded, table, example, **asked)
+    question = _question(loaded, table, example, "--weight" if weight is not None else None, **asked)
     source = table.name if table is not None else str(example)
     found: Any
     shown: Callable[..., None]
@@ -176,9 +176,18 @@ def _check_together(explained: Mapping[str, bool], given: Mapping[str, bool]) ->
         raise ArgumentError("--network chooses whose weights --weight or --connections are about. Leave it out.")
 
 
-def _question(loaded: Model, table: Path | None, example: str | None, **asked: Any) -> Question:
-    """Return what is asked, and say what in the table training had not seen."""
+def _question(loaded: Model, table: Path | None, example: str | None, needing: str | None, **asked: Any) -> Question:
+    """Return what is asked, and say what in the table training had not seen.
+
+    ``needing`` is the option that cannot do without the right answers.
+
+    Raises
+    ------
+    ArgumentError
+        If it is given, and the table has none.
+    """
     from pondera.choice import listed
+    from pondera.errors import ArgumentError
     from pondera.explaining.ask import question_of
     from pondera.report.terminal import messages, print_notes
     from pondera.tables.parts import row_number
@@ -186,6 +195,11 @@ def _question(loaded: Model, table: Path | None, example: str | None, **asked: A
 
     rows = rows_of_model(loaded, table, example)
     answers = rows[loaded.target_name] if loaded.target_name in rows.columns else None
+    if answers is None and needing is not None:
+        raise ArgumentError(
+            f"{needing} needs the right answers: expected the target's column, '{loaded.target_name}', and the table "
+            "has none of that name. Give one that has it."
+        )
     where = row_number if table is None else partial(place_of_row, table)
     question, unseen = question_of(loaded, rows, answers, where=where, **asked)
     print_notes(unseen.findings())

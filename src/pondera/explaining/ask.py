@@ -98,6 +98,7 @@ def question_of(
         scale=1.0 if regression is None or rated else regression.std,
         shift=0.0 if regression is None or rated else regression.mean,
         answers=answers,
+        target=model.target_name,
         error=functools.partial(error_of, loss),
         loss=loss,
         classes=tuple(str(each) for each in model.target.values) if isinstance(model.target, Classes) else None,

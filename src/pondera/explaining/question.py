@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pondera.choice import quoted
 from pondera.errors import ArgumentError
 from pondera.explaining.subject import Subject
 
@@ -76,6 +77,8 @@ class Question:
         From outputs to the unit.
     answers
         What is right, as ``error`` takes it, a row each; None where it is not known.
+    target
+        The column of a table that holds it; None where there is no such column.
     error
         Outputs and answers -> the error of each row, (rows,).
     reference
@@ -125,6 +128,7 @@ class Question:
     scale: float = 1.0
     shift: float = 0.0
     answers: Array | None = None
+    target: str | None = None
     error: Callable[[Array, Array], Array] | None = None
     reference: float | None = None
     loss: str | None = None
@@ -237,6 +241,12 @@ class Question:
         found: Array = self.scale * subject.slopes(x, directions).astype(np.float64)
         return found
 
+    @property
+    def unanswered(self) -> str:
+        """The sentence for what needs right answers where they are not known."""
+        column = "the target's column" if self.target is None else f"the target's column, {quoted(self.target)}"
+        return f"This needs the right answers: give a table that has {column}."
+
     def errors(self, subject: Subject, x: Array | None = None) -> Array:
         """Return the error of each row's outputs: (rows,) float64.
 
@@ -246,7 +256,7 @@ class Question:
             Where the right answers are not known.
         """
         if self.answers is None or self.error is None:
-            raise ArgumentError("This needs the right answers: give a table that has the target's column.")
+            raise ArgumentError(self.unanswered)
         return np.asarray(self.error(subject.outputs(self.x if x is None else x), self.answers), np.float64)
 
     def fold(self, encoded: Array) -> Array:

@@ -207,7 +207,7 @@ def answered(question: Question) -> tuple[Array, Array, str]:
         If the answers are not known.
     """
     if question.answers is None or question.loss is None:
-        raise ArgumentError("This needs the right answers: give a table that has the target's column.")
+        raise ArgumentError(question.unanswered)
     return question.x, question.answers, question.loss
 
 
