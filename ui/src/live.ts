@@ -93,6 +93,12 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
 /** Milliseconds between two looks at the curves. */
 const CURVES = 1000;
 
+/** After how many epochs and steps the last figures are: all that stands beside them is of the same; before the first epoch is over, how far it is. */
+export function reached(curves: Curves | null, pulse: Pulse | null): { epochs: number; steps: number; last: Epoch | null } {
+  const last = curves?.epochs.at(-1) ?? null;
+  return last ? { epochs: last.epoch + 1, steps: last.step, last } : { epochs: pulse?.epochs ?? 0, steps: pulse?.steps ?? 0, last };
+}
+
 /** The curves of a network, and what is new of them as it goes on. */
 export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | null; problem: string | null } {
   const [curves, set] = useState<Curves | null>(null);

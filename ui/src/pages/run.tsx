@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, useCurves, useFrame, useLife, useSettled } from "../live";
+import { type Curves, type Epoch, reached, useCurves, useFrame, useLife, useSettled } from "../live";
 import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
@@ -148,7 +148,7 @@ function Controls({ pulse, stopping, onCommand }: { pulse: Pulse | null; stoppin
 }
 
 function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curves | null; metric: string }) {
-  const last = curves?.epochs.at(-1);
+  const { epochs, steps, last } = reached(curves, pulse);
   const best = useMemo(() => {
     const better = metric === "accuracy" ? Math.max : Math.min;
     return (curves?.epochs ?? []).reduce<number | null>((found, { validation_metric: score }) => (score === null ? found : found === null ? score : better(found, score)), null);
@@ -156,8 +156,8 @@ function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curve
   return (
     <Figures
       of={[
-        ["epochs", `${(pulse?.epochs ?? 0).toLocaleString("en")}${pulse?.planned ? ` of ${pulse.planned.toLocaleString("en")}` : ""}`],
-        ["steps", <span data-testid="steps">{(pulse?.steps ?? 0).toLocaleString("en")}</span>],
+        ["epochs", `${epochs.toLocaleString("en")}${pulse?.planned ? ` of ${pulse.planned.toLocaleString("en")}` : ""}`],
+        ["steps", <span data-testid="steps">{steps.toLocaleString("en")}</span>],
         ["loss of training", figure(last?.training_loss)],
         ["loss held out", figure(last?.validation_loss)],
         [`${metric} held out`, figure(last?.validation_metric)],

@@ -1,0 +1,38 @@
+"""What a newcomer reads on the pages: figures that belong together, and sentences that are about what was done."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.workbench.browsing import open_page
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+
+def answering(page, path, change):
+    """Have what a route answers changed before the page sees it."""
+
+    def answer(route):
+        found = route.fetch()
+        told = found.json()
+        change(told)
+        route.fulfill(response=found, json=told)
+
+    page.route(path, answer)
+
+
+def tile(page, name):
+    return page.locator("dl.figures > div", has=page.get_by_text(name, exact=True)).locator("dd")
+
+
+def test_figures_side_by_side_are_of_one_epoch(page, server, signs):
+    rows = []
+
+    def early(told):
+        told["epochs"] = told["epochs"][:7]
+        rows.extend(told["epochs"][-1:])
+
+    answering(page, "**/api/run/curves?*", early)
+    open_page(page, server, f"run?run={signs.name}")
+    expect(tile(page, "loss held out")).not_to_have_text("–")
+    expect(tile(page, "epochs")).to_have_text("7 of 30")
+    expect(tile(page, "steps")).to_have_text(str(rows[0]["step"]))
