@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+import pondera
 from tests.workbench.browsing import open_page
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
@@ -36,3 +37,18 @@ def test_figures_side_by_side_are_of_one_epoch(page, server, signs):
     expect(tile(page, "loss held out")).not_to_have_text("–")
     expect(tile(page, "epochs")).to_have_text("7 of 30")
     expect(tile(page, "steps")).to_have_text(str(rows[0]["step"]))
+
+
+def test_a_histogram_marks_the_weight_of_its_own_step(page, server, signs):
+    with pondera.runs.open(signs) as run:
+        steps = run.recorded("layers.0.weight")
+        wanted = {step: run.weights_at("layers.0.weight", step)[0, 0] for step in (steps[3], steps[-1])}
+    answering(page, "**/api/run/histogram?*", lambda told: told.update(step=steps[3]))  # the nearest that has one
+    open_page(page, server, f"run?run={signs.name}")
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="In its layer").click()
+    told = page.locator("#inspector p", has_text="where this one is")
+    expect(told).to_contain_text(f"before step {steps[3]},")
+    shown = float(told.inner_text().rsplit(": ", 1)[1].rstrip(".").replace("−", "-"))
+    assert shown == pytest.approx(wanted[steps[3]], rel=1e-4) != pytest.approx(wanted[steps[-1]], rel=1e-4)
