@@ -1,10 +1,12 @@
 """What a newcomer reads on the pages: figures that belong together, and sentences that are about what was done."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 import pondera
-from tests.workbench.browsing import open_page
+from tests.workbench.browsing import card, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -52,3 +54,16 @@ def test_a_histogram_marks_the_weight_of_its_own_step(page, server, signs):
     expect(told).to_contain_text(f"before step {steps[3]},")
     shown = float(told.inner_text().rsplit(": ", 1)[1].rstrip(".").replace("−", "-"))
     assert shown == pytest.approx(wanted[steps[3]], rel=1e-4) != pytest.approx(wanted[steps[-1]], rel=1e-4)
+
+
+def test_the_last_recorded_step_is_not_called_now_where_training_is_farther(page, server):
+    start(page, server, "farther", hidden_layers="4", epochs="5000000", learning_rate="0.00001")
+    page.get_by_test_id("network").wait_for()
+    answering(page, "**/api/run/network?*", lambda told: told.update(steps=told["steps"][:5]))
+    page.reload()
+    shown = re.compile(r"^last recorded: step \d+; training is at step [\d,]+$")
+    for title in ("The network", "A layer as colours"):
+        expect(card(page, title).get_by_text(shown)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Explain it").wait_for()
+    expect(page.get_by_text(shown)).to_have_count(0)

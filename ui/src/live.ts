@@ -111,6 +111,13 @@ export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | nu
   return { curves, problem };
 }
 
+/** Which step is shown: the latest of a training that goes on is seldom the one that it is at. */
+export function shownStep(step: number, at: number | null): string {
+  const words = `step ${step.toLocaleString("en")}`;
+  if (at === null) return words;
+  return step < at ? `last recorded: ${words}; training is at step ${at.toLocaleString("en")}` : `now, ${words}`;
+}
+
 /** Of so many recorded steps at most the weights are fetched at once, evenly apart. */
 const REPLAYED = 120;
 

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, reached, useCurves, useFrame, useLife, useSettled } from "../live";
+import { type Curves, type Epoch, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
 import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
@@ -198,6 +198,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const metric = about?.metric ?? "metric";
   const marked = at === null ? null : step;
   const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
+  const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null);
   const transport = (id: string) => (
     <Transport
       {...{ id, place, count, playing: replay.playing }}
@@ -224,7 +225,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         <Card
           title="The network"
           sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
-          right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
+          right={<span class="quiet small">{shown}</span>}
           same={life?.drawing}
           exports={{ name: `${name}-network-step-${step}`, empty: !frame, picture: "canvas", json: () => frame && { step, weights: Object.fromEntries(weightsIn(frame)) }, csv: () => [["connection", "weight"], frame ? weightsIn(frame) : []] }}
         >
@@ -243,7 +244,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
       {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
       {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
-        <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step}>
+        <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step} shown={shown}>
           {transport("replay-layer")}
         </MatrixCard>
       )}

@@ -74,7 +74,7 @@ function SoFar({ of, latest, chosen }: { of: Which; latest: Frame | undefined; c
   const value = latest?.values[placeOf(latest.matrices, chosen)];
   return (
     <div>
-      <Figures of={[["now", figure(value, 6)]]} />
+      <Figures of={[[latest ? `last recorded, step ${latest.step.toLocaleString("en")}` : "last recorded", figure(value, 6)]]} />
       <p class="empty">Its whole life, what the network loses without it, and the arithmetic of its updates are told once training has ended.</p>
       {latest && <SameAs of={{ python: `${opened(of)}.weights_at(${text(chosen.tensor)}, ${latest.step}, ${of.network ?? 0})[${chosen.input}, ${chosen.output}]` }} />}
     </div>
