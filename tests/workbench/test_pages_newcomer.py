@@ -67,3 +67,16 @@ def test_the_last_recorded_step_is_not_called_now_where_training_is_farther(page
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Explain it").wait_for()
     expect(page.get_by_text(shown)).to_have_count(0)
+
+
+def test_an_explanation_says_what_columns_are_one_and_what_pairs_do(page, server, signs):
+    def told(found):
+        if "inputs" in found.get("answer", {}):
+            found["answer"]["reliability"]["told_apart"] = ["'x', 'y' tell each other's values: rank 2."]
+            found["answer"]["pairs"] = "Not the sum of each alone: x × y (25%) of what both do."
+
+    answering(page, "**/api/explanation?*", told)
+    open_page(page, server, f"explain?model={signs.name}/model.safetensors&table=quadrants.csv")
+    page.get_by_role("button", name="Measure what matters").click()
+    expect(card(page, "What matters").get_by_text("tell each other's values: rank 2.")).to_be_visible()
+    expect(card(page, "How the strongest act").get_by_text("Not the sum of each alone")).to_be_visible()

@@ -164,6 +164,7 @@ function Effects({ found, same }: { found: Explanation; same: Same }) {
           <Dependence key={each.name} effect={each} />
         ))}
       </div>
+      {found.pairs && <p class="small">{found.pairs}</p>}
     </Card>
   );
 }
