@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 import pondera
-from tests.workbench.browsing import card, open_page, start
+from tests.workbench.browsing import card, field, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -80,3 +80,27 @@ def test_an_explanation_says_what_columns_are_one_and_what_pairs_do(page, server
     page.get_by_role("button", name="Measure what matters").click()
     expect(card(page, "What matters").get_by_text("tell each other's values: rank 2.")).to_be_visible()
     expect(card(page, "How the strongest act").get_by_text("Not the sum of each alone")).to_be_visible()
+
+
+def test_what_is_chosen_for_a_training_outlives_a_reload_and_the_way_back(page, server, signs):
+    chosen = {"Column to predict": "x", "Epochs": "7", "Learning rate": "0.01", "Recipe": "plain"}
+
+    def unchanged():
+        expect(page.get_by_label("A table in the folder")).to_have_value("quadrants.csv")
+        for label, value in chosen.items():
+            expect(field(page, label)).to_have_value(value)
+        expect(page.get_by_label("y is taken as")).to_have_value("left out")
+
+    open_page(page, server, "train")
+    page.get_by_label("A table in the folder").select_option("quadrants.csv")
+    page.get_by_label("y is taken as").select_option("left out")
+    for label, value in chosen.items():
+        place = field(page, label)
+        place.select_option(value) if label in ("Column to predict", "Recipe") else place.fill(value)
+    expect(page).to_have_url(re.compile(r"train\?table=quadrants\.csv&target=x"))
+    page.reload()
+    unchanged()
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("heading", name="Runs").wait_for()
+    page.go_back()
+    unchanged()

@@ -54,6 +54,30 @@ export function planOf(table: Table, run: string): Plan {
   return { run, target: table.target, task: "", roles, recipe: "strong", hidden: "", activation: "", epochs: "", batch: "", rate: "", test: "", share: "0.2", seeds: "1", seed: "0", record: "" };
 }
 
+/** Of a training as the form has it what the address keeps: all that is not as it began, but for the name, which the next one cannot have. */
+export function kept(plan: Plan, table: Table): Record<string, string> {
+  const { run, roles, ...begun } = planOf(table, plan.run);
+  const changed = Object.keys(begun).filter((name): name is keyof typeof begun => plan[name as keyof typeof begun] !== begun[name as keyof typeof begun]);
+  const others = Object.entries(plan.roles).filter(([name, role]) => role !== roles[name]);
+  return { ...Object.fromEntries(changed.map((name) => [name, plan[name]])), ...(others.length ? { roles: JSON.stringify(Object.fromEntries(others)) } : {}) };
+}
+
+/** What the form begins with, and what the address kept of it. */
+export function restored(table: Table, run: string, query: URLSearchParams): Plan {
+  const { roles, ...begun } = planOf(table, run);
+  const known = (name: string) => table.columns.some((each) => each.name === name);
+  const given = Object.keys(begun).filter((name) => name !== "run" && query.has(name) && (name !== "target" || known(query.get(name) ?? "")));
+  return { ...begun, ...Object.fromEntries(given.map((name) => [name, query.get(name) ?? ""])), roles: { ...roles, ...rolesIn(query.get("roles")) } };
+}
+
+function rolesIn(text: string | null): Record<string, string> {
+  try {
+    return JSON.parse(text ?? "{}") as Record<string, string>;
+  } catch {
+    return {}; // an address that somebody changed
+  }
+}
+
 export function roleOf(plan: Plan, column: Column): string {
   return column.name === plan.target ? TARGET : (plan.roles[column.name] ?? column.kind);
 }
