@@ -2,6 +2,7 @@
 
 import re
 
+import polars as pl
 import pytest
 from playwright.sync_api import expect
 
@@ -104,3 +105,17 @@ def test_what_is_chosen_for_a_training_outlives_a_reload_and_the_way_back(page, 
     page.get_by_role("heading", name="Runs").wait_for()
     page.go_back()
     unchanged()
+
+
+def test_a_training_that_failed_says_why_once_and_leads_back_to_its_form(page, server, signs):
+    table = pl.read_csv(server.folder / "quadrants.csv").with_columns(kind=pl.lit("same"))
+    table.write_csv(server.folder / "alike.csv")  # one class, of which nothing can be learned
+    open_page(page, server, "train?table=alike.csv&target=kind&epochs=3")
+    expect(field(page, "Name of the run")).to_have_value("alike-model")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_test_id("activity")).to_have_text("failed")
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_contain_text("class")
+    page.get_by_role("link", name="Change the training").click()
+    expect(page.get_by_label("Column to predict")).to_have_value("kind")
+    expect(field(page, "Epochs")).to_have_value("3")

@@ -10,6 +10,7 @@ import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
 import { NetworkPicture } from "../parts/network-picture";
 import { OutcomeCard } from "../parts/outcome";
+import { formOf } from "../parts/plan";
 import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
@@ -80,6 +81,10 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
         {pulse === null && silent ? null : pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
+        ) : !pulse.there && pulse.activity === "failed" ? (
+          <p>
+            It left no run. <a href={formOf(run)}>Change the training, and start it again.</a>
+          </p>
         ) : !pulse.there ? (
           <ProblemLine>
             {pulse.problem ?? "There is no run of this name."} {network > 0 ? <a href={to("run", { run })}>Open the first one.</a> : "Choose one on the page Runs."}

@@ -3,7 +3,7 @@ import { get, post, sentence, useLoading } from "../api";
 import { loadCharts } from "../parts/chart";
 import { ColumnsTable } from "../parts/columns-table";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
-import { free, kept, type Plan, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
+import { free, kept, type Plan, rememberForm, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
 import { PlanFields } from "../parts/plan-fields";
 import { TableChoice } from "../parts/table-choice";
 import { go, keep, useRoute } from "../route";
@@ -62,6 +62,7 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
     setBusy(true);
     try {
       await post("training", {}, wanted(plan, table, source));
+      rememberForm(plan.run);
       go("run", { run: plan.run });
     } catch (error) {
       setProblem(sentence(error));

@@ -1,3 +1,5 @@
+import { to } from "../route";
+
 /** Where rows come from: a table of the folder, or an example; the other one is empty. */
 export interface Source {
   table: string;
@@ -112,6 +114,16 @@ export function wanted(plan: Plan, table: Table, source: Source): Record<string,
     categorical: of("categories"),
     record: plan.record || (isSmall(plan, table) ? "full" : "default"),
   };
+}
+
+/** Keep the address of the form that a run was begun from, for this tab. */
+export function rememberForm(run: string): void {
+  sessionStorage.setItem(`form of ${run}`, location.hash);
+}
+
+/** The form that a run was begun from, as it was where that is known. */
+export function formOf(run: string): string {
+  return sessionStorage.getItem(`form of ${run}`) ?? to("train");
 }
 
 /** A name for its run. */
