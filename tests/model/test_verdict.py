@@ -20,13 +20,13 @@ def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
     # 12 rows against 2: p = 2 · Σ_{k≤2} C(14, k) / 2¹⁴ = 212 / 16384
     found = classes([1] * 2 + [0] * 12 + [1] * 5 + [0] * 81, [0] * 2 + [1] * 12 + [1] * 5 + [0] * 81)
     assert found.statement == (
-        "The network is better than the linear model: it alone is wrong on 2, the linear model alone on 12."
+        "The network is better than the linear model: the network alone is wrong on 2, the linear model alone on 12."
     )
     assert found.figures["p"] == pytest.approx(212 / 16384)
     # 4 against 1: p = 2 · 6 / 32
     found = classes([1] * 4 + [0] * 20, [0] * 4 + [1] + [0] * 19)
     assert found.statement.startswith(
-        "24 test rows cannot tell the network and the linear model apart (it alone is wrong"
+        "24 test rows cannot tell the network and the linear model apart (the network alone is wrong"
     )
     assert found.figures["p"] == pytest.approx(12 / 32)
 

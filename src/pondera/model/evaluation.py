@@ -150,7 +150,7 @@ def _wrong_rows(saved: Array) -> Difference:
 
     network, linear = int((saved < 0).sum()), int((saved > 0).sum())
     chance = float(binomtest(linear, network + linear).pvalue) if network + linear else 1.0
-    words = f"it alone is wrong on {network:,}, the linear model alone on {linear:,}"
+    words = f"the network alone is wrong on {network:,}, the linear model alone on {linear:,}"
     figures: Metrics = {"network_alone_wrong": network, "linear_alone_wrong": linear, "p": chance}
     return words, chance < 0.05, figures, "exact sign test on the test rows that one of the two gets wrong"
 
