@@ -119,3 +119,17 @@ def test_a_training_that_failed_says_why_once_and_leads_back_to_its_form(page, s
     page.get_by_role("link", name="Change the training").click()
     expect(page.get_by_label("Column to predict")).to_have_value("kind")
     expect(field(page, "Epochs")).to_have_value("3")
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "told"),
+    [
+        ("Learning rate", "0", "Learning rate: expected more than 0. Got 0."),
+        ("Seed", "99999999999999999999", "Seed: expected at most 2147483647. Got 99999999999999999999."),
+    ],
+)
+def test_what_a_form_is_refused_for_is_told_by_its_label_and_as_it_was_typed(page, server, signs, label, typed, told):
+    open_page(page, server, "train?table=quadrants.csv")
+    field(page, label).fill(typed)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_have_text(told)

@@ -1,20 +1,38 @@
 import { useEffect, useState } from "preact/hooks";
 
+/** What is not of the form that the server takes, by its name for the field. */
+export interface Misfit {
+  field: string;
+  expected: string;
+  got: string | null;
+}
+
 /** A sentence that says what was wrong. */
 export class Problem extends Error {
   /** Whether the server would say it again: what was asked cannot be answered. */
   readonly final: boolean;
-  constructor(sentence: string, status = 0) {
+  readonly misfit: Misfit | null;
+  constructor(sentence: string, status = 0, misfit: Misfit | null = null) {
     super(sentence);
     this.final = status >= 400 && status < 500;
+    this.misfit = misfit;
   }
+}
+
+/** What does not fit, for people: the sentence for programs names where the form is described. */
+export function misfitting({ field, expected, got }: Misfit): string {
+  return `${field}: ${expected}.${got ? ` Got ${got}.` : ""}`;
 }
 
 async function answered(response: Response): Promise<unknown> {
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
-    const sentence = (body as { error?: string } | null)?.error;
-    throw new Problem(sentence ?? `The server answered ${response.status}. Is it still running?`, response.status);
+    const told = body as ({ error?: string } & Partial<Misfit>) | null;
+    if (told?.field && told.expected) {
+      const misfit = { field: told.field, expected: told.expected, got: told.got ?? null };
+      throw new Problem(misfitting(misfit), response.status, misfit);
+    }
+    throw new Problem(told?.error ?? `The server answered ${response.status}. Is it still running?`, response.status);
   }
   return body;
 }

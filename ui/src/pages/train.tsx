@@ -1,9 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, post, sentence, useLoading } from "../api";
+import { get, post, Problem, sentence, useLoading } from "../api";
 import { loadCharts } from "../parts/chart";
 import { ColumnsTable } from "../parts/columns-table";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
-import { free, kept, type Plan, rememberForm, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
+import { free, kept, LABELS, type Plan, refused, rememberForm, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
 import { PlanFields } from "../parts/plan-fields";
 import { TableChoice } from "../parts/table-choice";
 import { go, keep, useRoute } from "../route";
@@ -65,7 +65,7 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
       rememberForm(plan.run);
       go("run", { run: plan.run });
     } catch (error) {
-      setProblem(sentence(error));
+      setProblem(error instanceof Problem && error.misfit ? refused(error.misfit, plan) : sentence(error));
       setBusy(false);
     }
   };
@@ -77,7 +77,7 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
           <PlanFields source={source} table={table} plan={plan} onChange={change} />
           <div class="row" style={{ alignItems: "end" }}>
             <label class="field grow">
-              Name of the run: a folder beside your tables
+              {LABELS.run}: a folder beside your tables
               <input value={plan.run} required maxLength={200} onInput={(event) => change({ run: event.currentTarget.value })} />
             </label>
             <button type="submit" class="primary" disabled={busy || !plan.run}>

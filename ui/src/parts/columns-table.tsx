@@ -1,6 +1,6 @@
 import { counted, figure } from "../format";
 import { Card, Name } from "./common";
-import { LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
+import { LABELS, LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
 
 /** What a column can be taken as, and the words for it; texts are categories whatever is said. */
 const ROLES: Record<string, [string, string][]> = {
@@ -26,7 +26,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
       <div class="stack">
         <div class="fields">
           <label class="field">
-            Column to predict
+            {LABELS.target}
             <select value={plan.target} onChange={(event) => onChange({ target: event.currentTarget.value })}>
               {table.columns.map((each) => (
                 <option key={each.name}>{each.name}</option>
@@ -34,7 +34,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
             </select>
           </label>
           <label class="field">
-            As
+            {LABELS.task}
             <select value={plan.task} onChange={(event) => onChange({ task: event.currentTarget.value })}>
               <option value="">{task ? `${task === "classification" ? "classes" : "numbers"}, it seems` : "as it looks"}</option>
               <option value="classification">classes</option>

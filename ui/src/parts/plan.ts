@@ -1,3 +1,4 @@
+import { type Misfit, misfitting } from "../api";
 import { to } from "../route";
 
 /** Where rows come from: a table of the folder, or an example; the other one is empty. */
@@ -43,6 +44,27 @@ export interface Plan {
   seed: string;
   record: string;
 }
+
+/** What the fields of the form are called. */
+export const LABELS: Record<Exclude<keyof Plan, "roles">, string> = {
+  run: "Name of the run",
+  target: "Column to predict",
+  task: "As",
+  recipe: "Recipe",
+  hidden: "Hidden layers",
+  activation: "Activation",
+  epochs: "Epochs",
+  batch: "Rows a step",
+  rate: "Learning rate",
+  test: "Tested on",
+  share: "Share to test on",
+  seeds: "Networks, averaged",
+  seed: "Seed",
+  record: "Record",
+};
+
+/** Fields that the server has other names for. */
+const FIELDS: Record<string, keyof typeof LABELS> = { batch_size: "batch", learning_rate: "rate", test_fraction: "share" };
 
 export const LEFT_OUT = "left out";
 export const TARGET = "target";
@@ -124,6 +146,15 @@ export function rememberForm(run: string): void {
 /** The form that a run was begun from, as it was where that is known. */
 export function formOf(run: string): string {
   return sessionStorage.getItem(`form of ${run}`) ?? to("train");
+}
+
+/** What the server does not take, by the label of the field and as it was typed. */
+export function refused(misfit: Misfit, plan: Plan): string {
+  const [first = ""] = misfit.field.split(".");
+  const name = FIELDS[first] ?? first;
+  if (!(name in LABELS)) return misfitting(misfit);
+  const own = name as keyof typeof LABELS;
+  return misfitting({ ...misfit, field: LABELS[own], got: plan[own] || null });
 }
 
 /** A name for its run. */
