@@ -133,3 +133,17 @@ def test_what_a_form_is_refused_for_is_told_by_its_label_and_as_it_was_typed(pag
     field(page, label).fill(typed)
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("alert")).to_have_text(told)
+
+
+def test_that_the_server_has_ended_is_said_once_until_it_answers_again(page, server, signs):
+    page.route("**/api/**", lambda route: route.abort())
+    open_page(page, server, f"run?run={signs.name}")
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    page.get_by_role("link", name="Explain").click()
+    expect(page.get_by_role("heading", name="Explain", exact=True)).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(1)
+    page.unroute("**/api/**")
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_test_id("runs").wait_for()
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -24,6 +24,29 @@ export function misfitting({ field, expected, got }: Misfit): string {
   return `${field}: ${expected}.${got ? ` Got ${got}.` : ""}`;
 }
 
+/** What is said where the server has ended, once for all that asks it: at the top of the page. */
+export const LOST = "The server does not answer. Start pondera ui again and open the address that it prints; a training goes on meanwhile.";
+
+const waiting = new Set<(lost: boolean) => void>();
+let lost = false;
+
+/** Whether the server answered just now. */
+export function heard(answers: boolean): void {
+  if (lost !== answers) return;
+  lost = !answers;
+  for (const tell of waiting) tell(lost);
+}
+
+/** Whether the server has ended, as far as is known. */
+export function useLost(): boolean {
+  const [told, tell] = useState(lost);
+  useEffect(() => {
+    waiting.add(tell);
+    return () => void waiting.delete(tell);
+  }, []);
+  return told;
+}
+
 async function answered(response: Response): Promise<unknown> {
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
@@ -40,10 +63,13 @@ async function answered(response: Response): Promise<unknown> {
 async function send(method: string, path: string, body?: BodyInit, type?: string, signal?: AbortSignal): Promise<Response> {
   try {
     const headers: Record<string, string> = type ? { "content-type": type } : {};
-    return await fetch(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+    const response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+    heard(true);
+    return response;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. Start pondera ui again and open the address that it prints.");
+    heard(false);
+    throw new Problem(LOST);
   }
 }
 

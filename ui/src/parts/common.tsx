@@ -1,6 +1,6 @@
 import { type ComponentChildren, Fragment } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { type Same, sentence } from "../api";
+import { LOST, type Same, sentence } from "../api";
 import { python } from "../commands";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
 import { figure, fitting } from "../format";
@@ -158,8 +158,9 @@ export function Waiting({ children }: { children: ComponentChildren }) {
   );
 }
 
+/** A sentence on what went wrong; that the server has ended is said at the top of the page. */
 export function ProblemLine({ children }: { children: ComponentChildren }) {
-  return (
+  return children === LOST ? null : (
     <p class="problem" role="alert">
       {children}
     </p>
