@@ -147,3 +147,32 @@ def test_that_the_server_has_ended_is_said_once_until_it_answers_again(page, ser
     page.get_by_role("link", name="Runs").click()
     page.get_by_test_id("runs").wait_for()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_without_rows_held_out_nothing_is_shown_of_them(page, server, signs):
+    def trained_on_all(told):
+        for each in told["epochs"]:
+            each |= {"validation_loss": None, "validation_metric": None}
+
+    answering(page, "**/api/run/curves?*", trained_on_all)
+    open_page(page, server, f"run?run={signs.name}")
+    expect(tile(page, "epochs")).to_have_text("30 of 30")
+    expect(page.get_by_text("none are held out")).to_be_visible()
+    expect(page.locator("dt", has_text="held out")).to_have_count(0)
+    expect(card(page, "Accuracy")).to_have_count(0)
+
+
+def test_ticks_have_digits_enough_to_be_told_apart(page, server, signs):
+    def flat(told):
+        for each in told["epochs"]:
+            each["training_loss"] = each["validation_loss"] = 0.6931 + each["epoch"] * 2e-6
+
+    answering(page, "**/api/run/curves?*", flat)
+    open_page(page, server, f"run?run={signs.name}")
+    ticks = card(page, "Loss").locator("svg text[text-anchor=end]")
+    ticks.first.wait_for()
+    told = [text for text in ticks.all_text_contents() if "." in text]
+    assert len(told) > 2
+    assert len(set(told)) == len(told)
+    picture = card(page, "Loss").locator("svg.picture").bounding_box()
+    assert all(each.bounding_box()["x"] >= picture["x"] for each in ticks.all())

@@ -111,6 +111,13 @@ export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | nu
   return { curves, problem };
 }
 
+/** Whether rows are held out, and whether something is measured on them; before the first epoch is over it is expected. */
+export function heldOut(curves: Curves | null): { loss: boolean; metric: boolean } {
+  const epochs = curves?.epochs ?? [];
+  const any = (field: "validation_loss" | "validation_metric") => epochs.length === 0 || epochs.some((each) => each[field] !== null);
+  return { loss: any("validation_loss"), metric: any("validation_metric") };
+}
+
 /** Which step is shown: the latest of a training that goes on is seldom the one that it is at. */
 export function shownStep(step: number, at: number | null): string {
   const words = `step ${step.toLocaleString("en")}`;
