@@ -176,3 +176,28 @@ def test_ticks_have_digits_enough_to_be_told_apart(page, server, signs):
     assert len(set(told)) == len(told)
     picture = card(page, "Loss").locator("svg.picture").bounding_box()
     assert all(each.bounding_box()["x"] >= picture["x"] for each in ticks.all())
+
+
+def test_a_number_that_is_none_is_told_and_the_old_one_stays(page, server, signs):
+    open_page(page, server, "neuron")
+    weight = page.get_by_label("weight 1, as a number")
+    for typed in ("1e400", "-", ""):
+        weight.fill("")
+        weight.press_sequentially(typed)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("alert")).to_have_text("Expected a number within ±1.8e308. It stays 0.7.")
+        expect(weight).to_have_value("0.7")
+    weight.fill("0.5")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    open_page(page, server, f"explain?model={signs.name}/model.safetensors&table=quadrants.csv")
+    one = card(page, "One row, and what would be if")
+    expect(one.get_by_text("row, from 0 to 199")).to_be_visible()
+    row = one.get_by_role("spinbutton", name="row")
+    for typed in ("-1", "1.5", "200"):
+        row.fill(typed)
+        page.keyboard.press("Tab")
+        expect(one.get_by_role("alert")).to_have_text(
+            f"Expected a whole number from 0 to 199. Got {typed}. It stays 0."
+        )
+        expect(row).to_have_value("0")

@@ -3,7 +3,7 @@ import { ask, get, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure, signed } from "../format";
 import { type Frame, loadFrames, named, opened, type Which } from "../network";
-import { Card, Field, Figures, ProblemLine, SameAs, Waiting } from "./common";
+import { Card, Figures, NumberField, ProblemLine, SameAs, Waiting } from "./common";
 import { type Connection, nameOf, placeOf } from "./connections";
 import { History, type Recorded } from "./history";
 
@@ -190,7 +190,7 @@ function Update({ run, name, steps }: { run: string; name: string; steps: number
     <div class="stack">
       <label class="field" style={{ maxWidth: "12rem" }}>
         Step
-        <Field type="number" min="0" value={step} onGive={(text) => setStep(Math.max(0, Math.round(Number(text)) || 0))} />
+        <NumberField whole low={0} value={step} onGive={setStep} />
       </label>
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
       {told.working && <Waiting>Training once more up to that step …</Waiting>}
