@@ -201,3 +201,8 @@ def test_a_number_that_is_none_is_told_and_the_old_one_stays(page, server, signs
             f"Expected a whole number from 0 to 199. Got {typed}. It stays 0."
         )
         expect(row).to_have_value("0")
+
+
+def test_bytes_of_tensors_are_called_so(page, server):
+    open_page(page, server, "checkpoints?file=old.safetensors")
+    expect(tile(page, "bytes of tensors")).to_have_text("241 kB")
