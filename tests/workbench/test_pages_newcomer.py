@@ -1,6 +1,7 @@
 """What a newcomer reads on the pages: figures that belong together, and sentences that are about what was done."""
 
 import re
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -206,3 +207,9 @@ def test_a_number_that_is_none_is_told_and_the_old_one_stays(page, server, signs
 def test_bytes_of_tensors_are_called_so(page, server):
     open_page(page, server, "checkpoints?file=old.safetensors")
     expect(tile(page, "bytes of tensors")).to_have_text("241 kB")
+
+
+def test_a_file_of_no_table_is_told_what_tables_are(page, server):
+    open_page(page, server, "train")
+    page.set_input_files("input[type=file]", Path(server.folder / "old.safetensors"))
+    expect(page.get_by_role("alert")).to_contain_text("“old.safetensors”: expected a table (CSV, TSV, Parquet, Arrow)")

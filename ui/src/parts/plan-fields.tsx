@@ -72,7 +72,7 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
         <summary>A table of its own to test on, from elsewhere</summary>
         <Drop
           label="A table to test on"
-          accept={TABLES}
+          only={TABLES}
           onTaken={(name) => {
             again(uploads + 1);
             onChange({ test: name });
