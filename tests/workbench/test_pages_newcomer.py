@@ -213,3 +213,17 @@ def test_a_file_of_no_table_is_told_what_tables_are(page, server):
     open_page(page, server, "train")
     page.set_input_files("input[type=file]", Path(server.folder / "old.safetensors"))
     expect(page.get_by_role("alert")).to_contain_text("“old.safetensors”: expected a table (CSV, TSV, Parquet, Arrow)")
+
+
+def test_of_very_many_columns_the_first_are_shown_and_the_others_asked_for(page, server):
+    wide = pl.DataFrame({f"column {k}": [k, k + 1, k + 3] for k in range(1500)})
+    wide.write_csv(server.folder / "very wide.csv")
+    open_page(page, server, "train?table=very wide.csv")
+    page.get_by_text("Columns and their types").click()
+    rows = card(page, "2. What is to be predicted, and from what").locator("tbody tr")
+    expect(rows).to_have_count(60)
+    page.get_by_label("Search columns").fill("column 1499")
+    expect(rows).to_have_count(1)
+    page.get_by_label("Search columns").fill("")
+    page.get_by_role("button", name="1,440 more").click()
+    expect(rows).to_have_count(1500)
