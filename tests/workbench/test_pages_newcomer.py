@@ -227,3 +227,14 @@ def test_of_very_many_columns_the_first_are_shown_and_the_others_asked_for(page,
     page.get_by_label("Search columns").fill("")
     page.get_by_role("button", name="1,440 more").click()
     expect(rows).to_have_count(1500)
+
+
+def test_values_of_columns_are_seen_on_a_narrow_window(page, server):
+    texts = ["a rather long text of one category of many", "another one, which is about as long"]
+    pl.DataFrame({"text": texts * 4, "kind": ["a", "b"] * 4}).write_csv(server.folder / "long.csv")
+    page.set_viewport_size({"width": 765, "height": 900})
+    open_page(page, server, "train?table=long.csv")
+    place = card(page, "2. What is to be predicted, and from what").locator(".scroll")
+    expect(place).to_contain_text("about as long")
+    assert place.evaluate("(place) => place.scrollWidth <= place.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -102,7 +102,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                     </td>
                     <td class="number">{each.missing || "–"}</td>
                     <td class="number">{each.different?.toLocaleString("en") ?? "–"}</td>
-                    <td class="quiet small one-line">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
+                    <td class="quiet small values">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
                   </tr>
                 ))}
               </tbody>
