@@ -36,6 +36,8 @@ class Health:
         The rules that never had anything to judge, such as those of units where no outputs of layers were recorded.
     framework
         Whose loop it was; empty of Pondera's own.
+    looked
+        How many steps were looked at from both sides, which rules of weights and units judge by.
     """
 
     run: str
@@ -44,6 +46,7 @@ class Health:
     findings: tuple[Finding, ...]
     unasked: tuple[str, ...] = ()
     framework: str = ""
+    looked: int = 0
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class Health:
                 for finding in self.findings
             ],
             "changes": self.changes,
+            "looked": self.looked,
             "unasked": list(self.unasked),
             "framework": self.framework or None,
         }
@@ -97,7 +101,8 @@ def check(folder: str | os.PathLike[str]) -> Health:
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
     unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
     framework = next(iter(known.values())).framework
-    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework)
+    looked = min(len(facts.points) for facts in known.values())
+    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework, looked)
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:
