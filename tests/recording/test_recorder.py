@@ -139,7 +139,7 @@ def test_looks_are_paid_for_in_advance_so_that_some_are_left_for_later_steps(tmp
         assert watcher.next(9) == NEVER
         watcher.backlog.waiting = 0
         assert watcher.next(10) == 10
-        watcher.backlog.each = 0.2
+        watcher.each = 0.2
         assert watcher.next(11) == NEVER
         recorder.overhead.begun -= 10
         assert watcher.next(12) >= 12

@@ -203,6 +203,7 @@ class PartRecorder(Watcher):
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
         self.looked, self.followed = False, False  # at all, and at the gradients of single weights
+        self.each: float | None = None  # seconds that the last look took of training's cores
         self.backlog = Backlog(recorder.writer)
         self.snapshot = 0  # the step of the next one
         tell = recorder.on_finding
@@ -260,7 +261,7 @@ class PartRecorder(Watcher):
 
     def _affords(self, step: int) -> bool:
         """Return whether there is time for one more look, after those that wait."""
-        each = self.backlog.each
+        each = self.each
         if each is None:
             each = LOOK * self.pace if self.chunks > 1 else 0.0  # of the first step's time most is compilation
         return self.recorder.affords(step, self.steps, (self.backlog.waiting + 1) * each)
@@ -352,6 +353,7 @@ class PartRecorder(Watcher):
         # What looks compile, once, is not what recording goes on to cost.
         self.writer.excused = not self.looked or (every and not self.followed)
         self.looked, self.followed = True, every
+        spent, own = self.recorder.overhead.spent, time.thread_time()
         found = self._timed(look, program, point, rows)
         self.writer.write_point(
             self.part,
@@ -363,5 +365,7 @@ class PartRecorder(Watcher):
             dict(zip(before, point.squares.tolist(), strict=True)),
             found.losses,
         )
+        if not self.writer.excused:
+            self.each = self.recorder.overhead.spent - spent + time.thread_time() - own
         if self.watch is not None:
             self.recorder.ask(self.watch, point.step, self.steps)
