@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
 
-ACCURACY = "accuracy"
+ACCURACY, ERROR, SHARE_OF_DEVIATION = "accuracy", "RMSE", "RMSE/std"
+BEST: dict[str, Callable[[Iterable[float]], float]] = {ACCURACY: max, ERROR: min, SHARE_OF_DEVIATION: min}
+"""What metrics are called, and which of an epoch's is the best: of any other that is not known."""
 
 SHOWN = 24
 """Losses of a run that are told: of epochs, evenly apart."""
@@ -36,7 +38,8 @@ class Overview:
     losses
         Of some epochs, evenly apart: on the validation rows where there are any, else on those trained on.
     best, metric
-        The best validation metric of an epoch, and what it is called; None where nothing was held out.
+        The best validation metric of an epoch, and what it is called. None where nothing was held out, or it is not
+        known what the metric is; then its name is empty.
     problem
         Why the run cannot be read; empty where it can.
     ended
@@ -110,7 +113,7 @@ def _of(run: Run) -> Overview:
         if loss is not None
     ]
     scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
-    metric = _metric(about)
+    metric = metric_of(run.about_of(run.parts[0]) if run.parts else about)
     reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
     return Overview(
         folder=run.folder,
@@ -122,22 +125,24 @@ def _of(run: Run) -> Overview:
         losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
         if len(losses) > SHOWN
         else tuple(losses),
-        best=(max(scores) if metric == ACCURACY else min(scores)) if scores else None,
+        best=BEST[metric](scores) if scores and metric in BEST else None,
         metric=metric,
         ended=reasons[0] if reasons else "",
     )
 
 
-def _metric(about: Mapping[str, Any]) -> str:
-    """Return what the metric is called; empty before it is known what is trained.
+def metric_of(about: Mapping[str, Any]) -> str:
+    """Return what the validation metric is called; empty where that is not known.
 
     Where a table was trained on, its answers were given mean 0 and deviation 1: errors are shares of the deviation.
     """
+    if about.get("framework"):  # not Pondera's own; of one that was exported the name came along
+        return str(about["metric"]) if about.get("metric") in list(BEST) else ""
     loss = ((about.get("identity") or {}).get("plan") or {}).get("loss")  # a name, or one with options
     of_classes = "cross_entropy" in str(loss["name"] if isinstance(loss, Mapping) else loss)
     if "task" in about:
-        return ACCURACY if about["task"] == "classification" else "RMSE/std"
-    return "" if loss is None else ACCURACY if of_classes else "RMSE"
+        return ACCURACY if about["task"] == "classification" else SHARE_OF_DEVIATION
+    return "" if loss is None else ACCURACY if of_classes else ERROR
 
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""Runs side by side."""
+
+import numpy as np
+import pytest
+
+import pondera
+from pondera.recording.loops import Loop
+from pondera.recording.overview import overview
+
+
+def test_the_best_epoch_goes_to_tensorboard_and_back(tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    plan = pondera.Plan(loss="binary_cross_entropy", epochs=5, batch_size=16)
+    with pondera.runs.Recorder(tmp_path / "run") as recorder:
+        network = pondera.Network.create(3, pondera.Dense(1))
+        pondera.fit(network, x, (x[:, 0] > 0).astype(float), plan, validation=0.25, recorder=recorder)
+    pondera.runs.to_tensorboard(tmp_path / "run", tmp_path / "logs")
+    pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "back")
+    one, back = overview(tmp_path / "run"), overview(tmp_path / "back")
+    assert (one.metric, back.metric) == ("accuracy", "accuracy")
+    assert back.best == pytest.approx(one.best)
+    pondera.runs.merge([tmp_path / "run", tmp_path / "back"], tmp_path / "both")
+    assert (overview(tmp_path / "both").metric, overview(tmp_path / "both").best) == (one.metric, one.best)
+
+
+@pytest.mark.parametrize(("about", "best"), [({}, None), ({"metric": "F1"}, None), ({"metric": "accuracy"}, 0.75)])
+def test_no_epoch_is_the_best_of_a_metric_that_nobody_knows(tmp_path, about, best):
+    loop = Loop(tmp_path, about=about | {"framework": "PyTorch"})
+    loop.begin({"w": np.ones(1)})
+    for number, metric in enumerate((0.5, 0.75, 0.25)):
+        loop.took(number, 0.5)
+        loop.epoch(number, {"validation_metric": metric})
+    loop.close(True)
+    assert (overview(tmp_path).best, overview(tmp_path).metric) == (best, "accuracy" if best else "")
