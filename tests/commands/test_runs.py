@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -208,6 +209,23 @@ def test_runs_are_listed_and_compared(run, trained, tmp_path):
     assert {each["metric"] for each in told["runs"]} == {"accuracy"}
     assert all(each["ended"] for each in told["runs"])
     assert "they differ in" in run("runs", tmp_path, trained).out
+
+
+def test_what_is_not_known_of_a_run_is_no_difference(run, trained, tmp_path):
+    for name in ("a", "b", "damaged"):
+        shutil.copytree(trained, tmp_path / name)
+    (tmp_path / "damaged" / "run.sqlite").write_bytes(b"SQLite format 3\0" * 99)
+    run("tensorboard", trained, tmp_path / "logs")
+    run("tensorboard", tmp_path / "logs", tmp_path / "imported")
+    told = run("runs", tmp_path, "--json").json
+    assert (len(told["runs"]), told["differences"]) == (4, {})
+    assert "they differ in" not in run("runs", tmp_path).out
+    assert run(*TRAIN, "--drop", "ash", "--out", tmp_path / "other").code == 0
+    told = run("runs", tmp_path, "--json").json
+    at = [each["run"].rpartition("/")[2] for each in told["runs"]].index("other")
+    assert told["differences"] == {"drop": ["ash" if k == at else None for k in range(5)]}
+    shown = run("runs", tmp_path).out.partition("they differ in")[2].splitlines()[0].split()
+    assert len(shown) == 3  # of the two that cannot tell there is no column
 
 
 def test_a_run_whose_rows_are_others_now_is_not_resumed(run, tmp_path, monkeypatch):

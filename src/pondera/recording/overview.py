@@ -34,7 +34,7 @@ class Overview:
     steps, epochs
         How many were taken.
     settings
-        What was asked for, of the plan and the command line, as plain values.
+        What was asked for, of the plan and the command line, as plain values; None for an option that was not given.
     losses
         Of some epochs, evenly apart: on the validation rows where there are any, else on those trained on.
     best, metric
@@ -146,16 +146,30 @@ def metric_of(about: Mapping[str, Any]) -> str:
 
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for: options that were given, and the plan they led to."""
-    asked = {name: value for name, value in about.get("arguments", {}).items() if value is not None}
+    """Return what was asked for: options, None for those that were not given, and the plan they led to."""
     identity = about.get("identity") or {}
     plan = {f"plan.{name}": value for name, value in (identity.get("plan") or {}).items()}
-    return asked | plan | ({"rows": identity["rows"]} if "rows" in identity else {})
+    rows = {"rows": identity["rows"]} if "rows" in identity else {}
+    return {**about.get("arguments", {}), **plan, **rows}
 
 
 def differences(found: Iterable[Overview]) -> dict[str, list[Any]]:
-    """Return the settings in which runs differ, with the value of each run; None where a run has no such setting."""
+    """Return the settings in which runs differ, with the value of each run; None also where a run does not know it.
+
+    What is not known, as of a run that cannot be read or of another program's loop, is no difference.
+
+    Examples
+    --------
+    >>> one, two = (Overview(Path(), "", "", 0, 0, {"seed": seed}, (), None, "") for seed in (0, 5))
+    >>> other = replace(one, settings={})
+    >>> differences([one, other, two]), differences([one, other])
+    ({'seed': [0, None, 5]}, {})
+    """
     runs = list(found)
     names = dict.fromkeys(name for each in runs for name in each.settings)
-    values = {name: [each.settings.get(name) for each in runs] for name in names}
-    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
+    known = {name: [each.settings[name] for each in runs if name in each.settings] for name in names}
+    return {
+        name: [each.settings.get(name) for each in runs]
+        for name, values in known.items()
+        if any(value != values[0] for value in values)
+    }
