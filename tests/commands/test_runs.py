@@ -326,7 +326,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("train", "--resume", "{run}", "--replace"), "Leave out --replace"),
         (("train", "--resume", "{run}", "--record", "off"), "Leave out --record"),
         (("train", "--resume", "{empty}"), "expected the folder of a run"),
-        (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "Unknown level of recording 'all'"),
+        (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "'all'. Known: default, full, off."),
         (("train", "--example", "wine", "--record", "", "--out", "{empty}"), "Unknown level of recording ''"),
     ],
 )
