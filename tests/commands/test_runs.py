@@ -193,6 +193,36 @@ def test_the_database_of_another_program_is_not_replaced(run, tmp_path, level):
     assert (tmp_path / "run.sqlite").read_bytes() == before
 
 
+def test_who_reads_a_run_is_offered_no_option_of_another_command(run, trained, tmp_path):
+    data = (trained / "run.sqlite").read_bytes()
+    (tmp_path / "run.sqlite").write_bytes(data[: len(data) // 2 + 100])
+    for command in (("check", tmp_path), ("weight", tmp_path, "layers.1.weight[0,0]")):
+        assert "replace it: --replace of pondera train" in " ".join(run(*command).err.split())
+    assert "replace it: --replace of pondera train" in " ".join(run("runs", tmp_path).out.split())
+
+
+def test_a_run_without_anything_in_it_is_begun_anew(run, tmp_path):
+    (tmp_path / "run.sqlite").touch()
+    told = " ".join(run("check", tmp_path).err.split())
+    assert "found an empty one: it was cut off before anything was written" in told
+    assert run(*TRAIN, "--epochs", 2, "--out", tmp_path).code == 0
+
+
+def test_a_training_that_died_before_its_first_step_is_to_be_gone_on_with(run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "pondera.recording.recorder.PartRecorder.took", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        assert run(*TRAIN, "--out", tmp_path).code == 130
+    for command in (("check", tmp_path), ("check", tmp_path, "--fix"), ("weight", tmp_path, "layers.1.weight[2,3]")):
+        done = run(*command)
+        assert (done.code, done.out) == (2, "")
+        told = "".join(done.err.split())
+        assert "thistrainingwascutoffbeforeitsfirststepwasrecorded." in told
+        assert f"Goonwithit:ponderatrain--resume{tmp_path}." in told
+    assert run("train", "--resume", tmp_path).code == 0
+
+
 def test_what_is_no_database_is_replaced_where_that_is_asked(run, tmp_path):
     (tmp_path / "run.sqlite").write_bytes(b"nothing of the kind")
     assert "replace it: --replace" in run(*TRAIN, "--out", tmp_path).err.replace("\n", " ")

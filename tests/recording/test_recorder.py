@@ -210,6 +210,21 @@ def test_a_damaged_state_loses_the_steps_since_the_one_before(tmp_path):
     same(found, fitted())
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_run_that_was_cut_off_before_anything_was_written_is_no_other_programs(tmp_path, begun, replace):
+    (tmp_path / DATABASE).touch()
+    if begun:
+        with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(RunError, match=r"found an empty one: it was cut off before anything was written\. Record"):
+        Run(tmp_path)
+    with Recorder(tmp_path, replace=replace) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.state == "finished"
+
+
 @pytest.mark.parametrize("garbage", [b"no database", b"SQLite format 3\0" + b"x" * 5000])
 def test_what_is_no_database_is_replaced_where_that_is_asked(tmp_path, garbage):
     (tmp_path / DATABASE).write_bytes(garbage)

@@ -130,12 +130,15 @@ def _is_unfinished(folder: Path) -> bool:
     """Whether there is a run in a folder that somebody may want to go on with."""
     from pondera.recording.folder import FINISHED
     from pondera.recording.run import Run
-    from pondera.recording.schema import DATABASE
+    from pondera.recording.schema import DATABASE, EmptyRunError
 
     if not (folder / DATABASE).exists():
         return False
-    with Run(folder) as run:
-        return run.state != FINISHED
+    try:
+        with Run(folder) as run:
+            return run.state != FINISHED
+    except EmptyRunError:  # its training died before it wrote anything
+        return False
 
 
 def _teller(networks: int) -> OnFinding:
