@@ -174,6 +174,7 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     assert (refused.code, "rows are not those" in " ".join(refused.err.split())) == (2, True)
     moved.rename(table)
     assert "its rows are not those that" in " ".join(run(*weight).err.split())  # a note
+    model = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").unlink()
     table.write_text(text)
     told = run(*weight, "--json")
@@ -181,6 +182,12 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     assert "".join(told.json["note"].split()) in "".join(told.err.split())
     assert "last recorded" in run(*weight).out
     assert told.json["initial"] == whole["initial"]
+    (folder / "model.safetensors").write_bytes(model[: len(model) // 2])
+    cut = run(*weight, "--json")
+    assert cut.json["history"] == told.json["history"]
+    assert cut.json["note"].startswith(f"{folder / 'model.safetensors'}: ")
+    assert "no such file" not in cut.json["note"]
+    assert "".join(cut.json["note"].split()) in "".join(cut.err.split())
 
 
 @pytest.mark.parametrize("level", ["default", "off"])

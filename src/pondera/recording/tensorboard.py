@@ -15,7 +15,7 @@ import numpy as np
 
 from pondera.choice import listed, unknown
 from pondera.errors import ArgumentError, RunError
-from pondera.files import whole_file
+from pondera.files import folder_for, whole_file
 from pondera.recording.events import Histogram, read_events, record_of, version_record
 from pondera.recording.figures import BINS, NUMBERS, Spread, TensorFigures
 from pondera.recording.folder import FINISHED, circumstances, new_run
@@ -182,8 +182,7 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
         now = time.time()
         path = Path(folder) / _named(found, part)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as beside, beside.open("wb") as file:
+            with folder_for(path.parent), whole_file(path) as beside, beside.open("wb") as file:
                 file.write(version_record(now))
                 for step, told in _events(found, part):
                     file.write(record_of(now, step, told))
