@@ -68,3 +68,14 @@ def test_what_a_tag_would_do_to_the_terminal_is_written_out(run, tmp_path):
     told = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "loss").err
     assert "\\x1b[31mloss" in told
     assert "\x1b" not in told
+
+
+def test_runs_whose_loss_is_no_number_any_more_say_so(run, tmp_path):
+    loop = Loop(tmp_path / "run")
+    loop.begin({"w": np.ones(1)})
+    for step in range(4):
+        loop.took(step, 0.5 if step < 3 else np.nan)
+    loop.close(True)
+    note = "The loss is no number since step 3."
+    assert run("runs", tmp_path, "--json").json["runs"][0]["note"] == note
+    assert f"run:{note}".replace(" ", "") in "".join(run("runs", tmp_path).out.split())

@@ -1,5 +1,7 @@
 """Runs side by side."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,27 @@ def test_no_epoch_is_the_best_of_a_metric_that_nobody_knows(tmp_path, about, bes
         loop.epoch(number, {"validation_metric": metric})
     loop.close(True)
     assert (overview(tmp_path).best, overview(tmp_path).metric) == (best, "accuracy" if best else "")
+
+
+@pytest.mark.parametrize(
+    ("losses", "since"),
+    [
+        ([1.0, 0.5, math.nan, math.nan], 2),
+        ([1.0, 0.5, math.inf], 2),
+        ([1.0, math.nan, 0.5, math.nan, math.nan], 3),
+        ([1.0, math.nan, 0.5, math.nan], None),  # told of every second step
+        ([math.nan, math.nan, 0.5, math.nan], None),
+        ([1.0, math.nan, 0.5], None),
+        ([math.nan, math.nan], None),  # never told
+        ([], None),
+    ],
+)
+def test_a_loss_that_is_no_number_any_more_is_told(tmp_path, losses, since):
+    loop = Loop(tmp_path)
+    loop.begin({"w": np.ones(1)})
+    for step, loss in enumerate(losses):
+        loop.took(step, loss)
+    loop.close(True)
+    found = overview(tmp_path)
+    assert found.state == "finished"
+    assert found.note == ("" if since is None else f"The loss is no number since step {since}.")

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pondera.errors import PonderaError, RunError
 from pondera.recording.damaged import recorded
 from pondera.recording.folder import found_in
+from pondera.recording.history import Steps
 from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
@@ -44,6 +47,8 @@ class Overview:
         Why the run cannot be read; empty where it can.
     ended
         Why training ended, of the first network; empty while it goes on.
+    note
+        What else is worth knowing: from which step on the loss is no number; else empty.
     """
 
     folder: Path
@@ -57,6 +62,7 @@ class Overview:
     metric: str
     problem: str = ""
     ended: str = ""
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -72,6 +78,7 @@ class Overview:
             "metric": self.metric,
             "problem": self.problem or None,
             "ended": self.ended or None,
+            "note": self.note or None,
         }
 
 
@@ -128,7 +135,23 @@ def _of(run: Run) -> Overview:
         best=BEST[metric](scores) if scores and metric in BEST else None,
         metric=metric,
         ended=reasons[0] if reasons else "",
+        note=_note(run.steps(run.parts[0])) if run.parts else "",
     )
+
+
+def _note(steps: Steps) -> str:
+    """Return from which step on the loss is no number, to the end; empty where it is one.
+
+    A loop need not tell every loss: what is missing at the end counts where more is missing than ever was before.
+    """
+    known = np.flatnonzero(np.isfinite(steps.losses))
+    if not len(known):
+        return ""
+    missing = np.diff(known, prepend=-1) - 1  # before each that is known
+    last = int(known[-1])
+    if len(steps.losses) - 1 - last <= missing.max():
+        return ""
+    return f"The loss is no number since step {int(steps.first[last + 1]):,}."
 
 
 def metric_of(about: Mapping[str, Any]) -> str:

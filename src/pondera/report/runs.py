@@ -48,6 +48,8 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
     for each in found:
         if each.problem:
             console.print(Text(each.problem, style=GRAVE))
+        if each.note:
+            console.print(Text(f"{each.folder}: {each.note}", style=GRAVE))
     other = differences(found)
     if len(found) > 1 and other:
         console.print()
