@@ -20,6 +20,7 @@ import numpy as np
 from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
 from pondera.recording.admission import Admission
+from pondera.recording.arguments import require
 from pondera.recording.backlog import Backlog
 from pondera.recording.folder import FINISHED, remove_garbage, remove_run
 from pondera.recording.health.watch import OnFinding, Watch
@@ -113,6 +114,7 @@ class Recorder:
         tell: Callable[[str], None] | None = None,
         on_finding: OnFinding | None = None,
     ) -> None:
+        require("Recorder", run=folder, budget=budget, about=about, on_finding=on_finding)
         self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
         if replace:  # any other run is replaced when the training begins that it may belong to

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from pondera.choice import counted, plain
 from pondera.constraints import Rule, check
-from pondera.errors import ArgumentError
+from pondera.errors import ArgumentError, PonderaWarning
 from pondera.recording.arguments import require
 from pondera.recording.loops import Loop
 from pondera.recording.torch_outputs import LAYERS, Look, Seen, array_of
@@ -83,8 +84,8 @@ def watch(
     Raises
     ------
     ArgumentError
-        If these are no module and optimizer of PyTorch, the optimizer trains no parameter of the module, parameters
-        have no values yet, or another argument is none that it takes.
+        If these are no module and optimizer of PyTorch, parameters have no values yet, or another argument is none that
+        it takes.
     RunError
         If the folder cannot be written to, holds a run, or another process writes to it.
 
@@ -115,7 +116,7 @@ def watch(
     for name, each in found.items():
         if type(each).__name__.startswith("Uninitialized") or each.is_meta:
             raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
-    _require_trained(found, optimizer)
+    _warn_of_others(found, optimizer)
     told = dict(about or {}) | {
         "framework": "PyTorch",
         "module": type(inner).__name__,
@@ -135,14 +136,19 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
-def _require_trained(parameters: Mapping[str, Any], optimizer: Any) -> None:
-    """Raise where an optimizer trains parameters, and none of a module's is among them."""
+def _warn_of_others(parameters: Mapping[str, Any], optimizer: Any) -> None:
+    """Warn where an optimizer trains parameters, and none of a module's is among them.
+
+    It may be another module's; or it trains copies of them, as some that train in mixed precision do.
+    """
     trained = {id(each) for group in optimizer.param_groups for each in group.get("params", ())}
     if trained and trained.isdisjoint(map(id, parameters.values())):
-        raise ArgumentError(
-            f"Expected the optimizer that trains this module. This {type(optimizer).__name__} trains "
-            f"{counted(len(trained), 'parameter')}, none of which is one of the module's {len(parameters):,}. "
-            "Give the optimizer that was made of model.parameters()."
+        warnings.warn(
+            f"This {type(optimizer).__name__} trains {counted(len(trained), 'parameter')}, none of which is one of the "
+            f"module's {len(parameters):,}. Unless it trains copies of them, give the one that was made of "
+            "model.parameters().",
+            PonderaWarning,
+            stacklevel=3,
         )
 
 

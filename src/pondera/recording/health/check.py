@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pondera.errors import RunError
 from pondera.findings import Finding
 from pondera.recording.damaged import recorded
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rules import RULES, findings_of, in_order
 from pondera.recording.run import Run
-from pondera.training.stopping import DIVERGED
+from pondera.recording.unbegun import require_steps
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,9 @@ def check(folder: str | os.PathLike[str]) -> Health:
     0.0
     """
     with Run(Path(folder)) as run, recorded(run.folder):
+        require_steps(run)
         known = {part: Facts.of(run, part) for part in run.parts}
         state, taken = run.state, run.taken
-    if not taken and not any(facts.ended == DIVERGED for facts in known.values()):
-        raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
     unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
     framework = next(iter(known.values())).framework
