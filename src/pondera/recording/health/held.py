@@ -72,7 +72,8 @@ def overfitting(facts: Facts) -> Suspicion | None:
 def nothing_learned(facts: Facts) -> Suspicion | None:
     """How little of the best constant's loss is taken away on held-out rows, in negative powers of ten.
 
-    It is 0 where a tenth is. It is asked from the middle of the training on: what learns slowly may still be where it began before.
+    It is 0 where a tenth is. It is asked from the middle of the training on: what learns slowly may still be where it
+    began before.
     """
     epochs, held = _held(facts)
     if len(held) < FEWEST or not facts.span > 0 or not facts.planned or facts.taken < facts.planned / 2:
