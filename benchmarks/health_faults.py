@@ -199,6 +199,11 @@ def stuck_at_baseline(case: Case, random: np.random.Generator) -> Case:
     return replace(case, rows=rows)
 
 
+def exchanged(table: Table, random: np.random.Generator) -> Table:
+    """Exchange the answers among the rows: there is nothing to be learned."""
+    return Table(*((x, random.permutation(y)) for x, y in table[:3]), table.classes)
+
+
 def settled(case: Case, random: np.random.Generator) -> Case:
     """A network of two units, trained until it has learned what it can."""
     shape = replace(case.shape, hidden=(2,), norm=False, epochs=100, rate=case.shape.rate * 3, schedule="constant")

@@ -87,6 +87,11 @@ def rise_on_test(outcome: Outcome) -> float:
     return (losses[-1] - min(losses)) / (min(losses) + 0.1 * outcome.facts.baseline) if losses else 0.0
 
 
+def left_on_test(outcome: Outcome) -> float:
+    """Return the loss on rows never seen at the end, by the best constant's."""
+    return outcome.loss(-1, outcome.table.test) / outcome.facts.baseline
+
+
 def fall_since_middle(outcome: Outcome) -> float:
     """Return by what share the loss on all rows trained on fell in the last half of the epochs."""
     middle, end = outcome.loss(outcome.middle, outcome.table.train), outcome.loss(-1, outcome.table.train)
@@ -116,6 +121,12 @@ PLANTS: tuple[Plant, ...] = (
     Plant("learning rate too high", faults.faster(10, 30, 100), truth=_worse),
     Plant("learning rate too high", faults.faster(30, 100, 300), lambda s: not faults.is_sgd(s), _worse),
     Plant("learning rate too low", faults.faster(1e-2, 1e-3), truth=_worse),
+    Plant(
+        "nothing learned",
+        faults.on_rows(faults.exchanged),
+        truth=lambda outcome, healthy: left_on_test(outcome) >= 0.95,
+    ),
+    Plant("nothing learned", faults.faster(1e-6), truth=lambda outcome, healthy: left_on_test(outcome) >= 0.95),
     Plant("inputs not scaled", faults.on_rows(faults.unscaled), faults.plain),
     Plant("inputs not scaled", faults.on_rows(faults.large), faults.plain),
     Plant(
@@ -188,6 +199,8 @@ def certainly_healthy(rule: str, outcome: Outcome) -> bool:
     """
     if rule == "overfitting":
         return rise_on_test(outcome) <= 0.1
+    if rule == "nothing learned":
+        return left_on_test(outcome) <= 0.8
     if rule == "dead units":
         return dead_share(outcome) <= 0.1
     if rule == "saturated units":

@@ -130,6 +130,21 @@ def test_what_was_planned_to_be_looked_at_is(tmp_path, monkeypatch):
         assert [watcher.next(step) for step in (9, 9, 10, 11)] == [9, 9, NEVER, NEVER]
 
 
+def test_looks_are_paid_for_in_advance_so_that_some_are_left_for_later_steps(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        watcher = recorder(0)
+        watcher.steps, watcher.chunks, watcher.pace = 10_000, 2, 0.01
+        recorder.overhead.begun -= 10  # of which a tenth of a second may be recording's, and a little more at first
+        watcher.backlog.waiting = 3  # of which nothing is known but that steps take a hundredth of a second
+        assert watcher.next(9) == NEVER
+        watcher.backlog.waiting = 0
+        assert watcher.next(10) == 10
+        watcher.each = 0.2
+        assert watcher.next(11) == NEVER
+        recorder.overhead.begun -= 10
+        assert watcher.next(12) >= 12
+
+
 def test_steps_tell_what_they_did_to_their_own_batch(tmp_path):
     with Recorder(tmp_path, "full") as recorder:
         fitted(recorder)
@@ -193,6 +208,21 @@ def test_a_damaged_state_loses_the_steps_since_the_one_before(tmp_path):
     with pytest.warns(pondera.errors.PonderaWarning, match=message), Recorder(tmp_path) as second:
         found = fitted(second)
     same(found, fitted())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_run_that_was_cut_off_before_anything_was_written_is_no_other_programs(tmp_path, begun, replace):
+    (tmp_path / DATABASE).touch()
+    if begun:
+        with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(RunError, match=r"found an empty one: it was cut off before anything was written\. Record"):
+        Run(tmp_path)
+    with Recorder(tmp_path, replace=replace) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.state == "finished"
 
 
 @pytest.mark.parametrize("garbage", [b"no database", b"SQLite format 3\0" + b"x" * 5000])
@@ -311,7 +341,7 @@ def test_a_wrong_call_is_not_a_damaged_run(tmp_path):
         fitted(recorder)
     with pondera.runs.open(tmp_path) as run:
         for index in (3, ("3", 7), (0,), (1, 2, 3), (99, 0), None):
-            with pytest.raises(ArgumentError, match="give an index into it"):
+            with pytest.raises(ArgumentError, match="expected an index from"):
                 run.weight("layers.0.weight", index)
         assert run.weight("layers.0.bias", 3).values.tolist() == run.weight("layers.0.bias", [3]).values.tolist()
         with pytest.raises(TypeError, match="index"):

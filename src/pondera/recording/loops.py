@@ -184,6 +184,7 @@ class Loop:
         if weights is not None:
             self.writer.weights(0, end, weights)
             self.writer.snapshot(0, end, weights)
+            self.writer.about(**{"broken.0": [name for name, each in weights.items() if not np.isfinite(each).all()]})
         self.writer.about(**{"kept.0": end}, **({"state": FINISHED} if finished else {}))
         self.writer.later(self._ask, self.next - 1, True)
         self.writer.close()

@@ -20,6 +20,7 @@ import numpy as np
 from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
 from pondera.recording.admission import Admission
+from pondera.recording.arguments import require
 from pondera.recording.backlog import Backlog
 from pondera.recording.folder import FINISHED, remove_garbage, remove_run
 from pondera.recording.health.watch import OnFinding, Watch
@@ -46,9 +47,12 @@ RARELY = 200.0
 PACE = 3e8
 """… one that is written at so many bytes a second."""
 
-LONG = 30.0
+LOOK = 5.0
+"""Steps of training that looking at one takes as long as, until that is known."""
+
+LONG = 100.0
 """Seconds of training after which the gradients of single weights are recorded by default: what computes them takes a
-second to compile. Those of shorter trainings are found again by training once more, when somebody asks for them."""
+second or two to compile. Those of shorter trainings are found again by training once more, when somebody asks."""
 
 
 class Recorder:
@@ -64,7 +68,7 @@ class Recorder:
     level
         ``"default"`` looks at ever fewer steps and takes at most 1 % of the training's time and a tenth of a second, of
         several networks each further one a little more (:data:`~pondera.recording.schedule.SLACK`); gradients of
-        single weights are recorded once training has lasted half a minute. ``"full"`` looks at every step of the first
+        single weights are recorded once training has lasted 100 seconds. ``"full"`` looks at every step of the first
         thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
@@ -110,6 +114,7 @@ class Recorder:
         tell: Callable[[str], None] | None = None,
         on_finding: OnFinding | None = None,
     ) -> None:
+        require("Recorder", run=folder, budget=budget, about=about, on_finding=on_finding)
         self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
         if replace:  # any other run is replaced when the training begins that it may belong to
@@ -179,11 +184,16 @@ class Recorder:
         for part in list(self.parts.values()):
             part.saved += seconds
 
-    def affords(self, step: int, steps: int) -> bool:
-        """Return whether recording took no more of the time so far than it may by this one of the plan's steps."""
+    def affords(self, step: int, steps: int, due: float = 0.0) -> bool:
+        """Return whether recording takes no more of the time so far than it may by this one of the plan's steps.
+
+        What was begun and will take ``due`` seconds counts too: who spends early what is meant for all of a training
+        sees its beginning only.
+        """
         parts = len(self.parts)
         before = sum(1 / k for k in range(1, parts))  # of many networks each further one has less
-        return self.overhead.allows(SLACK * (before + math.log1p(step) / math.log1p(steps) / max(parts, 1)))
+        slack = SLACK * (before + math.log1p(step) / math.log1p(steps) / max(parts, 1))
+        return self.overhead.allows(slack - due)
 
 
 class PartRecorder(Watcher):
@@ -194,7 +204,8 @@ class PartRecorder(Watcher):
     def __init__(self, recorder: Recorder, part: int) -> None:
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
-        self.looked = False
+        self.looked, self.followed = False, False  # at all, and at the gradients of single weights
+        self.each: float | None = None  # seconds that the last look took of training's cores
         self.backlog = Backlog(recorder.writer)
         self.snapshot = 0  # the step of the next one
         tell = recorder.on_finding
@@ -203,6 +214,7 @@ class PartRecorder(Watcher):
         self.asked = -math.inf  # when it was last looked whether training is to wait
         self.planned = -1  # the step that is looked at next, or was last
         self.pace, self.took_last = math.inf, 0.0  # seconds of a step, and of those taken last
+        self.chunks = 0  # how often steps were taken
 
     def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Have the names of inputs and outputs written down with what else is known of the run."""
@@ -244,14 +256,22 @@ class PartRecorder(Watcher):
         """Return the first step, from this one on, to be recorded; what was said is kept to: training stops there."""
         if step > self.planned:
             limited = self.recorder.schedule.share is not None
-            if limited and step >= ALWAYS and (self.backlog.busy or not self.recorder.affords(step, self.steps)):
+            if limited and step >= ALWAYS and (self.backlog.busy or not self._affords(step)):
                 return NEVER
             self.planned = self.recorder.schedule.next(step)
         return self.planned
 
+    def _affords(self, step: int) -> bool:
+        """Return whether there is time for one more look, after those that wait."""
+        each = self.each
+        if each is None:
+            each = LOOK * self.pace if self.chunks > 1 else 0.0  # of the first step's time most is compilation
+        return self.recorder.affords(step, self.steps, (self.backlog.waiting + 1) * each)
+
     def took(self, first: int, losses: Figures, rates: Figures, norms: Figures, seconds: float) -> None:
         """Write down the figures of steps; where somebody paused the run, training goes no further until it goes on."""
         self.took_last = seconds
+        self.chunks += 1
         self.pace = min(self.pace, seconds / len(losses))
         self.writer.steps(self.part, first, losses, rates, norms)
         if time.perf_counter() - self.asked >= LOOK_AGAIN:
@@ -330,10 +350,12 @@ class PartRecorder(Watcher):
         return found
 
     def _look(self, point: Point) -> None:
-        # What the first look compiles is not what recording goes on to cost.
-        self.writer.excused, self.looked = not self.looked, True
         program, rows, before = self.beginning.program, self.beginning.rows, named(point.before.weights)
         every = self.recorder.schedule.share is None or self.recorder.overhead.seconds > LONG
+        # What looks compile, once, is not what recording goes on to cost.
+        self.writer.excused = not self.looked or (every and not self.followed)
+        self.looked, self.followed = True, every
+        spent, own = self.recorder.overhead.spent, time.thread_time()
         found = self._timed(look, program, point, rows)
         self.writer.write_point(
             self.part,
@@ -345,5 +367,7 @@ class PartRecorder(Watcher):
             dict(zip(before, point.squares.tolist(), strict=True)),
             found.losses,
         )
+        if not self.writer.excused:
+            self.each = self.recorder.overhead.spent - spent + time.thread_time() - own
         if self.watch is not None:
             self.recorder.ask(self.watch, point.step, self.steps)

@@ -85,6 +85,7 @@ PLANTED = {
     "weights never moved": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.0)),
     "learning rate too high": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.5)),
     "learning rate too low": lambda f: facts(f, plan=PLAN.replace(learning_rate=3e-6)),
+    "nothing learned": lambda f: facts(f, y=np.random.default_rng(4).permutation(Y), validation=0.5),
     "inputs not scaled": lambda f: facts(f, x=X * np.array([1, 1, 1000, 1, 1, 1], np.float32)),
     "bad initialization": lambda f: facts(f, network(change=times(0.01))),
     "vanishing gradients": lambda f: facts(f, network("tanh", 6, times(0.1))),
@@ -116,6 +117,24 @@ def test_every_rule_is_tested():
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found(name, tmp_path):
     assert found(RULE[name], PLANTED[name](tmp_path))
+
+
+def test_what_was_learned_and_lost_again_says_when_it_was_better(tmp_path):
+    known = facts(tmp_path)
+    rule = RULE["nothing learned"]
+    assert rule(known) is None
+    epochs = [
+        {**each, "validation_loss": known.baseline * (0.4 if place < 6 else 3.0)}
+        for place, each in enumerate(known.epochs)
+    ]
+    finding = rule(replace(known, epochs=epochs))
+    assert "redicted no better than by the best constant" in finding.statement
+    assert "After epoch 1 it was" in finding.statement
+    assert finding.figures["change"] == {"epochs": 1}
+    hard = [{**each, "validation_loss": known.baseline * 0.85} for each in known.epochs]
+    assert rule(replace(known, epochs=hard)) is None  # a tenth and more is something
+    half = known.until(known.planned // 2 - 10)
+    assert rule(replace(half, epochs=epochs[: len(half.epochs)])) is None  # it may yet learn
 
 
 def test_a_leak_is_called_by_its_name(tmp_path):
@@ -196,6 +215,6 @@ def test_what_passed_says_until_when(tmp_path):
     rule = RULE["vanishing gradients"]
     assert rule(known) is None
     passed = rule.passed(known)
-    assert 0 < passed.figures["since"] < passed.figures["until"] < known.taken
-    assert passed.statement.startswith(f"Until step {passed.figures['until']:,}, as of then: ")
+    assert 0 < passed.figures["since"] <= passed.figures["until"] < known.taken
+    assert passed.statement.startswith(f"Until step {passed.figures['until']:,} at least, as of then: ")
     assert "change" not in passed.figures

@@ -23,6 +23,7 @@ THRESHOLDS: dict[str, float] = {
     "weights never moved": 3.7,
     "learning rate too high": 0.924,
     "learning rate too low": 0.332,
+    "nothing learned": 1.0,
     "inputs not scaled": 0.832,
     "bad initialization": 0.853,
     "vanishing gradients": 1.67,

@@ -69,6 +69,8 @@ class Facts:
         (n, 3) of recorded steps, as :meth:`~pondera.recording.run.Run.looks` gives them.
     ended
         Why training ended; empty while it goes on.
+    broken
+        The tensors that are not finite at the end, as far as a loop that is not Pondera's ended.
     """
 
     about: Mapping[str, Any]
@@ -79,6 +81,7 @@ class Facts:
     units: Mapping[str, Sequence[tuple[int, UnitFigures]]]
     looks: Array
     ended: str = ""
+    broken: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, run: Run, part: int = 0) -> Facts:
@@ -92,6 +95,7 @@ class Facts:
             {layer: run.units(layer, part) for layer in run.layers(part)},
             run.looks(part),
             run.about.get(f"ended.{part}", {}).get("reason", ""),
+            tuple(run.about.get(f"broken.{part}", ())),
         )
 
     def until(self, step: int) -> Facts:
@@ -110,6 +114,7 @@ class Facts:
             units={name: [each for each in found if each[0] <= step] for name, found in self.units.items()},
             looks=self.looks[: int(np.searchsorted(self.looks[:, 0], step, "right"))],
             ended="" if step < self.taken - 1 else self.ended,
+            broken=() if step < self.taken - 1 else self.broken,
         )
 
     @cached_property

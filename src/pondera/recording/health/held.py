@@ -18,8 +18,17 @@ BY_HEART = 0.1
 WORSE = 2.0
 """Times the best constant's loss, from where on what is reached on held-out rows is a training that failed."""
 
+DECADES = 9.0
+"""What a training that learned nothing counts as, in powers of ten."""
+
 SLACK = 0.1
 """Of the best constant's loss, that is added to the lowest loss on held-out rows."""
+
+NEARLY = 0.9
+"""Of the best constant's loss: from there on next to nothing of it is taken away."""
+
+STOOD = 0.8
+"""Of the best constant's loss: below that held-out rows were predicted better at some time."""
 
 SMOOTH = 3
 """Epochs whose median stands for the last of them."""
@@ -60,6 +69,40 @@ def overfitting(facts: Facts) -> Suspicion | None:
     )
 
 
+def nothing_learned(facts: Facts) -> Suspicion | None:
+    """How little of the best constant's loss is taken away on held-out rows, in negative powers of ten.
+
+    It is 0 where a tenth is. It is asked from the middle of the training on: what learns slowly may still be where it
+    began before.
+    """
+    epochs, held = _held(facts)
+    if len(held) < FEWEST or not facts.span > 0 or not facts.planned or facts.taken < facts.planned / 2:
+        return None
+    now, best = float(np.median(held[-SMOOTH:])), int(np.argmin(held))
+    left = (now - facts.floor) / facts.span
+    once = (held[best] - facts.floor) / facts.span
+    after = int(epochs[best]["epoch"]) + 1
+    statement = (
+        f"Held-out rows are predicted {'no' if left >= 1 else 'hardly'} better than by the best constant: their loss "
+        f"is {now:.4g}, and the constant's {facts.baseline:.4g}."
+    )
+    figures = {"loss": now, "baseline": facts.baseline, "best": float(held[best]), "epoch": after}
+    measure = -math.log10(max(1 - left, 10**-DECADES)) if left >= NEARLY else 0.0
+    if once < STOOD:
+        return Suspicion(
+            measure,
+            f"{statement} After epoch {after} it was {held[best]:.4g}.",
+            f"Stop there (--epochs {after}), learn slower, or look for rows that are far from all others.",
+            figures={**figures, "since": int(epochs[best]["step"]), "change": {"epochs": after}},
+        )
+    return Suspicion(
+        measure,
+        statement,
+        "Look whether the columns tell anything of the answers, and whether rows and answers still belong together.",
+        figures=figures,
+    )
+
+
 def label_noise(facts: Facts) -> Suspicion | None:
     """How much of the best constant's loss is left on held-out rows at best, where training goes below that."""
     epochs, held = _held(facts)
@@ -72,8 +115,9 @@ def label_noise(facts: Facts) -> Suspicion | None:
     by_heart = learned and (best - training) / facts.span >= BY_HEART
     return Suspicion(
         (best - facts.floor) / facts.span if by_heart else 0.0,
-        f"Some labels may be wrong: the training loss goes down to {training:.3g}, by heart as it seems, while "
-        f"held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
+        "Some labels may be wrong, or the columns do not decide them: the training loss goes down to "
+        f"{training:.3g}, by heart as it seems, while held-out rows never came below {best:.3g}; the best constant's "
+        f"loss is {facts.baseline:.3g}.",
         f"Look at the rows with the largest loss. {smooth}".rstrip(),
         figures={"best": best, "training": training},
     )

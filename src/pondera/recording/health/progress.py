@@ -10,6 +10,7 @@ import numpy as np
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rate import slower
 from pondera.recording.health.rule import Suspicion
+from pondera.recording.history import Steps
 from pondera.training.stopping import DIVERGED
 
 LARGEST = 3.4e38
@@ -78,7 +79,15 @@ def _broken(facts: Facts) -> list[tuple[int, str]]:
         bad = [each.nan + each.infinite > 0 for each in tensor.figures]
         if bad and bad[-1]:
             found.append((int(tensor.steps[bad.index(True)]), name))
+        elif name in facts.broken:
+            found.append((max(facts.seen, _silent_since(facts.steps)), name))
     return found
+
+
+def _silent_since(steps: Steps) -> int:
+    """Return the first step after the last one whose loss is finite."""
+    finite = np.flatnonzero(np.isfinite(steps.losses))
+    return int(steps.first[min(int(finite[-1]) + 1, len(steps.first) - 1)]) if len(finite) else 0
 
 
 def _mended(facts: Facts, step: int) -> tuple[str, str, dict[str, Any]]:

@@ -25,6 +25,9 @@ POINTS, CLEAR = 12, 10.0
 LEARNED = 0.5
 """Of the best constant's loss, which a training that learns takes away."""
 
+FASTEST = 1.0
+"""The largest learning rate that is advised where one is too large."""
+
 TIMES = 5
 """The median change of a batch's loss counts so many times as much as the worst rise."""
 
@@ -48,10 +51,14 @@ def too_high(facts: Facts) -> Suspicion | None:
     if len(facts.looks) < POINTS and measure < CLEAR:
         return None
     advice, where, figures = slower(facts, 10.0)
+    what = (
+        f"made the loss of its own batch larger by {_share(rise)}"
+        if rise >= TIMES * median
+        else f"changes the loss of its own batch by {_share(median)}"
+    )
     return Suspicion(
         measure,
-        f"The learning rate is too high: a step changes the loss of its own batch by {_share(median)} the best "
-        f"constant's, and made it larger by {_share(rise)} that at the worst.",
+        f"The learning rate is too high: a step {what} the best constant's.",
         advice,
         where,
         {"rise": rise, "median": median, **figures},
@@ -149,15 +156,12 @@ def never_moved(facts: Facts) -> Suspicion | None:
 
 
 def slower(facts: Facts, times: float) -> tuple[str, str, dict[str, Any]]:
-    """Return the advice to learn so many times slower, no place, and the advice as data."""
+    """Return the advice to learn so many times slower, and no faster than FASTEST, no place, and the advice as data."""
     peak = peak_of(facts)
     if not peak:
         return "Take a smaller learning rate.", "", {}
-    return (
-        f"Learn slower: --learning-rate {peak / times:.3g}.",
-        "",
-        {"change": {"learning_rate": _rounded(peak / times)}},
-    )
+    rate = min(peak / times, FASTEST)
+    return f"Learn slower: --learning-rate {rate:.3g}.", "", {"change": {"learning_rate": _rounded(rate)}}
 
 
 def peak_of(facts: Facts) -> float:

@@ -134,11 +134,11 @@ class Rule:
         speaks = [before.taken for before, _ in found]  # between two looks it was so where it was at both
         looks = zip(facts.on_the_way, facts.on_the_way[1:], strict=False)
         lasted = sum(b.taken - a.taken for a, b in looks if a.taken in speaks and b.taken in speaks)
-        figures = {"since": found[0][0].taken - 1, **finding.figures, "until": until}
+        figures = {"since": found[0][0].taken - 1, **finding.figures, "until": last.taken - 1}
         if lasted < LONG * facts.taken:
             finding = replace(finding, advice="It is over: nothing needs doing.")
             figures.pop("change", None)
-        said = f"Until step {until:,}, as of then: {finding.statement}"
+        said = f"Until step {last.taken - 1:,} at least, as of then: {finding.statement}"
         return replace(finding, statement=said, figures=figures)
 
 

@@ -6,7 +6,8 @@ threshold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pondera.findings import Finding
 from pondera.recording.health import depth, held, progress, rate, units
@@ -43,6 +44,12 @@ RULES: tuple[Rule, ...] = (
         rate.too_low,
         "‖update‖ / ‖w‖ times the steps of the plan",
         "Bengio 2012, arXiv 1206.5533",
+    ),
+    Rule(
+        "nothing learned",
+        held.nothing_learned,
+        "loss on held-out rows against the best constant's, median of 3 epochs",
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 11.5",
     ),
     Rule(
         "inputs not scaled",
@@ -157,7 +164,38 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
             now.append(rule.since(facts, finding))
         elif (passed := rule.passed(facts)) is not None:
             before.append(passed)
-    return in_order([*now, *before])
+    return one_way(in_order([*now, *before]), rate.peak_of(facts))
+
+
+def one_way(findings: Sequence[Finding], rate: float) -> tuple[Finding, ...]:
+    """Return findings none of which advises to learn faster where a graver one advises to learn slower, or the reverse.
+
+    Parameters
+    ----------
+    findings
+        The gravest first.
+    rate
+        The learning rate that they were found at.
+
+    Examples
+    --------
+    >>> high = Finding("It diverges.", {"change": {"learning_rate": 0.1}}, advice="Learn slower.")
+    >>> small = Finding("Steps are small.", {"change": {"learning_rate": 10.0}}, advice="Learn faster.")
+    >>> [each.advice for each in one_way([high, small], 1.0)]
+    ['Learn slower.', 'First learn slower, as said above.']
+    """
+    found: list[Finding] = []
+    slower: bool | None = None
+    for finding in findings:
+        wanted = finding.figures.get("change", {}).get("learning_rate")
+        if wanted is None or slower in (None, wanted < rate):
+            slower = slower if wanted is None else wanted < rate
+            found.append(finding)
+        else:
+            figures = {name: value for name, value in finding.figures.items() if name != "change"}
+            advice = f"First learn {'slower' if slower else 'faster'}, as said above."
+            found.append(replace(finding, advice=advice, figures=figures))
+    return tuple(found)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
