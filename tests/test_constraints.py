@@ -1,10 +1,22 @@
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pondera.constraints import NOTHING, TRUTH, check, instance_of, number, one_of, sequence_of_whole, whole
+from pondera.constraints import (
+    FUNCTION,
+    NOTHING,
+    PLACE,
+    TRUTH,
+    check,
+    instance_of,
+    number,
+    one_of,
+    sequence_of_whole,
+    whole,
+)
 from pondera.errors import ArgumentError
 
 NAN, INF = float("nan"), float("inf")
@@ -20,6 +32,8 @@ NAN, INF = float("nan"), float("inf")
         (one_of(("a", "b")), ["a", "b"], ["c", None, 1, ["a"]]),
         (instance_of("a dict", dict), [{}], [[], None]),
         (sequence_of_whole(1), [[], (), [1, 2], (np.int32(3),)], [[0], [1.5], 3, "12", None, [True], np.array([1])]),
+        (PLACE, ["run", ".", Path("run")], ["", 3, None, b"run"]),
+        (FUNCTION, [len, lambda: 0], [3, None, "len"]),
         (NOTHING, [None], [0, False, ""]),
         (TRUTH, [True, False], [0, 1, None, "yes"]),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -97,6 +98,13 @@ def sequence_of_whole(low: int) -> Rule:
     )
 
 
+def _is_place(value: Any) -> bool:
+    """Return whether a value is a path that names something: an empty one would be the current folder."""
+    return isinstance(value, os.PathLike) or (isinstance(value, str) and value != "")
+
+
+PLACE = Rule("a path", _is_place)
+FUNCTION = Rule("a function", callable)
 NOTHING = Rule("None", lambda value: value is None)
 TRUTH = Rule("a bool", lambda value: isinstance(value, bool))
 

@@ -59,6 +59,36 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush(final.parent, os.O_RDONLY)  # so that the new name survives a power cut too
 
 
+@contextmanager
+def folder_for(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Have a folder there, with those above it; if anything goes wrong, those made for it are taken away again.
+
+    Raises
+    ------
+    OSError
+        If they cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with suppress(ValueError), folder_for(Path(place, "a", "b")):
+    ...         raise ValueError
+    ...     os.listdir(place)
+    []
+    """
+    place = Path(folder)
+    missing = [each for each in (place, *place.parents) if not each.exists()]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else's files are in one by now
+            for each in missing:
+                each.rmdir()
+        raise
+
+
 def obstacle(path: str | os.PathLike[str]) -> str | None:
     """Return why no file can be written to a place, as what follows its name, or None.
 

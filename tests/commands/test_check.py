@@ -40,6 +40,7 @@ def test_json(run, folder):
         "steps": 30,
         "findings": ...,
         "changes": ...,
+        "looked": 30,
         "unasked": ...,
         "framework": None,
     }
@@ -147,9 +148,11 @@ def test_json_is_what_python_gives(run, folder):
 
 @pytest.mark.parametrize(
     ("unasked", "said"),
-    [((), "No rule found anything"), (("dead units", "noisy"), "None of the 19 rules of 21 that could be asked found")],
+    [((), "No rule found anything"), (("dead units", "noisy"), "None of the 20 rules of 22 that could be asked found")],
 )
 def test_what_could_not_be_asked_is_no_praise(unasked, said):
     console = Console(file=io.StringIO(), width=120)
-    show_health(console, Health("run", "finished", 30, (), unasked))
+    show_health(console, Health("run", "finished", 30, (), unasked, looked=5))
     assert said in console.file.getvalue()
+    few = "Only 5 steps of 30 were looked at: with --record full more can be asked."
+    assert (few in console.file.getvalue()) == bool(unasked)

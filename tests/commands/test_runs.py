@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -173,6 +174,7 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     assert (refused.code, "rows are not those" in " ".join(refused.err.split())) == (2, True)
     moved.rename(table)
     assert "its rows are not those that" in " ".join(run(*weight).err.split())  # a note
+    model = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").unlink()
     table.write_text(text)
     told = run(*weight, "--json")
@@ -180,6 +182,12 @@ def test_a_life_is_told_where_the_table_is_gone_or_the_model(run, tmp_path):
     assert "".join(told.json["note"].split()) in "".join(told.err.split())
     assert "last recorded" in run(*weight).out
     assert told.json["initial"] == whole["initial"]
+    (folder / "model.safetensors").write_bytes(model[: len(model) // 2])
+    cut = run(*weight, "--json")
+    assert cut.json["history"] == told.json["history"]
+    assert cut.json["note"].startswith(f"{folder / 'model.safetensors'}: ")
+    assert "no such file" not in cut.json["note"]
+    assert "".join(cut.json["note"].split()) in "".join(cut.err.split())
 
 
 @pytest.mark.parametrize("level", ["default", "off"])
@@ -190,6 +198,36 @@ def test_the_database_of_another_program_is_not_replaced(run, tmp_path, level):
     done = run(*TRAIN, "--record", level, "--replace", "--out", tmp_path)
     assert (done.code, "found that of another program" in done.err.replace("\n", " ")) == (2, True)
     assert (tmp_path / "run.sqlite").read_bytes() == before
+
+
+def test_who_reads_a_run_is_offered_no_option_of_another_command(run, trained, tmp_path):
+    data = (trained / "run.sqlite").read_bytes()
+    (tmp_path / "run.sqlite").write_bytes(data[: len(data) // 2 + 100])
+    for command in (("check", tmp_path), ("weight", tmp_path, "layers.1.weight[0,0]")):
+        assert "replace it: --replace of pondera train" in " ".join(run(*command).err.split())
+    assert "replace it: --replace of pondera train" in " ".join(run("runs", tmp_path).out.split())
+
+
+def test_a_run_without_anything_in_it_is_begun_anew(run, tmp_path):
+    (tmp_path / "run.sqlite").touch()
+    told = " ".join(run("check", tmp_path).err.split())
+    assert "found an empty one: it was cut off before anything was written" in told
+    assert run(*TRAIN, "--epochs", 2, "--out", tmp_path).code == 0
+
+
+def test_a_training_that_died_before_its_first_step_is_to_be_gone_on_with(run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "pondera.recording.recorder.PartRecorder.took", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        assert run(*TRAIN, "--out", tmp_path).code == 130
+    for command in (("check", tmp_path), ("check", tmp_path, "--fix"), ("weight", tmp_path, "layers.1.weight[2,3]")):
+        done = run(*command)
+        assert (done.code, done.out) == (2, "")
+        told = "".join(done.err.split())
+        assert "thistrainingwascutoffbeforeitsfirststepwasrecorded." in told
+        assert f"Goonwithit:ponderatrain--resume{tmp_path}." in told
+    assert run("train", "--resume", tmp_path).code == 0
 
 
 def test_what_is_no_database_is_replaced_where_that_is_asked(run, tmp_path):
@@ -208,6 +246,23 @@ def test_runs_are_listed_and_compared(run, trained, tmp_path):
     assert {each["metric"] for each in told["runs"]} == {"accuracy"}
     assert all(each["ended"] for each in told["runs"])
     assert "they differ in" in run("runs", tmp_path, trained).out
+
+
+def test_what_is_not_known_of_a_run_is_no_difference(run, trained, tmp_path):
+    for name in ("a", "b", "damaged"):
+        shutil.copytree(trained, tmp_path / name)
+    (tmp_path / "damaged" / "run.sqlite").write_bytes(b"SQLite format 3\0" * 99)
+    run("tensorboard", trained, tmp_path / "logs")
+    run("tensorboard", tmp_path / "logs", tmp_path / "imported")
+    told = run("runs", tmp_path, "--json").json
+    assert (len(told["runs"]), told["differences"]) == (4, {})
+    assert "they differ in" not in run("runs", tmp_path).out
+    assert run(*TRAIN, "--drop", "ash", "--out", tmp_path / "other").code == 0
+    told = run("runs", tmp_path, "--json").json
+    at = [each["run"].rpartition("/")[2] for each in told["runs"]].index("other")
+    assert told["differences"] == {"drop": ["ash" if k == at else None for k in range(5)]}
+    shown = run("runs", tmp_path).out.partition("they differ in")[2].splitlines()[0].split()
+    assert len(shown) == 3  # of the two that cannot tell there is no column
 
 
 def test_a_run_whose_rows_are_others_now_is_not_resumed(run, tmp_path, monkeypatch):
@@ -308,7 +363,7 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("train", "--resume", "{run}", "--replace"), "Leave out --replace"),
         (("train", "--resume", "{run}", "--record", "off"), "Leave out --record"),
         (("train", "--resume", "{empty}"), "expected the folder of a run"),
-        (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "Unknown level of recording 'all'"),
+        (("train", "--example", "wine", "--record", "all", "--out", "{empty}"), "'all'. Known: default, full, off."),
         (("train", "--example", "wine", "--record", "", "--out", "{empty}"), "Unknown level of recording ''"),
     ],
 )

@@ -1,5 +1,8 @@
 """Runs to TensorBoard's files and back on the command line."""
 
+import contextlib
+import sqlite3
+
 import numpy as np
 
 from pondera.recording.events import record_of
@@ -22,6 +25,19 @@ def test_there_and_back(run, tmp_path):
     told = run("tensorboard", tmp_path / "logs", tmp_path / "back", "--replace").out
     assert "is a run of 1 step and 1 tensor: loss from 'loss'" in told
     assert "Unknown scalar" in run("tensorboard", tmp_path / "logs", tmp_path / "c", "--loss", "x").err
+
+
+def test_a_damaged_run_leaves_nothing_behind(run, tmp_path):
+    loop, w = Loop(tmp_path / "run"), {"w": np.ones(3)}
+    loop.begin(w)
+    loop.point(0, w, w)
+    loop.took(0, 0.5)
+    loop.close(True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as database, database:
+        database.execute("UPDATE tensor_figures SET figures = 'x'")
+    done = run("tensorboard", tmp_path / "run", tmp_path / "new" / "logs")
+    assert (done.code, "the run is damaged" in " ".join(done.err.split())) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_single_weights_of_other_loops(run, tmp_path):
@@ -52,3 +68,14 @@ def test_what_a_tag_would_do_to_the_terminal_is_written_out(run, tmp_path):
     told = run("tensorboard", tmp_path, tmp_path / "run", "--loss", "loss").err
     assert "\\x1b[31mloss" in told
     assert "\x1b" not in told
+
+
+def test_runs_whose_loss_is_no_number_any_more_say_so(run, tmp_path):
+    loop = Loop(tmp_path / "run")
+    loop.begin({"w": np.ones(1)})
+    for step in range(4):
+        loop.took(step, 0.5 if step < 3 else np.nan)
+    loop.close(True)
+    note = "The loss is no number since step 3."
+    assert run("runs", tmp_path, "--json").json["runs"][0]["note"] == note
+    assert f"run:{note}".replace(" ", "") in "".join(run("runs", tmp_path).out.split())

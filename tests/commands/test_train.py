@@ -366,3 +366,12 @@ def test_ctrl_c_keeps_the_best_weights(tmp_path):
     assert json.loads(out)["fits"][0]["reason"] == "interrupted"
     assert "interrupted" in err
     assert pondera.load(tmp_path / "model.safetensors").model_.record["fits"][0]["reason"] == "interrupted"
+
+
+def test_a_network_that_is_worse_than_a_guess_is_called_so(run, tmp_path):
+    broken = ("--recipe", "plain", "--epochs", 1, "--learning-rate", 5)
+    done = run("train", "--example", "diabetes", *broken, "--out", tmp_path)
+    said = " ".join(done.out.split())
+    assert "On these 89 test rows the network is worse than always the same guess: its RMSE is " in said
+    assert said.index("worse than always the same guess") < said.index("better than the network")
+    assert "Do not use it as it is" in said

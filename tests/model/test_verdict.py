@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pondera.model.evaluation import _misses, _verdict
+from pondera.model.evaluation import _after_guess, _misses, _verdict
 
 RANDOM = np.random.default_rng(0)
 
@@ -20,13 +20,13 @@ def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
     # 12 rows against 2: p = 2 · Σ_{k≤2} C(14, k) / 2¹⁴ = 212 / 16384
     found = classes([1] * 2 + [0] * 12 + [1] * 5 + [0] * 81, [0] * 2 + [1] * 12 + [1] * 5 + [0] * 81)
     assert found.statement == (
-        "The network is better than the linear model: it alone is wrong on 2, the linear model alone on 12."
+        "The network is better than the linear model: the network alone is wrong on 2, the linear model alone on 12."
     )
     assert found.figures["p"] == pytest.approx(212 / 16384)
     # 4 against 1: p = 2 · 6 / 32
     found = classes([1] * 4 + [0] * 20, [0] * 4 + [1] + [0] * 19)
     assert found.statement.startswith(
-        "24 test rows cannot tell the network and the linear model apart (it alone is wrong"
+        "24 test rows cannot tell the network and the linear model apart (the network alone is wrong"
     )
     assert found.figures["p"] == pytest.approx(12 / 32)
 
@@ -68,3 +68,35 @@ def test_few_rows_are_not_enough():
     assert numbers(truth, truth + 1, truth).statement.startswith("9 test rows cannot tell")
     truth = np.arange(10.0)
     assert numbers(truth, truth + 1, truth).statement.startswith("The network is better")
+
+
+def test_a_network_that_is_worse_than_a_constant_is_told_so_first():
+    truth = RANDOM.normal(size=1200)
+    network = truth.copy()
+    network[0] = 1000.0  # one row has all of the error: no interval tells it from the linear model
+    own, guess = (_misses(each, truth) for each in (network, np.full(1200, truth.mean())))
+    verdict = _verdict(own, _misses(truth + RANDOM.normal(size=1200), truth), None)
+    assert "cannot tell the network and the linear model apart" in verdict.statement
+    found = _after_guess(verdict, own, guess, None)
+    times = np.sqrt(np.mean((network - truth) ** 2)) / truth.std()
+    assert found.figures["times"] == pytest.approx(times)
+    first = (
+        f"On these 1,200 test rows the network is worse than always the same guess: its RMSE is {times:.3g} times as"
+    )
+    assert found.statement == f"{first} large. {verdict.statement}"
+    assert found.advice.startswith("Do not use it as it is")
+    assert _after_guess(verdict, guess, guess, None) is verdict
+    assert _after_guess(verdict, own, np.zeros(1200), None) is verdict
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_of_classes_probabilities_have_a_say_in_that():
+    own, guess = np.array([1.0, 1, 1, 0]), np.array([1.0, 0, 0, 0])
+    verdict = classes(own, guess)
+    for log_losses in ((0.9, 0.6), (None, 0.6)):
+        found = _after_guess(verdict, own, guess, log_losses)
+        assert found.statement.startswith(
+            "On these 4 test rows the network is worse than always the same guess: it is wrong on 3, the guess on 1. "
+        )
+    assert _after_guess(verdict, own, guess, (0.5, 0.6)) is verdict
+    assert _after_guess(verdict, guess, own, (0.9, 0.6)) is verdict

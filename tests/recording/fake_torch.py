@@ -138,7 +138,8 @@ class SGD:
     """Moves weights against their gradients."""
 
     def __init__(self, parameters, rate):
-        self.parameters, self.param_groups = list(parameters), [{"lr": rate / 2}, {"lr": rate}]
+        self.parameters = list(parameters)
+        self.param_groups = [{"params": [], "lr": rate / 2}, {"params": self.parameters, "lr": rate}]
         self.before, self.after = [], []
 
     def register_step_pre_hook(self, hook):

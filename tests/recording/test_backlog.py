@@ -58,19 +58,3 @@ def test_nobody_waits_for_a_writer_that_has_failed(tmp_path, where):
         assert not asking.is_alive()  # it would be for ever
         assert writer.failure == "ZeroDivisionError: unexpected"
     assert done == []
-
-
-def test_what_the_last_one_took_is_known_but_for_what_it_compiled(tmp_path):
-    def look(seconds, excused=False):
-        writer.excused = excused
-        time.sleep(seconds)
-
-    with RunWriter(tmp_path) as writer:
-        backlog = Backlog(writer)
-        assert backlog.each is None
-        backlog.add(look, 0.01, True)
-        writer.flush()
-        assert backlog.each is None
-        backlog.add(look, 0.02)
-        writer.flush()
-        assert backlog.each >= 0.02

@@ -130,8 +130,11 @@ def test_a_run_is_not_replaced_unasked(tmp_path):
     with pytest.raises(RunError, match="found a run"):
         Loop(tmp_path)
     Loop(tmp_path, replace=True).close(True)
-    with pytest.raises(ArgumentError, match="Unknown level of recording 'all'"):
-        Loop(tmp_path / "other", "all")
+    for level in ("all", "off", ["full"]):
+        with pytest.raises(ArgumentError, match=r"Unknown level of recording .* Known: default, full\.$"):
+            Loop(tmp_path / "other", level)
+        with pytest.raises(ArgumentError, match=r"Known: default, full\.$"):
+            pondera.runs.Recorder(tmp_path / "other", level)
     assert not (tmp_path / "other").exists()
 
 

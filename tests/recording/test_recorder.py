@@ -139,7 +139,7 @@ def test_looks_are_paid_for_in_advance_so_that_some_are_left_for_later_steps(tmp
         assert watcher.next(9) == NEVER
         watcher.backlog.waiting = 0
         assert watcher.next(10) == 10
-        watcher.backlog.each = 0.2
+        watcher.each = 0.2
         assert watcher.next(11) == NEVER
         recorder.overhead.begun -= 10
         assert watcher.next(12) >= 12
@@ -208,6 +208,21 @@ def test_a_damaged_state_loses_the_steps_since_the_one_before(tmp_path):
     with pytest.warns(pondera.errors.PonderaWarning, match=message), Recorder(tmp_path) as second:
         found = fitted(second)
     same(found, fitted())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_run_that_was_cut_off_before_anything_was_written_is_no_other_programs(tmp_path, begun, replace):
+    (tmp_path / DATABASE).touch()
+    if begun:
+        with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(RunError, match=r"found an empty one: it was cut off before anything was written\. Record"):
+        Run(tmp_path)
+    with Recorder(tmp_path, replace=replace) as recorder:
+        fitted(recorder, PLAN.replace(epochs=2))
+    with Run(tmp_path) as run:
+        assert run.state == "finished"
 
 
 @pytest.mark.parametrize("garbage", [b"no database", b"SQLite format 3\0" + b"x" * 5000])

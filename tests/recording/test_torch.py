@@ -255,10 +255,17 @@ def test_an_end_that_cannot_be_written_is_no_error_of_the_loop(tmp_path, monkeyp
         raise KeyError("their own")
 
 
-def test_an_epoch_without_a_number_ends_the_recording_only(tmp_path):
+def test_an_epoch_without_a_number_is_refused(tmp_path):
     model, optimizer, _ = parts()
-    with pytest.warns(PonderaWarning, match="invalid literal"):
-        pondera.watch(model, optimizer, tmp_path).epoch("first")
+    with pondera.watch(model, optimizer, tmp_path) as watching:
+        for number in ("first", "1", None, 0.5, math.nan):
+            with pytest.raises(ArgumentError, match=r"The 'number' parameter of epoch must be a whole number\. Got"):
+                watching.epoch(number)
+        optimizer.step()
+        for number in (0, np.int64(1), 2.0):
+            watching.epoch(number, training_loss=0.5)
+    with pondera.runs.open(tmp_path) as run:
+        assert (run.state, [each["epoch"] for each in run.epochs()]) == ("finished", [0, 1, 2])
 
 
 def test_nobody_waits_for_a_recording_that_is_over(tmp_path):

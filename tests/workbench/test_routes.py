@@ -307,3 +307,14 @@ def test_a_prediction_of_values_that_are_given(client, folder):
     row = ask(client, "explanation", model="m/model.safetensors", table="signs.csv", row=0)["answer"]
     total = row["baseline"] + sum(each["contribution"] for each in row["contributions"])
     assert total == pytest.approx(row["score"], abs=1e-4)
+
+
+def test_what_is_not_of_the_form_is_told_in_parts_too(client):
+    answer = client.post("/api/training", json={"run": "a", "example": "iris", "learning_rate": 0})
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "error": "learning_rate: expected more than 0. Got 0. See /api/openapi.json.",
+        "field": "learning_rate",
+        "expected": "expected more than 0",
+        "got": "0",
+    }

@@ -1,20 +1,61 @@
 import { useEffect, useState } from "preact/hooks";
 
+/** What is not of the form that the server takes, by its name for the field. */
+export interface Misfit {
+  field: string;
+  expected: string;
+  got: string | null;
+}
+
 /** A sentence that says what was wrong. */
 export class Problem extends Error {
   /** Whether the server would say it again: what was asked cannot be answered. */
   readonly final: boolean;
-  constructor(sentence: string, status = 0) {
+  readonly misfit: Misfit | null;
+  constructor(sentence: string, status = 0, misfit: Misfit | null = null) {
     super(sentence);
     this.final = status >= 400 && status < 500;
+    this.misfit = misfit;
   }
+}
+
+/** What does not fit, for people: the sentence for programs names where the form is described. */
+export function misfitting({ field, expected, got }: Misfit): string {
+  return `${field}: ${expected}.${got ? ` Got ${got}.` : ""}`;
+}
+
+/** What is said where the server has ended, once for all that asks it: at the top of the page. */
+export const LOST = "The server does not answer. Start pondera ui again and open the address that it prints; a training goes on meanwhile.";
+
+const waiting = new Set<(lost: boolean) => void>();
+let lost = false;
+
+/** Whether the server answered just now. */
+export function heard(answers: boolean): void {
+  if (lost !== answers) return;
+  lost = !answers;
+  for (const tell of waiting) tell(lost);
+}
+
+/** Whether the server has ended, as far as is known. */
+export function useLost(): boolean {
+  const [told, tell] = useState(lost);
+  useEffect(() => {
+    waiting.add(tell);
+    return () => void waiting.delete(tell);
+  }, []);
+  return told;
 }
 
 async function answered(response: Response): Promise<unknown> {
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
-    const sentence = (body as { error?: string } | null)?.error;
-    throw new Problem(sentence ?? `The server answered ${response.status}. Is it still running?`, response.status);
+    const told = body as ({ error?: string } & Partial<Misfit>) | null;
+    if (told?.field && told.expected) {
+      const misfit = { field: told.field, expected: told.expected, got: told.got ?? null };
+      throw new Problem(misfitting(misfit), response.status, misfit);
+    }
+    throw new Problem(told?.error ?? `The server answered ${response.status}. Is it still running?`, response.status);
   }
   return body;
 }
@@ -22,10 +63,13 @@ async function answered(response: Response): Promise<unknown> {
 async function send(method: string, path: string, body?: BodyInit, type?: string, signal?: AbortSignal): Promise<Response> {
   try {
     const headers: Record<string, string> = type ? { "content-type": type } : {};
-    return await fetch(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+    const response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+    heard(true);
+    return response;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. Start pondera ui again and open the address that it prints.");
+    heard(false);
+    throw new Problem(LOST);
   }
 }
 

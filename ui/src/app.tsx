@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import { LOST, useLost } from "./api";
 import { Checkpoints } from "./pages/checkpoints";
 import { Explain } from "./pages/explain";
 import { NeuronPage } from "./pages/neuron";
@@ -23,6 +24,7 @@ export function App() {
   const [theme, setTheme] = useTheme();
   const page = route.page === "run" ? "runs" : route.page;
   const [announced, announce] = useState("");
+  const lost = useLost();
   useEffect(() => {
     const name = PAGES.find(([key]) => key === page)?.[1] ?? "No such page";
     document.title = `${name} · Pondera`;
@@ -55,6 +57,11 @@ export function App() {
         <p class="hidden" aria-live="polite">
           {announced}
         </p>
+        {lost && (
+          <p class="problem lost" role="alert">
+            {LOST}
+          </p>
+        )}
         <Page page={route.page} query={route.query} />
       </main>
     </>

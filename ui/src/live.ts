@@ -93,6 +93,12 @@ export function useSettled(value: unknown, every: number, call: () => Promise<vo
 /** Milliseconds between two looks at the curves. */
 const CURVES = 1000;
 
+/** After how many epochs and steps the last figures are: all that stands beside them is of the same; before the first epoch is over, how far it is. */
+export function reached(curves: Curves | null, pulse: Pulse | null): { epochs: number; steps: number; last: Epoch | null } {
+  const last = curves?.epochs.at(-1) ?? null;
+  return last ? { epochs: last.epoch + 1, steps: last.step, last } : { epochs: pulse?.epochs ?? 0, steps: pulse?.steps ?? 0, last };
+}
+
 /** The curves of a network, and what is new of them as it goes on. */
 export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | null; problem: string | null } {
   const [curves, set] = useState<Curves | null>(null);
@@ -103,6 +109,20 @@ export function useCurves(of: Which, pulse: Pulse | null): { curves: Curves | nu
     set({ ...found, epochs: [...known, ...found.epochs] });
   }, pulse?.activity);
   return { curves, problem };
+}
+
+/** Whether rows are held out, and whether something is measured on them; before the first epoch is over it is expected. */
+export function heldOut(curves: Curves | null): { loss: boolean; metric: boolean } {
+  const epochs = curves?.epochs ?? [];
+  const any = (field: "validation_loss" | "validation_metric") => epochs.length === 0 || epochs.some((each) => each[field] !== null);
+  return { loss: any("validation_loss"), metric: any("validation_metric") };
+}
+
+/** Which step is shown: the latest of a training that goes on is seldom the one that it is at. */
+export function shownStep(step: number, at: number | null): string {
+  const words = `step ${step.toLocaleString("en")}`;
+  if (at === null) return words;
+  return step < at ? `last recorded: ${words}; training is at step ${at.toLocaleString("en")}` : `now, ${words}`;
 }
 
 /** Of so many recorded steps at most the weights are fetched at once, evenly apart. */

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { address, whyNot } from "./api";
+import { address, heard, LOST, whyNot } from "./api";
 import type { Which } from "./network";
 
 /** What a training does, as the server tells it. */
@@ -28,8 +28,6 @@ interface Told {
   problem: string | null;
 }
 
-const LOST = "The server does not answer. If it was started again, open the address that it printed; training went on.";
-
 type Tell = (told: Told) => void;
 
 /**
@@ -40,7 +38,11 @@ type Tell = (told: Told) => void;
  */
 export function usePulse(of: Which): Told {
   const [told, set] = useState<Told>({ pulse: null, problem: null });
-  useEffect(() => follow(address("run/events", of), set), [of.run, of.network]);
+  const hear: Tell = (told) => {
+    heard(told.problem !== LOST); // also where another tab listens
+    set(told);
+  };
+  useEffect(() => follow(address("run/events", of), hear), [of.run, of.network]);
   return told;
 }
 

@@ -27,6 +27,11 @@ export function to(page: string, query: Record<string, string> = {}): string {
   return `#/${page}${asked ? `?${asked}` : ""}`;
 }
 
+/** Have the address say what is chosen on the page that is shown: a reload, and the way back to it, find it again. */
+export function keep(page: string, query: Record<string, string>): void {
+  if (read().page === page) history.replaceState(history.state, "", to(page, query));
+}
+
 export function go(page: string, query: Record<string, string> = {}): void {
   location.hash = to(page, query);
 }

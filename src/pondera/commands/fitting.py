@@ -44,10 +44,12 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
     KeyboardInterrupt
         If it is interrupted once the model is saved; before that, the best weights so far are what is saved.
     """
+    from pondera.recording.schedule import OFF, SCHEDULES, require_level
     from pondera.report.terminal import messages
     from pondera.report.training import TrainingReport
     from pondera.report.training_progress import training_progress
 
+    require_level(level, [*SCHEDULES, OFF])
     rows = asked.rows()
     folder = _folder(out, Path(rows.source).stem)
     path = folder / "model.safetensors"
@@ -69,7 +71,7 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
         messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)
         raise
     report = TrainingReport(
-        rows.source, estimator.model_, str(path), *judged, run=None if level == "off" else str(folder)
+        rows.source, estimator.model_, str(path), *judged, run=None if level == OFF else str(folder)
     )
     if report.evaluation is not None:
         found = report.evaluation
@@ -90,12 +92,13 @@ def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool
     from pondera.errors import RunError
     from pondera.recording.folder import remove_garbage, remove_run
     from pondera.recording.recorder import Recorder
+    from pondera.recording.schedule import OFF
     from pondera.report.terminal import messages
 
     if replace:
         remove_garbage(folder)
     replace = not _is_unfinished(folder) or replace  # it refuses what is another program's, which nobody replaces
-    if level == "off":
+    if level == OFF:
         if not replace:
             raise RunError(
                 f"{folder}: found an unfinished run. Go on with it with --resume {folder}, give another folder, or "
@@ -127,12 +130,15 @@ def _is_unfinished(folder: Path) -> bool:
     """Whether there is a run in a folder that somebody may want to go on with."""
     from pondera.recording.folder import FINISHED
     from pondera.recording.run import Run
-    from pondera.recording.schema import DATABASE
+    from pondera.recording.schema import DATABASE, EmptyRunError
 
     if not (folder / DATABASE).exists():
         return False
-    with Run(folder) as run:
-        return run.state != FINISHED
+    try:
+        with Run(folder) as run:
+            return run.state != FINISHED
+    except EmptyRunError:  # its training died before it wrote anything
+        return False
 
 
 def _teller(networks: int) -> OnFinding:

@@ -28,7 +28,7 @@ class Recorded:
     Attributes
     ----------
     run, model
-        The run, and the model that came of it; None while it is trained, or where it died.
+        The run, and the model that came of it; None while it is trained, where it died, and of a damaged file.
     ready
         The rows that were trained on, and how.
     """
@@ -105,13 +105,17 @@ def prepared(run: Run, table: Path | None) -> tuple[Asked, TableRows, Prepared]:
 
 
 def _model_of(run: Run) -> Model | None:
-    """Return the model that came of a run; None where there is none yet, or one of another training."""
+    """Return the model that came of a run; None where there is none yet, a damaged one, or one of another training."""
+    from pondera.errors import ModelFileError
     from pondera.model.file import load
 
     place = run.folder / str(run.about["model"])
     if not place.exists() or any(f"kept.{part}" not in run.about for part in run.parts):
         return None
-    model, _ = load(place)
+    try:
+        model, _ = load(place)
+    except ModelFileError:
+        return None
     networks = zip(run.parts, model.networks, strict=False)
     whole = len(model.networks) == len(run.parts)  # else some finished no epoch, and it is not known which
     return None if whole and not all(run.came_to(each.weights, part) for part, each in networks) else model
@@ -132,6 +136,8 @@ def model_of(found: Recorded) -> Model:
 
 def no_model(run: Run) -> str:
     """Return why there is no model that came of a run, and what to do."""
+    from pondera.errors import ModelFileError
+    from pondera.model.file import load
     from pondera.recording.process import doing
 
     if doing(run.folder):
@@ -139,6 +145,11 @@ def no_model(run: Run) -> str:
     if any(f"kept.{part}" not in run.about for part in run.parts):
         return f"{run.folder}: this training was cut off. Go on with it: pondera train --resume {run.folder}."
     place = run.folder / str(run.about["model"])
+    try:
+        if place.exists():
+            load(place)
+    except ModelFileError as error:
+        return str(error)
     return f"{place}: there is no such file, or it is of another training. Put the run's model there, or train again."
 
 

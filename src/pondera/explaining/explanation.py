@@ -20,6 +20,7 @@ from pondera.explaining.reliability.verdict import Evidence, Reliability
 from pondera.explaining.reliability.weights import WeightsAsImportance
 from pondera.explaining.result import MethodResult
 from pondera.explaining.retraining import Retrained
+from pondera.explaining.statements import group_statement, pairs_statement, told_statements
 from pondera.explaining.together import Units
 from pondera.markup import STYLE, escaped, table
 
@@ -228,6 +229,22 @@ class Explanation:
         """Columns with an influence that others tell, without being a group with them: the most important first."""
         return [k for k in self.order if k in self.groups.told_by and (self.influential is None or self.influential[k])]
 
+    @property
+    def told_apart(self) -> list[str]:
+        """Which columns cannot be told apart, and which others together tell, as sentences."""
+        ranked = self.measurable is not None
+        groups = [
+            group_statement([self.names[k] for k in group], share, interval, self._rank(group[0]) if ranked else "")
+            for group, share, interval in self.grouped
+        ]
+        told = {self.names[k]: [self.names[other] for other in self.groups.told_by[k]] for k in self.told}
+        return [*groups, *told_statements(told)]
+
+    @property
+    def pairs(self) -> str:
+        """Which pairs of columns do what is not the sum of what each does alone, as a sentence; nothing of none."""
+        return pairs_statement(self.interactions)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is not a number becomes None."""
         return {name: _finite(value) for name, value in self._values().items()}
@@ -281,6 +298,7 @@ class Explanation:
                     "ranked": [float(each) for each in self.retrained.ranked],
                     "random": [float(each) for each in self.retrained.random.mean(axis=0)],
                 },
+                "told_apart": self.told_apart,
                 "groups": [
                     {
                         "columns": [self.names[k] for k in group],
@@ -311,6 +329,7 @@ class Explanation:
                     for name, (found, interval) in self.weights.others.items()
                 },
             },
+            "pairs": self.pairs,
             "effects": [_effect(each) for each in self.effects],
             "interactions": [
                 {"columns": [each.first, each.second], "strength": each.strength, "share": each.share}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,10 @@ FEWEST_ROWS = 10
 """With fewer test rows than this no mean of squared errors is told from chance: their spread is not known."""
 
 
+LEAST_EXCESS = 1.005
+"""A network whose RMSE is less than so many times that of the best constant is not called worse: it learned nothing."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How a model does on rows it never saw, beside simpler ones.
@@ -38,7 +42,8 @@ class Evaluation:
         The same figures for ``trivial``, which always makes the same guess (the class shares, the mean), and
         ``linear``, a logistic or least-squares regression on the network's own inputs, standardized.
     verdict
-        Whether the network and the linear model can be told apart on these rows.
+        Whether the network and the linear model can be told apart on these rows; before that, where it is so, that the
+        network is worse than always the same guess.
     """
 
     test: Metrics
@@ -77,16 +82,16 @@ def evaluate(
         metrics = _number_metrics
     own = model.predictions(model.inputs(test)[0])
     others = {name: predict(test_x) for name, predict in predictors.items()}
+    tested = _finite(metrics(own, truth))
+    baselines = {name: _finite(metrics(predictions, truth)) for name, predictions in others.items()}
+    missed = _misses(own, truth)
+
+    def log_losses(name: str) -> list[float | None] | None:
+        return [each["log_loss"] for each in (tested, baselines[name])] if "log_loss" in tested else None
+
+    verdict = _verdict(missed, _misses(others["linear"], truth), log_losses("linear"))
     return Evaluation(
-        test=_finite(metrics(own, truth)),
-        baselines={name: _finite(metrics(predictions, truth)) for name, predictions in others.items()},
-        verdict=_verdict(
-            _misses(own, truth),
-            _misses(others["linear"], truth),
-            [_finite(metrics(predictions, truth)).get("log_loss") for predictions in (own, others["linear"])]
-            if isinstance(model.target, Classes)
-            else None,
-        ),
+        tested, baselines, _after_guess(verdict, missed, _misses(others["trivial"], truth), log_losses("trivial"))
     )
 
 
@@ -133,6 +138,35 @@ def _verdict(own: Array, linear: Array, log_losses: Sequence[float | None] | Non
     )
 
 
+def _after_guess(verdict: Finding, own: Array, guess: Array, log_losses: Sequence[float | None] | None) -> Finding:
+    """Return a verdict that first says that the network is worse than always the same guess, where it is so.
+
+    It is told as a fact of these rows: few of them may have most of the error, by which no interval can tell anything
+    apart. Of classes the network must be wrong more often and have worse probabilities too: where one class is rare a
+    good network may be wrong more often than who never expects it.
+    """
+    figures: Metrics
+    if log_losses is None:
+        times = math.sqrt(own.mean() / guess.mean()) if guess.any() else math.nan
+        shown = f"{times:,.0f}" if 100 <= times < 1e9 else f"{times:.3g}"
+        worse, words, figures = times >= LEAST_EXCESS, f"its RMSE is {shown} times as large", {"times": times}
+    else:
+        wrong, missed = int(own.sum()), int(guess.sum())
+        network, constant = (math.inf if each is None else each for each in log_losses)
+        worse = wrong > missed and network >= constant
+        words, figures = f"it is wrong on {wrong:,}, the guess on {missed:,}", {"wrong": wrong, "guess_wrong": missed}
+    if not worse:
+        return verdict
+    return replace(
+        verdict,
+        statement=f"On these {counted(len(own), 'test row')} the network is worse than always the same guess: {words}. "
+        f"{verdict.statement}",
+        figures={**verdict.figures, **_finite(figures)},
+        advice="Do not use it as it is: pondera check tells what went wrong in a recorded training; or try more rows, "
+        "other columns or another recipe.",
+    )
+
+
 def _but(log_losses: Sequence[float | None] | None, own_is_better: bool) -> str:
     """Return that the probabilities say the contrary, where they do."""
     own, linear = log_losses or (None, None)
@@ -150,7 +184,7 @@ def _wrong_rows(saved: Array) -> Difference:
 
     network, linear = int((saved < 0).sum()), int((saved > 0).sum())
     chance = float(binomtest(linear, network + linear).pvalue) if network + linear else 1.0
-    words = f"it alone is wrong on {network:,}, the linear model alone on {linear:,}"
+    words = f"the network alone is wrong on {network:,}, the linear model alone on {linear:,}"
     figures: Metrics = {"network_alone_wrong": network, "linear_alone_wrong": linear, "p": chance}
     return words, chance < 0.05, figures, "exact sign test on the test rows that one of the two gets wrong"
 

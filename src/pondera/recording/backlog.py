@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +31,6 @@ class Backlog:
         How many steps wait.
     most
         How many may.
-    each
-        Seconds that the last one took; None until that is known. What the first one compiles is none of it.
 
     Examples
     --------
@@ -50,7 +47,6 @@ class Backlog:
 
     def __init__(self, writer: RunWriter, size: int | None = None) -> None:
         self.writer, self.waiting = writer, 0
-        self.each: float | None = None
         self.most = MOST_WAITING if size is None else max(min(HELD // max(size, 1), MANY), MOST_WAITING)
 
     @property
@@ -67,12 +63,9 @@ class Backlog:
         self.writer.hurry()
 
     def _do(self, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        begun = time.perf_counter()
         try:
             job(*arguments)
         finally:
-            if not self.writer.excused:
-                self.each = time.perf_counter() - begun
             with self.writer.settled:
                 self.waiting -= 1
                 self.writer.settled.notify_all()

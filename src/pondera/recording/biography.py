@@ -13,6 +13,7 @@ import numpy as np
 from pondera.errors import ArgumentError
 from pondera.network.initializers import INITIALIZERS
 from pondera.recording.run import Run
+from pondera.recording.unbegun import require_steps
 
 Array = np.ndarray[Any, Any]
 
@@ -132,9 +133,12 @@ def biography(run: Run, name: str, index: tuple[int, ...], part: int = 0) -> Bio
     ------
     ArgumentError
         If there is no such weight, or nothing was recorded of it.
+    RunError
+        If no step was recorded.
     """
     found, tensor = run.weight(name, index, part), run.tensor(name, part)
     if not len(found.values):
+        require_steps(run)
         raise ArgumentError(f"{run.folder}: nothing is known of single weights of {name}, only of all together.")
     kept = found.steps <= found.kept
     return Biography(

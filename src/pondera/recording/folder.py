@@ -126,7 +126,7 @@ def make_place(folder: Path, replace: bool) -> None:
 
 
 def remove_garbage(folder: Path) -> None:
-    """Take out a run whose database is none, or cannot be read any more; any other stays.
+    """Take out a run whose database is none, is empty, or cannot be read any more; any other stays.
 
     Raises
     ------
@@ -137,6 +137,8 @@ def remove_garbage(folder: Path) -> None:
         return
     try:
         schema.connect(folder / DATABASE).close()
+    except schema.EmptyRunError:
+        make_place(folder, replace=True)
     except RunError as error:
         if isinstance(error.__cause__, sqlite3.Error) and schema.is_garbage(error.__cause__):
             make_place(folder, replace=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pondera.errors import ArgumentError
+from pondera.recording.arguments import require
 from pondera.recording.loops import Loop
 from pondera.recording.torch_outputs import array_of
 
@@ -46,7 +47,7 @@ def callback(
     Raises
     ------
     ArgumentError
-        If there is no such level, or a callback is used for a second training.
+        If there is no such level, an argument is none that it takes, or a callback is used for a second training.
     RunError
         If the folder cannot be written to, holds a run, or another process writes to it.
 
@@ -56,6 +57,7 @@ def callback(
 
         model.fit(x, y, validation_split=0.2, callbacks=[pondera.recording.keras.callback("runs/first")])
     """
+    require("keras.callback", run=run, budget=budget, about=about, on_finding=on_finding)
     import keras  # type: ignore[import-not-found]  # an optional companion
 
     class KerasCallback(Watching, keras.callbacks.Callback):  # type: ignore[misc]

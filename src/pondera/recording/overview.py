@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pondera.errors import PonderaError, RunError
 from pondera.recording.damaged import recorded
 from pondera.recording.folder import found_in
+from pondera.recording.history import Steps
 from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
 
-ACCURACY = "accuracy"
+ACCURACY, ERROR, SHARE_OF_DEVIATION = "accuracy", "RMSE", "RMSE/std"
+BEST: dict[str, Callable[[Iterable[float]], float]] = {ACCURACY: max, ERROR: min, SHARE_OF_DEVIATION: min}
+"""What metrics are called, and which of an epoch's is the best: of any other that is not known."""
 
 SHOWN = 24
 """Losses of a run that are told: of epochs, evenly apart."""
@@ -32,15 +37,18 @@ class Overview:
     steps, epochs
         How many were taken.
     settings
-        What was asked for, of the plan and the command line, as plain values.
+        What was asked for, of the plan and the command line, as plain values; None for an option that was not given.
     losses
         Of some epochs, evenly apart: on the validation rows where there are any, else on those trained on.
     best, metric
-        The best validation metric of an epoch, and what it is called; None where nothing was held out.
+        The best validation metric of an epoch, and what it is called. None where nothing was held out, or it is not
+        known what the metric is; then its name is empty.
     problem
         Why the run cannot be read; empty where it can.
     ended
         Why training ended, of the first network; empty while it goes on.
+    note
+        What else is worth knowing: from which step on the loss is no number; else empty.
     """
 
     folder: Path
@@ -54,6 +62,7 @@ class Overview:
     metric: str
     problem: str = ""
     ended: str = ""
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -69,6 +78,7 @@ class Overview:
             "metric": self.metric,
             "problem": self.problem or None,
             "ended": self.ended or None,
+            "note": self.note or None,
         }
 
 
@@ -110,7 +120,7 @@ def _of(run: Run) -> Overview:
         if loss is not None
     ]
     scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
-    metric = _metric(about)
+    metric = metric_of(run.about_of(run.parts[0]) if run.parts else about)
     reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
     return Overview(
         folder=run.folder,
@@ -122,35 +132,67 @@ def _of(run: Run) -> Overview:
         losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
         if len(losses) > SHOWN
         else tuple(losses),
-        best=(max(scores) if metric == ACCURACY else min(scores)) if scores else None,
+        best=BEST[metric](scores) if scores and metric in BEST else None,
         metric=metric,
         ended=reasons[0] if reasons else "",
+        note=_note(run.steps(run.parts[0])) if run.parts else "",
     )
 
 
-def _metric(about: Mapping[str, Any]) -> str:
-    """Return what the metric is called; empty before it is known what is trained.
+def _note(steps: Steps) -> str:
+    """Return from which step on the loss is no number, to the end; empty where it is one.
+
+    A loop need not tell every loss: what is missing at the end counts where more is missing than ever was before.
+    """
+    known = np.flatnonzero(np.isfinite(steps.losses))
+    if not len(known):
+        return ""
+    missing = np.diff(known, prepend=-1) - 1  # before each that is known
+    last = int(known[-1])
+    if len(steps.losses) - 1 - last <= missing.max():
+        return ""
+    return f"The loss is no number since step {int(steps.first[last + 1]):,}."
+
+
+def metric_of(about: Mapping[str, Any]) -> str:
+    """Return what the validation metric is called; empty where that is not known.
 
     Where a table was trained on, its answers were given mean 0 and deviation 1: errors are shares of the deviation.
     """
+    if about.get("framework"):  # not Pondera's own; of one that was exported the name came along
+        return str(about["metric"]) if about.get("metric") in list(BEST) else ""
     loss = ((about.get("identity") or {}).get("plan") or {}).get("loss")  # a name, or one with options
     of_classes = "cross_entropy" in str(loss["name"] if isinstance(loss, Mapping) else loss)
     if "task" in about:
-        return ACCURACY if about["task"] == "classification" else "RMSE/std"
-    return "" if loss is None else ACCURACY if of_classes else "RMSE"
+        return ACCURACY if about["task"] == "classification" else SHARE_OF_DEVIATION
+    return "" if loss is None else ACCURACY if of_classes else ERROR
 
 
 def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for: options that were given, and the plan they led to."""
-    asked = {name: value for name, value in about.get("arguments", {}).items() if value is not None}
+    """Return what was asked for: options, None for those that were not given, and the plan they led to."""
     identity = about.get("identity") or {}
     plan = {f"plan.{name}": value for name, value in (identity.get("plan") or {}).items()}
-    return asked | plan | ({"rows": identity["rows"]} if "rows" in identity else {})
+    rows = {"rows": identity["rows"]} if "rows" in identity else {}
+    return {**about.get("arguments", {}), **plan, **rows}
 
 
 def differences(found: Iterable[Overview]) -> dict[str, list[Any]]:
-    """Return the settings in which runs differ, with the value of each run; None where a run has no such setting."""
+    """Return the settings in which runs differ, with the value of each run; None also where a run does not know it.
+
+    What is not known, as of a run that cannot be read or of another program's loop, is no difference.
+
+    Examples
+    --------
+    >>> one, two = (Overview(Path(), "", "", 0, 0, {"seed": seed}, (), None, "") for seed in (0, 5))
+    >>> other = replace(one, settings={})
+    >>> differences([one, other, two]), differences([one, other])
+    ({'seed': [0, None, 5]}, {})
+    """
     runs = list(found)
     names = dict.fromkeys(name for each in runs for name in each.settings)
-    values = {name: [each.settings.get(name) for each in runs] for name in names}
-    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
+    known = {name: [each.settings[name] for each in runs if name in each.settings] for name in names}
+    return {
+        name: [each.settings.get(name) for each in runs]
+        for name, values in known.items()
+        if any(value != values[0] for value in values)
+    }

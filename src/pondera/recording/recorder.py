@@ -20,6 +20,7 @@ import numpy as np
 from pondera.errors import PonderaWarning, RunError
 from pondera.network.architecture import Architecture
 from pondera.recording.admission import Admission
+from pondera.recording.arguments import require
 from pondera.recording.backlog import Backlog
 from pondera.recording.folder import FINISHED, remove_garbage, remove_run
 from pondera.recording.health.watch import OnFinding, Watch
@@ -113,6 +114,7 @@ class Recorder:
         tell: Callable[[str], None] | None = None,
         on_finding: OnFinding | None = None,
     ) -> None:
+        require("Recorder", run=folder, budget=budget, about=about, on_finding=on_finding)
         self.folder, self.schedule = Path(folder), schedule_of(level)
         self.tell = tell or (lambda _: None)
         if replace:  # any other run is replaced when the training begins that it may belong to
@@ -203,6 +205,7 @@ class PartRecorder(Watcher):
         self.recorder, self.part, self.writer = recorder, part, recorder.writer
         self.reason = ""
         self.looked, self.followed = False, False  # at all, and at the gradients of single weights
+        self.each: float | None = None  # seconds that the last look took of training's cores
         self.backlog = Backlog(recorder.writer)
         self.snapshot = 0  # the step of the next one
         tell = recorder.on_finding
@@ -260,7 +263,7 @@ class PartRecorder(Watcher):
 
     def _affords(self, step: int) -> bool:
         """Return whether there is time for one more look, after those that wait."""
-        each = self.backlog.each
+        each = self.each
         if each is None:
             each = LOOK * self.pace if self.chunks > 1 else 0.0  # of the first step's time most is compilation
         return self.recorder.affords(step, self.steps, (self.backlog.waiting + 1) * each)
@@ -352,6 +355,7 @@ class PartRecorder(Watcher):
         # What looks compile, once, is not what recording goes on to cost.
         self.writer.excused = not self.looked or (every and not self.followed)
         self.looked, self.followed = True, every
+        spent, own = self.recorder.overhead.spent, time.thread_time()
         found = self._timed(look, program, point, rows)
         self.writer.write_point(
             self.part,
@@ -363,5 +367,7 @@ class PartRecorder(Watcher):
             dict(zip(before, point.squares.tolist(), strict=True)),
             found.losses,
         )
+        if not self.writer.excused:
+            self.each = self.recorder.overhead.spent - spent + time.thread_time() - own
         if self.watch is not None:
             self.recorder.ask(self.watch, point.step, self.steps)

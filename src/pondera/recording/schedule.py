@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pondera.choice import unknown
@@ -52,6 +53,9 @@ SCHEDULES: dict[str, Schedule] = {
     "full": Schedule(every=1000, growth=1.01, share=None),
 }
 
+OFF = "off"
+"""The level of those who may do without recording: nothing is recorded."""
+
 ALWAYS = 1
 """So many steps are recorded whatever it takes."""
 
@@ -61,16 +65,33 @@ second may take half of it more, the third a third, and so on."""
 
 
 def schedule_of(level: str) -> Schedule:
-    """Return the schedule of a level of recording.
+    """Return the schedule of a level of recording; ``"off"``, which records nothing, has none.
 
     Raises
     ------
     ArgumentError
         If there is no such level.
     """
-    if level not in SCHEDULES:
-        raise ArgumentError(unknown("level of recording", level, [*SCHEDULES, "off"]))
+    require_level(level, [*SCHEDULES])
     return SCHEDULES[level]
+
+
+def require_level(level: str, known: Sequence[str]) -> None:
+    """Raise unless a level of recording is one of those that a caller takes.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> require_level("off", ["default", "full"])
+    Traceback (most recent call last):
+    pondera.errors.ArgumentError: Unknown level of recording 'off'. Known: default, full.
+    """
+    if level not in known:
+        raise ArgumentError(unknown("level of recording", level, known))
 
 
 def snapshot_after(step: int) -> int:

@@ -89,6 +89,13 @@ CREATE TABLE snapshots (       -- files of all weights
 INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
 """What to do where a folder holds what a training cannot go on with."""
 
+TRAIN_INSTEAD = "Give another folder, or replace it: --replace of pondera train, in Python replace=True."
+"""What to do where a folder holds what cannot be read: who reads replaces nothing."""
+
+
+class EmptyRunError(RunError):
+    """The database of a run has nothing in it."""
+
 
 def create(path: Path) -> sqlite3.Connection:
     """Make a run's database, or open the one that is there, to write to; another thread may use it.
@@ -127,6 +134,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises
     ------
+    EmptyRunError
+        If there is nothing in it.
     RunError
         If there is none, or it holds something else.
     """
@@ -150,7 +159,7 @@ def connect(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}.") from error
     except sqlite3.Error as error:
-        instead = f" {INSTEAD}" if is_garbage(error) else ""
+        instead = f" {TRAIN_INSTEAD}" if is_garbage(error) else ""
         raise RunError(
             f"{path}: expected the database of a run, found one that cannot be read ({error}).{instead}"
         ) from error
@@ -161,6 +170,11 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     (application,), (version,) = (
         connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
     )
+    if application == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        raise EmptyRunError(
+            f"{path}: expected the database of a run, found an empty one: it was cut off before anything was written. "
+            "Record the training again."
+        )
     if application != APPLICATION:
         raise RunError(f"{path}: expected the database of a run, found that of another program. Give another folder.")
     if version != VERSION:

@@ -15,10 +15,11 @@ import numpy as np
 
 from pondera.choice import listed, unknown
 from pondera.errors import ArgumentError, RunError
-from pondera.files import whole_file
+from pondera.files import folder_for, whole_file
 from pondera.recording.events import Histogram, read_events, record_of, version_record
 from pondera.recording.figures import BINS, NUMBERS, Spread, TensorFigures
 from pondera.recording.folder import FINISHED, circumstances, new_run
+from pondera.recording.overview import metric_of
 from pondera.recording.run import Run
 
 Array = np.ndarray[Any, Any]
@@ -48,6 +49,9 @@ VALIDATION = (
 RATES = ("learning rate", "lr", "learning_rate", "train/lr", "train/learning_rate", "epoch_learning_rate")
 EPOCH, OWN = "epoch/", ".pondera."
 """How tags of an epoch's figures begin, and what is in the names of files, where :func:`to_tensorboard` wrote them."""
+
+METRIC = "validation_metric"
+"""The figure of an epoch behind which, in its tag, stands what it is called."""
 
 NORMS = ("gradient norm", "grad_norm", "gradient_norm", "train/grad_norm")
 """Tags of scalars as loops call them, the first that is there counts."""
@@ -131,11 +135,15 @@ def from_tensorboard(
     # Other programs may begin any tag so, and count in epochs.
     epochs = {tag.removeprefix(EPOCH): each for tag, each in scalars.items() if own and tag.startswith(EPOCH)}
     others = scalars.keys() - set(tags.values()) - {f"{EPOCH}{name}" for name in epochs}
+    metric = next((name for name in epochs if name.startswith(f"{METRIC}/")), None)
+    if metric is not None:
+        epochs[METRIC] = epochs.pop(metric)
     seen = sorted(set().union(*histograms.values()))  # steps of which nothing else may be known
     about = {
         "state": FINISHED,
         "framework": "TensorBoard",
         "tags": {**tags, "others": sorted(others)},
+        **({} if metric is None else {"metric": metric.removeprefix(f"{METRIC}/")}),
         **circumstances({}),
     }
     with new_run(Path(run), replace) as (database, _):
@@ -159,9 +167,9 @@ def from_tensorboard(
 def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], part: int = 0) -> Path:
     """Write a part of a run as an event file for TensorBoard, and return the file.
 
-    Of every step loss, learning rate and gradient norm; of every epoch its figures; of every tensor at the steps that
-    were recorded a histogram ``weights/NAME``, and its gradient norm and update ratio. Written again it replaces the
-    file that was written before.
+    Of every step loss, learning rate and gradient norm; of every epoch its figures, the validation metric with its name
+    where that is known; of every tensor at the steps that were recorded a histogram ``weights/NAME``, and its gradient
+    norm and update ratio. Written again it replaces the file that was written before.
 
     Raises
     ------
@@ -174,8 +182,7 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
         now = time.time()
         path = Path(folder) / _named(found, part)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as beside, beside.open("wb") as file:
+            with folder_for(path.parent), whole_file(path) as beside, beside.open("wb") as file:
                 file.write(version_record(now))
                 for step, told in _events(found, part):
                     file.write(record_of(now, step, told))
@@ -239,7 +246,7 @@ def _epochs(told: Mapping[str, Mapping[int, float]]) -> Iterator[dict[str, Any]]
     for step in sorted(set().union(*told.values())):
         figures = {name: each.get(step, math.nan) for name, each in told.items()}
         known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        yield {"training_loss": None, "validation_metric": None, **known, "step": step + 1}
+        yield {"training_loss": None, METRIC: None, **known, "step": step + 1}
 
 
 def _tensors(
@@ -326,9 +333,12 @@ def _events(run: Run, part: int) -> Iterator[tuple[int, list[tuple[str, float | 
         named = zip(("loss", "learning rate", "gradient norm"), values, strict=True)
         known: list[tuple[str, float | Histogram]] = [(tag, float(v)) for tag, v in named if not math.isnan(v)]
         yield step, known
+    metric = metric_of(run.about_of(part))
     for epoch in run.epochs(part):
         numbers = {name: each for name, each in epoch.items() if isinstance(each, (int, float))}
         last = max(int(numbers.pop("step", 0)) - 1, 0)
+        if metric and METRIC in numbers:
+            numbers[f"{METRIC}/{metric}"] = numbers.pop(METRIC)
         yield last, [(f"{EPOCH}{name}", float(each)) for name, each in numbers.items() if name != "epoch"]
     for name in run.tensors(part):
         tensor = run.tensor(name, part)

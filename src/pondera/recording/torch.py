@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pondera.errors import ArgumentError
+from pondera.choice import counted, plain
+from pondera.constraints import Rule, check
+from pondera.errors import ArgumentError, PonderaWarning
+from pondera.recording.arguments import require
 from pondera.recording.loops import Loop
 from pondera.recording.torch_outputs import LAYERS, Look, Seen, array_of
 
@@ -24,6 +28,9 @@ Array = np.ndarray[Any, Any]
 
 WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel")
 """Modules that are another one, trained on many devices; theirs is called ``module``."""
+
+NUMBER = Rule("a whole number", lambda value: _is_whole(plain(value)))
+"""What the number of an epoch is."""
 
 INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What compiling and wrapping parts of a module put into the names of its parameters."""
@@ -77,7 +84,8 @@ def watch(
     Raises
     ------
     ArgumentError
-        If these are no module and optimizer of PyTorch, or parameters have no values yet.
+        If these are no module and optimizer of PyTorch, parameters have no values yet, or another argument is none that
+        it takes.
     RunError
         If the folder cannot be written to, holds a run, or another process writes to it.
 
@@ -98,6 +106,7 @@ def watch(
             "pondera.watch takes a PyTorch module and its optimizer. "
             f"Got {type(model).__name__} and {type(optimizer).__name__}."
         )
+    require("pondera.watch", run=run, budget=budget, about=about, on_finding=on_finding)
     import torch  # type: ignore[import-not-found]  # it is there: these objects are its own
 
     inner = unwrapped(model)
@@ -107,6 +116,7 @@ def watch(
     for name, each in found.items():
         if type(each).__name__.startswith("Uninitialized") or each.is_meta:
             raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
+    _warn_of_others(found, optimizer)
     told = dict(about or {}) | {
         "framework": "PyTorch",
         "module": type(inner).__name__,
@@ -120,6 +130,26 @@ def watch(
         watching.close(finished=False)
         raise
     return watching
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
+def _warn_of_others(parameters: Mapping[str, Any], optimizer: Any) -> None:
+    """Warn where an optimizer trains parameters, and none of a module's is among them.
+
+    It may be another module's; or it trains copies of them, as some that train in mixed precision do.
+    """
+    trained = {id(each) for group in optimizer.param_groups for each in group.get("params", ())}
+    if trained and trained.isdisjoint(map(id, parameters.values())):
+        warnings.warn(
+            f"This {type(optimizer).__name__} trains {counted(len(trained), 'parameter')}, none of which is one of the "
+            f"module's {len(parameters):,}. Unless it trains copies of them, give the one that was made of "
+            "model.parameters().",
+            PonderaWarning,
+            stacklevel=3,
+        )
 
 
 class TorchWatch:
@@ -177,7 +207,14 @@ class TorchWatch:
         self.recording.tell_loss(loss.detach() if hasattr(loss, "detach") else loss)
 
     def epoch(self, number: int, **figures: float) -> None:
-        """Write down an epoch's figures, such as ``training_loss=0.2, validation_loss=0.3``."""
+        """Write down an epoch's figures, such as ``training_loss=0.2, validation_loss=0.3``.
+
+        Raises
+        ------
+        ArgumentError
+            If the number of the epoch is none.
+        """
+        check("epoch", {"number": number}, {"number": (NUMBER,)})
         self.recording.guarded(self.recording.epoch, number, figures)
 
     def close(self, finished: bool = True) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from pondera.errors import ArgumentError, RunError
+from pondera.recording.arguments import require
 from pondera.recording.looks import named
 from pondera.recording.loops import Loop
 
@@ -92,7 +93,7 @@ def watch_updates(
     Raises
     ------
     ArgumentError
-        If it is no optimizer of Optax.
+        If it is no optimizer of Optax, or another argument is none that it takes.
     RunError
         If the folder cannot be written to, or holds a run.
 
@@ -115,6 +116,7 @@ def watch_updates(
     """
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ArgumentError(f"watch_updates takes an optimizer of Optax. Got {optimizer!r:.80}.")
+    require("watch_updates", run=run, budget=budget, about=about, on_finding=on_finding)
     told = dict(about or {}) | {"framework": "Optax"}
     versions = {"jax": jax.__version__, "optax": optax.__version__}
     recording = _Recording(Loop(run, level, budget, replace, told, versions, on_finding))

@@ -17,6 +17,7 @@ import numpy as np
 
 from pondera.errors import PonderaError, RunError
 from pondera.recording import room, schema
+from pondera.recording.arguments import require
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.folder import claim
 from pondera.recording.followed import followed
@@ -52,6 +53,8 @@ class RunWriter:
 
     Raises
     ------
+    ArgumentError
+        If the budget is no number of at least 0.
     RunError
         If the folder cannot be written to, or another process writes to it.
 
@@ -71,6 +74,7 @@ class RunWriter:
     """
 
     def __init__(self, folder: Path, budget: int | None = None) -> None:
+        require("a recording", budget=budget)
         self.folder, self.budget = folder, budget
         self.failure: str | None = None
         self.settled = threading.Condition()  # told when there is a failure, or what somebody waits for is done
@@ -376,20 +380,17 @@ class RunWriter:
         return room.allowed(self.budget, size) * share / len(self._parts)
 
 
+@dataclasses.dataclass
 class _Part:
     """What the thread knows of a part. Steps from ``end`` on have no figures: that is known once one was written."""
 
-    def __init__(
-        self,
-        start: dict[str, Array],
-        tensors: dict[str, int],
-        places: dict[str, Array | None],
-        steps: int,
-        epochs: int,
-    ) -> None:
-        self.start, self.tensors, self.places = start, tensors, places
-        self.steps, self.epochs = steps, epochs  # steps whose figures are kept, and bytes of those of epochs
-        self.points, self.end = 0, math.inf
+    start: dict[str, Array]
+    tensors: dict[str, int]
+    places: dict[str, Array | None]
+    steps: int  # whose figures are kept
+    epochs: int  # bytes of their figures
+    points: int = 0
+    end: float = math.inf
 
 
 def _at(values: Array, places: Array | None) -> bytes:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pondera.choice import counted, listed, quoted
+from pondera.choice import counted
 from pondera.explaining.effects import Effect
 from pondera.explaining.explain import TRIFLE
 from pondera.explaining.explanation import Explanation, percent
@@ -26,7 +26,6 @@ BAR = 12
 ACTING = 4  # columns whose curves are shown, and as many whose values are
 DIGITS = 12  # of a whole number that is told as it is
 VALUES = 6  # of a column that are shown: of more the highest and the lowest
-PAIRS, TOLD = 3, 4
 
 SEEN = {True: "a row that was trained on", False: "no row that was trained on"}
 
@@ -207,33 +206,9 @@ def retrained_words(again: Retrained) -> str:
 
 
 def _groups(console: Console, found: Explanation) -> None:
-    for statement in told_words(found):
+    for statement in found.told_apart:
         console.print()
         console.print(Text(statement))
-
-
-def told_words(found: Explanation) -> list[str]:
-    """Return what columns cannot be told apart, and which others together tell, as sentences."""
-    sentences = []
-    for group, together, (low, high) in found.grouped:
-        names = listed([quoted(found.names[k]) for k in group])
-        sure = "" if math.isnan(low) else f" ({low:.0%} to {high:.0%})"
-        sentences.append(
-            f"{names} tell each other's values. Taken as one, in a whole in which they count once, they have "
-            f"{together:.0%}{sure} of all importance; how it is divided between them is not known."
-        )
-    told = found.told
-    for k in told[:TOLD]:
-        others = found.groups.told_by[k]
-        by = listed([quoted(found.names[other]) for other in others])
-        jointly = " together" if len(others) > 1 else ""
-        sentences.append(
-            f"{quoted(found.names[k])} is told by {by}{jointly}, though they are no group: some of its importance "
-            "may be theirs."
-        )
-    if len(told) > TOLD:
-        sentences.append(f"So are {listed([quoted(found.names[k]) for k in told[TOLD:]])} told by others.")
-    return sentences
 
 
 def _acting(console: Console, found: Explanation) -> None:
@@ -249,10 +224,8 @@ def _acting(console: Console, found: Explanation) -> None:
         console.print(fitted(console, [("what values do", "words"), ("score beside the mean", "words")], rows))
     if (curves or apart) and found.effects[0].mixed:
         console.print(Text(MIXED, style=QUIET))
-    strong = [each for each in found.interactions if each.share >= 0.1][:PAIRS]
-    if strong:
-        pairs = "; ".join(f"{each.first} × {each.second} ({each.share:.0%})" for each in strong)
-        console.print(Text(f"Not the sum of each alone: {pairs} of what both do.", style=QUIET))
+    if found.pairs:
+        console.print(Text(found.pairs, style=QUIET))
 
 
 def _curves(console: Console, drawn: list[Effect]) -> Table:

@@ -19,7 +19,6 @@ from pondera.report.explanation import (
     retrained_words,
     rows_words,
     skill_words,
-    told_words,
 )
 from pondera.report.page import Section, page
 
@@ -57,7 +56,7 @@ def _verdict(found: Explanation) -> Section:
     colour = COLOURS[VERDICTS[found.reliability.verdict]]
     word = f"<b style='color:{colour}'>{escaped(found.reliability.verdict)}</b>"
     parts = [f"<p>{word}. {escaped(found.reliability.statement)}</p>"]
-    parts += [f"<p>{escaped(sentence)}</p>" for sentence in told_words(found)]
+    parts += [f"<p>{escaped(sentence)}</p>" for sentence in found.told_apart]
     if found.retrained is not None:
         parts.append(f"<p>{escaped(retrained_words(found.retrained))}</p>")
     if found.weights is not None:
@@ -106,7 +105,8 @@ def _pairs(found: Explanation) -> list[Section]:
     ]
     if not rows:
         return []
-    sentence = (
+    sentence = f"{found.pairs} " if found.pairs else ""
+    sentence += (
         f"Of pairs of the {PAIRED} most important columns: how much of what both do is not the sum of what each does "
         "alone, beside what each does (after Friedman's H), and the deviation of that in the unit of the score."
     )

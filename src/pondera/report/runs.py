@@ -48,19 +48,23 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
     for each in found:
         if each.problem:
             console.print(Text(each.problem, style=GRAVE))
+        if each.note:
+            console.print(Text(f"{each.folder}: {each.note}", style=GRAVE))
     other = differences(found)
     if len(found) > 1 and other:
         console.print()
-        _differences(console, other, len(found))
+        _differences(console, other, [number for number, each in enumerate(found) if each.settings])
 
 
-def _differences(console: Console, other: dict[str, list[Any]], count: int) -> None:
+def _differences(console: Console, other: dict[str, list[Any]], numbers: Sequence[int]) -> None:
+    """Print settings and their values, of the runs of which settings are known."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("they differ in")
-    for number in range(1, count + 1):
-        table.add_column(str(number), justify="right")
+    for number in numbers:
+        table.add_column(str(number + 1), justify="right")
     for name, values in list(other.items())[:MOST]:
-        table.add_row(name, *("–" if value is None else ending(_short(value), 16) for value in values))
+        shown = [values[number] for number in numbers]
+        table.add_row(name, *("–" if value is None else ending(_short(value), 16) for value in shown))
     console.print(table)
     if len(other) > MOST:
         console.print(Text(f"and in {len(other) - MOST} more settings (see --json)", style=QUIET))

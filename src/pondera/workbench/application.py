@@ -103,9 +103,14 @@ def warm() -> None:
         importlib.import_module(f"pondera.{name}")
 
 
-def _answer(status: int, sentence: str) -> JSONResponse:
-    plain = " ".join(sentence.split()).encode("utf-8", "replace").decode()  # names of files may be no text
-    return JSONResponse({"error": plain}, status)
+def _answer(status: int, sentence: str, **more: str | None) -> JSONResponse:
+    told = {"error": sentence, **more}
+    return JSONResponse({name: _plain(each) for name, each in told.items()}, status)
+
+
+def _plain(text: str | None) -> str | None:
+    """Return a line of text that can be sent: names of files may be none."""
+    return None if text is None else " ".join(text.split()).encode("utf-8", "replace").decode()
 
 
 async def _too_large(_: Request, error: Any) -> JSONResponse:
@@ -124,7 +129,8 @@ async def _refused(_: Request, error: Any) -> JSONResponse:
 
 
 async def _not_of_the_form(_: Request, error: Any) -> JSONResponse:
-    return _answer(422, of_form(error.errors()[0]))
+    found = of_form(error.errors()[0])
+    return _answer(422, found.error, field=found.field, expected=found.expected, got=found.got)
 
 
 async def _mistake(_: Request, error: Any) -> JSONResponse:

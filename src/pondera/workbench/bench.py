@@ -103,11 +103,19 @@ class Problem(BaseModel):
     error: str = Field(description="What was expected, what was found, and what to do, in a sentence.")
 
 
+class Misfit(Problem):
+    """What is not of the form that is described, in parts too: whoever shows a form has other names for its fields."""
+
+    field: str = Field(description="Its name, parts joined by points.")
+    expected: str = Field(description="What is expected of it.")
+    got: str | None = Field(description="What was given; null where that is not one value.")
+
+
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "What was asked for cannot be done; the sentence says why."},
     403: {"model": Problem, "description": "Not from this machine, another page, or without the cookie."},
     413: {"model": Problem, "description": "The body is too large."},
-    422: {"model": Problem, "description": "The request is not of the form that is described here."},
+    422: {"model": Misfit, "description": "The request is not of the form that is described here."},
     503: {"model": Problem, "description": "Too many event streams are open."},
 }
 

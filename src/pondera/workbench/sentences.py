@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 REFUSALS = {
@@ -71,17 +72,46 @@ def of_machine(error: OSError | MemoryError) -> str:
     return f"The machine refused: {said.rstrip('.')}."
 
 
-def of_form(problem: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Misfit:
+    """What is not of the form that a route takes.
+
+    Attributes
+    ----------
+    field
+        Its name, parts joined by points.
+    expected
+        What is expected instead, such as "expected at least 0".
+    got
+        What was given, as text; None where that is not one value.
+    """
+
+    field: str
+    expected: str
+    got: str | None
+
+    @property
+    def error(self) -> str:
+        """All of it for a program, as a sentence."""
+        got = "" if self.got is None else f" Got {self.got}."
+        return f"{self.field}: {self.expected}.{got} See /api/openapi.json."
+
+
+def of_form(problem: Mapping[str, Any]) -> Misfit:
     """Return what is not of the form that a route takes, as pydantic reports it.
 
     Examples
     --------
-    >>> of_form({"type": "greater_than_equal", "loc": ("query", "step"), "ctx": {"ge": 0}, "msg": "", "input": "-1"})
-    "step: expected at least 0. Got '-1'. See /api/openapi.json."
+    >>> of_form({"type": "greater_than", "loc": ("query", "rate"), "ctx": {"gt": 0.0}, "msg": "", "input": "-1"}).error
+    "rate: expected more than 0. Got '-1'. See /api/openapi.json."
     """
     where = ".".join(str(part) for part in problem["loc"][1:] if problem["type"] != "json_invalid") or "the body"
     form = FORMS.get(problem["type"], "expected something else")
-    said = form.format_map(problem.get("ctx") or {}) if "ctx" in problem else form
+    limits = problem.get("ctx") or {}
+    said = {name: f"{each:.15g}" if isinstance(each, float) else each for name, each in limits.items()}
     given = problem.get("input")
-    got = f" Got {given!r:.60}." if isinstance(given, str | int | float) else ""
-    return f"{where}: {said}.{got} See /api/openapi.json."
+    return Misfit(
+        where,
+        form.format_map(said) if said else form,
+        f"{given!r:.60}" if isinstance(given, str | int | float) else None,
+    )

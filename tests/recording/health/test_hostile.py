@@ -60,13 +60,13 @@ def test_figures_of_another_size(tmp_path):
 
 def test_nothing_recorded_yet(tmp_path):
     pondera.runs.Recorder(tmp_path).writer.close()
-    with pytest.raises(RunError, match="nothing was recorded yet"):
+    with pytest.raises(RunError, match="cut off before its first step was recorded"):
         pondera.runs.check(tmp_path)
 
 
 def test_no_epochs(tmp_path):
     recorded(tmp_path, epochs=0)
-    with pytest.raises(RunError, match="nothing was recorded yet"):
+    with pytest.raises(RunError, match="no step of it was recorded"):
         pondera.runs.check(tmp_path)
 
 

@@ -128,9 +128,11 @@ def test_what_was_learned_and_lost_again_says_when_it_was_better(tmp_path):
         for place, each in enumerate(known.epochs)
     ]
     finding = rule(replace(known, epochs=epochs))
-    assert "hat was learned does not hold" in finding.statement
+    assert "redicted no better than by the best constant" in finding.statement
     assert "After epoch 1 it was" in finding.statement
     assert finding.figures["change"] == {"epochs": 1}
+    hard = [{**each, "validation_loss": known.baseline * 0.85} for each in known.epochs]
+    assert rule(replace(known, epochs=hard)) is None  # a tenth and more is something
     half = known.until(known.planned // 2 - 10)
     assert rule(replace(half, epochs=epochs[: len(half.epochs)])) is None  # it may yet learn
 

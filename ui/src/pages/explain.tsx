@@ -3,7 +3,7 @@ import { type Answer, ask, get, remove, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure } from "../format";
 import { Chart, NUMBERS, type Spec } from "../parts/chart";
-import { Card, Field, Lead, ProblemLine, SameAs, Waiting } from "../parts/common";
+import { Card, Lead, NumberField, ProblemLine, SameAs, Waiting } from "../parts/common";
 import { type Effect, type Explanation, Importance, Methods, Reliability } from "../parts/importance";
 import { StrengthAndImportance } from "../parts/strength-and-importance";
 import { type Range, type RowTold, type Taken, WhatIf } from "../parts/what-if";
@@ -164,6 +164,7 @@ function Effects({ found, same }: { found: Explanation; same: Same }) {
           <Dependence key={each.name} effect={each} />
         ))}
       </div>
+      {found.pairs && <p class="small">{found.pairs}</p>}
     </Card>
   );
 }
@@ -222,7 +223,7 @@ function OneRow({ asked }: { asked: Record<string, string> }) {
       right={
         <label class="row small">
           row, {last === null ? "from 0" : `from 0 to ${last.toLocaleString("en")}`}
-          <Field type="number" min="0" max={last ?? undefined} value={row} style={{ width: "5.5rem" }} onGive={(text) => setRow(Math.max(0, Math.round(Number(text)) || 0))} />
+          <NumberField whole low={0} high={last ?? undefined} value={row} style={{ width: "5.5rem" }} onGive={setRow} />
         </label>
       }
       same={answer}

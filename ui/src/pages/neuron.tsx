@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { number, shell, text } from "../commands";
 import { figure, signed } from "../format";
 import { ACTIVATIONS, canBeTaken, descend, forward, holds, type Neuron, type Step } from "../neuron";
-import { Card, Field, Lead, ProblemLine, Slider } from "../parts/common";
+import { Card, Lead, NumberField, ProblemLine, Slider } from "../parts/common";
 import { ActivationCurve, Contributions, curveOf, drawable, Plane, restOf, TooLarge } from "../parts/neuron-pictures";
 
 const EXAMPLE: Neuron = { inputs: [5, 2], weights: [0.7, 0.3], bias: 1, activation: "identity" };
@@ -123,11 +123,11 @@ export function NeuronPage() {
             <div class="row">
               <label class="field">
                 Right answer
-                <Field type="number" step="any" value={target} onGive={(text) => setTarget(Number(text) || 0)} />
+                <NumberField step="any" value={target} onGive={setTarget} />
               </label>
               <label class="field">
                 Learning rate
-                <Field type="number" step="any" min="0" value={rate} onGive={(text) => setRate(Number(text) || 0)} aria-invalid={upwards} />
+                <NumberField step="any" value={rate} onGive={setRate} aria-invalid={upwards} />
               </label>
               <span style={{ alignSelf: "end" }} class="row">
                 <button type="button" class="primary" disabled={stuck} onClick={() => take(1)}>

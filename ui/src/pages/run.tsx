@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, useCurves, useFrame, useLife, useSettled } from "../live";
+import { type Curves, type Epoch, heldOut, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
 import { opened, type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
@@ -10,6 +10,7 @@ import { Inspector } from "../parts/inspector";
 import { MatrixCard } from "../parts/matrix-card";
 import { NetworkPicture } from "../parts/network-picture";
 import { OutcomeCard } from "../parts/outcome";
+import { formOf } from "../parts/plan";
 import { useReplay } from "../parts/replay";
 import { SurfaceCard } from "../parts/surface";
 import { Transport } from "../parts/transport";
@@ -80,6 +81,10 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
         {pulse === null && silent ? null : pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
+        ) : !pulse.there && pulse.activity === "failed" ? (
+          <p>
+            It left no run. <a href={formOf(run)}>Change the training, and start it again.</a>
+          </p>
         ) : !pulse.there ? (
           <ProblemLine>
             {pulse.problem ?? "There is no run of this name."} {network > 0 ? <a href={to("run", { run })}>Open the first one.</a> : "Choose one on the page Runs."}
@@ -148,7 +153,8 @@ function Controls({ pulse, stopping, onCommand }: { pulse: Pulse | null; stoppin
 }
 
 function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curves | null; metric: string }) {
-  const last = curves?.epochs.at(-1);
+  const { epochs, steps, last } = reached(curves, pulse);
+  const held = heldOut(curves);
   const best = useMemo(() => {
     const better = metric === "accuracy" ? Math.max : Math.min;
     return (curves?.epochs ?? []).reduce<number | null>((found, { validation_metric: score }) => (score === null ? found : found === null ? score : better(found, score)), null);
@@ -156,12 +162,11 @@ function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curve
   return (
     <Figures
       of={[
-        ["epochs", `${(pulse?.epochs ?? 0).toLocaleString("en")}${pulse?.planned ? ` of ${pulse.planned.toLocaleString("en")}` : ""}`],
-        ["steps", <span data-testid="steps">{(pulse?.steps ?? 0).toLocaleString("en")}</span>],
+        ["epochs", `${epochs.toLocaleString("en")}${pulse?.planned ? ` of ${pulse.planned.toLocaleString("en")}` : ""}`],
+        ["steps", <span data-testid="steps">{steps.toLocaleString("en")}</span>],
         ["loss of training", figure(last?.training_loss)],
-        ["loss held out", figure(last?.validation_loss)],
-        [`${metric} held out`, figure(last?.validation_metric)],
-        [`best ${metric}`, figure(best)],
+        ...(held.loss ? [["loss held out", figure(last?.validation_loss)] as const] : []),
+        ...(held.metric ? ([[`${metric} held out`, figure(last?.validation_metric)], [`best ${metric}`, figure(best)]] as const) : []),
         ["learning rate", figure(last?.learning_rate)],
       ]}
     />
@@ -198,6 +203,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const metric = about?.metric ?? "metric";
   const marked = at === null ? null : step;
   const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
+  const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null);
   const transport = (id: string) => (
     <Transport
       {...{ id, place, count, playing: replay.playing }}
@@ -224,7 +230,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         <Card
           title="The network"
           sentence={chosen || unit ? undefined : "Choose a connection to see its life, or a unit to see what it does."}
-          right={<span class="quiet small">{on && at === null ? `now, step ${step.toLocaleString("en")}` : `step ${step.toLocaleString("en")}`}</span>}
+          right={<span class="quiet small">{shown}</span>}
           same={life?.drawing}
           exports={{ name: `${name}-network-step-${step}`, empty: !frame, picture: "canvas", json: () => frame && { step, weights: Object.fromEntries(weightsIn(frame)) }, csv: () => [["connection", "weight"], frame ? weightsIn(frame) : []] }}
         >
@@ -243,7 +249,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
       {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
       {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
-        <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step}>
+        <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step} shown={shown}>
           {transport("replay-layer")}
         </MatrixCard>
       )}
@@ -261,13 +267,13 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
 
 function CurveCards({ of, name, curves, metric, step }: { of: Which; name: string; curves: Curves | null; metric: string; step: number | null }) {
   const epochs = curves?.epochs ?? [];
-  const held = epochs.some((each) => each.validation_loss !== null);
+  const held = heldOut(curves);
   const { loss, scores, rates } = useMemo(() => {
     const x = epochs.map((each) => each.epoch + 1);
     const column = (field: "training_loss" | "validation_loss" | "validation_metric" | "learning_rate") => epochs.map((each) => each[field] ?? Number.NaN);
     const curve = (name: string, colour: string, field: Parameters<typeof column>[0]) => ({ name, colour, x, y: column(field) });
     return {
-      loss: [curve("training", "positive", "training_loss"), ...(held ? [curve("held out", "negative", "validation_loss")] : [])],
+      loss: [curve("training", "positive", "training_loss"), ...(held.loss ? [curve("held out", "negative", "validation_loss")] : [])],
       scores: [curve(metric, "positive", "validation_metric")],
       rates: [curve("learning rate", "positive", "learning_rate")],
     };
@@ -282,13 +288,13 @@ function CurveCards({ of, name, curves, metric, step }: { of: Which; name: strin
   const epoch = within ? within.epoch + 1 : null;
   return (
     <>
-      <div class="grid two">
-        <Card title="Loss" sentence="By epoch: of the rows that are trained on, and of those held out. Logarithmic." exports={{ name: `${name}-loss`, empty: epochs.length === 0, picture: "svg", csv: csv("training_loss", "validation_loss") }} same={curves}>
+      <div class={held.metric ? "grid two" : "grid"}>
+        <Card title="Loss" sentence={`By epoch: of the rows that are trained on${held.loss ? ", and of those held out" : "; none are held out"}. Logarithmic.`} exports={{ name: `${name}-loss`, empty: epochs.length === 0, picture: "svg", csv: csv("training_loss", ...(held.loss ? ["validation_loss" as const] : [])) }} same={curves}>
           <CurveChart scale="log" x="epoch" curves={loss} mark={epoch} label="Loss by epoch" />
         </Card>
-        <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, empty: epochs.length === 0, picture: "svg", csv: csv("validation_metric") }} same={curves}>
+        {held.metric && <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, empty: epochs.length === 0, picture: "svg", csv: csv("validation_metric") }} same={curves}>
           <CurveChart scale="linear" x="epoch" y={metric} curves={scores} mark={epoch} label={`${metric} by epoch`} />
-        </Card>
+        </Card>}
       </div>
       <div class="grid two">
         <Card title="Learning rate" exports={{ name: `${name}-rate`, empty: epochs.length === 0, picture: "svg", csv: csv("learning_rate") }} same={curves}>

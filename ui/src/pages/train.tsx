@@ -1,17 +1,17 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, post, sentence, useLoading } from "../api";
+import { get, post, Problem, sentence, useLoading } from "../api";
 import { loadCharts } from "../parts/chart";
 import { ColumnsTable } from "../parts/columns-table";
 import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
-import { free, type Plan, planOf, type Source, suggested, type Table, wanted } from "../parts/plan";
+import { free, kept, LABELS, type Plan, refused, rememberForm, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
 import { PlanFields } from "../parts/plan-fields";
 import { TableChoice } from "../parts/table-choice";
-import { go, useRoute } from "../route";
+import { go, keep, useRoute } from "../route";
 
-/** From a table to a training: which rows, which column, which network. */
+/** From a table to a training: which rows, which column, which network. What is chosen stands in the address. */
 export function Train() {
-  const route = useRoute();
-  const [source, setSource] = useState<Source | null>(given(route.query));
+  const { query } = useRoute();
+  const source = given(query);
   useEffect(() => void loadCharts().catch(() => undefined), []); // the training's page has charts
   return (
     <>
@@ -19,8 +19,8 @@ export function Train() {
         Choose a table, say which column is to be predicted, and watch a network learn it. The defaults are sound; change what you like.
       </Lead>
       <div class="stack">
-        <TableChoice source={source} onChoose={setSource} />
-        {source && <Described key={source.table || source.example} source={source} />}
+        <TableChoice source={source} onChoose={(chosen) => go("train", named(chosen))} />
+        {source && <Described key={JSON.stringify(source)} source={source} query={query} />}
       </div>
     </>
   );
@@ -32,19 +32,25 @@ function given(query: URLSearchParams): Source | null {
   return table || example ? { table, example } : null;
 }
 
-function Described({ source }: { source: Source }) {
-  const query = source.table ? { file: source.table } : { example: source.example };
-  const table = useLoading((signal) => get<Table>("table", query, signal), []);
-  if (table.problem) return <ProblemLine>{table.problem}</ProblemLine>;
-  if (!table.value) return <Waiting>Reading the table …</Waiting>;
-  return <Form source={source} table={table.value} />;
+/** A source as the address has it. */
+function named({ table, example }: Source): Record<string, string> {
+  return table ? { table } : { example };
 }
 
-function Form({ source, table }: { source: Source; table: Table }) {
-  const [plan, setPlan] = useState(() => planOf(table, suggested(source)));
+function Described({ source, query }: { source: Source; query: URLSearchParams }) {
+  const asked = source.table ? { file: source.table } : { example: source.example };
+  const table = useLoading((signal) => get<Table>("table", asked, signal), []);
+  if (table.problem) return <ProblemLine>{table.problem}</ProblemLine>;
+  if (!table.value) return <Waiting>Reading the table …</Waiting>;
+  return <Form source={source} table={table.value} query={query} />;
+}
+
+function Form({ source, table, query }: { source: Source; table: Table; query: URLSearchParams }) {
+  const [plan, setPlan] = useState(() => restored(table, suggested(source), query));
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const change = (part: Partial<Plan>) => setPlan((before) => ({ ...before, ...part }));
+  useEffect(() => keep("train", { ...named(source), ...kept(plan, table) }), [plan]);
   useEffect(() => {
     const name = suggested(source);
     const found = get<{ runs: { run: string }[] }>("runs").then(({ runs }) => free(name, new Set(runs.map((each) => each.run))));
@@ -56,9 +62,10 @@ function Form({ source, table }: { source: Source; table: Table }) {
     setBusy(true);
     try {
       await post("training", {}, wanted(plan, table, source));
+      rememberForm(plan.run);
       go("run", { run: plan.run });
     } catch (error) {
-      setProblem(sentence(error));
+      setProblem(error instanceof Problem && error.misfit ? refused(error.misfit, plan) : sentence(error));
       setBusy(false);
     }
   };
@@ -70,7 +77,7 @@ function Form({ source, table }: { source: Source; table: Table }) {
           <PlanFields source={source} table={table} plan={plan} onChange={change} />
           <div class="row" style={{ alignItems: "end" }}>
             <label class="field grow">
-              Name of the run: a folder beside your tables
+              {LABELS.run}: a folder beside your tables
               <input value={plan.run} required maxLength={200} onInput={(event) => change({ run: event.currentTarget.value })} />
             </label>
             <button type="submit" class="primary" disabled={busy || !plan.run}>

@@ -48,7 +48,7 @@ export function Read({ file, about }: { file: string; about: { bytes: number } |
       <Figures
         of={[
           ["format", reading.format],
-          ["bytes", amount(reading.bytes)],
+          ["bytes of tensors", amount(reading.bytes)],
           ["tensors", reading.tensors.length.toLocaleString("en")],
           ["weights", reading.tensors.reduce((sum, each) => sum + each.count, 0).toLocaleString("en")],
           ["layers", reading.layers.length.toLocaleString("en")],

@@ -1,6 +1,8 @@
+import { useState } from "preact/hooks";
 import { counted, figure } from "../format";
 import { Card, Name } from "./common";
-import { LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
+import { LABELS, LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
+import { useSearch } from "./search";
 
 /** What a column can be taken as, and the words for it; texts are categories whatever is said. */
 const ROLES: Record<string, [string, string][]> = {
@@ -10,9 +12,14 @@ const ROLES: Record<string, [string, string][]> = {
   texts: [["texts", "categories"]],
 };
 
+/** Columns that are shown until all are asked for. */
+const SHOWN = 60;
+
 /** Which column is predicted, and what the others are taken as. */
 export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Plan; onChange: (part: Partial<Plan>) => void }) {
   const task = table.columns.find((each) => each.name === plan.target)?.task;
+  const [all, showAll] = useState(false);
+  const search = useSearch(table.columns, all ? Infinity : SHOWN, "column");
   const unfit = table.columns.filter((each) => each.problem && roleOf(plan, each) === LEFT_OUT).map((each) => each.name);
   return (
     <Card
@@ -26,7 +33,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
       <div class="stack">
         <div class="fields">
           <label class="field">
-            Column to predict
+            {LABELS.target}
             <select value={plan.target} onChange={(event) => onChange({ target: event.currentTarget.value })}>
               {table.columns.map((each) => (
                 <option key={each.name}>{each.name}</option>
@@ -34,7 +41,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
             </select>
           </label>
           <label class="field">
-            As
+            {LABELS.task}
             <select value={plan.task} onChange={(event) => onChange({ task: event.currentTarget.value })}>
               <option value="">{task ? `${task === "classification" ? "classes" : "numbers"}, it seems` : "as it looks"}</option>
               <option value="classification">classes</option>
@@ -49,6 +56,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
         )}
         <details open={table.columns.length <= 14}>
           <summary>Columns and their types</summary>
+          {search.field}
           <div class="scroll">
             <table>
               <thead>
@@ -61,7 +69,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                 </tr>
               </thead>
               <tbody>
-                {table.columns.map((each) => (
+                {search.shown.map((each) => (
                   <tr key={each.name}>
                     <td class="name">
                       {each.name === plan.target ? (
@@ -94,12 +102,19 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                     </td>
                     <td class="number">{each.missing || "–"}</td>
                     <td class="number">{each.different?.toLocaleString("en") ?? "–"}</td>
-                    <td class="quiet small one-line">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
+                    <td class="quiet small values">{each.values.slice(0, 4).map((value) => (typeof value === "number" ? figure(value) : String(value))).join(", ")} …</td>
                   </tr>
                 ))}
               </tbody>
             </table>
           </div>
+          {search.left > 0 ? (
+            <button type="button" onClick={() => showAll(true)}>
+              {search.left.toLocaleString("en")} more
+            </button>
+          ) : (
+            search.line
+          )}
         </details>
       </div>
     </Card>

@@ -1,6 +1,6 @@
 import { type ComponentChildren, Fragment } from "preact";
-import { useRef, useState } from "preact/hooks";
-import { type Same, sentence } from "../api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { LOST, type Same, sentence } from "../api";
 import { python } from "../commands";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
 import { figure, fitting } from "../format";
@@ -158,8 +158,9 @@ export function Waiting({ children }: { children: ComponentChildren }) {
   );
 }
 
+/** A sentence on what went wrong; that the server has ended is said at the top of the page. */
 export function ProblemLine({ children }: { children: ComponentChildren }) {
-  return (
+  return children === LOST ? null : (
     <p class="problem" role="alert">
       {children}
     </p>
@@ -220,6 +221,39 @@ export function Field({ value, onGive, ...rest }: Given & { value: string | numb
   return <input {...rest} value={typed ?? value} onInput={(event) => type(event.currentTarget.value)} onChange={(event) => give(event.currentTarget.value)} onBlur={() => type(null)} />;
 }
 
+interface Bounds {
+  low?: number | undefined;
+  high?: number | undefined;
+  whole?: boolean | undefined;
+}
+
+/** A field of a number. What is none, or not one of those that are meant, is told, and the number stays what it is. */
+export function NumberField({ value, shown, low, high, whole, onGive, ...rest }: Omit<Given, "type" | "min" | "max"> & Bounds & { value: number; shown?: string; onGive: (value: number) => void }) {
+  const [problem, tell] = useState("");
+  useEffect(() => tell(""), [value]);
+  const give = (text: string) => {
+    const given = text.trim() === "" ? Number.NaN : Number(text); // also what the browser cannot read as a number
+    const fits = Number.isFinite(given) && given >= (low ?? -Infinity) && given <= (high ?? Infinity) && (!whole || Number.isInteger(given));
+    tell(fits ? "" : `Expected ${expected({ low, high, whole })}.${text ? ` Got ${text}.` : ""} It stays ${figure(value)}.`);
+    if (fits) onGive(given);
+  };
+  return (
+    <>
+      <Field {...rest} type="number" {...(low === undefined ? {} : { min: String(low) })} max={high} value={shown ?? value} onGive={give} />
+      {problem && (
+        <span class="grave small wrong" role="alert">
+          {problem}
+        </span>
+      )}
+    </>
+  );
+}
+
+function expected({ low, high, whole }: Bounds): string {
+  const range = low !== undefined && high !== undefined ? ` from ${figure(low)} to ${high.toLocaleString("en")}` : low !== undefined ? ` of at least ${figure(low)}` : whole ? "" : " within ±1.8e308";
+  return `a ${whole ? "whole " : ""}number${range}`;
+}
+
 /** For which there is room in the field beside a slider. */
 const LETTERS = 9;
 
@@ -234,15 +268,11 @@ export function Slider(props: {
   onChange: (value: number) => void;
 }) {
   const id = `slider-${props.name}`;
-  const give = (text: string) => {
-    const value = text.trim() === "" ? Number.NaN : Number(text); // also what the browser cannot read as a number
-    if (Number.isFinite(value)) props.onChange(value);
-  };
   return (
     <div class="slider">
       <label for={id}>{props.label}</label>
-      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={(event) => give(event.currentTarget.value)} />
-      <Field type="number" aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={fitting(props.value, LETTERS)} onGive={give} />
+      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={(event) => props.onChange(Number(event.currentTarget.value))} />
+      <NumberField aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={props.value} shown={fitting(props.value, LETTERS)} onGive={props.onChange} />
     </div>
   );
 }

@@ -23,6 +23,9 @@ type Scale = ScaleContinuousNumeric<number, number>;
 const SCALES = { linear: (): Scale => scaleLinear(), log: (): Scale => scaleLog(), symlog: (): Scale => scaleSymlog() };
 const [LEFT, RIGHT, BOTTOM] = [52, 10, 34];
 
+/** Of a label beside the axis: how wide a digit is, and what is left for the name of the axis. */
+const [DIGIT, BESIDE] = [6.2, 20];
+
 /** How wide a letter of a label is, about. */
 const LETTER = 7;
 
@@ -35,12 +38,12 @@ export function Curves(props: { curves: readonly Curve[]; band?: Band | undefine
   const height = props.height ?? 200;
   const { scale, band, curves, mark } = props;
   // What replays moves the mark many times a second; paths of thousands of places stay.
-  const { drawn, across, top } = useMemo(() => drawnOf(curves, band, scale, width, height), [curves, band, scale, width, height]);
+  const { drawn, across, top, left } = useMemo(() => drawnOf(curves, band, scale, width, height), [curves, band, scale, width, height]);
   return (
     <div class="chart" role="img" aria-label={props.label}>
       <svg ref={place} class="picture" viewBox={`0 0 ${width} ${height}`} height={height} aria-hidden="true" font-size="11" fill="var(--quiet)">
         {drawn}
-        <text x={(LEFT + width - RIGHT) / 2} y={height - 3} text-anchor="middle">
+        <text x={(left + width - RIGHT) / 2} y={height - 3} text-anchor="middle">
           {props.x}
         </text>
         {props.y && (
@@ -58,22 +61,23 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
   const top = curves.length > 1 ? 26 : 8;
   const shown = (value: number) => Number.isFinite(value) && (scale !== "log" || value > 0);
   const [first, last] = extent(curves.map((each) => each.x), Number.isFinite);
-  const across = scaleLinear([first, last === first ? first + 1 : last], [LEFT, width - RIGHT]);
   const up = SCALES[scale]()
     .domain(extent([...curves.map((each) => each.y), ...(band ? [band.low, band.high] : [])], shown))
     .range([height - BOTTOM, top]);
-  const there = curves.some((each) => each.x.length > 0);
-  const wide = there ? across.ticks(Math.max(Math.floor(width / 90), 2)).filter(Number.isInteger) : [];
+  const there = curves.some((each) => each.y.some(shown));
   const tall = there ? up.ticks(4) : [];
-  const labelled = up.tickFormat(scale === "log" && tall.length <= 6 ? Infinity : 4, ".3~g"); // nothing where labels would be too close
+  const labels = labelled(up, tall, scale);
+  const left = Math.max(LEFT, Math.max(...labels.map((each) => each.length)) * DIGIT + BESIDE);
+  const across = scaleLinear([first, last === first ? first + 1 : last], [left, width - RIGHT]);
+  const wide = there ? across.ticks(Math.max(Math.floor(width / 90), 2)).filter(Number.isInteger) : [];
   const path = (x: readonly number[], y: readonly number[]) => line(x.map((value) => across(value)), y.map((value) => (shown(value) ? up(value) : Number.NaN)));
   const drawn = (
     <g>
-      {tall.map((value) => (
+      {tall.map((value, k) => (
         <g key={value}>
-          <path d={`M${LEFT},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
-          <text x={LEFT - 7} y={up(value)} dy="0.32em" text-anchor="end">
-            {labelled(value) && (Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? figure(value) : labelled(value).replace("-", "−"))}
+          <path d={`M${left},${up(value)}H${width - RIGHT}`} stroke="var(--grid)" />
+          <text x={left - 7} y={up(value)} dy="0.32em" text-anchor="end">
+            {labels[k]}
           </text>
         </g>
       ))}
@@ -93,7 +97,7 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
       {curves.map((each) => each.x.length === 1 && shown(each.y[0] ?? Number.NaN) && <circle key={each.name} cx={across(each.x[0] ?? 0)} cy={up(each.y[0] ?? 0)} r="3" fill={`var(--${each.colour})`} />)}
       {curves.length > 1 &&
         curves.map((each, k) => (
-          <g key={each.name} transform={`translate(${LEFT + 90 * k} 8)`}>
+          <g key={each.name} transform={`translate(${left + 90 * k} 8)`}>
             <path d="M0,0H16" stroke={`var(--${each.colour})`} stroke-width="2" />
             <text x="22" dy="0.32em">
               {each.name}
@@ -102,7 +106,20 @@ function drawnOf(curves: readonly Curve[], band: Band | undefined, scale: keyof 
         ))}
     </g>
   );
-  return { drawn, across, top };
+  return { drawn, across, top, left };
+}
+
+/** Digits of a label: three, or as many as tell labels apart, up to all that a number has. */
+const [FEW, ALL] = [3, 15];
+
+/** What stands beside ticks; nothing where labels would be too close. */
+function labelled(up: Scale, ticks: readonly number[], scale: keyof typeof SCALES): string[] {
+  for (let digits = FEW; ; digits++) {
+    const text = up.tickFormat(scale === "log" && ticks.length <= 6 ? Infinity : 4, `.${digits}~g`);
+    const labels = ticks.map((value) => text(value) && (Number.isInteger(value) && Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? figure(value) : text(value).replace("-", "−")));
+    const told = labels.filter(Boolean);
+    if (digits === ALL || new Set(told).size === told.length) return labels;
+  }
 }
 
 /** The least and the largest of values that are shown; where there are none, a place to stand. */

@@ -29,7 +29,9 @@ export interface Explanation {
   tested: string;
   methods: { name: string; title: string; kind: string; caveat: string; source: string; rows: number; seconds: number }[];
   left_out: Record<string, string>;
-  reliability: { verdict: string; statement: string; skill: number | null; agreement: { median: number } | null; faithfulness: { advantage: number | null } | null };
+  /** Which pairs do what is not the sum of what each does alone; empty where none does. */
+  pairs: string;
+  reliability: { verdict: string; statement: string; told_apart: string[]; skill: number | null; agreement: { median: number } | null; faithfulness: { advantage: number | null } | null };
   weights_as_importance: { rank_correlation: number | null; interval: [number, number] | null; verdict: string; statement: string; reasons: string[] } | null;
   effects: Effect[];
 }
@@ -64,6 +66,11 @@ export function Importance({ found, same, chosen, onChoose }: { found: Explanati
       same={same}
       exports={{ name: "importance", json: () => found, csv: () => [["column", "importance", "low", "high", "verdict"], found.inputs.map((each) => [each.name, each.importance, each.interval?.[0], each.interval?.[1], each.verdict])] }}
     >
+      {found.reliability.told_apart.map((statement) => (
+        <p key={statement} class="small" style={{ marginBottom: "0.6rem" }}>
+          {statement}
+        </p>
+      ))}
       <div class="scroll">
         <table data-testid="importance">
           <thead>

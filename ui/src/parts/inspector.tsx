@@ -2,8 +2,8 @@ import { useState } from "preact/hooks";
 import { ask, get, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure, signed } from "../format";
-import { type Frame, named, opened, type Which } from "../network";
-import { Card, Field, Figures, ProblemLine, SameAs, Waiting } from "./common";
+import { type Frame, loadFrames, named, opened, type Which } from "../network";
+import { Card, Figures, NumberField, ProblemLine, SameAs, Waiting } from "./common";
 import { type Connection, nameOf, placeOf } from "./connections";
 import { History, type Recorded } from "./history";
 
@@ -74,7 +74,7 @@ function SoFar({ of, latest, chosen }: { of: Which; latest: Frame | undefined; c
   const value = latest?.values[placeOf(latest.matrices, chosen)];
   return (
     <div>
-      <Figures of={[["now", figure(value, 6)]]} />
+      <Figures of={[[latest ? `last recorded, step ${latest.step.toLocaleString("en")}` : "last recorded", figure(value, 6)]]} />
       <p class="empty">Its whole life, what the network loses without it, and the arithmetic of its updates are told once training has ended.</p>
       {latest && <SameAs of={{ python: `${opened(of)}.weights_at(${text(chosen.tensor)}, ${latest.step}, ${of.network ?? 0})[${chosen.input}, ${chosen.output}]` }} />}
     </div>
@@ -137,13 +137,18 @@ function Whole({ run, name }: { run: string; name: string }) {
   );
 }
 
-function InLayer({ of, chosen, frame }: { of: Which; chosen: Connection; frame: Frame }) {
+/** How the weights of its layer were spread before a step, and what it was before the same step, where that is known. */
+function InLayer({ of, chosen, frame, steps }: { of: Which; chosen: Connection; frame: Frame; steps: number[] }) {
   const { step } = frame;
   const { tensor } = chosen;
-  const found = useLoading((signal) => get<Histogram>("run/histogram", { ...of, tensor, step }, signal), [of, tensor, step]);
-  const value = frame.values[placeOf(frame.matrices, chosen)];
+  const found = useLoading(async (signal) => {
+    const spread = await get<Histogram>("run/histogram", { ...of, tensor, step }, signal); // of the step nearest to it that has one
+    const [same] = spread.step === step ? [frame] : steps.includes(spread.step) ? await loadFrames(of, [spread.step], signal) : [];
+    return { ...spread, value: same?.values[placeOf(same.matrices, chosen)] };
+  }, [of, tensor, step]);
   if (found.problem) return <ProblemLine>{found.problem}</ProblemLine>;
   if (!found.value) return <Waiting>Counting …</Waiting>;
+  const { value } = found.value;
   const bins = found.value.bins.filter((bin) => Math.abs(bin.from) > 1e-6 || Math.abs(bin.to) > 1e-6);
   const most = Math.max(...bins.map((bin) => bin.count / Math.max(bin.to - bin.from, 1e-9)), 1e-9);
   const low = Math.min(...bins.map((bin) => bin.from), 0);
@@ -153,7 +158,7 @@ function InLayer({ of, chosen, frame }: { of: Which; chosen: Connection; frame: 
   return (
     <div>
       <p class="quiet small">
-        The weights of {tensor} before step {found.value.step.toLocaleString("en")}, as a density whose square root is drawn, and where this one is: {figure(value, 5)}.
+        The weights of {tensor} before step {found.value.step.toLocaleString("en")}, as a density whose square root is drawn, and where this one is among them: {value === undefined ? "not known" : figure(value, 5)}.
       </p>
       <svg class="picture" viewBox="0 0 640 190" role="img" aria-label={`Histogram of ${tensor}`} style={{ maxWidth: "46rem" }}>
         {bins.map((bin) => {
@@ -185,7 +190,7 @@ function Update({ run, name, steps }: { run: string; name: string; steps: number
     <div class="stack">
       <label class="field" style={{ maxWidth: "12rem" }}>
         Step
-        <Field type="number" min="0" value={step} onGive={(text) => setStep(Math.max(0, Math.round(Number(text)) || 0))} />
+        <NumberField whole low={0} value={step} onGive={setStep} />
       </label>
       {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
       {told.working && <Waiting>Training once more up to that step …</Waiting>}

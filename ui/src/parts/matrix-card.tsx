@@ -13,7 +13,7 @@ interface Matrix extends Same {
 }
 
 /** A matrix of a run as colours, before the step that the slider is at; the slider is the one of the network. */
-export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<string, number[]>; step: number; children: ComponentChildren }) {
+export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<string, number[]>; step: number; shown: string; children: ComponentChildren }) {
   const { of, step } = props;
   const sizes = Object.entries(props.tensors).filter((each): each is [string, [number, number]] => each[1].length === 2 && Math.min(...each[1]) > 1);
   const [chosen, choose] = useState<string | null>(null);
@@ -30,7 +30,7 @@ export function MatrixCard(props: { of: Which; pulse: Pulse; tensors: Record<str
       sentence="Inputs down, outputs across; on one scale for all recorded steps. From afar each cell is the weight of the largest size in it."
       right={
         <span class="row">
-          <span class="quiet small">step {step.toLocaleString("en")}</span>
+          <span class="quiet small">{props.shown}</span>
           <select aria-label="Which layer" value={tensor} onChange={(event) => choose(event.currentTarget.value)}>
             {sizes.map(([each, shape]) => (
               <option key={each} value={each}>

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { get, useLoading } from "../api";
 import { Drop, TABLES } from "./drop";
-import { isSmall, type Plan, type Source, type Table, usual } from "./plan";
+import { isSmall, LABELS, type Plan, type Source, type Table, usual } from "./plan";
 
 const ACTIVATIONS = ["relu", "gelu", "tanh", "selu", "mish", "silu", "sigmoid", "softplus", "elu", "leaky_relu"];
 
@@ -13,15 +13,15 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
   const others = files.value?.files.filter((file) => file.kind === "table" && file.name !== source.table) ?? [];
   const recipe = usual(plan, table);
   const set = (name: keyof Plan) => (event: Event) => onChange({ [name]: (event.currentTarget as HTMLInputElement | HTMLSelectElement).value });
-  const text = (label: string, name: Exclude<keyof Plan, "roles">, rest: object) => (
+  const text = (name: keyof typeof LABELS, rest: object) => (
     <label class="field">
-      {label}
+      {LABELS[name]}
       <input value={plan[name]} onInput={set(name)} {...rest} />
     </label>
   );
-  const choice = (label: string, name: Exclude<keyof Plan, "roles">, options: ComponentChildren) => (
+  const choice = (name: keyof typeof LABELS, options: ComponentChildren) => (
     <label class="field">
-      {label}
+      {LABELS[name]}
       <select value={plan[name]} onChange={set(name)}>
         {options}
       </select>
@@ -32,38 +32,34 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
     <>
       <div class="fields">
         {choice(
-          "Recipe",
           "recipe",
           <>
             <option value="strong">strong (default)</option>
             <option value="plain">plain (textbook)</option>
           </>,
         )}
-        {text("Hidden layers", "hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*", title: "Units of each hidden layer, with commas between, such as 64,32" })}
+        {text("hidden", { placeholder: recipe.hidden, pattern: "[0-9, ]*", title: "Units of each hidden layer, with commas between, such as 64,32" })}
         {choice(
-          "Activation",
           "activation",
           <>
             <option value="">{recipe.activation} (recipe)</option>
             {words(ACTIVATIONS)}
           </>,
         )}
-        {text("Epochs", "epochs", { type: "number", min: 1, placeholder: recipe.epochs })}
-        {text("Rows a step", "batch", { type: "number", min: 1, placeholder: recipe.batch })}
-        {text("Learning rate", "rate", { type: "number", min: 0, step: "any", placeholder: recipe.rate })}
+        {text("epochs", { type: "number", min: 1, placeholder: recipe.epochs })}
+        {text("batch", { type: "number", min: 1, placeholder: recipe.batch })}
+        {text("rate", { type: "number", min: 0, step: "any", placeholder: recipe.rate })}
         {choice(
-          "Tested on",
           "test",
           <>
             <option value="">a share of them</option>
             {words(others.map((file) => file.name))}
           </>,
         )}
-        {!plan.test && text("Share to test on", "share", { type: "number", min: 0, max: 0.9, step: "any" })}
-        {text("Networks, averaged", "seeds", { type: "number", min: 1, max: 1000 })}
-        {text("Seed", "seed", { type: "number", min: 0 })}
+        {!plan.test && text("share", { type: "number", min: 0, max: 0.9, step: "any" })}
+        {text("seeds", { type: "number", min: 1, max: 1000 })}
+        {text("seed", { type: "number", min: 0 })}
         {choice(
-          "Record",
           "record",
           <>
             <option value="">{isSmall(plan, table) ? "every early step: it is small" : "ever fewer steps"}</option>
@@ -76,7 +72,7 @@ export function PlanFields({ source, table, plan, onChange }: { source: Source; 
         <summary>A table of its own to test on, from elsewhere</summary>
         <Drop
           label="A table to test on"
-          accept={TABLES}
+          only={TABLES}
           onTaken={(name) => {
             again(uploads + 1);
             onChange({ test: name });

@@ -1,3 +1,6 @@
+import { type Misfit, misfitting } from "../api";
+import { to } from "../route";
+
 /** Where rows come from: a table of the folder, or an example; the other one is empty. */
 export interface Source {
   table: string;
@@ -42,6 +45,27 @@ export interface Plan {
   record: string;
 }
 
+/** What the fields of the form are called. */
+export const LABELS: Record<Exclude<keyof Plan, "roles">, string> = {
+  run: "Name of the run",
+  target: "Column to predict",
+  task: "As",
+  recipe: "Recipe",
+  hidden: "Hidden layers",
+  activation: "Activation",
+  epochs: "Epochs",
+  batch: "Rows a step",
+  rate: "Learning rate",
+  test: "Tested on",
+  share: "Share to test on",
+  seeds: "Networks, averaged",
+  seed: "Seed",
+  record: "Record",
+};
+
+/** Fields that the server has other names for. */
+const FIELDS: Record<string, keyof typeof LABELS> = { batch_size: "batch", learning_rate: "rate", test_fraction: "share" };
+
 export const LEFT_OUT = "left out";
 export const TARGET = "target";
 
@@ -52,6 +76,30 @@ const SMALL = 5000;
 export function planOf(table: Table, run: string): Plan {
   const roles = Object.fromEntries(table.columns.filter((each) => each.problem).map((each) => [each.name, LEFT_OUT]));
   return { run, target: table.target, task: "", roles, recipe: "strong", hidden: "", activation: "", epochs: "", batch: "", rate: "", test: "", share: "0.2", seeds: "1", seed: "0", record: "" };
+}
+
+/** Of a training as the form has it what the address keeps: all that is not as it began, but for the name, which the next one cannot have. */
+export function kept(plan: Plan, table: Table): Record<string, string> {
+  const { run, roles, ...begun } = planOf(table, plan.run);
+  const changed = Object.keys(begun).filter((name): name is keyof typeof begun => plan[name as keyof typeof begun] !== begun[name as keyof typeof begun]);
+  const others = Object.entries(plan.roles).filter(([name, role]) => role !== roles[name]);
+  return { ...Object.fromEntries(changed.map((name) => [name, plan[name]])), ...(others.length ? { roles: JSON.stringify(Object.fromEntries(others)) } : {}) };
+}
+
+/** What the form begins with, and what the address kept of it. */
+export function restored(table: Table, run: string, query: URLSearchParams): Plan {
+  const { roles, ...begun } = planOf(table, run);
+  const known = (name: string) => table.columns.some((each) => each.name === name);
+  const given = Object.keys(begun).filter((name) => name !== "run" && query.has(name) && (name !== "target" || known(query.get(name) ?? "")));
+  return { ...begun, ...Object.fromEntries(given.map((name) => [name, query.get(name) ?? ""])), roles: { ...roles, ...rolesIn(query.get("roles")) } };
+}
+
+function rolesIn(text: string | null): Record<string, string> {
+  try {
+    return JSON.parse(text ?? "{}") as Record<string, string>;
+  } catch {
+    return {}; // an address that somebody changed
+  }
 }
 
 export function roleOf(plan: Plan, column: Column): string {
@@ -88,6 +136,25 @@ export function wanted(plan: Plan, table: Table, source: Source): Record<string,
     categorical: of("categories"),
     record: plan.record || (isSmall(plan, table) ? "full" : "default"),
   };
+}
+
+/** Keep the address of the form that a run was begun from, for this tab. */
+export function rememberForm(run: string): void {
+  sessionStorage.setItem(`form of ${run}`, location.hash);
+}
+
+/** The form that a run was begun from, as it was where that is known. */
+export function formOf(run: string): string {
+  return sessionStorage.getItem(`form of ${run}`) ?? to("train");
+}
+
+/** What the server does not take, by the label of the field and as it was typed. */
+export function refused(misfit: Misfit, plan: Plan): string {
+  const [first = ""] = misfit.field.split(".");
+  const name = FIELDS[first] ?? first;
+  if (!(name in LABELS)) return misfitting(misfit);
+  const own = name as keyof typeof LABELS;
+  return misfitting({ ...misfit, field: LABELS[own], got: plan[own] || null });
 }
 
 /** A name for its run. */

@@ -11,6 +11,7 @@ export function useSearch<T extends { name: string }>(all: readonly T[], most: n
   const left = found.length - most;
   return {
     shown: found.slice(0, most),
+    left: Math.max(left, 0),
     field: all.length > GLANCE && <input type="search" placeholder={`Search ${counted(all.length, what)}`} aria-label={`Search ${what}s`} value={wanted} onInput={(event) => want(event.currentTarget.value)} />,
     line: found.length === 0 ? <p class="empty">No {what} is called so.</p> : left > 0 ? <p class="quiet small">and {left.toLocaleString("en")} more. Search for them by name; the CSV holds all.</p> : null,
   };

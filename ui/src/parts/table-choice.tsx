@@ -15,7 +15,7 @@ export function TableChoice({ source, onChoose }: { source: Source | null; onCho
       <div class="stack">
         <Drop
           label="A table to upload"
-          accept={TABLES}
+          only={TABLES}
           onTaken={(name) => {
             again(count + 1);
             onChoose({ table: name, example: "" });

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pondera.errors import RunError
 from pondera.findings import Finding
 from pondera.recording.damaged import recorded
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rules import RULES, findings_of, in_order
 from pondera.recording.run import Run
-from pondera.training.stopping import DIVERGED
+from pondera.recording.unbegun import require_steps
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Health:
         The rules that never had anything to judge, such as those of units where no outputs of layers were recorded.
     framework
         Whose loop it was; empty of Pondera's own.
+    looked
+        How many steps were looked at from both sides, which rules of weights and units judge by.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Health:
     findings: tuple[Finding, ...]
     unasked: tuple[str, ...] = ()
     framework: str = ""
+    looked: int = 0
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class Health:
                 for finding in self.findings
             ],
             "changes": self.changes,
+            "looked": self.looked,
             "unasked": list(self.unasked),
             "framework": self.framework or None,
         }
@@ -90,14 +93,14 @@ def check(folder: str | os.PathLike[str]) -> Health:
     0.0
     """
     with Run(Path(folder)) as run, recorded(run.folder):
+        require_steps(run)
         known = {part: Facts.of(run, part) for part in run.parts}
         state, taken = run.state, run.taken
-    if not taken and not any(facts.ended == DIVERGED for facts in known.values()):
-        raise RunError(f"{folder}: expected a run of at least one step, and nothing was recorded yet. Wait a little.")
     found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
     unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
     framework = next(iter(known.values())).framework
-    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework)
+    looked = min(len(facts.points) for facts in known.values())
+    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework, looked)
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:

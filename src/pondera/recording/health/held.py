@@ -24,6 +24,9 @@ DECADES = 9.0
 SLACK = 0.1
 """Of the best constant's loss, that is added to the lowest loss on held-out rows."""
 
+NEARLY = 0.9
+"""Of the best constant's loss: from there on next to nothing of it is taken away."""
+
 STOOD = 0.8
 """Of the best constant's loss: below that held-out rows were predicted better at some time."""
 
@@ -69,7 +72,8 @@ def overfitting(facts: Facts) -> Suspicion | None:
 def nothing_learned(facts: Facts) -> Suspicion | None:
     """How little of the best constant's loss is taken away on held-out rows, in negative powers of ten.
 
-    It is asked from the middle of the training on: what learns slowly may still be where it began before.
+    It is 0 where a tenth is. It is asked from the middle of the training on: what learns slowly may still be where it
+    began before.
     """
     epochs, held = _held(facts)
     if len(held) < FEWEST or not facts.span > 0 or not facts.planned or facts.taken < facts.planned / 2:
@@ -79,11 +83,11 @@ def nothing_learned(facts: Facts) -> Suspicion | None:
     once = (held[best] - facts.floor) / facts.span
     after = int(epochs[best]["epoch"]) + 1
     statement = (
-        f"What was learned does not hold: the loss on held-out rows is {now:.4g}, and the best constant's "
-        f"{facts.baseline:.4g}."
+        f"Held-out rows are predicted {'no' if left >= 1 else 'hardly'} better than by the best constant: their loss "
+        f"is {now:.4g}, and the constant's {facts.baseline:.4g}."
     )
     figures = {"loss": now, "baseline": facts.baseline, "best": float(held[best]), "epoch": after}
-    measure = -math.log10(max(1 - left, 10**-DECADES))
+    measure = -math.log10(max(1 - left, 10**-DECADES)) if left >= NEARLY else 0.0
     if once < STOOD:
         return Suspicion(
             measure,

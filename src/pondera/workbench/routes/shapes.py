@@ -24,6 +24,7 @@ class Overview(BaseModel):
     metric: str = Field(description="What it is called.")
     problem: str | None = Field(description="Why the run cannot be read; null where it can.")
     ended: str | None = Field(description="Why training ended; null while it goes on.")
+    note: str | None = Field(description="From which step on the loss is no number; null where it is one.")
 
 
 class Listed(Overview):
