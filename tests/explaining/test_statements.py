@@ -30,7 +30,8 @@ def found():
 
 def test_a_group_has_a_rank_as_one_and_no_rank_is_left_out(found):
     verdicts = {name: found.verdict_of(k) for k, name in enumerate(found.names)}
-    assert verdicts == {"first": "not told apart", "second": "not told apart", "third": "rank 1"}
+    together = "not told apart, together rank 2"
+    assert verdicts == {"first": together, "second": together, "third": "rank 1"}
     (statement,) = found.told_apart
     assert statement.startswith("'first', 'second' tell each other's values.")
     assert "of all importance: rank 2." in statement
