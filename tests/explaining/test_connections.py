@@ -146,7 +146,7 @@ def test_without_answers_connections_are_strong_only(question):
 def test_what_is_not_there_is_said(question, bent):
     with pytest.raises(ArgumentError, match=r"layers\.9\.weight"):
         weight_of(question, "layers.9.weight", (0,))
-    with pytest.raises(ArgumentError, match=r"shape \[4, 8\]: expected an index from \[0, 0\] to \[3, 7\]\. Got \[4, 0\]"):
+    with pytest.raises(ArgumentError, match=r"shape \[4, 8\]: expected an index from \[0, 0\] to \[3, 7\]"):
         weight_of(question, "layers.1.weight", (4, 0))
     with pytest.raises(ArgumentError, match="choose another layer"):
         unit_ablation(question, bent, 3)
