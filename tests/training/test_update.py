@@ -64,5 +64,5 @@ def test_what_is_not_written_out():
         update_of(Plan(optimizer=optax.sgd(0.1)), state, gradients, "layers.0.weight", (0, 0), RATE)
     with pytest.raises(ArgumentError, match=r"layers\.7"):
         update_of(plan, state, gradients, "layers.7.weight", (0, 0), RATE)
-    with pytest.raises(ArgumentError, match=r"shape \(3, 5\)"):
+    with pytest.raises(ArgumentError, match=r"shape \[3, 5\]"):
         update_of(plan, state, gradients, "layers.0.weight", (3, 0), RATE)
