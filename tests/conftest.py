@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,13 @@ def pytest_runtest_setup(item):
     random = getattr(getattr(item, "module", None), "RANDOM", None)
     if random is not None:
         random.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+    """What the tests of earlier modules left, mostly compiled programs, is looked through for garbage only once."""
+    gc.collect()
+    gc.freeze()
 
 
 def need(there, otherwise):
