@@ -27,6 +27,7 @@ from pondera.markup import STYLE, escaped, table
 Array = np.ndarray[Any, Any]
 
 SHOWN = 40  # columns that a notebook shows
+APART = "not told apart, "  # how what is said of a column in a group begins
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class Explanation:
         if self.measurable is None:
             return "not tested"
         if self.is_grouped(column):
-            return f"not told apart, together {self._rank(column)}"
+            return f"{APART}together {self._rank(column)}"
         if self.measurable is not None and not self.measurable[column]:
             return "no measurable influence"
         if self.influential is not None and not self.influential[column]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from pondera.choice import counted
 from pondera.explaining.effects import Effect
 from pondera.explaining.explain import TRIFLE
-from pondera.explaining.explanation import Explanation, percent
+from pondera.explaining.explanation import APART, Explanation, percent
 from pondera.explaining.gradients import COMPLETE
 from pondera.explaining.retraining import Retrained
 from pondera.explaining.row import RowExplanation
@@ -128,7 +128,7 @@ def _ranking(console: Console, found: Explanation) -> Table:
                 percent(found.importance[k]),
                 interval,
                 Bar(0.0 if none else float(found.importance[k]), largest, BAR),
-                Text(found.verdict_of(k), style=QUIET),
+                Text(found.verdict_of(k).removeprefix(APART), style=QUIET),  # which a sentence below says
             )
         )
     columns: list[tuple[str, Kind]] = [
