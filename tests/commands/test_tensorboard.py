@@ -9,12 +9,17 @@ from pondera.recording.events import record_of
 from pondera.recording.loops import Loop
 
 
-def test_there_and_back(run, tmp_path):
-    loop, w = Loop(tmp_path / "run"), {"w": np.ones(3)}
+def recorded(folder):
+    """Record a loop of one step."""
+    loop, w = Loop(folder), {"w": np.ones(3)}
     loop.begin(w)
     loop.point(0, w, w)
     loop.took(0, 0.5)
     loop.close(True)
+
+
+def test_there_and_back(run, tmp_path):
+    recorded(tmp_path / "run")
     there = run("tensorboard", tmp_path / "run", tmp_path / "logs", "--json").json
     assert there["written"].startswith(str(tmp_path / "logs" / "events.out.tfevents."))
     back = run("tensorboard", tmp_path / "logs", tmp_path / "back", "--json").json
@@ -28,11 +33,7 @@ def test_there_and_back(run, tmp_path):
 
 
 def test_a_damaged_run_leaves_nothing_behind(run, tmp_path):
-    loop, w = Loop(tmp_path / "run"), {"w": np.ones(3)}
-    loop.begin(w)
-    loop.point(0, w, w)
-    loop.took(0, 0.5)
-    loop.close(True)
+    recorded(tmp_path / "run")
     with contextlib.closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as database, database:
         database.execute("UPDATE tensor_figures SET figures = 'x'")
     done = run("tensorboard", tmp_path / "run", tmp_path / "new" / "logs")

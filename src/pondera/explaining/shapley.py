@@ -44,7 +44,7 @@ def shapley(question: Question, subject: Subject, random: np.random.Generator, *
 
     Where there are :data:`FITTED` orders or more for each row of the background, as many coalitions are asked about
     instead, and values of each row of the background fitted to them: see :mod:`~pondera.explaining.coalitions`. Of the
-    same work that mostly makes less variance; of the network of ``benchmarks/attributions.py`` less than half.
+    same work that mostly makes less variance.
     """
     rows, columns = len(question.x), len(question.inputs)
     if columns > 1 and pairs >= FITTED * len(question.background):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from pondera.recording.health.facts import Facts
+from pondera.recording.health.rate import DECADES
 from pondera.recording.health.rule import Suspicion
 
 FEWEST = 5
@@ -17,9 +18,6 @@ BY_HEART = 0.1
 
 WORSE = 2.0
 """Times the best constant's loss, from where on what is reached on held-out rows is a training that failed."""
-
-DECADES = 9.0
-"""What a training that learned nothing counts as, in powers of ten."""
 
 SLACK = 0.1
 """Of the best constant's loss, that is added to the lowest loss on held-out rows."""

@@ -167,15 +167,15 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
     return one_way(in_order([*now, *before]), rate.peak_of(facts))
 
 
-def one_way(findings: Sequence[Finding], rate: float) -> tuple[Finding, ...]:
+def one_way(findings: Sequence[Finding], learning_rate: float) -> tuple[Finding, ...]:
     """Return findings none of which advises to learn faster where a graver one advises to learn slower, or the reverse.
 
     Parameters
     ----------
     findings
         The gravest first.
-    rate
-        The learning rate that they were found at.
+    learning_rate
+        That they were found at.
 
     Examples
     --------
@@ -188,8 +188,8 @@ def one_way(findings: Sequence[Finding], rate: float) -> tuple[Finding, ...]:
     slower: bool | None = None
     for finding in findings:
         wanted = finding.figures.get("change", {}).get("learning_rate")
-        if wanted is None or slower in (None, wanted < rate):
-            slower = slower if wanted is None else wanted < rate
+        if wanted is None or slower in (None, wanted < learning_rate):
+            slower = slower if wanted is None else wanted < learning_rate
             found.append(finding)
         else:
             figures = {name: value for name, value in finding.figures.items() if name != "change"}
