@@ -78,7 +78,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {noCurves && <ProblemLine>{noCurves}</ProblemLine>}
         {silent && <ProblemLine>{silent}</ProblemLine>}
         {pulse?.activity === "failed" && <ProblemLine>{pulse.error}</ProblemLine>}
-        {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric ?? "metric"} />}
+        {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric || "metric"} />}
         {pulse === null && silent ? null : pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
         ) : !pulse.there && pulse.activity === "failed" ? (
@@ -152,11 +152,15 @@ function Controls({ pulse, stopping, onCommand }: { pulse: Pulse | null; stoppin
   );
 }
 
+/** Which score is the best, of the metrics that are known. */
+const BEST: Record<string, (...scores: number[]) => number> = { accuracy: Math.max, RMSE: Math.min, "RMSE/std": Math.min };
+
 function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curves | null; metric: string }) {
   const { epochs, steps, last } = reached(curves, pulse);
   const held = heldOut(curves);
   const best = useMemo(() => {
-    const better = metric === "accuracy" ? Math.max : Math.min;
+    const better = BEST[metric];
+    if (!better) return null;
     return (curves?.epochs ?? []).reduce<number | null>((found, { validation_metric: score }) => (score === null ? found : found === null ? score : better(found, score)), null);
   }, [curves, metric]);
   return (
@@ -166,7 +170,8 @@ function Summary({ pulse, curves, metric }: { pulse: Pulse | null; curves: Curve
         ["steps", <span data-testid="steps">{steps.toLocaleString("en")}</span>],
         ["loss of training", figure(last?.training_loss)],
         ...(held.loss ? [["loss held out", figure(last?.validation_loss)] as const] : []),
-        ...(held.metric ? ([[`${metric} held out`, figure(last?.validation_metric)], [`best ${metric}`, figure(best)]] as const) : []),
+        ...(held.metric ? ([[`${metric} held out`, figure(last?.validation_metric)]] as const) : []),
+        ...(held.metric && metric in BEST ? ([[`best ${metric}`, figure(best)]] as const) : []),
         ["learning rate", figure(last?.learning_rate)],
       ]}
     />
@@ -200,7 +205,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
     setChosen(null);
     setUnit(next);
   };
-  const metric = about?.metric ?? "metric";
+  const metric = about?.metric || "metric";
   const marked = at === null ? null : step;
   const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
   const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null);

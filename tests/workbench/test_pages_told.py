@@ -1,13 +1,15 @@
-"""What a newcomer reads on the pages: figures that belong together, and sentences that are about what was done."""
+"""What pages tell: figures that belong together, and sentences that are about what was done."""
 
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from playwright.sync_api import expect
 
 import pondera
+from pondera.recording.loops import Loop
 from tests.workbench.browsing import card, field, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
@@ -238,3 +240,17 @@ def test_values_of_columns_are_seen_on_a_narrow_window(page, server):
     expect(place).to_contain_text("about as long")
     assert place.evaluate("(place) => place.scrollWidth <= place.clientWidth")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_of_a_metric_that_is_not_known_none_is_called_the_best(page, server):
+    loop, w = Loop(server.folder / "own", about={"framework": "PyTorch"}), {"w": np.ones((3, 2))}
+    loop.begin(w)
+    for step in range(3):
+        loop.point(step, w, w)
+        loop.took(step, 0.5)
+        loop.epoch(step, {"training_loss": 0.5, "validation_loss": 0.5, "validation_metric": 0.1 * step})
+    loop.close(True, w)
+    open_page(page, server, "run?run=own")
+    expect(page.get_by_text("metric held out", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Metric", exact=True)).to_be_visible()
+    expect(page.get_by_text("best metric")).to_have_count(0)
