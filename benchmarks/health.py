@@ -46,6 +46,8 @@ class Judged(NamedTuple):
         Whether the rule's fault is there.
     measures
         (step, measure) as the rule is asked while training goes on, and at the end.
+    lasting
+        Whether only what it finds at the end counts: what a rule says of the rows and takes back never was so.
     shown
         The step at which the loss shows it.
     """
@@ -54,12 +56,13 @@ class Judged(NamedTuple):
     name: str
     planted: bool
     measures: tuple[tuple[int, float], ...]
+    lasting: bool
     shown: int
 
     @property
     def value(self) -> float:
-        """The most it ever measured: of a fault and of a healthy training alike."""
-        return max(value for _, value in self.measures)
+        """The most it ever measured, or the last: of a fault and of a healthy training alike."""
+        return self.measures[-1][1] if self.lasting else max(value for _, value in self.measures)
 
 
 def judged(work: tuple[str, int, int, int]) -> list[Judged]:
@@ -77,7 +80,7 @@ def judged(work: tuple[str, int, int, int]) -> list[Judged]:
         outcome = healthy[seed] = trained(Case(shape, seed))
         for name, rule in rules.items():
             if plants.certainly_healthy(name, outcome):
-                found.append(Judged(name, _name(outcome), False, _measures(rule, outcome), outcome.facts.taken))
+                found.append(_judged(rule, outcome, _name(outcome), False, outcome.facts.taken))
     for k, plant in enumerate(plants.PLANTS):
         if not plant.fits(shape):
             continue
@@ -88,7 +91,7 @@ def judged(work: tuple[str, int, int, int]) -> list[Judged]:
                 continue
             shown = plants.shown_at(outcome, healthy[seed])
             name = f"{_name(outcome)}, {plant.make.__qualname__.split('.')[0]}"
-            found.append(Judged(plant.rule, name, True, _measures(rules[plant.rule], outcome), shown))
+            found.append(_judged(rules[plant.rule], outcome, name, True, shown))
     return found
 
 
@@ -98,10 +101,11 @@ def _name(outcome: Any) -> str:
     return f"{shape.table} {shape.hidden} {shape.activation} {shape.optimizer} {shape.rate:g} seed {case.seed}"
 
 
-def _measures(rule: Any, outcome: Any) -> tuple[tuple[int, float], ...]:
+def _judged(rule: Any, outcome: Any, name: str, planted: bool, shown: int) -> Judged:
     """Return what a rule measures whenever a recorder would ask it, and at the end."""
     facts = outcome.facts
-    return tuple((each.taken, float(rule.measure(each))) for each in (*facts.on_the_way, facts))
+    measures = tuple((each.taken, float(rule.measure(each))) for each in (*facts.on_the_way, facts))
+    return Judged(rule.name, name, planted, measures, rule.of_rows, shown)
 
 
 def zoo(half: str, scale: float, workers: int) -> list[Judged]:

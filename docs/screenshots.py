@@ -154,6 +154,7 @@ def photograph(browser: Browser, address: str, target: Path, names: list[str]) -
                 page.goto(f"{home}#/{place}")
                 prepare(page)
                 page.evaluate("document.activeElement?.blur()")
+                page.evaluate("scrollTo(0, 0)")  # where a connection was chosen further down
                 page.wait_for_timeout(SETTLED)
                 page.screenshot(path=target / f"{name}-{theme}-{width}.png", full_page=True)
                 if (theme, width) == ("light", 1280):

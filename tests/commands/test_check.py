@@ -152,7 +152,9 @@ def test_json_is_what_python_gives(run, folder):
 )
 def test_what_could_not_be_asked_is_no_praise(unasked, said):
     console = Console(file=io.StringIO(), width=120)
-    show_health(console, Health("run", "finished", 30, (), unasked, looked=5))
+    health = Health("run", "finished", 30, (), unasked, looked=5)
+    show_health(console, health)
     assert said in console.file.getvalue()
     few = "Only 5 steps of 30 were looked at: with --record full more can be asked."
     assert (few in console.file.getvalue()) == bool(unasked)
+    assert health.to_json()["hint"] == (few if unasked else None)

@@ -9,7 +9,6 @@ from pondera.choice import counted, printable
 from pondera.findings import Finding
 from pondera.recording.health.changes import flags
 from pondera.recording.health.check import Health
-from pondera.recording.health.rate import POINTS
 from pondera.recording.health.rules import RULES
 from pondera.report.reading import show_finding
 from pondera.report.terminal import QUIET
@@ -48,7 +47,5 @@ def show_health(console: Console, health: Health) -> None:
     if health.unasked:
         console.print()
         console.print(Text(f"Without what they look at, not asked: {', '.join(health.unasked)}.", style=QUIET))
-        if health.looked < min(POINTS, health.steps):
-            level = 'level="full"' if health.framework else "--record full"
-            looked = f"{counted(health.looked, 'step')} of {health.steps:,}"
-            console.print(Text(f"Only {looked} were looked at: with {level} more can be asked.", style=QUIET))
+    if health.hint:
+        console.print(Text(health.hint, style=QUIET))

@@ -1,3 +1,5 @@
+import itertools
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -288,6 +290,24 @@ def test_one_of_a_series_is_transposed(between):
     assert finding.figures["tensors"] == ["layers.2.weight"]
     every = between(arrays, {name: array.T.copy() for name, array in arrays.items()})
     assert "transposed alone" not in {each.rule for each in every.findings}
+
+
+def test_networks_of_other_depth_share_names_whose_shapes_differ(between):
+    def network(*sizes):
+        random = np.random.default_rng(sum(sizes))
+        layers = {}
+        for at, (rows, columns) in enumerate(itertools.pairwise(sizes)):
+            layers[f"layers.{at}.weight"] = random.normal(size=(rows, columns)).astype(np.float32)
+            layers[f"layers.{at}.bias"] = random.normal(size=columns).astype(np.float32)
+        return layers
+
+    found = between(network(13, 128, 128, 3), network(13, 16, 3))
+    status = {pair.name: pair.status for pair in found.tensors}
+    assert {name: each for name, each in status.items() if each != "shape differs"} == {
+        "layers.2.weight": "only in first",
+        "layers.2.bias": "only in first",
+    }
+    assert found.verdict == "different architectures"
 
 
 def test_what_counts_batches_is_not_what_moved_most(between):

@@ -162,6 +162,16 @@ def test_a_training_that_diverged_says_nothing_of_labels(tmp_path):
     assert rule(replace(known, epochs=failed)) is None
 
 
+def test_what_is_said_of_the_rows_and_taken_back_never_was_so(tmp_path):
+    known = PLANTED["label noise"](tmp_path)
+    learned = {**known.epochs[-1], "validation_loss": 0.0}
+    known = replace(known, epochs=[*known.epochs[:-1], learned])
+    rule = RULE["label noise"]
+    assert any(rule(before) for before in known.on_the_way)
+    assert rule(known) is None
+    assert rule.passed(known) is None
+
+
 def test_counts_of_what_a_rule_measured_before_say_so(monkeypatch):
     monkeypatch.setattr("pondera.recording.health.rule.CHANGED", {"leakage"})
     assert certainty_of("leakage").endswith("healthy trainings (held out; counted before the rule last changed)")

@@ -118,7 +118,7 @@ function Listed({ files }: { files: FileLine[] }) {
                   </a>
                 </td>
                 <td class="number">{amount(each.bytes)}</td>
-                <td class="number quiet">{when(each.modified)}</td>
+                <td class="number date quiet">{when(each.modified)}</td>
               </tr>
             ))}
           </tbody>

@@ -185,7 +185,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const { life, problem } = useLife(of, pulse, whole);
   const [chosen, setChosen] = useState<Connection | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
-  const [health, setHealth] = useState<Answer<{ findings: Finding[]; unasked: string[] }> | null>(null);
+  const [health, setHealth] = useState<Answer<{ findings: Finding[]; unasked: string[]; hint: string | null }> | null>(null);
   const count = life?.drawing.steps.length ?? 0;
   const replay = useReplay(count);
   const { at, place } = replay;
@@ -263,7 +263,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, empty: !health, json: () => health?.answer.findings, csv: () => rowsOf(health?.answer.findings ?? []) }}>
           {noHealth && <ProblemLine>{noHealth}</ProblemLine>}
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : !noHealth && <Waiting>Looking …</Waiting>}
-          {health && !on && health.answer.unasked.length > 0 && <p class="quiet small">Without what they look at, not asked: {health.answer.unasked.join(", ")}.</p>}
+          {health && !on && health.answer.unasked.length > 0 && <p class="quiet small">Without what they look at, not asked: {health.answer.unasked.join(", ")}. {health.answer.hint}</p>}
         </Card>
       </div>
     </>

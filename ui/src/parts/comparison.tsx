@@ -42,7 +42,7 @@ export function Compared({ first, second }: { first: string; second: string }) {
               <tr>
                 <th>tensor</th>
                 <th>status</th>
-                <th>relative change</th>
+                <th class="number">relative change</th>
                 <th class="number" />
                 <th class="number">cosine</th>
                 <th class="number">values changed</th>

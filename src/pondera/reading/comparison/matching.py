@@ -66,9 +66,10 @@ def matches(a: Weights, b: Weights) -> tuple[Match, ...]:
         for name, other in list(pairs(left, right)):
             if name in left and other in right:
                 found.append(_related(left.pop(name), right.pop(other), by))
-    found = _apart(found, left, right)
+    found, apart = _apart(found, left, right)
     found += _by_content(left, right)
     found += _fused(left, right)
+    found += [match for match in apart if match.first.name in left and match.second.name in right]
     order = {name: at for at, name in enumerate(a)}
     return tuple(sorted(found, key=lambda match: order[match.first.name]))
 
@@ -132,16 +133,20 @@ def _fits(first: Tensor, second: Tensor) -> bool:
     return any(True for relation in relations(first, second) if relation.words == "")
 
 
-def _apart(found: list[Match], left: dict[str, Tensor], right: dict[str, Tensor]) -> list[Match]:
-    """Free pairs whose shapes do not fit where others are waiting that do: names such as ``0.weight`` say little."""
-    kept = []
+def _apart(found: list[Match], left: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[list[Match], list[Match]]:
+    """Free pairs whose shapes do not fit where others are waiting that do: names such as ``0.weight`` say little.
+
+    Returns the pairs that stay, and those whose tensors are free for now.
+    """
+    kept, apart = [], []
     counts = Counter(tensor.count for tensor in (*left.values(), *right.values()))
     for match in found:
         if match.relation is None and (counts[match.first.count] or counts[match.second.count]):
             left[match.first.name], right[match.second.name] = match.first, match.second
+            apart.append(match)
         else:
             kept.append(match)
-    return kept
+    return kept, apart
 
 
 def _by_content(left: dict[str, Tensor], right: dict[str, Tensor]) -> list[Match]:

@@ -20,7 +20,8 @@ SMALLEST = 8
 
 def strangers(pairs: Sequence[Pair], compared: Sequence[Pair]) -> Verdict:
     """Return the verdict on two networks of which hardly anything belongs together."""
-    shapes = [Counter(pair.tensor.shape for pair in pairs if pair.status == status) for status in MISSING[:2]]
+    alone = [pair for pair in pairs if pair.status in MISSING]
+    shapes = [Counter(t.shape for pair in alone if (t := getattr(pair, side))) for side in ("first", "second")]
     common = sum((shapes[0] & shapes[1]).values())
     if common and common >= min(sum(each.values()) for each in shapes) / 2:
         return "unrelated networks", (

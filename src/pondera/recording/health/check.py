@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.recording.damaged import recorded
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
+from pondera.recording.health.rate import POINTS
 from pondera.recording.health.rules import RULES, findings_of, in_order
 from pondera.recording.run import Run
 from pondera.recording.unbegun import require_steps
@@ -52,6 +54,14 @@ class Health:
         """What the findings advise, by setting, such as ``{"learning_rate": 0.001}``."""
         return merged(self.findings)
 
+    @property
+    def hint(self) -> str:
+        """How more rules could be asked; empty where recording more steps would not help."""
+        if not self.unasked or self.looked >= min(POINTS, self.steps):
+            return ""
+        level = 'level="full"' if self.framework else "--record full"
+        return f"Only {counted(self.looked, 'step')} of {self.steps:,} were looked at: with {level} more can be asked."
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return {
@@ -65,6 +75,7 @@ class Health:
             "changes": self.changes,
             "looked": self.looked,
             "unasked": list(self.unasked),
+            "hint": self.hint or None,
             "framework": self.framework or None,
         }
 

@@ -64,12 +64,15 @@ class Rule:
         What is measured, in words.
     source
         The paper it follows.
+    of_rows
+        Whether it says something of the rows, which no training changes: what it does not find any more never was so.
     """
 
     name: str
     look: Callable[[Facts], Suspicion | None]
     method: str
     source: str
+    of_rows: bool = False
 
     def measure(self, facts: Facts) -> float:
         """Return how far it looks like this fault; −∞ where there is nothing to judge."""
@@ -124,6 +127,8 @@ class Rule:
         What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter;
         of what was so for less than half of them no change of settings is advised.
         """
+        if self.of_rows:
+            return None
         found = [(before, finding) for before in facts.on_the_way if (finding := self(before)) is not None]
         if not found:
             return None

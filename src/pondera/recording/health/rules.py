@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
         held.unscaled,
         "√mean x² of every column",
         "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp",
+        of_rows=True,
     ),
     Rule(
         "bad initialization",
@@ -105,6 +106,7 @@ RULES: tuple[Rule, ...] = (
         held.leakage,
         "share of the targets' variance that one column alone explains, beyond what the best column of noise would",
         "Kaufman et al. 2012, ACM TKDD 6(4)",
+        of_rows=True,
     ),
     Rule(
         "overfitting",
@@ -117,6 +119,7 @@ RULES: tuple[Rule, ...] = (
         held.label_noise,
         "lowest loss on held-out rows by the best constant's, where training goes a tenth of that below",
         "Zhang et al. 2017, arXiv 1611.03530; Arpit et al. 2017, arXiv 1706.05394",
+        of_rows=True,
     ),
     Rule(
         "class imbalance ignored",
