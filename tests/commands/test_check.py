@@ -42,6 +42,7 @@ def test_json(run, folder):
         "changes": ...,
         "looked": 30,
         "unasked": ...,
+        "hint": None,
         "framework": None,
     }
     for finding in found["findings"]:
