@@ -276,7 +276,7 @@ def trained(case: Case) -> Outcome:
         def offer(self, checkpoint: Any, step: int) -> None:
             if not checkpoint.done and checkpoint.state.epoch:
                 kept[int(checkpoint.state.epoch) - 1] = checkpoint.state.weights
-            if checkpoint.reason:
+            if checkpoint.ending.reason:
                 super().offer(checkpoint, step)
 
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder, warnings.catch_warnings():

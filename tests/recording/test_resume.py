@@ -49,7 +49,7 @@ class Keeping(Watcher):
             self.interruption.request()
 
     def offer(self, checkpoint, step):
-        if checkpoint.reason in ("", INTERRUPTED) and self.begins is None:
+        if checkpoint.ending.reason in ("", INTERRUPTED) and self.begins is None:
             (self.folder / str(step)).mkdir(exist_ok=True)
             save_state(self.folder / str(step), 0, step, checkpoint)
             self.steps.append(step)

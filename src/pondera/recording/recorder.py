@@ -238,12 +238,12 @@ class PartRecorder(Watcher):
         self.writer.part(self.part, self.start, initializers, beginning.plan.seed)
         self.writer.about(**{f"seed.{self.part}": beginning.plan.seed})
         found = load_state(self.recorder.folder, self.part, beginning.state) if goes_on else None
-        if found is None or found[0].reason in ("", INTERRUPTED):
+        if found is None or found[0].ending.reason in ("", INTERRUPTED):
             self.writer.forget(f"kept.{self.part}", f"ended.{self.part}")
         if found is None:
             return None
         checkpoint, step, damaged = found
-        self.reason = checkpoint.reason
+        self.reason = checkpoint.ending.reason
         self.snapshot = snapshot_after(step)
         if damaged:
             warnings.warn(damaged, PonderaWarning, stacklevel=2)
@@ -300,15 +300,15 @@ class PartRecorder(Watcher):
     def offer(self, checkpoint: Checkpoint, step: int) -> None:
         """Write a state down where the last one is long ago, or this one is the last of all."""
         waited = time.perf_counter() - self.saved
-        if not checkpoint.reason and waited < max(APART, RARELY * self.took_to_save):
+        if not checkpoint.ending.reason and waited < max(APART, RARELY * self.took_to_save):
             return
         self.saved = time.perf_counter()
         # What the loop goes on changing is copied; arrays of weights never change.
         kept = checkpoint._replace(
             losses=checkpoint.losses.copy(), history=list(checkpoint.history), best=copy.copy(checkpoint.best)
         )
-        if checkpoint.reason:
-            self.reason = checkpoint.reason
+        if checkpoint.ending.reason:
+            self.reason = checkpoint.ending.reason
             self._end(kept, step)
             if len(self.recorder.parts) == 1:  # nothing goes on from the end of all, unless training is not over there
                 self.recorder.end = functools.partial(self.writer.later, self._save, kept, step)
@@ -324,13 +324,8 @@ class PartRecorder(Watcher):
         weights = named(best.thing if use_best else checkpoint.state.weights)
         self.writer.weights(self.part, kept, weights)
         self.writer.snapshot(self.part, kept, weights)  # those too that are not followed one by one
-        self.writer.about(
-            **{
-                f"kept.{self.part}": kept,
-                f"ended.{self.part}": {"reason": checkpoint.reason, "message": checkpoint.message},
-            }
-        )
-        if checkpoint.reason == INTERRUPTED:
+        self.writer.about(**{f"kept.{self.part}": kept, f"ended.{self.part}": checkpoint.ending._asdict()})
+        if checkpoint.ending.reason == INTERRUPTED:
             self.writer.about(state=INTERRUPTED)
         if self.watch is not None:
             self.writer.later(self.recorder.ask, self.watch, step, self.steps, True)

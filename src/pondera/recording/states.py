@@ -18,7 +18,7 @@ from pondera.errors import ModelFileError, PonderaWarning, RunError
 from pondera.recording.schema import STATES
 from pondera.training.epoch import State, weight_name
 from pondera.training.figures import EpochFigures
-from pondera.training.stopping import Best
+from pondera.training.stopping import Best, Ending
 from pondera.training.watching import Checkpoint
 from pondera.weights.safetensors import read, write
 
@@ -52,8 +52,7 @@ def save_state(folder: Path, part: int, step: int, checkpoint: Checkpoint) -> No
             "improved": best.improved,
             "cost": best.cost,
             "keeps_best": checkpoint.keeps_best,
-            "reason": checkpoint.reason,
-            "message": checkpoint.message,
+            **checkpoint.ending._asdict(),
         }
     )
     place = folder / STATES
@@ -116,8 +115,7 @@ def _checkpoint(told: Mapping[str, Any], arrays: Mapping[str, Array], template: 
         history=_history(arrays, told["epochs"]),
         best=best,
         keeps_best=told["keeps_best"],
-        reason=told["reason"],
-        message=told["message"],
+        ending=Ending(told["reason"], told["message"], told["cause"]),
     )
 
 

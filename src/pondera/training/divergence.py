@@ -14,6 +14,8 @@ from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradien
 Trace = Callable[[Any, Any, Any], Iterator[tuple[str, Any]]]  # (weights, x, key) -> (layer, its output), ...
 
 INPUTS = "the inputs themselves"
+"""Where values are not finite that no training made so: no other way to train helps."""
+
 CHECK = "Remove the rows with such values, or fill them in."
 ADVICE = "Try a smaller learning rate, gradient clipping, or inputs of a smaller scale."
 
@@ -25,6 +27,11 @@ class Stretch(NamedTuple):
     order: Order
     first: int
     last: int
+
+
+def advice_for(where: str) -> str:
+    """Return what to do about values that are not finite, by where the first one appeared."""
+    return CHECK if where == INPUTS else ADVICE
 
 
 def locate(

@@ -13,25 +13,34 @@ import numpy.typing as npt
 from pondera.choice import Choice, look_up
 from pondera.network.network import Network
 from pondera.network.rows import Apply
-from pondera.training.divergence import ADVICE, CHECK, INPUTS, Stretch, Trace, locate
+from pondera.training.divergence import Stretch, Trace, advice_for, locate
 from pondera.training.epoch import Order, Program, Rows, State, Taken, TrainingApply, order_of, run_steps
 from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.losses import loss_of
 from pondera.training.plan import Plan
 from pondera.training.rows import Held
 from pondera.training.schedules import SCHEDULES, rates
-from pondera.training.stopping import COMPLETED, DIVERGED, INTERRUPTED, PATIENCE, Best, Interruption
+from pondera.training.stopping import (
+    COMPLETED,
+    DIVERGED,
+    INTERRUPTED,
+    NOT_YET,
+    PATIENCE,
+    Best,
+    Ending,
+    Interruption,
+)
 from pondera.training.watching import NOBODY, Beginning, Checkpoint, Point, Watcher
 
 GLANCE = 0.5  # seconds of steps between two looks at Ctrl-C and the progress display
 
 
 class Stopped(Exception):  # noqa: N818 (it is no error)
-    """Training ends before its plan does: the last good state, the reason, and a sentence."""
+    """Training ends before its plan does: the last good state, and why."""
 
-    def __init__(self, state: State, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.state, self.reason, self.message = state, reason, message
+    def __init__(self, state: State, ending: Ending) -> None:
+        super().__init__(ending.message)
+        self.state, self.ending = state, ending
 
 
 class Training:
@@ -89,18 +98,18 @@ class Training:
         if before is not None:
             state, self.started, self.done, self.best = before.state, before.started, before.done, before.best
             self.losses, self.history = before.losses, list(before.history)
-        if before is not None and before.reason not in ("", INTERRUPTED):
-            return self._fit(state, network, before.reason, before.message)
-        reason, message = COMPLETED, f"All {self.plan.epochs} epochs were trained."
+        if before is not None and before.ending.reason not in ("", INTERRUPTED):
+            return self._fit(state, network, before.ending)
+        ending = Ending(COMPLETED, f"All {self.plan.epochs} epochs were trained.")
         try:
             for epoch in range(int(state.epoch), self.started + self.plan.epochs):
                 state = self._epoch(state, epoch)
         except Stopped as stopped:
-            state, reason, message = stopped.state, stopped.reason, stopped.message
-        self.watcher.offer(self._checkpoint(state, reason, message), int(state.step) - begun)
-        return self._fit(state, network, reason, message)
+            state, ending = stopped.state, stopped.ending
+        self.watcher.offer(self._checkpoint(state, ending), int(state.step) - begun)
+        return self._fit(state, network, ending)
 
-    def _fit(self, state: State, network: Network | None, reason: str, message: str) -> Fit:
+    def _fit(self, state: State, network: Network | None, ending: Ending) -> Fit:
         best = self.keeps_best and self.best.thing is not None
         kept: Any = self.best.thing if best else state.weights
         return Fit(
@@ -109,14 +118,14 @@ class Training:
             history=tuple(self.history),
             metric=self.metric,
             best_epoch=self.best.epoch if best else self.history[-1].epoch if self.history else -1,
-            reason=reason,
-            message=message,
+            reason=ending.reason,
+            message=ending.message,
             state=state,
         )
 
-    def _checkpoint(self, state: State, reason: str = "", message: str = "") -> Checkpoint:
+    def _checkpoint(self, state: State, ending: Ending = NOT_YET) -> Checkpoint:
         where = (state, self.started, self.done, self.losses, self.history, self.best)
-        return Checkpoint(*where, self.keeps_best, reason, message)
+        return Checkpoint(*where, self.keeps_best, ending)
 
     def _taken(self, epoch: int) -> int:
         """Return how many steps were taken before where training stands in that epoch."""
@@ -130,7 +139,7 @@ class Training:
             if self.interruption.requested:
                 if self.before is not None:
                     self._try(Stretch(state, order, self.done, self.done + 1), epoch)
-                raise Stopped(state, INTERRUPTED, self._interrupted(epoch, self.done))
+                raise Stopped(state, self._interrupted(epoch, self.done))
             step = self._taken(epoch)
             seen = self.watcher.next(step)
             last = min(self.done + self.glance, self.steps, self.done + max(seen - step, 1))
@@ -149,7 +158,7 @@ class Training:
         self.losses, self.done = np.zeros(self.steps), 0
         self._show(epoch, self.steps, time.perf_counter() - begun)
         if self.plan.patience is not None and epoch - self.best.improved >= self.plan.patience:
-            raise Stopped(state, PATIENCE, self._impatient())
+            raise Stopped(state, self._impatient())
         return state
 
     def _take(self, stretch: Stretch, epoch: int, rates: npt.NDArray[np.float64]) -> State:
@@ -172,7 +181,7 @@ class Training:
         losses = np.asarray(after.losses)[stretch.first : stretch.last]  # waits for the steps
         if not (np.isfinite(losses).all() and after.finite):
             good, step, where = locate(self.program, self.trace, self.rows, stretch, self.before)
-            raise Stopped(good, DIVERGED, self._diverged(epoch, step, where))
+            raise Stopped(good, self._diverged(epoch, step, where))
         return after
 
     def _pace(self, steps: int, seconds: float) -> None:
@@ -219,23 +228,26 @@ class Training:
             )
         )
 
-    def _impatient(self) -> str:
-        return (
+    def _impatient(self) -> Ending:
+        return Ending(
+            PATIENCE,
             f"No better epoch came in {self.plan.patience} epochs after epoch {self.best.improved + 1}; "
-            "the rest of the plan was not trained."
+            "the rest of the plan was not trained.",
         )
 
-    def _interrupted(self, epoch: int, step: int) -> str:
-        return (
+    def _interrupted(self, epoch: int, step: int) -> Ending:
+        return Ending(
+            INTERRUPTED,
             f"Training was interrupted in epoch {epoch + 1}, before step {step + 1} of {self.steps}; "
-            f"{self._kept()} were kept."
+            f"{self._kept()} were kept.",
         )
 
-    def _diverged(self, epoch: int, step: int, where: str) -> str:
-        advice = CHECK if where == INPUTS else ADVICE  # a rule of health reads it: what follows "were kept."
-        return (
+    def _diverged(self, epoch: int, step: int, where: str) -> Ending:
+        return Ending(
+            DIVERGED,
             f"Training stopped at step {epoch * self.steps + step + 1} (epoch {epoch + 1}): the loss or a weight "
-            f"became NaN or infinite, first in {where}; {self._kept()} were kept. {advice}"
+            f"became NaN or infinite, first in {where}; {self._kept()} were kept. {advice_for(where)}",
+            where,
         )
 
     def _kept(self) -> str:

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -14,6 +14,28 @@ COMPLETED = "completed"
 PATIENCE = "patience"
 INTERRUPTED = "interrupted"
 DIVERGED = "diverged"
+
+
+class Ending(NamedTuple):
+    """Why a training ended.
+
+    Attributes
+    ----------
+    reason
+        One of the above; empty while it goes on.
+    message
+        A sentence for people.
+    cause
+        Of one that diverged, where numbers first were not finite.
+    """
+
+    reason: str = ""
+    message: str = ""
+    cause: str = ""
+
+
+NOT_YET = Ending()
+"""Of a training that goes on."""
 
 
 class Best(Generic[T]):

@@ -14,7 +14,7 @@ from pondera.training.epoch import Order, Program, Rows, State
 from pondera.training.figures import EpochFigures
 from pondera.training.plan import Plan
 from pondera.training.rows import Held
-from pondera.training.stopping import Best, Interruption
+from pondera.training.stopping import NOT_YET, Best, Ending, Interruption
 
 Figures = npt.NDArray[np.float64]
 
@@ -88,7 +88,7 @@ class Checkpoint(NamedTuple):
         The figures of the epochs finished, and the best weights so far.
     keeps_best
         Whether the best weights are kept in the end, and not the last.
-    reason, message
+    ending
         Why training ended; empty while it goes on.
     """
 
@@ -99,8 +99,7 @@ class Checkpoint(NamedTuple):
     history: Sequence[EpochFigures]
     best: Best[Any]
     keeps_best: bool
-    reason: str = ""
-    message: str = ""
+    ending: Ending = NOT_YET
 
 
 class Watcher:

@@ -104,7 +104,8 @@ def test_inputs_that_are_not_finite(tmp_path):
     recorded(tmp_path, x=x, epochs=2)
     found = pondera.runs.check(tmp_path)
     assert found.steps == 0
-    assert "Training stopped at step 1 " in found.findings[0].statement
+    statement = found.findings[0].statement
+    assert statement == "The loss or a weight became NaN or infinite at step 1, first in the inputs themselves."
     assert found.findings[0].advice.startswith("Remove the rows with such values")
 
 

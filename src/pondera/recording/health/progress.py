@@ -11,6 +11,7 @@ from pondera.recording.health.facts import Facts
 from pondera.recording.health.rate import slower
 from pondera.recording.health.rule import Suspicion
 from pondera.recording.history import Steps
+from pondera.training.divergence import CHECK, INPUTS
 from pondera.training.stopping import DIVERGED
 
 LARGEST = 3.4e38
@@ -28,9 +29,6 @@ STEPS = 16
 LITTLE = 0.02
 """Of the best constant's loss: what is left when everything was learned."""
 
-KEPT = " were kept. "
-"""What the message of a training that diverged says between what happened and what to do."""
-
 GROWN = 100
 """Times the size that weights have at the start, or that of ones: what has grown so much went too far."""
 
@@ -44,14 +42,11 @@ def diverging(facts: Facts) -> Suspicion | None:
     """By how many powers of ten the loss is above where it began, or above that of the best constant."""
     losses = facts.steps.losses
     if facts.ended == DIVERGED:
-        message = str(facts.about.get(f"ended.{facts.part}", {}).get("message", "The loss became NaN or infinite."))
-        what, _, rest = message.partition("; ")
-        advised = rest.partition(KEPT)[2]
-        told = {"since": facts.taken}
-        if advised and "learning rate" not in advised:  # where the rows are at fault, no other rate helps
-            return Suspicion(math.inf, f"{what}.", advised, "", told)
-        advice, where, figures = slower(facts, 10.0)
-        return Suspicion(math.inf, f"{what}.", advice, where, {**figures, **told})
+        cause = facts.about[f"ended.{facts.part}"].get("cause")
+        first = f", first in {cause}" if cause else ""
+        statement = f"The loss or a weight became NaN or infinite at step {facts.taken + 1:,}{first}."
+        advice, where, figures = (CHECK, "", {}) if cause == INPUTS else slower(facts, 10.0)
+        return Suspicion(math.inf, statement, advice, where, {**figures, "since": facts.taken})
     if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
         step, name = min(broken)
         advice, where, figures = _mended(facts, step)
