@@ -162,6 +162,16 @@ def test_a_training_that_diverged_says_nothing_of_labels(tmp_path):
     assert rule(replace(known, epochs=failed)) is None
 
 
+def test_a_training_that_still_learns_says_nothing_of_labels(tmp_path):
+    known = PLANTED["label noise"](tmp_path)
+    rule = RULE["label noise"]
+    fall = np.linspace(0.95, 0.6, len(known.epochs)) * known.baseline
+    falling = [{**each, "validation_loss": float(loss)} for each, loss in zip(known.epochs, fall, strict=True)]
+    assert rule(replace(known, epochs=falling)) is None
+    stands = [{**each, "validation_loss": 0.6 * known.baseline} for each in known.epochs]
+    assert rule(replace(known, epochs=stands)) is not None
+
+
 def test_what_is_said_of_the_rows_and_taken_back_never_was_so(tmp_path):
     known = PLANTED["label noise"](tmp_path)
     learned = {**known.epochs[-1], "validation_loss": 0.0}

@@ -16,6 +16,9 @@ FEWEST = 5
 BY_HEART = 0.1
 """Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
 
+FALLING = 0.02
+"""Of the lowest loss on held-out rows: where the last quarter of the epochs takes more off, it may go lower yet."""
+
 WORSE = 2.0
 """Times the best constant's loss, from where on what is reached on held-out rows is a training that failed."""
 
@@ -102,7 +105,10 @@ def nothing_learned(facts: Facts) -> Suspicion | None:
 
 
 def label_noise(facts: Facts) -> Suspicion | None:
-    """How much of the best constant's loss is left on held-out rows at best, where training goes below that."""
+    """How much of the best constant's loss is left on held-out rows at best, where training goes below that.
+
+    It is 0 while that still falls: what held-out rows come down to is not known yet.
+    """
     epochs, held = _held(facts)
     if len(held) < FEWEST or not facts.span > 0 or not facts.rows.get("classes"):
         return None
@@ -110,7 +116,9 @@ def label_noise(facts: Facts) -> Suspicion | None:
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
     smooth = "" if facts.floor > 0 else "Label smoothing forgives some: --recipe strong."
     learned = best <= WORSE * facts.baseline or not facts.baseline > 0
-    by_heart = learned and (best - training) / facts.span >= BY_HEART
+    before = float(held[: -(len(held) // 4)].min())
+    settled = best - facts.floor >= (1 - FALLING) * (before - facts.floor)
+    by_heart = learned and settled and (best - training) / facts.span >= BY_HEART
     return Suspicion(
         (best - facts.floor) / facts.span if by_heart else 0.0,
         "Some labels may be wrong, or the columns do not decide them: the training loss goes down to "
