@@ -39,6 +39,12 @@ def test_a_table_that_is_none(run, tmp_path):
     assert "no-such.csv" in done.err
 
 
+def test_a_value_that_is_none_is_found_by_its_line(run, tmp_path):
+    table = tmp_path / "endless.csv"
+    table.write_text("a,b\n1,2\n2,inf\n3,4\n")
+    assert "line 3 of endless.csv" in run("columns", table, "--json").json["columns"][1]["problem"]
+
+
 def test_values_are_plain_ones():
     frame = pl.DataFrame({"x": [1.0, float("inf"), float("nan")], "parts": [[1], [2], []]})
     number, nested = summary(frame)["columns"]

@@ -204,8 +204,8 @@ def test_who_reads_a_run_is_offered_no_option_of_another_command(run, trained, t
     data = (trained / "run.sqlite").read_bytes()
     (tmp_path / "run.sqlite").write_bytes(data[: len(data) // 2 + 100])
     for command in (("check", tmp_path), ("weight", tmp_path, "layers.1.weight[0,0]")):
-        assert "replace it: --replace of pondera train" in " ".join(run(*command).err.split())
-    assert "replace it: --replace of pondera train" in " ".join(run("runs", tmp_path).out.split())
+        assert "Record the training again." in " ".join(run(*command).err.split())
+    assert "Record the training again." in " ".join(run("runs", tmp_path).out.split())
 
 
 def test_a_run_without_anything_in_it_is_begun_anew(run, tmp_path):

@@ -40,6 +40,24 @@ def test_a_network(network):
     json.dumps(widget.content, allow_nan=False)
 
 
+@pytest.mark.parametrize("name", ["", "layers.0.weight[1,2]", "layers.1.weight[2,0]", "layers.0[2]", "inputs[1]"])
+def test_what_is_drawn_can_be_chosen(network, name):
+    widget = pondera.widgets.network(network)
+    widget.chosen = name
+    assert widget.chosen == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nonsense", "layers.0.weight[2,0]", "layers.0.weight[0,3]", "layers.9.weight[0,0]", "layers.0[3]", "inputs[2]"],
+)
+def test_what_is_not_drawn_cannot_be_chosen(network, name):
+    widget = pondera.widgets.network(network)
+    with pytest.raises(ArgumentError, match=r"expected a connection .* 'layers\.0\.weight\[0,0\]', or a unit"):
+        widget.chosen = name
+    assert widget.chosen == ""
+
+
 def test_of_a_large_matrix_the_strongest_weights_are_held():
     network = pondera.Network.create(60, [pondera.Dense(50)])
     widget = pondera.widgets.network(network)

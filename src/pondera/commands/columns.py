@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,10 @@ def columns(
     """Look at a table before training: types of its columns, what is missing, what had better be left out."""
     from pondera.report.columns import show_columns
     from pondera.report.terminal import print_json, results
-    from pondera.tables.read import read_table
+    from pondera.tables.read import place_of_row, read_table
     from pondera.tables.summary import summary
 
-    found = summary(read_table(table))
+    found = summary(read_table(table), where=partial(place_of_row, table))
     if json:
         print_json(found)
     else:

@@ -128,9 +128,10 @@ def _recording(folder: Path, level: str, asked: Asked, rows: Rows, replace: bool
 
 def _is_unfinished(folder: Path) -> bool:
     """Whether there is a run in a folder that somebody may want to go on with."""
+    from pondera.errors import RunError
     from pondera.recording.folder import FINISHED
     from pondera.recording.run import Run
-    from pondera.recording.schema import DATABASE, EmptyRunError
+    from pondera.recording.schema import DATABASE, INSTEAD, EmptyRunError, NoDatabaseError
 
     if not (folder / DATABASE).exists():
         return False
@@ -139,6 +140,8 @@ def _is_unfinished(folder: Path) -> bool:
             return run.state != FINISHED
     except EmptyRunError:  # its training died before it wrote anything
         return False
+    except NoDatabaseError as error:
+        raise RunError(f"{folder}: found a run that cannot be read any more. {INSTEAD}") from error
 
 
 def _teller(networks: int) -> OnFinding:

@@ -137,11 +137,10 @@ def remove_garbage(folder: Path) -> None:
         return
     try:
         schema.connect(folder / DATABASE).close()
-    except schema.EmptyRunError:
+    except (schema.EmptyRunError, schema.NoDatabaseError):
         make_place(folder, replace=True)
-    except RunError as error:
-        if isinstance(error.__cause__, sqlite3.Error) and schema.is_garbage(error.__cause__):
-            make_place(folder, replace=True)
+    except RunError:  # of another program, or another version
+        return
 
 
 @contextmanager

@@ -89,12 +89,13 @@ CREATE TABLE snapshots (       -- files of all weights
 INSTEAD = "Give another folder, or replace it: --replace, in Python replace=True."
 """What to do where a folder holds what a training cannot go on with."""
 
-TRAIN_INSTEAD = "Give another folder, or replace it: --replace of pondera train, in Python replace=True."
-"""What to do where a folder holds what cannot be read: who reads replaces nothing."""
-
 
 class EmptyRunError(RunError):
     """The database of a run has nothing in it."""
+
+
+class NoDatabaseError(RunError):
+    """The database of a run is none, or cannot be read any more."""
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -118,13 +119,13 @@ def create(path: Path) -> sqlite3.Connection:
             connection.execute("COMMIT")
         _check(connection, path)
     except sqlite3.Error as error:
-        if is_garbage(error):
+        if _is_garbage(error):
             raise RunError(f"{path}: expected the database of a run, found a file that is none. {INSTEAD}") from error
         raise RunError(f"{path}: cannot be written to: {error}. Give another folder, or free some space.") from error
     return connection
 
 
-def is_garbage(error: sqlite3.Error) -> bool:
+def _is_garbage(error: sqlite3.Error) -> bool:
     """Return whether an error says that a file is no database, or one that cannot be read any more."""
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
@@ -134,8 +135,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises
     ------
-    EmptyRunError
-        If there is nothing in it.
+    EmptyRunError, NoDatabaseError
+        If there is nothing in it, or it is no database.
     RunError
         If there is none, or it holds something else.
     """
@@ -159,10 +160,10 @@ def connect(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}.") from error
     except sqlite3.Error as error:
-        instead = f" {TRAIN_INSTEAD}" if is_garbage(error) else ""
-        raise RunError(
-            f"{path}: expected the database of a run, found one that cannot be read ({error}).{instead}"
-        ) from error
+        found = f"{path}: expected the database of a run, found one that cannot be read ({error})."
+        if _is_garbage(error):
+            raise NoDatabaseError(f"{found} Record the training again.") from error
+        raise RunError(found) from error
     return connection
 
 

@@ -8,12 +8,13 @@ import polars as pl
 
 from pondera.errors import PonderaError
 from pondera.tables.encode import check_columns
+from pondera.tables.parts import Where, row_number
 from pondera.tables.target import decide_task
 
 SHOWN_ROWS, SHOWN_VALUES, SHOWN_LETTERS = 8, 12, 200
 
 
-def summary(frame: pl.DataFrame, target: str | None = None) -> dict[str, Any]:
+def summary(frame: pl.DataFrame, target: str | None = None, where: Where = row_number) -> dict[str, Any]:
     """Return what the columns of a table are, and its first rows, as plain values.
 
     Parameters
@@ -22,6 +23,8 @@ def summary(frame: pl.DataFrame, target: str | None = None) -> dict[str, Any]:
         At least one column.
     target
         What is predicted, where it is known; else the last column from which something can be.
+    where
+        Says where a row is, in what is wrong with a column.
 
     Examples
     --------
@@ -29,7 +32,7 @@ def summary(frame: pl.DataFrame, target: str | None = None) -> dict[str, Any]:
     >>> found["rows"], found["target"], [each["kind"] for each in found["columns"]]
     (2, 'job', ['numbers', 'texts'])
     """
-    columns = [_column(series) for series in frame]
+    columns = [_column(series, where) for series in frame]
     fine = [each["name"] for each in columns if each["problem"] is None]
     return {
         "rows": frame.height,
@@ -39,7 +42,7 @@ def summary(frame: pl.DataFrame, target: str | None = None) -> dict[str, Any]:
     }
 
 
-def _column(series: pl.Series) -> dict[str, Any]:
+def _column(series: pl.Series, where: Where) -> dict[str, Any]:
     known = series.drop_nulls()
     return {
         "name": series.name,
@@ -51,7 +54,7 @@ def _column(series: pl.Series) -> dict[str, Any]:
         "low": _bound(known, "min"),
         "high": _bound(known, "max"),
         "task": _task(series),
-        "problem": _problem(series),
+        "problem": _problem(series, where),
     }
 
 
@@ -62,10 +65,10 @@ def _task(series: pl.Series) -> str | None:
         return None
 
 
-def _problem(series: pl.Series) -> str | None:
+def _problem(series: pl.Series, where: Where) -> str | None:
     """Return why nothing can be predicted from a column, so that it had better be left out; None where it can."""
     try:
-        check_columns(series.to_frame())
+        check_columns(series.to_frame(), where)
     except PonderaError as error:
         return str(error)
     return None
