@@ -245,7 +245,7 @@ class UnitFigures:
     zeros
         Share of outputs that are exactly 0.
     silent
-        Units whose output is the same for every row: they tell nothing of this batch.
+        Units whose output is 0 for every row: no gradient comes through them if they are rectified.
     saturated
         Share of outputs where the activation's derivative is below 0.05; NaN where it has no flat ends.
     dimensions
@@ -287,7 +287,7 @@ class UnitFigures:
         out = np.asarray(outputs, np.float64)
         rows, units = out.shape
         some = out[np.arange(min(rows, DIRECTIONS)) * rows // min(rows, DIRECTIONS)]  # evenly apart
-        silent = np.flatnonzero(out.min(axis=0) == out.max(axis=0))
+        silent = np.flatnonzero(~out.any(axis=0))
         with np.errstate(invalid="ignore", over="ignore"):  # of what is infinite, and of what it makes
             centered = some - some.mean(axis=0)
             small = np.einsum("ri,si->rs", centered, centered)  # no product of BLAS, see _dot

@@ -8,8 +8,9 @@ import pytest
 
 import pondera
 from pondera.findings import Finding
+from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rules import RULES, one_way
+from pondera.recording.health.rules import RULES, in_order, one_way
 from pondera.recording.loops import Loop
 
 RULE = {rule.name: rule for rule in RULES}
@@ -24,13 +25,13 @@ def trained(folder, x=X, plan=PLAN):
         pondera.fit(pondera.Network.create(4, layers), x, np.nan_to_num(x) @ [1, 2, 0, 0], plan, recorder=recorder)
 
 
-def looped(folder, weights, gradients):
+def looped(folder, weights, gradients, rate=None):
     """Record a loop of one tensor: its weights before each step, and the gradients."""
     loop = Loop(folder, "full")
     loop.begin({"w": weights[0]})
     for step, (before, after, gradient) in enumerate(zip(weights, weights[1:], gradients, strict=False)):
         loop.point(step, {"w": before}, {"w": after}, {"w": gradient})
-        loop.took(step, float(np.square(before).sum()))
+        loop.took(step, float(np.square(before).sum()), rate)
     loop.close(True, {"w": weights[-1]})
     return pondera.runs.check(folder)
 
@@ -104,8 +105,38 @@ def test_what_advises_to_learn_slower_is_not_contradicted():
     small = Finding("Small.", {"ratio": 0.0, "change": {"learning_rate": 10.0}}, advice="Faster.", rule="possibly")
     other = Finding("Dead.", {"change": {"learning_rate": 0.5}}, advice="Slower.", rule="dead units")
     found = one_way([high, small, other], 1.0)
-    assert [each.advice for each in found] == ["Slower.", "First learn slower, as said above.", "Slower."]
+    advice = ["Slower.", "First learn slower, as said above.", "Learn slower, as said above."]
+    assert [each.advice for each in found] == advice
     assert found[1].figures == {"ratio": 0.0}
+
+
+def test_inputs_are_scaled_before_another_rate_is_tried():
+    low = Finding("Small.", {"change": {"learning_rate": 10.0}}, advice="Faster.", rule="learning rate too low")
+    unscaled = Finding("Large.", {"size": 1e3}, advice="Scale.", rule="inputs not scaled")
+    found = one_way(in_order([low, unscaled]), 1.0)
+    assert [each.advice for each in found] == ["Scale.", "First scale the inputs, as said above."]
+    assert merged(found) == {}
+
+
+def test_steps_that_threw_weights_far_away_were_none_too_small(tmp_path):
+    random = np.random.default_rng(0)
+    far = [np.array([[0.3, -0.4]]), *(np.array([[300.0, -400.0]]) * (1 + 1e-7 * k) for k in range(30))]
+    found = looped(tmp_path, far, random.normal(size=(30, 1, 2)), rate=1.0)
+    rules = {each.rule.removeprefix("possibly ") for each in found.findings}
+    assert not rules & {"learning rate too low", "update ratio out of range", "layer that does not train"}
+
+
+def test_what_came_to_nothing_is_not_over(tmp_path):
+    trained(tmp_path, plan=PLAN.replace(epochs=20))
+    with pondera.runs.open(tmp_path) as run:
+        known = Facts.of(run)
+    share = np.arange(known.taken) / known.taken
+    losses = np.where(share < 0.2, 1e3, 1.0) * known.baseline  # it comes back, to the best constant's
+    losses[0] = known.baseline
+    passed = RULE["loss diverging"].passed(replace(known, steps=replace(known.steps, losses=losses)))
+    assert passed.statement.startswith("Until step ")
+    assert "learning_rate" in passed.figures["change"]
+    assert passed.advice.startswith("Learn slower")
 
 
 def test_where_no_gradient_comes_no_faster_steps_are_advised(tmp_path):

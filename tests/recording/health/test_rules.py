@@ -80,13 +80,13 @@ def unbalanced():
 LABELS = PLAN.replace(loss="binary_cross_entropy")
 
 PLANTED = {
+    "inputs not scaled": lambda f: facts(f, x=X * np.array([1, 1, 1000, 1, 1, 1], np.float32)),
     "loss diverging": lambda f: facts(f, plan=PLAN.replace(optimizer="sgd", learning_rate=30.0)),
     "NaN ahead": lambda f: facts(f, network(depth=0), plan=PLAN.replace(optimizer="sgd", learning_rate=1.5)),
     "weights never moved": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.0)),
     "learning rate too high": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.5)),
     "learning rate too low": lambda f: facts(f, plan=PLAN.replace(learning_rate=3e-6)),
     "nothing learned": lambda f: facts(f, y=np.random.default_rng(4).permutation(Y), validation=0.5),
-    "inputs not scaled": lambda f: facts(f, x=X * np.array([1, 1, 1000, 1, 1, 1], np.float32)),
     "bad initialization": lambda f: facts(f, network(change=times(0.01))),
     "vanishing gradients": lambda f: facts(f, network("tanh", 6, times(0.1))),
     "exploding gradients": lambda f: facts(f, network("relu", 6, times(3.0))),

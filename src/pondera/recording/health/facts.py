@@ -22,6 +22,9 @@ FIRST, GROWTH = 4, 1.5
 WEIGHTED = ("dense", "convolution")
 """Kinds of recorded layers of loops that are not Pondera's that have weights; the others are activations."""
 
+NEARLY = 0.9
+"""Of the best constant's loss: from there on next to nothing of it is taken away."""
+
 RECENT = 3
 """Points in the last half of the steps are recent, and at least so many of the last ones."""
 
@@ -264,6 +267,14 @@ class Facts:
         """The same of all recorded steps, of which half come early."""
         return {name: found for name in self.matrices if (found := self._ratio(name, False, True)) is not None}
 
+    def moved(self, name: str) -> float:
+        """Return how far from its start a tensor has been at most, by its size there; 0 where it began at 0."""
+        start = next((each.start_squares for each in self.tensors[name].figures), 0.0)
+        farthest = max(
+            (each.distance_squares for each in self.tensors[name].figures if each.distance_squares > 0), default=0.0
+        )
+        return math.sqrt(farthest / start) if start > 0 else 0.0
+
     def _ratio(self, name: str, recent: bool, driven: bool = False) -> float | None:
         tensor = self.tensors[name]
         if driven and not (tensor.figures and tensor.figures[0].start_squares):
@@ -272,15 +283,33 @@ class Facts:
         values = [
             figures.update_ratio / rate
             for step, figures in zip(tensor.steps[first:], tensor.figures[first:], strict=True)
-            if (rate := self.rate(int(step))) > 0 and not (driven and figures.gradient_squares == 0)
+            if (rate := self.rate(int(step))) > 0 and not (driven and _is_held(figures))
         ]
         finite = [value for value in values if math.isfinite(value)]
         return float(np.median(finite)) if finite else None
+
+    @property
+    def first_loss(self) -> float:
+        """The first loss that is known and finite; NaN where there is none."""
+        finite = self.steps.losses[np.isfinite(self.steps.losses)]
+        return float(finite[0]) if len(finite) else math.nan
+
+    @property
+    def failed(self) -> bool:
+        """Whether next to nothing of the best constant's loss is taken away now, else of the first step's."""
+        usual = self.span if self.span > 0 else self.first_loss
+        return self.loss() - self.floor >= NEARLY * usual
 
     def loss(self, share: float = 0.05, fewest: int = 5) -> float:
         """Return the median loss of the last steps, a share of all: where training stands; NaN before there are any."""
         count = max(int(share * len(self.steps.losses)), fewest)
         return float(np.median(self.steps.losses[-count:])) if len(self.steps.losses) else math.nan
+
+
+def _is_held(figures: TensorFigures) -> bool:
+    """Whether no gradient came, so far as is known: what was not moved, and of no known gradient, had none."""
+    known = math.isfinite(figures.gradient_squares)
+    return figures.gradient_squares == 0 if known else figures.update_ratio == 0
 
 
 def asked_next(step: int) -> int:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pondera.recording.health.facts import Facts
+from pondera.recording.health.facts import NEARLY, Facts
 from pondera.recording.health.rate import DECADES
 from pondera.recording.health.rule import Suspicion
 
@@ -16,6 +16,9 @@ FEWEST = 5
 BY_HEART = 0.1
 """Of the best constant's loss, by which training goes below what is reached on held-out rows: it learns by heart."""
 
+SOME = 0.25
+"""Of the rows of other classes than the largest: where so many are told right, these are predicted."""
+
 FALLING = 0.02
 """Of the lowest loss on held-out rows: where the last quarter of the epochs takes more off, it may go lower yet."""
 
@@ -24,9 +27,6 @@ WORSE = 2.0
 
 SLACK = 0.1
 """Of the best constant's loss, that is added to the lowest loss on held-out rows."""
-
-NEARLY = 0.9
-"""Of the best constant's loss: from there on next to nothing of it is taken away."""
 
 STOOD = 0.8
 """Of the best constant's loss: below that held-out rows were predicted better at some time."""
@@ -38,7 +38,8 @@ SMOOTH = 3
 def overfitting(facts: Facts) -> Suspicion | None:
     """By what share of its lowest the loss on the held-out rows rose again while the training loss fell on.
 
-    A tenth of the best constant's loss is added to the lowest: hundredths of what there was to learn are no matter.
+    A tenth of the best constant's loss is added to the lowest: hundredths of what there was to learn are no matter. A
+    training that never came near the best constant's loss has nothing to overfit.
     """
     epochs, held = _held(facts)
     if len(held) < FEWEST:
@@ -47,7 +48,8 @@ def overfitting(facts: Facts) -> Suspicion | None:
     now = float(np.median(held[-SMOOTH:]))
     fell = epochs[-1]["training_loss"] < epochs[best]["training_loss"]
     least = held[best] - facts.floor + SLACK * np.nan_to_num(facts.span)
-    rise = (now - held[best]) / least if least > 0 and fell else 0.0
+    failed = held[best] > WORSE * facts.baseline
+    rise = (now - held[best]) / least if least > 0 and fell and not failed else 0.0
     after = int(epochs[best]["epoch"]) + 1
     keep = facts.plan.get("keep")
     kept = (
@@ -148,7 +150,10 @@ def leakage(facts: Facts) -> Suspicion | None:
 
 
 def imbalance(facts: Facts) -> Suspicion | None:
-    """How rare the rarest class is, in powers of ten, by how little is predicted but the largest."""
+    """How rare the rarest class is, in powers of ten, by how little is predicted but the largest.
+
+    It is 0 where a quarter of the others is told right: these are predicted, if not all of them.
+    """
     counts = np.array(facts.rows.get("classes") or [], np.float64)
     epochs = [epoch for epoch in facts.epochs if epoch.get("validation_metric") is not None]
     counts = counts[counts > 0]
@@ -159,7 +164,7 @@ def imbalance(facts: Facts) -> Suspicion | None:
     # Where hardly any rare row is held out the accuracy says nothing: what training made of them has a say as well.
     training = facts.epochs[-1]["training_loss"]
     learned = (facts.baseline - training) / facts.span if facts.span > 0 and training is not None else 1.0
-    skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned), 0.0), 1.0)
+    skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned) / SOME, 0.0), 1.0)
     return Suspicion(
         math.log10(counts.max() / counts.min()) * (1 - skill),
         f"The largest class has {largest:.1%} of the rows and the network is right on {accuracy:.1%}: the others are "

@@ -29,6 +29,9 @@ STEPS = 16
 LITTLE = 0.02
 """Of the best constant's loss: what is left when everything was learned."""
 
+LEAST_STEPS = 8
+"""Steps that an epoch has at least with the larger batches that are advised."""
+
 GROWN = 100
 """Times the size that weights have at the start, or that of ones: what has grown so much went too far."""
 
@@ -159,17 +162,17 @@ def plateaued(facts: Facts) -> Suspicion | None:
 
 
 def noisy(facts: Facts) -> Suspicion | None:
-    """How far apart the losses of neighbouring steps are, as a share of the best constant's."""
+    """How far apart the losses of neighbouring steps are, as a share of the best constant's, else of the first one."""
     losses = facts.steps.losses[len(facts.steps.losses) // 2 :]
     if len(losses) < STEPS or not (losses == losses).any():
         return None
-    usual = facts.span if facts.span > 0 else float(np.median(losses))
+    usual, whose = (facts.span, "best constant's") if facts.span > 0 else (facts.first_loss, "first step's")
     apart = float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
     batch = facts.plan.get("batch_size")
-    larger = max(8 * (batch or 1), 32)
+    larger = max(min(8 * (batch or 1), int(facts.rows.get("count") or 1) // LEAST_STEPS), batch or 1, 32)
     return Suspicion(
         apart / usual if usual > 0 else 0.0,
-        f"The loss of a step says little: it differs from its neighbours' by {apart:.3g}, and the best constant's is "
+        f"The loss of a step says little: it differs from its neighbours' by {apart:.3g}, and the {whose} is "
         f"{usual:.3g}.",
         "Take more rows a step." if batch is None else f"Take more rows a step: --batch-size {larger}.",
         figures={

@@ -22,6 +22,9 @@ FEWEST = 8
 POINTS, CLEAR = 12, 10.0
 """Steps that were looked at, at least: the first ones go far. Of fewer only what is beyond doubt is judged."""
 
+FAR = 0.1
+"""Of its size at the start, from which on a matrix has trained."""
+
 LEARNED = 0.5
 """Of the best constant's loss, which a training that learns takes away."""
 
@@ -68,13 +71,14 @@ def too_high(facts: Facts) -> Suspicion | None:
 def too_low(facts: Facts) -> Suspicion | None:
     """How far all steps of the plan could move the matrix that moves most, by its own size, if they pulled one way.
 
-    Where they took half of the best constant's loss away, they go far enough, however far that is.
+    It is no less than how far one was moved by then: steps that went too far leave weights so large that those after
+    them look small. Where they took half of the best constant's loss away, they go far enough, however far that is.
     """
     if not facts.usual or facts.seen < FEWEST or not facts.planned:
         return None
     largest = facts.rates.max(initial=0.0)
     mean = float(np.mean(facts.rates) / largest) if largest > 0 else 0.0
-    reach = max(facts.usual.values()) * facts.planned * mean
+    reach = max(max(facts.usual.values()) * facts.planned * mean, *map(facts.moved, facts.usual))
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
     lately = facts.steps.losses[-max(len(facts.steps.losses) // 10, 1) :]
@@ -82,7 +86,7 @@ def too_low(facts: Facts) -> Suspicion | None:
     return Suspicion(
         0.0 if learned else -math.log10(max(reach, 10**-DECADES)),
         f"The learning rate is too low: if all {facts.planned:,} steps pulled the same way, no matrix of weights would "
-        f"move by more than {reach:.2%} of its size.",
+        f"move by more than {100 * reach:.2g}% of its size.",
         f"Learn faster: --learning-rate {peak * factor:.3g}." if peak else "Learn faster: learning_rate=.",
         figures={
             "reach": reach,
@@ -93,11 +97,18 @@ def too_low(facts: Facts) -> Suspicion | None:
 
 
 def out_of_range(facts: Facts) -> Suspicion | None:
-    """By how many powers of ten the steps of a matrix are off a thousandth of its size, at the worst one."""
-    off = {name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD)) for name, ratio in facts.driven.items()}
+    """By how many powers of ten the steps of a matrix are off a thousandth of its size, at the worst one.
+
+    Of a matrix that has gone far from its start small steps are none too few: it went too far, or has arrived.
+    """
+    off = {
+        name: abs(math.log10(max(ratio, 10**-DECADES) / GOOD))
+        for name, ratio in facts.driven.items()
+        if ratio > GOOD or facts.moved(name) < FAR
+    }
     if not off or facts.seen < FEWEST:
         return None
-    worst = max(off, key=lambda name: off[name])
+    worst = max(off, key=off.__getitem__)
     ratio = facts.driven[worst]
     factor = 0.1 if ratio > GOOD else 10.0
     peak = peak_of(facts)
@@ -115,7 +126,9 @@ def stuck_layer(facts: Facts) -> Suspicion | None:
     """How many times less far a step moves one matrix than the others, in powers of ten."""
     if len(facts.ratios) < 2 or facts.seen < FEWEST:
         return None
-    least = min(facts.ratios, key=lambda name: facts.ratios[name])
+    least = min(facts.ratios, key=facts.ratios.__getitem__)
+    if facts.moved(least) >= FAR:
+        return None  # it has trained, and may have nothing left to learn
     others = float(np.median([ratio for name, ratio in facts.ratios.items() if name != least]))
     if others < 1e-9:
         return None  # then none of them moves, which another rule says

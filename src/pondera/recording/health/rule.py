@@ -124,8 +124,8 @@ class Rule:
     def passed(self, facts: Facts) -> Finding | None:
         """Return what the rule found on the way and does not find any more.
 
-        What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter;
-        of what was so for less than half of them no change of settings is advised.
+        What was so for a hundredth of the steps, as when a layer that begins at 0 lets nothing through, is no matter.
+        Of what was so for less than half of them no change of settings is advised, unless training came to nothing.
         """
         if self.of_rows:
             return None
@@ -140,7 +140,7 @@ class Rule:
         looks = zip(facts.on_the_way, facts.on_the_way[1:], strict=False)
         lasted = sum(b.taken - a.taken for a, b in looks if a.taken in speaks and b.taken in speaks)
         figures = {"since": found[0][0].taken - 1, **finding.figures, "until": last.taken - 1}
-        if lasted < LONG * facts.taken:
+        if lasted < LONG * facts.taken and not facts.failed:
             finding = replace(finding, advice="It is over: nothing needs doing.")
             figures.pop("change", None)
         said = f"Until step {last.taken - 1:,} at least, as of then: {finding.statement}"

@@ -14,7 +14,16 @@ from pondera.recording.health import depth, held, progress, rate, units
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rule import POSSIBLY, Rule
 
+UNSCALED = "inputs not scaled"
+
 RULES: tuple[Rule, ...] = (
+    Rule(
+        UNSCALED,
+        held.unscaled,
+        "√mean x² of every column",
+        "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp",
+        of_rows=True,
+    ),
     Rule(
         "loss diverging",
         progress.diverging,
@@ -50,13 +59,6 @@ RULES: tuple[Rule, ...] = (
         held.nothing_learned,
         "loss on held-out rows against the best constant's, median of 3 epochs",
         "Goodfellow, Bengio & Courville 2016, Deep Learning, section 11.5",
-    ),
-    Rule(
-        "inputs not scaled",
-        held.unscaled,
-        "√mean x² of every column",
-        "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp",
-        of_rows=True,
     ),
     Rule(
         "bad initialization",
@@ -142,7 +144,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "plateaued",
         progress.plateaued,
-        "median loss of the last quarter of the epochs against the quarter before",
+        "median losses of the three thirds of the last half of the epochs",
         "Prechelt 1998, Early Stopping – But When?",
     ),
 )
@@ -171,7 +173,7 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
 
 
 def one_way(findings: Sequence[Finding], learning_rate: float) -> tuple[Finding, ...]:
-    """Return findings none of which advises to learn faster where a graver one advises to learn slower, or the reverse.
+    """Return findings of which the gravest advises another learning rate, and none where inputs are to be scaled first.
 
     Parameters
     ----------
@@ -188,16 +190,17 @@ def one_way(findings: Sequence[Finding], learning_rate: float) -> tuple[Finding,
     ['Learn slower.', 'First learn slower, as said above.']
     """
     found: list[Finding] = []
-    slower: bool | None = None
+    said = ""
     for finding in findings:
         wanted = finding.figures.get("change", {}).get("learning_rate")
-        if wanted is None or slower in (None, wanted < learning_rate):
-            slower = slower if wanted is None else wanted < learning_rate
-            found.append(finding)
-        else:
+        way = "" if wanted is None else f"learn {'slower' if wanted < learning_rate else 'faster'}"
+        if way and said:
             figures = {name: value for name, value in finding.figures.items() if name != "change"}
-            advice = f"First learn {'slower' if slower else 'faster'}, as said above."
+            advice = f"{way.capitalize() if way == said else f'First {said}'}, as said above."
             found.append(replace(finding, advice=advice, figures=figures))
+        else:
+            found.append(finding)
+        said = said or ("scale the inputs" if finding.rule == UNSCALED else way)
     return tuple(found)
 
 
