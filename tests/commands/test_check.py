@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from rich.console import Console
 import pondera
 from pondera.findings import Finding
 from pondera.recording.health.check import Health
+from pondera.recording.overview import Overview
+from pondera.report.fixing import Fixed, show_fixed
 from pondera.report.health import show_health
 
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
@@ -95,7 +99,8 @@ def test_trained_again_with_what_is_advised(run, steep, tmp_path):
     done = run("check", where, "--fix", "--json")
     assert done.code == 0, done.err
     found = done.json
-    assert set(found) == {"changes", "not_options", "before", "after"}
+    assert set(found) == {"changes", "not_options", "worse", "before", "after"}
+    assert found["worse"] in (True, False)
     assert found["changes"]["learning_rate"] == pytest.approx(0.3)
     assert found["before"]["health"]["run"] == str(where)
     assert found["after"]["health"]["run"] == f"{where}-fixed"
@@ -115,6 +120,21 @@ def test_trained_again_with_what_is_advised(run, steep, tmp_path):
     assert str(tmp_path / "other") in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "worse"),
+    [("accuracy", 0.9, 0.8, True), ("accuracy", 0.8, 0.9, False), ("rmse", 2.0, 3.0, True), ("rmse", 2.0, None, None)],
+)
+def test_what_made_it_worse_is_said(name, before, after, worse):
+    scores = ({name: before}, {name: after})
+    health = Health("run", "finished", 30, ())
+    curve = Overview(Path("run"), "finished", "", 30, 1, {}, (1.0, 0.5), None, "", "")
+    fixed = Fixed(health, health, {"epochs": 9}, {}, (curve, curve), scores)
+    console = Console(file=io.StringIO(), width=120)
+    show_fixed(console, fixed)
+    assert fixed.to_json()["worse"] is worse
+    assert ("less well than before" in console.file.getvalue()) == bool(worse)
+
+
 def test_what_cannot_be_trained_again_is_said(run, folder, tmp_path):
     assert "expected a run of pondera train" in run("check", folder, "--fix").err
     assert "Give --fix too" in run("check", folder, "--out", tmp_path).err
@@ -132,7 +152,8 @@ def test_nothing_is_trained_where_nothing_is_to_be_changed(run, steep, tmp_path,
     assert found["before"]["metrics"]["accuracy"] <= 1
     shown = run("check", where, "--fix", "--out", tmp_path / "new").out
     assert "left as they are: class_weight='balanced'" in shown
-    assert "it was not trained again" in shown
+    assert "It was not trained again" in shown
+    assert "for you to decide" in shown
     assert not (tmp_path / "new").exists()
 
 
@@ -159,3 +180,4 @@ def test_what_could_not_be_asked_is_no_praise(unasked, said):
     few = "Only 5 steps of 30 were looked at: with --record full more can be asked."
     assert (few in console.file.getvalue()) == bool(unasked)
     assert health.to_json()["hint"] == (few if unasked else None)
+    assert not replace(health, framework="TensorBoard").hint  # nobody records it anew

@@ -23,6 +23,9 @@ from pondera.errors import ModelFileError, PonderaWarning, RunError
 from pondera.recording.checksum import masked_crc
 from pondera.weights.protobuf import BYTES, FIXED32, FIXED64, VARINT, Allowance, Message, signed
 
+PROGRAM = "TensorBoard"
+"""Whose files they are: what a run that was made of them has for its framework."""
+
 Array = np.ndarray[Any, Any]
 
 LONGEST = 1 << 28

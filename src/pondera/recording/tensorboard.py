@@ -16,7 +16,7 @@ import numpy as np
 from pondera.choice import listed, unknown
 from pondera.errors import ArgumentError, RunError
 from pondera.files import folder_for, whole_file
-from pondera.recording.events import Histogram, read_events, record_of, version_record
+from pondera.recording.events import PROGRAM, Histogram, read_events, record_of, version_record
 from pondera.recording.figures import BINS, NUMBERS, Spread, TensorFigures
 from pondera.recording.folder import FINISHED, circumstances, new_run
 from pondera.recording.overview import metric_of
@@ -141,7 +141,7 @@ def from_tensorboard(
     seen = sorted(set().union(*histograms.values()))  # steps of which nothing else may be known
     about = {
         "state": FINISHED,
-        "framework": "TensorBoard",
+        "framework": PROGRAM,
         "tags": {**tags, "others": sorted(others)},
         **({} if metric is None else {"metric": metric.removeprefix(f"{METRIC}/")}),
         **circumstances({}),

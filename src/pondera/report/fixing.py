@@ -43,6 +43,17 @@ class Fixed:
     curves: tuple[Overview, ...]
     scores: tuple[dict[str, float | None], ...]
 
+    @property
+    def worse(self) -> bool | None:
+        """Whether it predicts the test rows less well than before, by the first of the scores; None where not known."""
+        if len(self.scores) < 2:
+            return None
+        name = next(iter(self.scores[1]), "")
+        before, after = (each.get(name) for each in self.scores)
+        if before is None or after is None:
+            return None
+        return after < before if HEADINGS.get(name, name).endswith("↑") else after > before
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
         known = [
@@ -51,7 +62,13 @@ class Fixed:
             if health is not None
         ]
         before, after = [*known, None][:2]
-        return {"changes": self.changes, "not_options": self.left, "before": before, "after": after}
+        return {
+            "changes": self.changes,
+            "not_options": self.left,
+            "worse": self.worse,
+            "before": before,
+            "after": after,
+        }
 
 
 def show_fixed(console: Console, fixed: Fixed) -> None:
@@ -62,7 +79,9 @@ def show_fixed(console: Console, fixed: Fixed) -> None:
         others = ", ".join(f"{name}={value!r}" for name, value in fixed.left.items())
         console.print(Text(f"No options of pondera train, and left as they are: {others}.", style=QUIET))
     if fixed.after is None:
-        console.print(Text("Nothing is advised that pondera train could change: it was not trained again."))
+        console.print(Text("It was not trained again: no other setting of the training is advised."))
+        if fixed.before.findings:
+            console.print(Text("What concerns the rows, such as a column to leave out, is for you to decide."))
         return
     console.print(Text.assemble("Trained again with ", (flags(fixed.changes), "bold")))
     console.print()
@@ -71,6 +90,8 @@ def show_fixed(console: Console, fixed: Fixed) -> None:
     if before and after:
         console.print()
         console.print(_scores(before, after))
+    if fixed.worse:
+        console.print(Text("It predicts the test rows less well than before: the first training is the better one."))
     console.print()
     show_health(console, fixed.after)
 

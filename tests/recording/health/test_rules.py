@@ -137,6 +137,43 @@ def test_what_was_learned_and_lost_again_says_when_it_was_better(tmp_path):
     assert rule(replace(half, epochs=epochs[: len(half.epochs)])) is None  # it may yet learn
 
 
+def test_without_a_best_constant_noise_is_measured_by_the_first_loss(tmp_path):
+    known = facts(tmp_path)
+    losses = np.where(np.arange(len(known.steps.losses)) % 2, 0.03, 0.01)
+    losses[0] = 1.0
+    loop = replace(known, about={**known.about, "rows": {}}, steps=replace(known.steps, losses=losses))
+    assert RULE["noisy"](loop) is None
+    losses = np.where(np.arange(len(losses)) % 2, 3.0, 1.0)
+    finding = RULE["noisy"](replace(loop, steps=replace(known.steps, losses=losses)))
+    assert "and the first step's is 1." in finding.statement
+
+
+def test_a_training_that_came_to_nothing_overfits_nothing(tmp_path):
+    known = PLANTED["overfitting"](tmp_path)
+    assert RULE["overfitting"](known) is not None
+    far = [
+        {**each, **{name: 1e9 * each[name] for name in ("training_loss", "validation_loss")}} for each in known.epochs
+    ]
+    assert RULE["overfitting"](replace(known, epochs=far)) is None
+
+
+def test_where_some_rare_rows_are_told_none_are_ignored(tmp_path):
+    known = PLANTED["class imbalance ignored"](tmp_path)
+    rule = RULE["class imbalance ignored"]
+    largest = max(known.rows["classes"]) / sum(known.rows["classes"])
+    for told, finds in ((0.0, True), (0.5, False)):
+        metric = largest + told * (1 - largest)
+        epochs = [{**each, "training_loss": 0.0, "validation_metric": metric} for each in known.epochs]
+        assert (rule(replace(known, epochs=epochs)) is not None) == finds
+
+
+def test_larger_batches_leave_steps_in_an_epoch(tmp_path):
+    known = PLANTED["noisy"](tmp_path)
+    assert RULE["noisy"](replace(known, about={**known.about, "rows": {**known.rows, "count": 100}})).figures[
+        "change"
+    ] == {"batch_size": 32}
+
+
 def test_a_leak_is_called_by_its_name(tmp_path):
     known = facts(tmp_path, x=leaking())
     assert "column 3 alone tells" in RULE["leakage"](known).statement

@@ -11,6 +11,7 @@ from typing import Any
 from pondera.choice import counted
 from pondera.findings import Finding
 from pondera.recording.damaged import recorded
+from pondera.recording.events import PROGRAM
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rate import POINTS
@@ -57,7 +58,7 @@ class Health:
     @property
     def hint(self) -> str:
         """How more rules could be asked; empty where recording more steps would not help."""
-        if not self.unasked or self.looked >= min(POINTS, self.steps):
+        if not self.unasked or self.looked >= min(POINTS, self.steps) or self.framework == PROGRAM:
             return ""
         level = 'level="full"' if self.framework else "--record full"
         return f"Only {counted(self.looked, 'step')} of {self.steps:,} were looked at: with {level} more can be asked."
