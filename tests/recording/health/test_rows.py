@@ -10,7 +10,7 @@ from sklearn.feature_selection import f_classif, r_regression
 
 from pondera.choice import Choice
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rows import baseline, chance, figures_of, floor, told_by
+from pondera.recording.health.rows import baseline, best_teller, chance, figures_of, floor, told_by
 from pondera.recording.health.rules import RULES
 from pondera.recording.history import Steps
 from pondera.training.epoch import Rows
@@ -95,6 +95,28 @@ def test_a_leak_is_one_among_few_rows_too(rows, loss):
     x[:, 3] = y[:, 0] + 0.05 * random.standard_normal(rows) * y.std()
     finding = RULE(known(figures_of(Rows(x, y, np.ones(rows)), Choice(loss))))
     assert finding.figures["column"] == 3
+
+
+@pytest.mark.parametrize(
+    "told", [lambda y: np.exp(3 * y), lambda y: np.abs(y), lambda y: y**3, lambda y: np.floor(2 * y)]
+)
+def test_a_leak_need_not_be_a_straight_line(told):
+    random = np.random.default_rng(8)
+    x = random.standard_normal((400, 5))
+    for y, loss in ((told(x[:, 2]), "squared_error"), (np.abs(x[:, 2]) > 1.5, "binary_cross_entropy")):
+        finding = RULE(known(figures_of(Rows(x, y[:, None].astype(float), np.ones(400)), Choice(loss))))
+        assert finding.figures["column"] == 2
+
+
+def test_noise_tells_by_steps_what_chance_says():
+    told = []
+    for _ in range(300):
+        x, y = RANDOM.standard_normal((200, 10)), RANDOM.standard_normal((200, 1)) ** 3
+        tells, _, luck = best_teller(x, y, classes=False)
+        told.append(tells > luck)
+        tells, _, luck = best_teller(x, RANDOM.integers(3, size=200), classes=True)
+        told.append(tells > luck)
+    assert np.mean(told) < 0.03
 
 
 def test_what_the_best_column_of_noise_tells():

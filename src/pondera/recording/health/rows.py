@@ -22,6 +22,9 @@ as make the third number of values."""
 LUCK = 0.01
 """Tables of noise of which so many are to have a column that tells more than is put down to chance."""
 
+STEPS, IN_A_STEP, SORTED = 64, 8, 1 << 18
+"""Steps that a column's values are cut into, at most; rows in one, at least; and values that are sorted for that."""
+
 LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
 
@@ -33,8 +36,9 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
     -------
     ``count``: of rows. ``inputs``: of a row. ``size``: √mean x² of the middle column, zeros not counted;
     ``largest``: that of the largest column, and ``column``, its number; ``rms``: √mean x² of all inputs. ``tells``:
-    the share of the targets' variance that one column alone explains, of the one that explains most, ``teller``;
-    ``chance``: what the best of so many columns of noise would explain in one of a hundred tables.
+    the share of the targets' variance that one column alone explains, by a straight line or by steps, of the one that
+    explains most, ``teller``; ``chance``: what the best of so many columns of noise would explain in one of a hundred
+    tables.
     ``baseline``: the mean loss of the best constant outputs, ``floor`` that of perfect ones. ``classes``: for losses of
     classes, how many rows each has, by their weights. What is not finite is None.
 
@@ -60,22 +64,74 @@ def figures_of(rows: Rows, loss: Choice) -> dict[str, Any]:
             # Zeros do not count: a category that few rows have is 1 where it is not 0, however few they are.
             sizes = np.sqrt(squares / np.maximum(np.count_nonzero(x, axis=0), 1))
             used = sizes[sizes > 0]
-            told = told_by(x, targets, classes=counts is not None)
+            tells, teller, luck = best_teller(x, targets, classes=counts is not None)
             found |= {
                 "inputs": x.shape[1],
                 "size": float(np.median(used)) if len(used) else 0.0,
                 "largest": float(sizes.max()),
                 "rms": float(np.sqrt(squares.mean() / len(x))),
                 "column": int(sizes.argmax()),
-                "tells": float(told.max()),
-                "teller": int(told.argmax()),
-                "chance": chance(x, targets, int(told.argmax()), counts is not None),
+                "tells": tells,
+                "teller": teller,
+                "chance": luck,
             }
     if counts is not None:
         found["classes"] = counts.tolist()
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
     }
+
+
+def best_teller(x: Array, targets: Array, classes: bool) -> tuple[float, int, float]:
+    """Return how much the column that tells most tells of the targets, its number, and what chance would have it tell.
+
+    >>> x = np.random.default_rng(0).standard_normal((200, 3))
+    >>> [round(float(each), 2) for each in best_teller(x, np.exp(3 * x[:, 1:2]), classes=False)]
+    [1.0, 1.0, 0.23]
+    """
+    told = told_by(x, targets, classes)
+    best = int(told.argmax())
+    by_line = float(told[best]), best, chance(x, targets, best, classes)
+    apart = -(-len(x) // max(SORTED // max(x.shape[1], 1), FEWEST))
+    x, targets = x[::apart], targets[::apart]
+    told, steps = told_in_steps(x, targets, classes)
+    best = int(told.argmax())
+    in_steps = float(told[best]), best, chance(x, targets, best, classes, int(steps[best]))
+    return min(by_line, in_steps, key=lambda each: (1 - each[0]) / (1 - each[2]) if each[2] < 1 else math.inf)
+
+
+def told_in_steps(x: Array, targets: Array, classes: bool) -> tuple[Array, Array]:
+    """Return what each column tells of the targets if it is cut into steps, and how many these are: (inputs,) each.
+
+    Of numbers that is the share of their ranks' variance that lies between the means of the steps (the correlation
+    ratio, Pearson 1905), of the target it fits best; of classes the same of their shares (Goodman & Kruskal's τ, 1954).
+
+    >>> x = np.linspace(-1, 1, 200)[:, None]
+    >>> told, steps = told_in_steps(x, (np.abs(x[:, 0]) > 0.5).astype(int), classes=True)
+    >>> told.round(2).tolist(), steps.tolist()
+    ([0.94], [25])
+    """
+    answers: Array = targets.reshape(len(x), -1)
+    if classes:
+        answers = (answers[:, :1] == np.unique(answers)).astype(np.float64)
+    else:
+        answers = np.stack([np.unique(each, return_inverse=True)[1].ravel() for each in answers.T], axis=1) * 1.0
+    answers -= answers.mean(axis=0)
+    whole = np.square(answers).sum(axis=0)
+    count = min(max(len(x) // IN_A_STEP, 2), STEPS)
+    places = np.arange(1, count) * len(x) // count
+    told, steps = np.zeros(x.shape[1]), np.ones(x.shape[1], np.int64)
+    for column, edges in enumerate(np.sort(x, axis=0)[places].T):
+        step = np.searchsorted(np.unique(edges), x[:, column], "right")
+        sizes = np.bincount(step, minlength=count)
+        sums = np.stack([np.bincount(step, each, count) for each in answers.T], axis=1)
+        between = (np.square(sums) / np.maximum(sizes, 1)[:, None]).sum(axis=0)
+        if classes:
+            told[column] = between.sum() / max(whole.sum(), 1e-300)
+        else:
+            told[column] = (between / np.where(whole > 0, whole, 1)).max()
+        steps[column] = np.count_nonzero(sizes)
+    return np.clip(told, 0.0, 1.0), steps
 
 
 def told_by(x: Array, targets: Array, classes: bool) -> Array:
@@ -106,29 +162,32 @@ def told_by(x: Array, targets: Array, classes: bool) -> Array:
     return np.clip(told, 0.0, 1.0)
 
 
-def chance(x: Array, targets: Array, teller: int, classes: bool) -> float:
+def chance(x: Array, targets: Array, teller: int, classes: bool, steps: int | None = None) -> float:
     """Return what the best of all columns would tell at most, if each were noise, in all but 1 % of tables.
 
-    Of k classes and n rows what noise tells is Beta((k − 1)/2, (n − k)/2), of numbers that of k = 2 (Pearson 1905;
-    Fisher 1924), and each of the columns has its share of that 1 % (Bonferroni). Where values repeat, that is not the
+    Of k classes and n rows what noise tells by a line is Beta((k − 1)/2, (n − k)/2), of numbers that of k = 2 (Pearson
+    1905; Fisher 1924). What it tells in s steps is Beta((s − 1) (k − 1)/2, (n − s) (k − 1)/2): of numbers exactly, of
+    classes nearly (Light & Margolin 1971). Each of the columns has its share of that 1 %, in both ways (Bonferroni).
+    Where values repeat, that is not the
     whole of it: where values can be arranged in so few ways that one of the columns may well be arranged as the answers
     are, chance tells all.
 
     >>> x = np.random.default_rng(0).standard_normal((100, 3))
     >>> targets = x[:, :1] ** 2
     >>> round(chance(x, targets, 0, classes=False), 2), chance(x[:4], targets[:4] > 1, 0, classes=True)
-    (0.08, 1.0)
+    (0.1, 1.0)
     """
     answers = targets.reshape(len(x), -1)
     k = len(np.unique(answers)) if classes else 2
-    share = LUCK / (x.shape[1] * (1 if classes else answers.shape[1]))
+    share = LUCK / (2 * x.shape[1] * (1 if classes else answers.shape[1]))
     column = x[:, teller]
     ways = _ways(column) - k * math.log(len(np.unique(column)))  # of orders, for each that is constant in classes
     if not classes:
         ways = min(_ways(column), _ways(answers)) - math.log(2)  # for each that goes with the answers, or against
-    if len(x) <= k or ways < -math.log(share):
+    groups, times = (k, 1) if steps is None else (steps, k - 1)
+    if not 1 < groups < len(x) or not times or ways < -math.log(share):
         return 1.0
-    return 1 - float(special.betaincinv((len(x) - k) / 2, (k - 1) / 2, share))
+    return 1 - float(special.betaincinv(times * (len(x) - groups) / 2, times * (groups - 1) / 2, share))
 
 
 def _ways(values: Array) -> float:
