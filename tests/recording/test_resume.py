@@ -1,5 +1,8 @@
 """Wherever a training goes on, it ends as if it had never stopped."""
 
+import os
+import signal
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -229,3 +232,76 @@ def test_a_damaged_state_takes_no_place_of_a_good_one(tmp_path):
     for step in (150, 180):
         save_state(tmp_path, 0, step, offered.all[0])
     assert [path.stem[-3:] for path in sorted((tmp_path / "states").iterdir())] == ["150", "180"]
+
+
+ARCHITECTURE = pondera.Network.create(6, [pondera.Dense(8, "tanh"), pondera.Dense(1)]).architecture
+
+
+def population(folder, interrupts=(9, 0)):
+    """Train nine networks one after the other, for twelve steps each; from a network and a step on all are to stop."""
+    asked = []
+
+    def progress(k, where):
+        if (k, where.step) >= interrupts and not asked:
+            asked.append(k)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with Recorder(folder, "full") as recorder:
+        more = {"validation": 0.25, "progress": progress, "recorder": recorder}
+        return pondera.fit_population(ARCHITECTURE, X, Y, PLANS["completed"], seeds=9, **more)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Train networks one after the other, and have Ctrl-C mean something even where tests run in the background."""
+    monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_networks_that_never_began_leave_nothing_behind_and_begin_when_it_goes_on(tmp_path, one_by_one):
+    expected = population(tmp_path / "whole")
+    assert len(expected.fits) == 9
+    folder = tmp_path / "run"
+    assert len(population(folder, (2, 3)).fits) == 3
+    for begun in (3, 5):  # interrupted once more
+        with Run(folder) as run:
+            assert run.state == INTERRUPTED
+            assert run.parts == tuple(range(begun))
+            assert not [name for name in run.about if name.endswith(".5")]
+        assert {path.name[0] for path in (folder / "snapshots").iterdir()} == set("012345678"[:begun])
+        if begun == 3:
+            assert len(population(folder, (4, 3)).fits) == 5
+    for one, other in zip(population(folder).fits, expected.fits, strict=True):
+        same(one, other)
+    with Run(folder) as run:
+        assert run.state == "finished"
+
+
+def test_networks_that_are_over_are_not_left_out_where_it_goes_on_and_is_interrupted_at_once(tmp_path, one_by_one):
+    folder = tmp_path / "run"
+    first = population(folder, (4, 3))
+    assert [fit.reason for fit in first.fits] == ["completed"] * 4 + [INTERRUPTED]
+
+    class AtOnce(Recorder):
+        def __call__(self, part):
+            if part == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__call__(part)
+
+    with AtOnce(folder, "full") as recorder:
+        again = pondera.fit_population(
+            ARCHITECTURE, X, Y, PLANS["completed"], seeds=9, validation=0.25, recorder=recorder
+        )
+    assert [fit.reason for fit in again.fits] == [fit.reason for fit in first.fits]
+    with Run(folder) as run:
+        assert (run.state, run.parts) == (INTERRUPTED, tuple(range(5)))
+
+
+def test_a_run_is_interrupted_where_all_that_began_are_over(tmp_path, one_by_one):
+    stopped = population(tmp_path, (2, 12))  # after the last step of the third
+    assert [fit.reason for fit in stopped.fits] == ["completed"] * 3
+    with Run(tmp_path) as run:
+        assert (run.state, run.parts) == (INTERRUPTED, (0, 1, 2))
+    assert len(population(tmp_path).fits) == 9
