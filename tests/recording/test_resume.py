@@ -1,8 +1,5 @@
 """Wherever a training goes on, it ends as if it had never stopped."""
 
-import os
-import signal
-
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -239,12 +236,10 @@ ARCHITECTURE = pondera.Network.create(6, [pondera.Dense(8, "tanh"), pondera.Dens
 
 def population(folder, interrupts=(9, 0)):
     """Train nine networks one after the other, for twelve steps each; from a network and a step on all are to stop."""
-    asked = []
 
     def progress(k, where):
-        if (k, where.step) >= interrupts and not asked:
-            asked.append(k)
-            os.kill(os.getpid(), signal.SIGINT)
+        if (k, where.step) >= interrupts:
+            recorder.parts[k].beginning.interruption.request()
 
     with Recorder(folder, "full") as recorder:
         more = {"validation": 0.25, "progress": progress, "recorder": recorder}
@@ -253,11 +248,8 @@ def population(folder, interrupts=(9, 0)):
 
 @pytest.fixture
 def one_by_one(monkeypatch):
-    """Train networks one after the other, and have Ctrl-C mean something even where tests run in the background."""
+    """Train networks one after the other."""
     monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_networks_that_never_began_leave_nothing_behind_and_begin_when_it_goes_on(tmp_path, one_by_one):
@@ -279,21 +271,15 @@ def test_networks_that_never_began_leave_nothing_behind_and_begin_when_it_goes_o
         assert run.state == "finished"
 
 
-def test_networks_that_are_over_are_not_left_out_where_it_goes_on_and_is_interrupted_at_once(tmp_path, one_by_one):
+def test_networks_that_are_over_stay_where_it_goes_on_and_is_interrupted_at_once(tmp_path, one_by_one, monkeypatch):
     folder = tmp_path / "run"
     first = population(folder, (4, 3))
     assert [fit.reason for fit in first.fits] == ["completed"] * 4 + [INTERRUPTED]
 
-    class AtOnce(Recorder):
-        def __call__(self, part):
-            if part == 0:
-                os.kill(os.getpid(), signal.SIGINT)
-            return super().__call__(part)
-
-    with AtOnce(folder, "full") as recorder:
-        again = pondera.fit_population(
-            ARCHITECTURE, X, Y, PLANS["completed"], seeds=9, validation=0.25, recorder=recorder
-        )
+    asked = Interruption()
+    asked.request()
+    monkeypatch.setattr("pondera.training.population.Interruption", lambda: asked)
+    again = population(folder)
     assert [fit.reason for fit in again.fits] == [fit.reason for fit in first.fits]
     with Run(folder) as run:
         assert (run.state, run.parts) == (INTERRUPTED, tuple(range(5)))
