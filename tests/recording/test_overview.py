@@ -7,7 +7,10 @@ import pytest
 
 import pondera
 from pondera.recording.loops import Loop
+from pondera.recording.networks import networks_of
 from pondera.recording.overview import overview
+from pondera.recording.run import Run
+from pondera.training.stopping import Interruption
 
 
 def test_the_best_epoch_goes_to_tensorboard_and_back(tmp_path):
@@ -58,3 +61,81 @@ def test_a_loss_that_is_no_number_any_more_is_told(tmp_path, losses, since):
     found = overview(tmp_path)
     assert found.state == "finished"
     assert found.note == ("" if since is None else f"The loss is no number since step {since}.")
+
+
+X = np.random.default_rng(0).normal(size=(48, 3))
+ARCHITECTURE = pondera.Network.create(3, pondera.Dense(1)).architecture
+
+
+class Interrupting(pondera.runs.Recorder):
+    """Has all be interrupted when a network begins that comes after so many."""
+
+    after = 0
+
+    def __call__(self, part):
+        if part >= self.after:
+            self.interruption.request()
+        return super().__call__(part)
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """Train nine networks one after the other, which are interrupted once one begins or has taken some steps."""
+    monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
+
+    def train(interrupts=(9, 0), **about):
+        asked = Interruption()
+        monkeypatch.setattr("pondera.training.population.Interruption", lambda: asked)
+
+        def progress(k, where):
+            if (k, where.step) >= interrupts:
+                asked.request()
+
+        with Interrupting(tmp_path, about=about) as recorder:
+            recorder.interruption, recorder.after = asked, interrupts[0] if interrupts[1] == 0 else 99
+            plan = pondera.Plan(epochs=4, batch_size=16)
+            pondera.fit_population(ARCHITECTURE, X, X[:, 0], plan, seeds=9, progress=progress, recorder=recorder)
+        with Run(tmp_path) as run:
+            return overview(tmp_path), networks_of(run)
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("interrupts", "kept", "ended"),
+    [
+        ((2, 3), (0, 1, 2), "2 networks were trained to the end, 1 in part."),
+        ((2, 1), (0, 1), "2 networks were trained to the end."),
+        ((0, 3), (0,), "1 network was trained in part."),
+        ((0, 0), (0,), ""),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_how_far_networks_came_that_were_interrupted(networks, interrupts, kept, ended, known):
+    found, told = networks(interrupts, **({"arguments": {"seeds": 9}} if known else {}))
+    assert (found.state, told.kept, told.averaged) == ("interrupted", kept, len(kept))
+    assert found.note == (f"{9 - len(kept)} of 9 networks finished no epoch and were left out." if known else "")
+    if known or len(kept) > 1:
+        far = f": {ended}" if ended else " before a network finished an epoch."
+        assert found.ended == f"Training was interrupted{far}"
+    else:  # of one it is known where
+        assert found.ended.startswith("Training was interrupted in epoch ")
+    found, told = networks(**({"arguments": {"seeds": 9}} if known else {}))
+    assert (found.state, found.ended, found.note) == ("finished", "All 4 epochs were trained.", "")
+    assert told.kept == tuple(range(9))
+
+
+def test_while_networks_are_trained_their_end_is_not_known_and_all_count(tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
+    told = []
+
+    def progress(k, where):
+        if k == 1 and not told:
+            recorder.writer.flush()
+            with Run(tmp_path) as run:
+                told.append((overview(tmp_path).ended, networks_of(run).averaged, run.parts))
+
+    with pondera.runs.Recorder(tmp_path, about={"arguments": {"seeds": 3}}) as recorder:
+        plan = pondera.Plan(epochs=2, batch_size=16)
+        pondera.fit_population(ARCHITECTURE, X, X[:, 0], plan, seeds=3, progress=progress, recorder=recorder)
+    assert told == [("", 3, (0, 1))]

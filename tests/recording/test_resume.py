@@ -229,3 +229,65 @@ def test_a_damaged_state_takes_no_place_of_a_good_one(tmp_path):
     for step in (150, 180):
         save_state(tmp_path, 0, step, offered.all[0])
     assert [path.stem[-3:] for path in sorted((tmp_path / "states").iterdir())] == ["150", "180"]
+
+
+ARCHITECTURE = pondera.Network.create(6, [pondera.Dense(8, "tanh"), pondera.Dense(1)]).architecture
+
+
+def population(folder, interrupts=(9, 0)):
+    """Train nine networks one after the other, for twelve steps each; from a network and a step on all are to stop."""
+
+    def progress(k, where):
+        if (k, where.step) >= interrupts:
+            recorder.parts[k].beginning.interruption.request()
+
+    with Recorder(folder, "full") as recorder:
+        more = {"validation": 0.25, "progress": progress, "recorder": recorder}
+        return pondera.fit_population(ARCHITECTURE, X, Y, PLANS["completed"], seeds=9, **more)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Train networks one after the other."""
+    monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
+
+
+def test_networks_that_never_began_leave_nothing_behind_and_begin_when_it_goes_on(tmp_path, one_by_one):
+    expected = population(tmp_path / "whole")
+    assert len(expected.fits) == 9
+    folder = tmp_path / "run"
+    assert len(population(folder, (2, 3)).fits) == 3
+    for begun in (3, 5):  # interrupted once more
+        with Run(folder) as run:
+            assert run.state == INTERRUPTED
+            assert run.parts == tuple(range(begun))
+            assert not [name for name in run.about if name.endswith(".5")]
+        assert {path.name[0] for path in (folder / "snapshots").iterdir()} == set("012345678"[:begun])
+        if begun == 3:
+            assert len(population(folder, (4, 3)).fits) == 5
+    for one, other in zip(population(folder).fits, expected.fits, strict=True):
+        same(one, other)
+    with Run(folder) as run:
+        assert run.state == "finished"
+
+
+def test_networks_that_are_over_stay_where_it_goes_on_and_is_interrupted_at_once(tmp_path, one_by_one, monkeypatch):
+    folder = tmp_path / "run"
+    first = population(folder, (4, 3))
+    assert [fit.reason for fit in first.fits] == ["completed"] * 4 + [INTERRUPTED]
+
+    asked = Interruption()
+    asked.request()
+    monkeypatch.setattr("pondera.training.population.Interruption", lambda: asked)
+    again = population(folder)
+    assert [fit.reason for fit in again.fits] == [fit.reason for fit in first.fits]
+    with Run(folder) as run:
+        assert (run.state, run.parts) == (INTERRUPTED, tuple(range(5)))
+
+
+def test_a_run_is_interrupted_where_all_that_began_are_over(tmp_path, one_by_one):
+    stopped = population(tmp_path, (2, 12))  # after the last step of the third
+    assert [fit.reason for fit in stopped.fits] == ["completed"] * 3
+    with Run(tmp_path) as run:
+        assert (run.state, run.parts) == (INTERRUPTED, (0, 1, 2))
+    assert len(population(tmp_path).fits) == 9

@@ -1,5 +1,6 @@
 import os
 import signal
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pondera.tables.split import split
 from pondera.training.fit import fit
 from pondera.training.plan import Plan
 from pondera.training.population import fit_population, seeds_of
+from pondera.training.watching import Watcher
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3))
@@ -120,6 +122,33 @@ def test_networks_that_finished_no_epoch_are_left_out():
     assert 1 <= len(population.fits) < many
     assert all(member.history for member in population.fits)
     assert repr(population).startswith(f"<Population of {len(population.fits)}: <Network 3-8-8-1")
+
+
+class Begun(Watcher):
+    """Has all be interrupted once two networks are over, and notes which of them begin."""
+
+    begun: ClassVar[list[int]] = []
+
+    def __init__(self, k):
+        self.k = k
+
+    def begin(self, beginning):
+        self.begun.append(self.k)
+        if len(self.begun) > 2:
+            beginning.interruption.request()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_none_begins_once_all_are_to_stop(monkeypatch, known):
+    monkeypatch.setattr("pondera.training.population.cores", lambda: 1)
+    monkeypatch.setattr(Begun, "begun", [])
+    starts = [Network(ARCHITECTURE, ARCHITECTURE.initial(k, "float32")) for k in range(9)] if known else None
+    population = fit_population(ARCHITECTURE, X, Y, PLAN, seeds=9, networks=starts, recorder=Begun)
+    assert Begun.begun == [0, 1, 2]
+    assert [member.reason for member in population.fits] == ["completed"] * 2 + ["interrupted"] * (7 if known else 0)
+    for one, member in zip(starts or (), population.networks, strict=False):
+        same = (one.weights["layers.0.weight"] == member.weights["layers.0.weight"]).all()
+        assert same == (one not in (starts or ())[:2])  # who goes on with networks keeps each as it was
 
 
 @pytest.mark.parametrize("seeds", [0, -1, 1.5, True, None, "2"])

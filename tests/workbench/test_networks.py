@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import pondera
+from tests.workbench.browsing import cut_off
 
 NETWORKS = 3
 
@@ -98,3 +99,15 @@ def test_commands_are_quoted(client, folder, run):
     assert found["python"] == """pondera.widgets.replay("it's; touch x")"""
     chosen = client.get("/api/runs", params=name).json()
     assert (len(chosen["runs"]), chosen["command"]) == (1, """pondera runs 'it'"'"'s; touch x'""")
+
+
+def test_networks_that_were_left_out_are_not_counted_and_not_offered(client, folder, run):
+    cut_off(folder / "three", seeds=9)
+    told = client.get("/api/run?run=three").json()
+    assert (told["networks"], told["averaged"]) == ([0, 2], 2)
+    assert told["ended"] == "Training was interrupted: 2 networks were trained to the end."
+    assert told["note"] == "7 of 9 networks finished no epoch and were left out."
+    assert client.get("/api/runs").json()["runs"][0]["ended"] == told["ended"]
+    cut_off(folder / "three", seeds=9, state="unfinished")  # it goes on
+    told = client.get("/api/run?run=three").json()
+    assert (told["averaged"], told["ended"], told["note"]) == (9, None, None)

@@ -2,11 +2,17 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.workbench.browsing import open_page, pondera
+from pondera.files import lock
+from pondera.workbench.served import OWN
+from pondera.workbench.trainings import STOPPED_BEFORE
+from tests.workbench.browsing import cut_off, open_page, pondera
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -61,3 +67,52 @@ def test_the_third_network_is_chosen_and_its_weights_are_its_own(page, server, s
     assert answered.value.ok
     page.get_by_test_id("unit-told").wait_for()
     expect(page.locator("#unit h2")).to_have_text("networks.2.layers.0[0]")
+
+
+def test_of_networks_that_were_interrupted_those_that_are_kept_are_counted_and_offered(page, server, several):
+    shutil.copytree(server.folder / several, server.folder / "cut")
+    cut_off(server.folder / "cut", seeds=9)
+    open_page(page, server, "run?run=cut")
+    expect(page.get_by_text("by the mean of 2 networks; below is network 0.")).to_be_visible()
+    expect(page.get_by_label("Which network").locator("option")).to_have_text(["Network 0", "Network 2"])
+    said = "Training was interrupted: 2 networks were trained to the end. 7 of 9 networks finished no epoch"
+    expect(page.get_by_role("region", name="What came of it").locator("header")).to_contain_text(said)
+    for sentence in said.split(". "):
+        assert sentence in pondera(server.folder, "runs", "cut")
+    cut_off(server.folder / "cut", seeds=9, state="unfinished")
+    page.reload()
+    expect(page.get_by_text("by the mean of 9 networks; below is network 0.")).to_be_visible()
+
+
+def test_that_a_training_was_told_to_stop_outlives_a_reload(page, server, several):
+    place = server.folder / "deaf"
+    shutil.copytree(server.folder / several, place)
+    (place / "model.safetensors").unlink()
+    waits = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE) as trains:
+        trains.stdout.readline()
+        with lock(place / "run.lock") as held:  # as if that process wrote to it
+            held.truncate(0)
+            held.write(str(trains.pid).encode())
+            held.flush()
+            open_page(page, server, "run?run=deaf")
+            expect(page.get_by_test_id("activity")).to_have_text("running")
+            page.get_by_role("button", name="Stop").click()
+            for _ in range(2):
+                expect(page.get_by_test_id("activity")).to_have_text("stopping")
+                for name in ("Stop", "Pause"):
+                    expect(page.get_by_role("button", name=name)).to_have_count(0)
+                page.reload()
+        trains.kill()
+    expect(page.get_by_test_id("activity")).to_have_text("finished")
+
+
+def test_the_page_of_a_training_that_was_stopped_before_it_began_says_so(page, server):
+    logs = server.folder / OWN / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / "early.log").write_text(f"{STOPPED_BEFORE}\n")
+    open_page(page, server, "run?run=early")
+    expect(page.get_by_text("It was stopped before it began, and left no run. Change the training")).to_be_visible()
+    expect(page.get_by_text("no such run")).to_have_count(0)
+    page.get_by_role("link", name="Change the training, and start it again.").click()
+    page.get_by_role("heading", name="Train").wait_for()

@@ -15,6 +15,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.files import lock
 from pondera.recording.process import sign
 from pondera.recording.schema import DATABASE
+from pondera.training.stopping import Interruption
 from pondera.workbench.served import OWN, Served
 from pondera.workbench.trainings import GOING_ON, RUNNING, STARTING, STOPPED, Process, Trainings
 
@@ -194,11 +195,49 @@ def test_runs_of_long_names_have_logs_and_go_into_the_bin(client, folder):
     assert client.post("/api/bin/restore", json={"name": found["name"]}).json() == {"run": name}
 
 
-def test_one_that_is_stopped_before_it_has_begun_has_not_failed(trainings):
+def test_one_that_is_stopped_before_it_has_begun_has_not_failed(trainings, client, folder):
     trainings.start("early", [], "signs.csv")
     trainings.stop("early")
     trainings.begun[0].wait()
     assert trainings.told("early")["activity"] == "ended"
+    again = Trainings(Served(folder))  # of a server that was started since
+    for each in (trainings, again):
+        assert each.was_stopped_before("early")
+    told = client.app.app.state.bench.pulses.look("early", None)
+    assert (told["there"], told["stopped"]) == (False, True)
+    assert told["problem"] == "It was stopped before it began, and left no run."
+    assert "no such run" in client.app.app.state.bench.pulses.look("never", None)["problem"]
+    trainings.start("early", [], "signs.csv")
+    assert trainings.activity("early") == "starting"
+    assert not trainings.was_stopped_before("early")
+    run_at(folder / "early")
+    assert not again.was_stopped_before("early")
+
+
+def test_one_that_was_told_to_stop_is_stopping_until_it_has_ended(trainings, client, folder):
+    run_at(folder / "long")
+    with Interruption() as asked, written(folder / "long"):  # by this process
+        assert trainings.activity("long") == "running"
+        assert client.post("/api/training/stop?run=long").json()["activity"] == "stopping"
+        assert asked.requested
+        for _ in range(2):  # by whoever asks, and as often as one likes
+            assert Trainings(Served(folder)).activity("long") == "stopping"
+        assert client.app.app.state.bench.pulses.look("long", None)["activity"] == "stopping"
+        assert client.post("/api/training/continue?run=long").status_code == 400
+        assert trainings.activity("long") == "stopping"
+    assert trainings.activity("long") == "ended"
+    trainings.go_on("long")
+    assert trainings.activity("long") == "starting"
+    trainings.stop("long")
+    assert trainings.activity("long") in ("stopping", "ended")
+
+
+def test_the_next_training_was_not_told_to_stop(trainings, folder):
+    (folder / "next").mkdir()
+    for name in ("run.pause", "run.stop"):
+        (folder / "next" / name).write_bytes(b"")
+    with pondera.runs.Recorder(folder / "next"):
+        assert trainings.activity("next") == RUNNING
 
 
 def without_run(client):

@@ -4,7 +4,7 @@ import type { Which } from "./network";
 
 /** What a training does, as the server tells it. */
 export interface Pulse {
-  activity: "starting" | "running" | "pausing" | "paused" | "ended" | "failed";
+  activity: "starting" | "running" | "pausing" | "paused" | "stopping" | "ended" | "failed";
   error: string | null;
   there: boolean;
   state?: string;
@@ -16,10 +16,16 @@ export interface Pulse {
   saved?: boolean;
   /** Why it cannot be looked at. */
   problem?: string | null;
+  /** Whether it was stopped before there was a run. */
+  stopped?: boolean;
 }
 
 export function isOn(pulse: Pulse | null): boolean {
-  return pulse !== null && ["starting", "running", "pausing", "paused"].includes(pulse.activity);
+  return pulse !== null && goesOn(pulse.activity);
+}
+
+export function goesOn(activity: string): boolean {
+  return ["starting", "running", "pausing", "paused", "stopping"].includes(activity);
 }
 
 /** The latest word, and why there is none after it. */

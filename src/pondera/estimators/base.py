@@ -48,7 +48,7 @@ from pondera.tables.target import Classes
 from pondera.training.epoch import State
 from pondera.training.figures import Progress
 from pondera.training.recipes import RECIPES, Task
-from pondera.training.stopping import DIVERGED, INTERRUPTED
+from pondera.training.stopping import DIVERGED, INTERRUPTED, without_epoch
 from pondera.training.watching import Watcher
 
 Array = np.ndarray[Any, Any]
@@ -231,8 +231,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             if fit.reason in (DIVERGED, INTERRUPTED):
                 warnings.warn(fit.message, PonderaWarning, stacklevel=3)
         if trained.left_out:
-            message = f"{trained.left_out} of {settings.seeds} networks finished no epoch and were left out."
-            warnings.warn(message, PonderaWarning, stacklevel=3)
+            warnings.warn(without_epoch(trained.left_out, settings.seeds), PonderaWarning, stacklevel=3)
 
     def _table(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool

@@ -72,6 +72,12 @@ class Admission:
             self.writer.about(**{f"began.{part}": began})
             return self._goes_on
 
+    def is_new(self, part: int) -> bool:
+        """Return whether it is known by now that a part has no beginning here, neither in this process nor before."""
+        with self._deciding:
+            goes_on = self._goes_on and f"began.{part}" in self._before
+            return self.identity is not None and part not in self._begun and not goes_on
+
     def _began_alike(self, part: int, now: Mapping[str, Any]) -> bool:
         """Return whether a part began in the run as it does now, or is not known to have begun."""
         return bool(self._before.get(f"began.{part}", now) == now)

@@ -20,7 +20,7 @@ from pondera.machine import cores
 from pondera.recording import schema
 from pondera.recording.process import sign
 from pondera.recording.room import remove_states
-from pondera.recording.schema import DATABASE, LOCK, PAUSE, SNAPSHOTS
+from pondera.recording.schema import DATABASE, LOCK, PAUSE, SNAPSHOTS, STOP
 
 FINISHED, UNFINISHED = "finished", "unfinished"
 """States of a run: trained to its end, and being trained or cut off."""
@@ -85,7 +85,7 @@ def remove_run(folder: Path) -> bool:
         remove_states(folder)
         for path in (folder / SNAPSHOTS).glob("*.safetensors"):
             path.unlink()
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", PAUSE):
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", PAUSE, STOP):
             (folder / name).unlink(missing_ok=True)
         if not WINDOWS:
             (folder / LOCK).unlink()  # while nobody else can hold it

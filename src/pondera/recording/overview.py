@@ -13,6 +13,7 @@ from pondera.errors import PonderaError, RunError
 from pondera.recording.damaged import recorded
 from pondera.recording.folder import found_in
 from pondera.recording.history import Steps
+from pondera.recording.networks import networks_of
 from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
@@ -46,9 +47,11 @@ class Overview:
     problem
         Why the run cannot be read; empty where it can.
     ended
-        Why training ended, of the first network; empty while it goes on.
+        Why training ended, of several networks the first, or how far they came where they were interrupted; empty
+        while it goes on.
     note
-        What else is worth knowing: from which step on the loss is no number; else empty.
+        What else is worth knowing: how many networks finished no epoch and were left out, and from which step on the
+        loss is no number; else empty.
     """
 
     folder: Path
@@ -121,7 +124,7 @@ def _of(run: Run) -> Overview:
     ]
     scores = [each["validation_metric"] for each in epochs if each["validation_metric"] is not None]
     metric = metric_of(run.about_of(run.parts[0]) if run.parts else about)
-    reasons = [about.get(f"ended.{part}", {}).get("message", "") for part in run.parts]
+    networks = networks_of(run)
     return Overview(
         folder=run.folder,
         state=run.state,
@@ -134,8 +137,8 @@ def _of(run: Run) -> Overview:
         else tuple(losses),
         best=BEST[metric](scores) if scores and metric in BEST else None,
         metric=metric,
-        ended=reasons[0] if reasons else "",
-        note=_note(run.steps(run.parts[0])) if run.parts else "",
+        ended=networks.ended,
+        note=" ".join(filter(None, [networks.note, _note(run.steps(run.parts[0])) if run.parts else ""])),
     )
 
 

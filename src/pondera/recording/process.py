@@ -16,7 +16,7 @@ from typing import IO
 from pondera.door import opener
 from pondera.errors import RunError
 from pondera.files import is_locked
-from pondera.recording.schema import DATABASE, LOCK, PAUSE
+from pondera.recording.schema import DATABASE, LOCK, PAUSE, STOP
 from pondera.training.stopping import Interruption
 
 LOOK_AGAIN = 0.1
@@ -67,6 +67,17 @@ def is_waiting(folder: Path) -> bool:
         return False
 
 
+def is_stopping(folder: Path) -> bool:
+    """Whether somebody told the training to end."""
+    return (folder / STOP).exists()
+
+
+def forget_wishes(folder: Path) -> None:
+    """Take away what an earlier training was asked for: that it waits, or ends."""
+    for name in (PAUSE, STOP):
+        (folder / name).unlink(missing_ok=True)
+
+
 def doing(folder: Path) -> str:
     """Return ``"running"`` or ``"paused"`` of what is trained now, and nothing of any other run."""
     try:
@@ -99,7 +110,7 @@ def go_on(folder: Path) -> None:
     """
     if not (folder / DATABASE).is_file():
         raise RunError(f"{folder}: expected the folder of a run, with a {DATABASE} in it. Give such a folder.")
-    (folder / PAUSE).unlink(missing_ok=True)
+    forget_wishes(folder)
 
 
 def stop(folder: Path) -> None:
@@ -111,6 +122,7 @@ def stop(folder: Path) -> None:
         If nothing writes to it.
     """
     process = _require_writer(folder)
+    open(folder / STOP, "ab", opener=opener).close()  # for whoever looks at it meanwhile
     (folder / PAUSE).unlink(missing_ok=True)
     os.kill(process, signal.SIGINT)
 

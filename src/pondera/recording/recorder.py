@@ -220,6 +220,14 @@ class PartRecorder(Watcher):
         """Have the names of inputs and outputs written down with what else is known of the run."""
         self.recorder.admission.know(inputs=list(inputs), outputs=list(outputs))
 
+    def skip(self) -> bool:
+        """Return whether this network has no beginning here; the run is interrupted, and begins it when it goes on."""
+        if not self.recorder.admission.is_new(self.part):
+            return False
+        self.reason = INTERRUPTED
+        self.writer.about(state=INTERRUPTED)
+        return True
+
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Write down what is trained, and return where an earlier process got to."""
         goes_on = self.recorder.admission.admit(beginning, self.part)

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from pondera.door import check_database, check_opened
 from pondera.errors import RunError
 
-DATABASE, SNAPSHOTS, STATES, LOCK, PAUSE = "run.sqlite", "snapshots", "states", "run.lock", "run.pause"
+DATABASE, SNAPSHOTS, STATES = "run.sqlite", "snapshots", "states"
+LOCK, PAUSE, STOP = "run.lock", "run.pause", "run.stop"
 """What is in the folder of a run: files and folders of them."""
 
 VERSION = 1

@@ -21,7 +21,7 @@ from pondera.recording.arguments import require
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.folder import claim
 from pondera.recording.followed import followed
-from pondera.recording.process import leave
+from pondera.recording.process import forget_wishes, leave
 from pondera.recording.schema import SNAPSHOTS, STATES
 from pondera.weights.safetensors import write
 
@@ -87,7 +87,7 @@ class RunWriter:
         for place in (folder, folder / SNAPSHOTS, folder / STATES):  # what a process that was killed was writing
             for path in place.glob(".*.part"):
                 path.unlink(missing_ok=True)
-        (folder / schema.PAUSE).unlink(missing_ok=True)  # nobody has asked this process to wait
+        forget_wishes(folder)  # nobody has asked this process for anything
         self.new = not (folder / schema.DATABASE).exists()
         try:
             self.database = schema.create(folder / schema.DATABASE)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pondera.recording.overview import Overview, differences
 from pondera.report.terminal import GRAVE, POSITIVE, QUIET, ending, score, sparkline
+from pondera.training.stopping import INTERRUPTED
 
 WIDE = 100
 """Letters in a line from which on there is room for whole curves."""
@@ -48,6 +49,8 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
     for each in found:
         if each.problem:
             console.print(Text(each.problem, style=GRAVE))
+        if each.state == INTERRUPTED:
+            console.print(Text(f"{each.folder}: {each.ended}", style=GRAVE))
         if each.note:
             console.print(Text(f"{each.folder}: {each.note}", style=GRAVE))
     other = differences(found)

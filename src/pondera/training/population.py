@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Population:
     fits
         One finished training a seed, in the order of the seeds. A network that an interruption or a loss that is not
         finite kept from finishing its first epoch is left out, where others did and all began at a random start: it
-        is little more than that.
+        is little more than that. Once somebody wants training to stop no further network begins.
     """
 
     fits: tuple[Fit, ...]
@@ -116,8 +116,15 @@ def fit_population(
     numbers, given = seeds_of(plan.seed, int(seeds)), networks
     networks = networks or [Network(architecture, architecture.initial(number, dtype)) for number in numbers]
     members = [trainable(network) for network in networks]
+    every = given is not None or starts is not None or not plan.epochs  # none is left out: each was something before
 
-    def one(k: int) -> Fit:
+    def one(k: int) -> Fit | None:
+        watcher = recorder(k) if recorder else NOBODY
+        # The first stands for all where none finished an epoch.
+        if k and asked.requested and watcher.skip():
+            if not every:
+                return None
+            watcher = NOBODY
         return run(
             members[k],
             rows,
@@ -126,19 +133,16 @@ def fit_population(
             None if starts is None else starts[k],
             None if progress is None else lambda where: progress(k, where),
             asked,
-            recorder(k) if recorder else NOBODY,
+            watcher,
         )
 
     with members[0].precision, Interruption() as asked:
         loss = Choice.of(plan.loss)
         rows, held = rows_of(architecture, x, targets, sample_weight, validation, loss, plan.seed, members[0].weights)
-        if seeds == 1:
-            return Population((one(0),))
         with ThreadPoolExecutor(min(int(seeds), cores())) as threads:
-            fits = tuple(threads.map(one, range(seeds)))
-    if given is not None or starts is not None or not plan.epochs:
-        return Population(fits)
-    return Population(tuple(fit for fit in fits if fit.history) or fits[:1])
+            trained: Iterable[Fit | None] = [one(0)] if seeds == 1 else threads.map(one, range(seeds))
+            fits = tuple(member for member in trained if member is not None)
+    return Population(fits if every else tuple(member for member in fits if member.history) or fits[:1])
 
 
 def seeds_of(seed: int, networks: int) -> tuple[int, ...]:

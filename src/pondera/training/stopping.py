@@ -38,6 +38,11 @@ NOT_YET = Ending()
 """Of a training that goes on."""
 
 
+def without_epoch(left_out: int, networks: int) -> str:
+    """Return the sentence about the networks of a population that are left out of it."""
+    return f"{left_out} of {networks} networks finished no epoch and were left out."
+
+
 class Best(Generic[T]):
     """The best of the things offered so far; of equals, the later."""
 

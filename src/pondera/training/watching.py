@@ -111,6 +111,10 @@ class Watcher:
     def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Be told what inputs and outputs are called, where they have names, before training begins."""
 
+    def skip(self) -> bool:
+        """Be told before training begins that somebody wants it to stop; return whether it need not begin at all."""
+        return True
+
     def begin(self, beginning: Beginning) -> Checkpoint | None:
         """Be told that a training begins; return where it is to go on from, or None for its start."""
         return None

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pondera.errors import ArgumentError
-from pondera.recording.process import go_on, is_paused, is_waiting, pause, stop, writer_of
-from pondera.recording.schema import DATABASE, LOCK, PAUSE
+from pondera.recording.process import forget_wishes, go_on, is_paused, is_stopping, is_waiting, pause, stop, writer_of
+from pondera.recording.schema import DATABASE, LOCK
 from pondera.workbench import child
 from pondera.workbench.questions import check_arguments, error_of
 from pondera.workbench.served import LOGS, Served, name_of, slug
@@ -26,12 +26,15 @@ from pondera.workbench.served import LOGS, Served, name_of, slug
 BEHIND = 5
 """How far the priority of a training stands behind that of the page that shows it: it waits for milliseconds."""
 
-STARTING, RUNNING, PAUSING, PAUSED = "starting", "running", "pausing", "paused"
+STARTING, RUNNING, PAUSING, PAUSED, STOPPING = "starting", "running", "pausing", "paused", "stopping"
 ENDED, FAILED = "ended", "failed"
-GOING_ON = (STARTING, RUNNING, PAUSING, PAUSED)
+GOING_ON = (STARTING, RUNNING, PAUSING, PAUSED, STOPPING)
 
 STOPPED = (0, child.INTERRUPTED, -signal.SIGINT)
 """What a process ends with that did what it was asked for, or was asked to stop."""
+
+STOPPED_BEFORE = "It was stopped before it began, and left no run."
+"""What is written into the log of a training that was."""
 
 TOLD = 20_000
 """Bytes of a log that are told, at most."""
@@ -86,7 +89,7 @@ class Trainings:
                 raise ArgumentError(f"{name!r} is being trained already. Give the run another name.")
             if (folder / DATABASE).exists():
                 raise ArgumentError(f"{name!r} is a run already. Give another name, or put the old one into the bin.")
-            (folder / PAUSE).unlink(missing_ok=True)
+            forget_wishes(folder)
             self._run(name, [*options, f"--out={name}", *(["--", table] if table else [])])
 
     @contextmanager
@@ -108,14 +111,18 @@ class Trainings:
             yield
 
     def activity(self, name: str) -> str:
-        """Return what a training does now: starting, running, pausing, paused, ended, or failed."""
+        """Return what a training does now: starting, running, pausing, paused, stopping, ended, or failed."""
         folder = self.served.path(name)
         if writer_of(folder) is not None:
+            if is_stopping(folder):
+                return STOPPING
             return (PAUSED if is_waiting(folder) else PAUSING) if is_paused(folder) else RUNNING
         process = self._processes.get(name)
         if process is not None:
             code = process.poll()
             if code is None:  # before the run is there, and while it is tested on rows it never saw
+                if is_stopping(folder) or process.told_to_stop:
+                    return STOPPING
                 return RUNNING if (folder / "model.safetensors").exists() else STARTING
             return ENDED if code in STOPPED or process.told_to_stop else FAILED
         return FAILED if not (folder / DATABASE).exists() and self._last_error(name) else ENDED
@@ -129,6 +136,11 @@ class Trainings:
             "error": error_of(text) if activity == FAILED else None,
             "log": text,
         }
+
+    def was_stopped_before(self, name: str) -> bool:
+        """Return whether a training was stopped before there was a run."""
+        there = (self.served.path(name) / DATABASE).exists()
+        return not there and self.activity(name) == ENDED and STOPPED_BEFORE in self._said(name).splitlines()
 
     def without_run(self) -> list[str]:
         """Return the names of trainings whose run is not there: they get ready, or failed before they had one."""
@@ -172,8 +184,16 @@ class Trainings:
         pause(self.served.run(name))
 
     def go_on(self, name: str) -> None:
-        """Have a training that waits go on; one whose process died is resumed."""
+        """Have a training that waits go on; one whose process died is resumed.
+
+        Raises
+        ------
+        ArgumentError
+            If it was told to stop, and has not ended yet.
+        """
         with self._lock:
+            if self.activity(name) == STOPPING:
+                raise ArgumentError(f"{name!r} was told to stop. Wait until it has ended.")
             go_on(self.served.run(name))
             if self.activity(name) not in GOING_ON:
                 self._run(name, [f"--resume={name}"])
@@ -184,8 +204,15 @@ class Trainings:
         if process is not None and process.poll() is None and writer_of(self.served.path(name)) is None:
             process.told_to_stop = True  # it gets ready, or tests its model
             process.send_signal(signal.SIGINT)
+            if not (self.served.path(name) / DATABASE).exists():
+                with os.fdopen(self._opened(name), "w") as log:
+                    print(STOPPED_BEFORE, file=log)
             return
         stop(self.served.run(name))
+
+    def _opened(self, name: str, flags: int = 0) -> int:
+        """Return the descriptor of a log, which is written to at its end."""
+        return self.served.open_own(os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, LOGS, _log(name))
 
     def let_go(self) -> None:
         """Leave trainings to themselves where the server ends: they go on, and nobody waits for them."""
@@ -193,8 +220,7 @@ class Trainings:
 
     def _run(self, name: str, arguments: Sequence[str]) -> None:
         """Run ``pondera train`` in a process that goes on where the server ends."""
-        log = self.served.open_own(os.O_WRONLY | os.O_CREAT | os.O_TRUNC, LOGS, _log(name))
-        with os.fdopen(log, "wb") as told:
+        with os.fdopen(self._opened(name, os.O_TRUNC), "wb") as told:
             process = Process(
                 child.command(self.served.root, ["train", *arguments]),
                 cwd=self.served.root,

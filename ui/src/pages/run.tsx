@@ -25,8 +25,10 @@ interface Run extends Same {
   about: { source: string | null; target: string | null; task: string | null };
   tensors: Record<string, number[]>;
   networks: number[];
+  averaged: number;
   model: string | null;
   ended: string | null;
+  note: string | null;
   settings: Record<string, unknown>;
 }
 
@@ -41,7 +43,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
     if (pulse?.there) void get<Run>("run", { run }).then(setAbout, (error: unknown) => setProblem(sentence(error)));
   }, [pulse?.there, pulse?.activity, pulse?.saved, Boolean(pulse?.recorded)]);  // what it is of is written with the first step
   const { curves, problem: noCurves } = useCurves(of, pulse);
-  const [stopping, setStopping] = useState(false);
+  const [stopping, setStopping] = useState(false); // until the pulse says so
   useEffect(() => setStopping(false), [on]);
   const command = async (what: "pause" | "continue" | "stop") => {
     setProblem(null);
@@ -59,7 +61,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         name={run.replaceAll("/", "-")}
         more={
           <span class="row" data-live>
-            {about && about.networks.length > 1 && <Networks of={of} all={about.networks} />}
+            {about && <Networks of={of} all={about.networks} />}
             <Controls pulse={pulse} stopping={stopping} onCommand={(what) => void command(what)} />
           </span>
         }
@@ -67,7 +69,7 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {about?.about.target ? (
           <>
             Predicts <b>{about.about.target}</b> from the other columns of {about.about.source?.split("/").at(-1)}
-            {about.networks.length > 1 ? `, by the mean of ${about.networks.length} networks; below is network ${network}.` : "."}
+            {about.averaged > 1 ? `, by the mean of ${about.averaged.toLocaleString("en")} networks; below is network ${network}.` : "."}
           </>
         ) : (
           "A training and the life of its weights."
@@ -81,9 +83,9 @@ export function RunPage({ run, network }: { run: string; network: number }) {
         {(pulse ? pulse.there || on : !silent) && <Summary pulse={pulse} curves={curves} metric={about?.metric || "metric"} />}
         {pulse === null && silent ? null : pulse === null || (!pulse.there && on) ? (
           <Waiting>Getting ready: the table is read, and the program for the network compiled …</Waiting>
-        ) : !pulse.there && pulse.activity === "failed" ? (
+        ) : !pulse.there && (pulse.activity === "failed" || pulse.stopped) ? (
           <p>
-            It left no run. <a href={formOf(run)}>Change the training, and start it again.</a>
+            {pulse.stopped ? pulse.problem : "It left no run."} <a href={formOf(run)}>Change the training, and start it again.</a>
           </p>
         ) : !pulse.there ? (
           <ProblemLine>
@@ -99,9 +101,12 @@ export function RunPage({ run, network }: { run: string; network: number }) {
 
 /** Which of several networks is shown. */
 function Networks({ of, all }: { of: Which; all: number[] }) {
+  const shown = of.network ?? all[0] ?? 0;
+  const listed = all.includes(shown) ? all : [shown, ...all]; // an address may name one that was left out
+  if (listed.length < 2) return null;
   return (
-    <select aria-label="Which network" value={of.network ?? all[0]} onChange={(event) => go("run", { run: of.run, network: event.currentTarget.value })}>
-      {all.map((number) => (
+    <select aria-label="Which network" value={shown} onChange={(event) => go("run", { run: of.run, network: event.currentTarget.value })}>
+      {listed.map((number) => (
         <option key={number} value={number}>
           Network {number}
         </option>
@@ -117,9 +122,9 @@ function firstWidth(about: Run): number {
 function Controls({ pulse, stopping, onCommand }: { pulse: Pulse | null; stopping: boolean; onCommand: (what: "pause" | "continue" | "stop") => void }) {
   if (!pulse || (!pulse.there && pulse.activity === "ended")) return null;
   const { activity } = pulse;
-  if (stopping && isOn(pulse))
+  if (activity === "stopping" || (stopping && isOn(pulse)))
     return (
-      <span class={`badge ${activity}`} data-testid="activity">
+      <span class="badge stopping" data-testid="activity">
         stopping
       </span>
     );
@@ -230,7 +235,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
   return (
     <>
-      {model && <OutcomeCard run={run} model={model} ended={about?.ended ?? null} />}
+      {model && <OutcomeCard run={run} model={model} ended={[about?.ended, about?.note].filter(Boolean).join(" ")} />}
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"

@@ -5,6 +5,7 @@ import type { Curves } from "../live";
 import { Chart, NUMBERS, type Spec } from "../parts/chart";
 import { Bin } from "../parts/bin";
 import { Card, Lead, Name, ProblemLine, Waiting } from "../parts/common";
+import { goesOn } from "../pulse";
 import { to } from "../route";
 
 interface Overview {
@@ -43,7 +44,7 @@ export function Runs() {
   const runs = found.value?.runs ?? [];
   const begun = found.value?.without_run ?? [];
   useEffect(() => {
-    if (![...runs, ...begun].some((each) => ["starting", "running", "pausing", "paused"].includes(each.activity))) return;
+    if (![...runs, ...begun].some((each) => goesOn(each.activity))) return;
     const timer = setTimeout(() => again(count + 1), 3000);
     return () => clearTimeout(timer);
   }, [found.value]);

@@ -21,7 +21,7 @@ const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "
 const BASELINES: [string, string][] = [["linear", "a linear model"], ["trivial", "always the same guess"]];
 
 /** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
-export function OutcomeCard({ run, model, ended }: { run: string; model: string; ended: string | null }) {
+export function OutcomeCard({ run, model, ended }: { run: string; model: string; ended: string }) {
   const [outcome, set] = useState<Outcome | null>(null);
   useEffect(() => {
     let next = 0;
@@ -39,7 +39,7 @@ export function OutcomeCard({ run, model, ended }: { run: string; model: string;
   const rows: [string, Metrics][] = outcome?.test ? [[outcome.networks > 1 ? `the mean of ${outcome.networks} networks` : "this network", outcome.test], ...BASELINES.flatMap(([name, label]): [string, Metrics][] => (outcome.baselines[name] ? [[label, outcome.baselines[name]]] : []))] : [];
   const names = Object.keys(outcome?.test ?? {});
   return (
-    <Card title="What came of it" sentence={ended ?? undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
+    <Card title="What came of it" sentence={ended || undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
       <div class="stack">
         {outcome?.test ? (
           <div class="scroll">

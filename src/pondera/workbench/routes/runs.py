@@ -28,7 +28,7 @@ from pondera.workbench.routes.shapes import (
     Strengths,
     WithoutRun,
 )
-from pondera.workbench.trainings import GOING_ON
+from pondera.workbench.trainings import GOING_ON, STOPPED_BEFORE
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
 
@@ -68,13 +68,15 @@ def runs(
 @router.get("/api/run")
 def one(bench: Shared, run: RunName) -> One:
     """Return a run at a glance: its state, settings, tensors, and what its process does now."""
+    from pondera.recording.networks import networks_of
+
     folder = bench.served.run(run)
     told: dict[str, Any] = _overview(bench, run).to_json() | pulse_of(bench, run, None)
     with open_run(bench, run) as opened:
         identity = opened.about.get("identity") or {}
         about = {name: opened.about.get(name) for name in ("source", "target", "task", "machine", "versions", "level")}
         tensors = {name: list(shape) for name, shape in opened.tensors().items()}
-        parts = list(opened.parts)
+        networks, first = networks_of(opened), opened.parts[:1]
         architecture = identity.get("architecture")
     place = folder / "model.safetensors"
     model = bench.served.name(place) if place.exists() else None
@@ -82,7 +84,8 @@ def one(bench: Shared, run: RunName) -> One:
         "about": about,
         "architecture": architecture,
         "tensors": tensors,
-        "networks": parts,
+        "networks": sorted({*first, *networks.kept}),
+        "averaged": networks.averaged,
         "model": model,
         "command": command_line("show", [], [model]) if model else command_line("runs", [], [run]),
     }
@@ -279,6 +282,8 @@ def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
     try:
         told |= bench.trainings.told(run)
         told.pop("log")
+        if bench.trainings.was_stopped_before(run):
+            return told | {"there": False, "problem": STOPPED_BEFORE, "stopped": True}
         folder = bench.served.run(run)
         if not (folder / DATABASE).exists():
             return told | {"there": False, "problem": None}

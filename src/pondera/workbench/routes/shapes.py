@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 Stretch = tuple[int, float, float, float]
-Activity = Literal["starting", "running", "pausing", "paused", "ended", "failed"]
+Activity = Literal["starting", "running", "pausing", "paused", "stopping", "ended", "failed"]
 
 
 class Overview(BaseModel):
@@ -24,7 +24,9 @@ class Overview(BaseModel):
     metric: str = Field(description="What it is called.")
     problem: str | None = Field(description="Why the run cannot be read; null where it can.")
     ended: str | None = Field(description="Why training ended; null while it goes on.")
-    note: str | None = Field(description="From which step on the loss is no number; null where it is one.")
+    note: str | None = Field(
+        description="How many networks were left out, and from which step on the loss is no number; null for neither."
+    )
 
 
 class Listed(Overview):
@@ -52,12 +54,13 @@ class Runs(BaseModel):
 
 
 class Pulse(BaseModel):
-    """What a training does now. Of a run that is not there nothing but the first four is told."""
+    """What a training does now. Of a run that is not there nothing but the first five is told."""
 
     activity: Activity
     error: str | None = Field(description="Why it failed.")
     there: bool = Field(description="Whether there is a run that can be read.")
     problem: str | None = Field(description="Why there is none.")
+    stopped: bool = Field(False, description="Whether it was stopped before there was one.")
     state: str | None = None
     steps: int | None = None
     epochs: int | None = Field(None, description="Of the network, that are over.")
@@ -77,7 +80,8 @@ class One(Overview, Pulse):
     epochs: int
     state: str
     problem: str | None = Field(description="Why it cannot be read.")
-    networks: list[int]
+    networks: list[int] = Field(description="The first, and those that are not left out as they finished no epoch.")
+    averaged: int = Field(description="How many networks the model is, or is to be, the mean of.")
     about: dict[str, Any] = Field(description="source, target, task, machine, versions, level.")
     architecture: Any
     tensors: dict[str, list[int]] = Field(description="Name -> shape.")
