@@ -181,11 +181,11 @@ def test_a_field_shows_the_number_that_is_used(page, server):
     expect(place).to_have_value("123456789.123457")
     arithmetic = card(page, "The arithmetic")
     expect(arithmetic.locator("code", has_text="pondera neuron")).to_contain_text("--inputs=123456789.123457,2")
-    expect(arithmetic.get_by_text("what is used has all digits that stand in the fields")).to_be_visible()
+    expect(arithmetic.get_by_text("Long numbers are rounded here")).to_be_visible()
     assert place.evaluate("(field) => field.scrollWidth <= field.clientWidth")
     place.fill("5")
     page.keyboard.press("Tab")
-    expect(arithmetic.get_by_text("what is used has all digits")).to_have_count(0)
+    expect(arithmetic.get_by_text("Long numbers are rounded here")).to_have_count(0)
 
 
 def test_what_is_chosen_for_a_training_outlives_a_reload_and_the_way_back(page, server, signs):

@@ -55,7 +55,7 @@ export function NeuronPage() {
           exports={{ name: "neuron", empty: !held, json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
         >
           <Formula neuron={neuron} sum={now.sum} output={now.output} held={held} />
-          {[...neuron.inputs, ...neuron.weights, neuron.bias].some(isRounded) && <p class="quiet small">Written with {DIGITS} digits, of whole numbers with all; what is used has all digits that stand in the fields.</p>}
+          {[...neuron.inputs, ...neuron.weights, neuron.bias].some(isRounded) && <p class="quiet small">Long numbers are rounded here; all digits that are used stand in the fields.</p>}
           {!held && <ProblemLine>It overflows: a sum beyond 1.8e308 is more than the 64 bits of a number hold. Choose smaller inputs or weights.</ProblemLine>}
         </Card>
         <div class="grid side">

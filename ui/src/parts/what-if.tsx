@@ -130,7 +130,7 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
 /** What predicts a row in Python; of classes, each with its probability. */
 function pasted(model: string, row: string, classes: boolean): string {
   const loaded = `pondera.load(${text(model)})`;
-  return classes ? `model = ${loaded}; dict(zip(model.classes_, model.predict_proba(${row})[0]))` : `${loaded}.predict(${row})`;
+  return classes ? `model = ${loaded}; dict(zip(model.classes_.tolist(), model.predict_proba(${row})[0].tolist()))` : `${loaded}.predict(${row})`;
 }
 
 interface Controlled {
