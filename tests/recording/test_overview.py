@@ -1,15 +1,21 @@
 """Runs side by side."""
 
+import contextlib
+import io
 import math
+import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import pondera
+from pondera.commands import main
 from pondera.recording.loops import Loop
 from pondera.recording.networks import networks_of
-from pondera.recording.overview import overview
+from pondera.recording.overview import differences, overview
 from pondera.recording.run import Run
+from pondera.report.runs import show_runs
 from pondera.training.stopping import Interruption
 
 
@@ -26,6 +32,25 @@ def test_the_best_epoch_goes_to_tensorboard_and_back(tmp_path):
     assert back.best == pytest.approx(one.best)
     pondera.runs.merge([tmp_path / "run", tmp_path / "back"], tmp_path / "both")
     assert (overview(tmp_path / "both").metric, overview(tmp_path / "both").best) == (one.metric, one.best)
+
+
+def test_options_that_were_not_given_are_compared_by_what_was_used(tmp_path):
+    def trained(name, *options):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            main(["train", "--example", "iris", "--recipe", "plain", "--out", str(tmp_path / name), *options])
+        return overview(tmp_path / name)
+
+    shared = ["--epochs=2", "--hidden=4"]
+    one = trained("one", *shared)
+    same = ["--target=species", "--task=classification", "--activation=relu", "--batch-size=32"]
+    told = trained("told", *shared, *same, "--test-fraction=0.2", "--learning-rate=0.001")
+    other = trained("other", *shared, "--test-fraction=0.5")
+    assert (one.settings["test_fraction"], one.settings["task"]) == (None, None)
+    assert differences([one, told]) == {}
+    assert differences([one, other])["test_fraction"] == [0.2, 0.5]
+    console = Console(file=io.StringIO(), width=80)
+    show_runs(console, [one, other])
+    assert re.search(r"test_fraction +0\.2 +0\.5\n", console.file.getvalue())
 
 
 @pytest.mark.parametrize(("about", "best"), [({}, None), ({"metric": "F1"}, None), ({"metric": "accuracy"}, 0.75)])

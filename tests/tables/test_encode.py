@@ -215,7 +215,7 @@ BAD = {
     "columns gone": (
         {"a": [1], "b": [1]},
         {"z": [1]},
-        "Column 'a', which the network was trained on, is not in the table (1 more are missing too)",
+        "Column 'a', which the network was trained on, is not in the table (1 more is missing too)",
     ),
     "text": (
         {"a": [1]},

@@ -13,8 +13,12 @@ from safetensors.numpy import save_file
 
 import pondera
 from tests.workbench.browsing import PATIENCE, card, given, open_page, python_of
+from tests.workbench.browsing import pondera as command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+LISTS = str.maketrans("()", "[]")
+"""Of tuples as Python prints them."""
 
 FORMULAS = ["=1+1", "+1", "-x", "@sum", "\tx", 'a "quoted", name']
 
@@ -62,11 +66,14 @@ def test_a_page_as_a_file_stands_by_itself(page, server, tmp_path, place, shown,
     assert [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found] == []
 
 
-def rows_of(page, place):
+def rows_of(page, place, columns=()):
+    """The rows of a CSV, whose first columns are called so."""
     with downloaded(page, place.get_by_role("button", name="CSV", exact=True)).open(
         newline="", encoding="utf-8"
     ) as lines:
-        return list(csv.reader(lines))[1:]
+        names, *rows = csv.reader(lines)
+    assert names[: len(columns)] == list(columns)
+    return rows
 
 
 def test_a_network_and_a_layer_are_saved_as_the_numbers_they_are(page, server, signs):
@@ -149,3 +156,50 @@ def test_in_what_runs_and_files_differ_is_saved(page, server, signs):
         found = card(page, title)
         if found.count():  # there may be no findings
             assert rows_of(page, found)
+
+
+def test_curves_are_saved_with_the_epochs_and_steps_that_python_counts(page, server, signs):
+    with pondera.runs.open(signs) as run:
+        wanted = {each["epoch"]: each for each in run.epochs()}
+    assert min(wanted) == 0
+    open_page(page, server, f"run?run={signs.name}")
+    for title, field in (
+        ("Loss", "training_loss"),
+        ("Accuracy", "validation_metric"),
+        ("Learning rate", "learning_rate"),
+    ):
+        found = {int(epoch): float(value) for epoch, value, *_ in rows_of(page, card(page, title), ["epoch from 0"])}
+        assert found == {epoch: each[field] for epoch, each in wanted.items()}
+    norms = card(page, "Norm of the gradients")
+    expect(norms.get_by_text("Of neighbouring steps the mean")).to_have_count(0)  # each step has its place
+    shown = [[float(value) for value in row] for row in rows_of(page, norms)]
+    assert json.loads(given(python_of(norms), server.folder).translate(LISTS)) == shown
+    assert [row[0] for row in shown] == list(range(len(shown)))
+    open_page(page, server, "runs")
+    page.get_by_label(f"Lay {signs.name} over others").check()
+    overlay = card(page, "Laid over each other")
+    laid = rows_of(page, overlay, ["run", "epoch from 0"])
+    assert {int(epoch): float(value) for _, epoch, value in laid} == {
+        epoch: each["validation_loss"] for epoch, each in wanted.items()
+    }
+
+
+def test_where_neighbouring_steps_are_joined_the_card_says_so_and_python_joins_them_too(page, server, signs):
+    options = ["--target=kind", "--recipe=plain", "--hidden=2", "--epochs=80", "--batch-size=16", "--out=joined"]
+    command(server.folder, "train", "quadrants.csv", *options)
+    open_page(page, server, "run?run=joined")
+    norms = card(page, "Norm of the gradients")
+    expect(norms.get_by_text("Of neighbouring steps the mean; the band is from the lowest")).to_be_visible()
+    shown = [[float(value) for value in row] for row in rows_of(page, norms)]
+    assert len(shown) == 300
+    assert json.loads(given(python_of(norms), server.folder).translate(LISTS)) == shown
+
+
+def test_gradients_of_large_numbers_are_given_with_the_bits_of_the_page(page, server):
+    open_page(page, server, "neuron")
+    page.get_by_label("input 1, as a number").fill("1e25")
+    page.keyboard.press("Tab")
+    shown = page.get_by_test_id("arithmetic").locator("tr", has_text="gradient of weight 1").locator("b")
+    expect(shown).to_have_text(re.compile(r"e50$|e51$"))
+    gradients = json.loads(given(python_of(card(page, "One step of gradient descent")), server.folder, ".tolist()"))
+    assert gradients[0] == pytest.approx(float(shown.inner_text()), rel=1e-3)

@@ -10,9 +10,23 @@ from playwright.sync_api import expect
 
 import pondera
 from pondera.recording.loops import Loop
-from tests.workbench.browsing import card, field, open_page, start
+from tests.workbench.browsing import card, field, let_go, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
+
+
+FITS = """
+  (choice) => {
+    const alone = choice.cloneNode();
+    alone.append(choice.selectedOptions[0].cloneNode(true));
+    alone.style.cssText = "width: auto; max-width: none; min-height: 0; justify-self: start; position: absolute";
+    choice.after(alone);
+    const needed = alone.getBoundingClientRect().width;
+    alone.remove();
+    return needed <= choice.getBoundingClientRect().width;
+  }
+"""
+"""Whether a choice is as wide as the words that are chosen need."""
 
 
 def answering(page, path, change):
@@ -84,6 +98,94 @@ def test_an_explanation_says_what_columns_are_one_and_what_pairs_do(page, server
     page.get_by_role("button", name="Measure what matters").click()
     expect(card(page, "What matters").get_by_text("tell each other's values: rank 2.")).to_be_visible()
     expect(card(page, "How the strongest act").get_by_text("Not the sum of each alone")).to_be_visible()
+
+
+def test_two_columns_that_lie_close_are_both_named(page, server, signs):
+    def close(found):
+        if "inputs" not in found.get("answer", {}):
+            return
+        answer = found["answer"]
+        answer["weights_as_importance"] = {
+            "verdict": "partly",
+            "statement": "So.",
+            "rank_correlation": None,
+            "interval": None,
+        }
+        (strength,) = [each["name"] for each in answer["methods"] if each["kind"] == "strength"][:1]
+        for each, value in zip(answer["inputs"], (0.51, 0.49), strict=True):
+            each["importance"] = each["methods"][strength] = value
+
+    answering(page, "**/api/explanation?*", close)
+    open_page(page, server, f"explain?model={signs.name}/model.safetensors&table=quadrants.csv")
+    page.get_by_role("button", name="Measure what matters").click()
+    places = card(page, "May I read weights as importance here?").locator(".chart svg")
+    names = [places.get_by_text(name, exact=True) for name in ("x", "y")]
+    for name in names:
+        expect(name).to_be_visible()
+    one, other = (name.bounding_box() for name in names)
+    assert one["y"] + one["height"] <= other["y"] + 1  # and neither lies over the other
+
+
+def test_what_is_wrong_with_a_table_is_said_once(page, server, signs):
+    problem = "infinite.csv: column 'x', row 3: expected a finite number, found inf."
+    page.route("**/api/explanation?*", lambda route: route.fulfill(status=400, json={"error": problem}))
+    open_page(page, server, f"explain?model={signs.name}/model.safetensors&table=quadrants.csv")
+    expect(card(page, "One row, and what would be if").get_by_role("alert")).to_have_text(problem)
+    measure = page.get_by_role("button", name="Measure what matters")
+    with page.expect_response("**/api/explanation?*"):
+        measure.click()
+    measure.wait_for()
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_have_text(problem)
+
+
+def test_a_picture_is_saved_once_it_is_there(page, server, signs):
+    held = []
+    page.route("**/api/run/surface?*", lambda route: held.append(route))
+    open_page(page, server, f"run?run={signs.name}")
+    surface = card(page, "What it predicts everywhere")
+    expect(surface.get_by_text("Asking the network")).to_be_visible()
+    expect(surface.get_by_role("button", name="PNG")).to_be_disabled()
+    let_go(page, held)
+    expect(surface.get_by_role("button", name="PNG")).to_be_enabled()
+
+
+def test_trainings_that_left_no_run_are_searched_too(page, server, signs):
+    def failed(told):
+        told["without_run"] = [
+            {"run": name, "activity": "failed", "error": f"{name}.csv: no rows."} for name in ("moons", "circles")
+        ]
+
+    answering(page, "**/api/runs", failed)
+    open_page(page, server, "runs")
+    without, search = page.get_by_test_id("without-run"), page.get_by_label("Search")
+    expect(without).to_have_count(2)
+    for words, left in (("moons", 1), ("failed rows", 2), ("zzz", 0)):
+        search.fill(words)
+        expect(without).to_have_count(left)
+        expect(page.get_by_text("No run matches.")).to_have_count(0 if left else 1)
+
+
+def test_what_a_column_seems_to_be_is_read_to_the_end(page, server, signs):
+    open_page(page, server, "train?table=quadrants.csv&target=x")
+    choice = field(page, "As")
+    expect(choice.locator("option:checked")).to_have_text("numbers, it seems")
+    assert choice.evaluate(FITS)
+
+
+def test_a_field_shows_the_number_that_is_used(page, server):
+    open_page(page, server, "neuron")
+    place = page.get_by_label("input 1, as a number")
+    place.fill("123456789.123456789")
+    page.keyboard.press("Tab")
+    expect(place).to_have_value("123456789.123457")
+    arithmetic = card(page, "The arithmetic")
+    expect(arithmetic.locator("code", has_text="pondera neuron")).to_contain_text("--inputs=123456789.123457,2")
+    expect(arithmetic.get_by_text("Long numbers are rounded here")).to_be_visible()
+    assert place.evaluate("(field) => field.scrollWidth <= field.clientWidth")
+    place.fill("5")
+    page.keyboard.press("Tab")
+    expect(arithmetic.get_by_text("Long numbers are rounded here")).to_have_count(0)
 
 
 def test_what_is_chosen_for_a_training_outlives_a_reload_and_the_way_back(page, server, signs):

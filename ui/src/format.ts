@@ -14,13 +14,6 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** A number in so many letters at most: of its digits those for which there is room, with an exponent where that is shorter. */
-export function fitting(value: number, letters: number): string {
-  for (let digits = 6; digits > 0; digits--)
-    for (const text of [String(Number(value.toPrecision(digits))), value.toExponential(digits - 1)]) if (text.length <= letters) return text;
-  return value.toExponential(0);
-}
-
 /** With its sign, for changes. */
 export function signed(value: number | null | undefined, digits = 4): string {
   const text = figure(value, digits);

@@ -13,11 +13,17 @@ export interface Epoch {
   step: number;
 }
 
+/** Of a CSV: epochs for programs are counted from 0, as in JSON and Python; charts count from 1, as people do. */
+export const EPOCH = "epoch from 0";
+
 export type Stretch = [first: number, mean: number, low: number, high: number];
 
 export interface Curves extends Same {
   epochs: Epoch[];
   norms: Stretch[];
+  norms_python: string;
+  /** Whether a stretch is of several steps. */
+  joined: boolean;
   kept: number;
 }
 

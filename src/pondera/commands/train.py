@@ -12,6 +12,7 @@ from pondera.commands.fitting import fit_into
 from pondera.commands.options import any_number, whole_number
 from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
+from pondera.recording.settings import TEST_FRACTION
 
 
 def train(
@@ -23,7 +24,7 @@ def train(
     test: Annotated[Path | None, typer.Option(help="A table of rows to test on.")] = None,
     test_fraction: Annotated[
         float | None,
-        typer.Option(parser=any_number, metavar="R", help="Share of rows to test on.", show_default="0.2"),
+        typer.Option(parser=any_number, metavar="R", help="Share of rows to test on.", show_default=str(TEST_FRACTION)),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="classification or regression.", show_default="the target decides")

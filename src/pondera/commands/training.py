@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pondera.commands.options import check_options, whole_numbers
 from pondera.commands.options import names as names_of
 from pondera.errors import ArgumentError
+from pondera.recording.settings import TEST_FRACTION
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +99,7 @@ class Asked:
         task = _checked(frame, column, _task(self.task), self.table)
         if self.test is not None:
             return Rows(frame, _test_table(self.test, self.table, frame, column, task), column, task, source)
-        fraction = 0.2 if self.test_fraction is None else self.test_fraction
+        fraction = TEST_FRACTION if self.test_fraction is None else self.test_fraction
         return Rows(*_parts(frame, fraction, column, task, self.seed), column, task, source)
 
 

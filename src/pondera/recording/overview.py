@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pondera.recording.networks import networks_of
 from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
+from pondera.recording.settings import settings, used
 
 ACCURACY, ERROR, SHARE_OF_DEVIATION = "accuracy", "RMSE", "RMSE/std"
 BEST: dict[str, Callable[[Iterable[float]], float]] = {ACCURACY: max, ERROR: min, SHARE_OF_DEVIATION: min}
@@ -52,6 +53,8 @@ class Overview:
     note
         What else is worth knowing: how many networks finished no epoch and were left out, and from which step on the
         loss is no number; else empty.
+    used
+        What was used of options that were not given, as far as it is known: these are compared by it.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class Overview:
     problem: str = ""
     ended: str = ""
     note: str = ""
+    used: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -131,7 +135,8 @@ def _of(run: Run) -> Overview:
         began=str(about.get("began", "")),
         steps=run.taken,
         epochs=run.epochs_taken(run.parts[0]) if run.parts else 0,
-        settings=_settings(about),
+        settings=settings(about),
+        used=used(about),
         losses=tuple(losses[round(k * (len(losses) - 1) / (SHOWN - 1))] for k in range(SHOWN))
         if len(losses) > SHOWN
         else tuple(losses),
@@ -171,18 +176,11 @@ def metric_of(about: Mapping[str, Any]) -> str:
     return "" if loss is None else ACCURACY if of_classes else ERROR
 
 
-def _settings(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for: options, None for those that were not given, and the plan they led to."""
-    identity = about.get("identity") or {}
-    plan = {f"plan.{name}": value for name, value in (identity.get("plan") or {}).items()}
-    rows = {"rows": identity["rows"]} if "rows" in identity else {}
-    return {**about.get("arguments", {}), **plan, **rows}
-
-
 def differences(found: Iterable[Overview]) -> dict[str, list[Any]]:
     """Return the settings in which runs differ, with the value of each run; None also where a run does not know it.
 
-    What is not known, as of a run that cannot be read or of another program's loop, is no difference.
+    What is not known, as of a run that cannot be read or of another program's loop, is no difference. Options that
+    were not given are compared by what was used.
 
     Examples
     --------
@@ -191,11 +189,11 @@ def differences(found: Iterable[Overview]) -> dict[str, list[Any]]:
     >>> differences([one, other, two]), differences([one, other])
     ({'seed': [0, None, 5]}, {})
     """
-    runs = list(found)
-    names = dict.fromkeys(name for each in runs for name in each.settings)
-    known = {name: [each.settings[name] for each in runs if name in each.settings] for name in names}
+    runs = [{**each.settings, **each.used} for each in found]
+    names = dict.fromkeys(name for each in runs for name in each)
+    known = {name: [each[name] for each in runs if name in each] for name in names}
     return {
-        name: [each.settings.get(name) for each in runs]
+        name: [each.get(name) for each in runs]
         for name, values in known.items()
         if any(value != values[0] for value in values)
     }

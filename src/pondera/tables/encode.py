@@ -301,7 +301,8 @@ def _require_columns(columns: tuple[Column, ...], frame: pl.DataFrame) -> None:
         return
     close = difflib.get_close_matches(missing[0], [name for name in frame.columns if name], n=1)
     nearest = f"; the closest it has is '{close[0]}'" if close else ""
-    others = f" ({len(missing) - 1} more are missing too)" if len(missing) > 1 else ""
+    more = len(missing) - 1
+    others = f" ({more} more {'is' if more == 1 else 'are'} missing too)" if more else ""
     raise TableError(
         f"Column '{missing[0]}', which the network was trained on, is not in the table{others}{nearest}. "
         "Add or rename it."

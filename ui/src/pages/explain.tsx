@@ -1,4 +1,4 @@
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, ask, get, remove, type Same, useLoading } from "../api";
 import { text } from "../commands";
 import { figure } from "../format";
@@ -72,8 +72,7 @@ export function Explain({ query }: { query: URLSearchParams }) {
           </div>
         </Card>
         {!asked && files.value && <p class="empty">{models.length ? "Choose a model, and rows to measure on." : "No model is here yet. Train one."}</p>}
-        {asked && <Whole key={JSON.stringify(asked)} asked={asked} />}
-        {asked && <OneRow key={`row ${JSON.stringify(asked)}`} asked={asked} />}
+        {asked && <Answers key={JSON.stringify(asked)} asked={asked} />}
       </div>
     </>
   );
@@ -98,11 +97,33 @@ function keyed(source: string): Record<string, string> {
   return end < 0 ? {} : { [source.slice(0, end)]: source.slice(end + 1) };
 }
 
-function Whole({ asked }: { asked: Record<string, string> }) {
+/** What a part of the page is asked, whom it tells what went wrong, and whether that is told elsewhere already. */
+interface Telling {
+  asked: Record<string, string>;
+  onProblem: (problem: string | null) => void;
+  told: boolean;
+}
+
+/** What is said of all rows, and of one. What goes wrong with both, as where the table cannot be used, is said once, above them. */
+function Answers({ asked }: { asked: Record<string, string> }) {
+  const [ofAll, tellOfAll] = useState<string | null>(null);
+  const [ofOne, tellOfOne] = useState<string | null>(null);
+  const told = ofAll !== null && ofAll === ofOne;
+  return (
+    <>
+      {told && <ProblemLine>{ofAll}</ProblemLine>}
+      <Whole {...{ asked, told }} onProblem={tellOfAll} />
+      <OneRow {...{ asked, told }} onProblem={tellOfOne} />
+    </>
+  );
+}
+
+function Whole({ asked, onProblem, told: isTold }: Telling) {
   const [times, setTimes] = useState(0); // that it was asked: what failed can be asked again
   const [retrain, setRetrain] = useState(false);
   const question = retrain ? { ...asked, retrain } : asked;
   const told = useLoading(times ? (signal) => ask<Explanation>("explanation", question, signal) : null, [times]);
+  useEffect(() => onProblem(told.problem), [told.problem]);
   const stop = () => {
     void remove("explanation", question);
     setTimes(0);
@@ -119,7 +140,7 @@ function Whole({ asked }: { asked: Record<string, string> }) {
     );
   return (
     <div class="stack" style={{ gap: "0.5rem" }}>
-      {told.problem && <ProblemLine>{told.problem}</ProblemLine>}
+      {told.problem && !isTold && <ProblemLine>{told.problem}</ProblemLine>}
       <div class="row">
         <button type="button" class="primary" onClick={() => setTimes(times + 1)}>
           Measure what matters
@@ -203,13 +224,14 @@ interface Table {
 const STEADY = 300;
 
 /** One row: what each column adds to its score, and what would be predicted if a value were another. */
-function OneRow({ asked }: { asked: Record<string, string> }) {
+function OneRow({ asked, onProblem, told: isTold }: Telling) {
   const [row, setRow] = useState(0);
   const told = useLoading(async (signal) => {
     await new Promise((done) => setTimeout(done, STEADY)); // whoever steps through rows does not want every one explained
     signal.throwIfAborted();
     return ask<RowTold>("explanation", { ...asked, row }, signal);
   }, [row]);
+  useEffect(() => onProblem(told.problem), [told.problem]);
   const query = asked["table"] ? { file: asked["table"] } : { example: asked["example"] ?? "" };
   const table = useLoading((signal) => get<Table>("table", query, signal), []);
   const model = useLoading((signal) => get<Model>("model", { model: asked["model"] ?? "" }, signal), []);
@@ -229,7 +251,7 @@ function OneRow({ asked }: { asked: Record<string, string> }) {
       same={answer}
       exports={{ name: `row-${row}`, empty: !found, json: () => found, csv: () => [["column", "value", "contribution", "error"], (found?.contributions ?? []).map((each) => [each.name, each.value, each.contribution, each.error])] }}
     >
-      {told.problem ? <ProblemLine>{told.problem}</ProblemLine> : found ? <WhatIf key={row} model={asked["model"] ?? ""} found={found} ranges={table.value?.columns ?? []} columns={model.value?.columns ?? []} /> : <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
+      {told.problem ? !isTold && <ProblemLine>{told.problem}</ProblemLine> : found ? <WhatIf key={row} model={asked["model"] ?? ""} found={found} ranges={table.value?.columns ?? []} columns={model.value?.columns ?? []} /> : <Waiting>Asking every coalition of columns that there is time for …</Waiting>}
     </Card>
   );
 }

@@ -55,6 +55,7 @@ export function NeuronPage() {
           exports={{ name: "neuron", empty: !held, json: () => ({ ...neuron, ...now }), csv: () => [["input", "weight", "contribution"], neuron.inputs.map((x, k) => [x, neuron.weights[k], now.contributions[k]])] }}
         >
           <Formula neuron={neuron} sum={now.sum} output={now.output} held={held} />
+          {[...neuron.inputs, ...neuron.weights, neuron.bias].some(isRounded) && <p class="quiet small">Long numbers are rounded here; all digits that are used stand in the fields.</p>}
           {!held && <ProblemLine>It overflows: a sum beyond 1.8e308 is more than the 64 bits of a number hold. Choose smaller inputs or weights.</ProblemLine>}
         </Card>
         <div class="grid side">
@@ -186,10 +187,10 @@ function inPlane(neuron: Neuron): string {
   return `${line}([[first, second] for first in range(-6, 7) for second in range(-6, 7)])`;
 }
 
-/** The gradients of a step: of its weights, and of the bias as the last. */
+/** The gradients of a step: of its weights, and of the bias as the last; with 64 bits, as the page computes them. */
 function gradients({ before, target }: Step): string {
   const loss = `(activation(${text(before.activation)})(v[:-1] @ jax.numpy.array(${list(before.inputs)}, float) + v[-1]) - ${target < 0 ? `(${number(target)})` : number(target)}) ** 2`;
-  return `import jax; from pondera.network.activations import activation; jax.grad(lambda v: ${loss})(jax.numpy.array(${list([...before.weights, before.bias])}, float))`;
+  return `import jax; jax.config.update("jax_enable_x64", True); from pondera.network.activations import activation; jax.grad(lambda v: ${loss})(jax.numpy.array(${list([...before.weights, before.bias])}, float))`;
 }
 
 /** A number within arithmetic: what has a sign stands in brackets, where another sign or a dot is before it. */
@@ -197,23 +198,31 @@ function within(value: number, digits: number): string {
   return value < 0 ? `(${figure(value, digits)})` : figure(value, digits);
 }
 
+/** Digits of a number in the formula. */
+const DIGITS = 6;
+
+/** Whether the formula shows a number with fewer digits than its field. */
+function isRounded(value: number): boolean {
+  return Number(figure(value, DIGITS).replaceAll(",", "").replaceAll("−", "-")) !== Number(number(value));
+}
+
 function Formula({ neuron, sum, output, held }: { neuron: Neuron; sum: number; output: number; held: boolean }) {
   const plain = neuron.activation === "identity" || !held;
-  const told = held ? figure(output, 6) : "too large";
+  const told = held ? figure(output, DIGITS) : "too large";
   return (
     <p class="formula" data-testid="formula">
       {neuron.inputs.map((x, at) => (
         <span key={at}>
           {at > 0 && " + "}
-          {at > 0 ? within(x, 6) : figure(x, 6)} · <b class={(neuron.weights[at] ?? 0) < 0 ? "negative" : "positive"}>{within(neuron.weights[at] ?? 0, 6)}</b>
+          {at > 0 ? within(x, DIGITS) : figure(x, DIGITS)} · <b class={(neuron.weights[at] ?? 0) < 0 ? "negative" : "positive"}>{within(neuron.weights[at] ?? 0, DIGITS)}</b>
         </span>
       ))}
       {neuron.bias < 0 ? " − " : " + "}
-      {figure(Math.abs(neuron.bias), 6)} = {plain ? <b class="equals" data-testid="output">{told}</b> : figure(sum, 6)}
+      {figure(Math.abs(neuron.bias), DIGITS)} = {plain ? <b class="equals" data-testid="output">{told}</b> : figure(sum, DIGITS)}
       {!plain && (
         <>
           {", and "}
-          {neuron.activation}({figure(sum, 6)}) = <b class="equals" data-testid="output">{told}</b>
+          {neuron.activation}({figure(sum, DIGITS)}) = <b class="equals" data-testid="output">{told}</b>
         </>
       )}
     </p>

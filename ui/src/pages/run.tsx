@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, type Epoch, heldOut, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
-import { opened, type Which, which } from "../network";
+import { type Curves, EPOCH, type Epoch, heldOut, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
+import { type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
 import { type Connection, weightsIn } from "../parts/connections";
@@ -212,7 +212,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   };
   const metric = about?.metric || "metric";
   const marked = at === null ? null : step;
-  const cards = useMemo(() => <CurveCards of={of} name={name} curves={curves} metric={metric} step={marked} />, [of, name, curves, metric, marked]);
+  const cards = useMemo(() => <CurveCards name={name} curves={curves} metric={metric} step={marked} />, [name, curves, metric, marked]);
   const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null);
   const transport = (id: string) => (
     <Transport
@@ -275,7 +275,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
 }
 
-function CurveCards({ of, name, curves, metric, step }: { of: Which; name: string; curves: Curves | null; metric: string; step: number | null }) {
+function CurveCards({ name, curves, metric, step }: { name: string; curves: Curves | null; metric: string; step: number | null }) {
   const epochs = curves?.epochs ?? [];
   const held = heldOut(curves);
   const { loss, scores, rates } = useMemo(() => {
@@ -293,7 +293,7 @@ function CurveCards({ of, name, curves, metric, step }: { of: Which; name: strin
     const [x, mean, low, high] = [of(0), of(1), of(2), of(3)];
     return { curves: [{ name: "norm", colour: "positive", x, y: mean }], band: { x, low, high } };
   }, [curves]);
-  const csv = (...fields: (keyof Epoch)[]) => (): [string[], unknown[][]] => [["epoch", ...fields], epochs.map((each) => [each.epoch + 1, ...fields.map((field) => each[field])])];
+  const csv = (...fields: (keyof Epoch)[]) => (): [string[], unknown[][]] => [[EPOCH, ...fields], epochs.map((each) => [each.epoch, ...fields.map((field) => each[field])])];
   const within = step === null ? undefined : epochs.find((each) => each.step >= step);
   const epoch = within ? within.epoch + 1 : null;
   return (
@@ -310,7 +310,7 @@ function CurveCards({ of, name, curves, metric, step }: { of: Which; name: strin
         <Card title="Learning rate" exports={{ name: `${name}-rate`, empty: epochs.length === 0, picture: "svg", csv: csv("learning_rate") }} same={curves}>
           <CurveChart scale="linear" x="epoch" curves={rates} mark={epoch} label="Learning rate by epoch" height={140} />
         </Card>
-        <Card title="Norm of the gradients" exports={{ name: `${name}-norms`, empty: norms.band.x.length === 0, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={{ command: null, python: `${opened(of)}.steps(${of.network ?? 0}).norms` }}>
+        <Card title="Norm of the gradients" sentence={curves?.joined ? "Of neighbouring steps the mean; the band is from the lowest to the highest." : undefined} exports={{ name: `${name}-norms`, empty: norms.band.x.length === 0, picture: "svg", csv: () => [["step", "mean", "low", "high"], curves?.norms ?? []] }} same={curves && { python: curves.norms_python }}>
           <CurveChart scale="symlog" x="step" {...norms} mark={step} label="Norm of all gradients by step" height={140} />
         </Card>
       </div>

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, remove, type Same, sentence, useLoading } from "../api";
 import { figure } from "../format";
-import type { Curves } from "../live";
+import { type Curves, EPOCH } from "../live";
 import { Chart, NUMBERS, type Spec } from "../parts/chart";
 import { Bin } from "../parts/bin";
 import { Card, Lead, Name, ProblemLine, Waiting } from "../parts/common";
@@ -22,13 +22,19 @@ interface Overview {
   problem: string | null;
 }
 
+/** A training that gets ready, or failed before there was a run. */
+interface Begun {
+  run: string;
+  activity: string;
+  error: string | null;
+}
+
 interface Found extends Same {
   runs: Overview[];
   /** The settings in which runs differ, each with the values of all of them. */
   differences: Record<string, unknown[]>;
   left_out: string | null;
-  /** Trainings that get ready, or failed before there was a run. */
-  without_run: { run: string; activity: string; error: string | null }[];
+  without_run: Begun[];
 }
 
 const MOST_OVERLAID = 6;
@@ -49,6 +55,7 @@ export function Runs() {
     return () => clearTimeout(timer);
   }, [found.value]);
   const shown = runs.filter((each) => matches(each, search)).toReversed();
+  const early = begun.filter((each) => matches(each, search));
   const toggle = (run: string) => choose(chosen.includes(run) ? chosen.filter((each) => each !== run) : [...chosen, run].slice(-MOST_OVERLAID));
   const toBin = async (run: string) => {
     setProblem(null);
@@ -89,7 +96,7 @@ export function Runs() {
             </p>
           )}
           {found.value?.left_out && <p class="quiet small">{found.value.left_out}</p>}
-          {begun.map((each) => (
+          {early.map((each) => (
             <p key={each.run} class="row" data-testid="without-run">
               <a href={to("run", { run: each.run })} aria-label={each.run}>{each.run}</a> <span class={`badge ${each.activity}`}>{each.activity}</span>
               {each.error && <span class="grave small">{each.error}</span>}
@@ -103,7 +110,7 @@ export function Runs() {
           {!found.value ? (
             found.working && <Waiting>Looking …</Waiting>
           ) : shown.length === 0 ? (
-            <p class="empty">{runs.length ? "No run matches." : "No run is here yet. Train one."}</p>
+            (early.length === 0 || !search.trim()) && <p class="empty">{runs.length + begun.length > 0 && search.trim() ? "No run matches." : "No run is here yet. Train one."}</p>
           ) : (
             <div class="scroll">
               <table data-testid="runs">
@@ -172,9 +179,11 @@ export function Runs() {
   );
 }
 
-function matches(run: Overview, search: string): boolean {
+/** Whether all words are in what is known: of a training without a run, its name, what it does and why it failed. */
+function matches(run: Overview | Begun, search: string): boolean {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = `${run.run} ${run.state} ${run.activity} ${JSON.stringify(run.settings)}`.toLowerCase();
+  const more = "state" in run ? `${run.state} ${JSON.stringify(run.settings)}` : (run.error ?? "");
+  const text = `${run.run} ${run.activity} ${more}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
@@ -243,7 +252,7 @@ function Overlay({ runs }: { runs: Overview[] }) {
           sentence={`${charts.length > 1 && at === 0 ? "They are not measured in the same way: each measure has a chart of its own. " : ""}The ${measure}, by epoch, on the rows held out where there are any.`}
           right={at === 0 && tabs}
           same={compared.value}
-          exports={{ name: charts.length > 1 ? `overlay-${of}-${at + 1}` : `overlay-${of}`, picture: "svg", csv: () => [["run", "epoch", measure], points.map((row) => [row.run, row.epoch, row.value])] }}
+          exports={{ name: charts.length > 1 ? `overlay-${of}-${at + 1}` : `overlay-${of}`, picture: "svg", csv: () => [["run", EPOCH, measure], points.map((row) => [row.run, row.epoch - 1, row.value])] }}
         >
           <Chart spec={overlaid(of, name, runs.map((each) => each.run), [...new Set(points.map((each) => each.run))])} rows={points} label={charts.length > 1 ? `${of} of the chosen runs: ${measure}` : `${of} of the chosen runs`} height={260} />
         </Card>

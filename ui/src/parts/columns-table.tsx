@@ -31,7 +31,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
       }
     >
       <div class="stack">
-        <div class="fields">
+        <div class="fields wide">
           <label class="field">
             {LABELS.target}
             <select value={plan.target} onChange={(event) => onChange({ target: event.currentTarget.value })}>

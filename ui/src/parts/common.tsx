@@ -1,9 +1,9 @@
 import { type ComponentChildren, Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { LOST, type Same, sentence } from "../api";
-import { python } from "../commands";
+import { number, python } from "../commands";
 import { saveCsv, saveJson, savePicture, saveSnapshot } from "../export";
-import { figure, fitting } from "../format";
+import { figure } from "../format";
 
 export interface Finding {
   statement: string;
@@ -254,10 +254,14 @@ function expected({ low, high, whole }: Bounds): string {
   return `a ${whole ? "whole " : ""}number${range}`;
 }
 
-/** For which there is room in the field beside a slider. */
-const LETTERS = 9;
+/** What is between two bounds as a slider gives it: with no more digits than it can be moved by. */
+function slid(value: number, low: number, high: number): number {
+  const unit = 10 ** Math.floor(Math.log10((high - low) / 1000));
+  const near = Number((Math.round(value / unit) * unit).toPrecision(15));
+  return Number.isFinite(near) ? Math.min(Math.max(near, low), high) : value;
+}
 
-/** A number with a slider and a field, both reachable by keys. */
+/** A number with a slider and a field, both reachable by keys. The field shows all digits that are used, and grows with them. */
 export function Slider(props: {
   label: ComponentChildren;
   name: string;
@@ -268,11 +272,13 @@ export function Slider(props: {
   onChange: (value: number) => void;
 }) {
   const id = `slider-${props.name}`;
+  const { low, high, step, value } = props;
+  const shown = number(value);
   return (
     <div class="slider">
       <label for={id}>{props.label}</label>
-      <input id={id} type="range" min={props.low} max={props.high} step={props.step ?? "any"} value={props.value} onInput={(event) => props.onChange(Number(event.currentTarget.value))} />
-      <NumberField aria-label={`${props.name}, as a number`} step={props.step ?? "any"} value={props.value} shown={fitting(props.value, LETTERS)} onGive={props.onChange} />
+      <input id={id} type="range" min={low} max={high} step={step ?? "any"} value={value} onInput={(event) => props.onChange(step ? Number(event.currentTarget.value) : slid(Number(event.currentTarget.value), low, high))} />
+      <NumberField aria-label={`${props.name}, as a number`} step={step ?? "any"} {...{ value, shown }} style={{ width: `calc(${shown.length}ch + 1rem)` }} onGive={props.onChange} />
     </div>
   );
 }

@@ -38,17 +38,28 @@ interface Place {
 
 /** Columns that are written beside their places, at most. */
 const NAMED = 6;
-/** How far names lie apart, as shares of the axes, where the page is narrow. */
+/** How far names lie apart, as shares of the axes, where the page is narrow; and how far above or below its place one is. */
 const APART = { strength: 0.35, importance: 0.055 };
+const ASIDE = 0.04;
 
-/** Say which places have their names written before or after them: the most important, and none whose name would lie over another's. */
-function named(places: readonly Place[]): (Place & { named: "before" | "after" | null })[] {
-  const most = (by: "strength" | "importance") => Math.max(...places.map((each) => each[by]));
-  const near = (one: Place, other: Place, by: "strength" | "importance") => Math.abs(one[by] - other[by]) < APART[by] * most(by);
-  const chosen: Place[] = [];
-  for (const place of places.toSorted((one, other) => other.importance - one.importance).slice(0, NAMED))
-    if (!chosen.some((each) => near(each, place, "strength") && near(each, place, "importance"))) chosen.push(place);
-  return places.map((place) => ({ ...place, named: !chosen.includes(place) ? null : place.strength > most("strength") / 2 ? "before" : "after" }));
+/** Where a name is written: before or after its place, and above or below it. */
+interface Written {
+  side: "before" | "after";
+  up: 1 | -1;
+}
+
+/** Say which places have their names written, and where: the most important, above or else below, and none whose name would lie over another's. */
+function named(places: readonly Place[]): (Place & Partial<Written>)[] {
+  const most = { strength: Math.max(...places.map((each) => each.strength)), importance: Math.max(...places.map((each) => each.importance)) };
+  const height = (place: Place, up: number) => place.importance + up * ASIDE * most.importance;
+  const chosen = new Map<Place, Written>();
+  const isFree = (place: Place, up: number) =>
+    [...chosen].every(([other, written]) => Math.abs(place.strength - other.strength) >= APART.strength * most.strength || Math.abs(height(place, up) - height(other, written.up)) >= APART.importance * most.importance);
+  for (const place of places.toSorted((one, other) => other.importance - one.importance).slice(0, NAMED)) {
+    const up = ([1, -1] as const).find((each) => isFree(place, each) && height(place, 2 * each) >= 0); // below is the axis
+    if (up) chosen.set(place, { side: place.strength > most.strength / 2 ? "before" : "after", up });
+  }
+  return places.map((place) => ({ ...place, ...chosen.get(place) }));
 }
 
 const STRENGTH: Spec = {
@@ -58,15 +69,12 @@ const STRENGTH: Spec = {
   },
   layer: [
     { mark: { type: "point", filled: true, size: 60, opacity: 0.85 }, encoding: { tooltip: { field: "column" } } },
-    {
-      transform: [{ filter: "datum.named === 'after'" }],
-      mark: { type: "text", align: "left", dx: 7, dy: -6, fontSize: 11 },
-      encoding: { text: { field: "column" } },
-    },
-    {
-      transform: [{ filter: "datum.named === 'before'" }],
-      mark: { type: "text", align: "right", dx: -7, dy: -6, fontSize: 11 },
-      encoding: { text: { field: "column" } },
-    },
+    ...(["before", "after"] as const).flatMap((side) =>
+      ([1, -1] as const).map((up) => ({
+        transform: [{ filter: `datum.side === '${side}' && datum.up === ${up}` }],
+        mark: { type: "text", align: side === "after" ? "left" : "right", dx: side === "after" ? 7 : -7, dy: up > 0 ? -6 : 13, fontSize: 11 },
+        encoding: { text: { field: "column" } },
+      })),
+    ),
   ],
 };

@@ -39,7 +39,7 @@ export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step
       sentence={found ? `${found.columns[0]} to the right, ${found.columns[1]} up; dots are rows.` : undefined}
       right={shown && <span class="quiet small">step {shown.step.toLocaleString("en")}</span>}
       same={same}
-      exports={{ name: `${of.run.replaceAll("/", "-")}-surface`, picture: "canvas", json: () => found }}
+      exports={{ name: `${of.run.replaceAll("/", "-")}-surface`, empty: !shown, picture: "canvas", json: () => found }}
     >
       {problem && <ProblemLine>{problem}</ProblemLine>}
       {found && shown ? <Plane found={found} shown={shown} /> : !problem && <Waiting>Asking the network …</Waiting>}

@@ -122,9 +122,15 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
           </div>
         </div>
       </div>
-      {Object.keys(changed).length > 0 && <SameAs of={{ python: `pondera.load(${text(model)}).predict({${columns.map(({ name }) => `${text(name)}: [${literal(values[name] ?? null)}]`).join(", ")}})` }} />}
+      {Object.keys(changed).length > 0 && <SameAs of={{ python: pasted(model, `{${columns.map(({ name }) => `${text(name)}: [${literal(values[name] ?? null)}]`).join(", ")}}`, Boolean(now?.probabilities)) }} />}
     </>
   );
+}
+
+/** What predicts a row in Python; of classes, each with its probability. */
+function pasted(model: string, row: string, classes: boolean): string {
+  const loaded = `pondera.load(${text(model)})`;
+  return classes ? `model = ${loaded}; dict(zip(model.classes_.tolist(), model.predict_proba(${row})[0].tolist()))` : `${loaded}.predict(${row})`;
 }
 
 interface Controlled {

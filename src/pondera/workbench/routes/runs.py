@@ -100,15 +100,22 @@ def curves(
     network: Network = None,
 ) -> Curves:
     """Return the figures of epochs from one on, and learning rate and gradient norm by step, averaged."""
+    import numpy as np
+
     from pondera.workbench.drawing import curve
 
     with open_run(bench, run) as opened:
         part = part_of(opened, network)
         steps = opened.steps(part)
+        norms = curve(steps.first, steps.norms, POINTS)
+        of_norms = f"pondera.runs.open({run!r}).steps({part})"
         return Curves(
             epochs=opened.epochs(part, epoch),
             rates=curve(steps.first, steps.rates, POINTS),
-            norms=curve(steps.first, steps.norms, POINTS),
+            norms=norms,
+            norms_python=f"from pondera.workbench.drawing import curve; steps = {of_norms}; "
+            f"curve(steps.first, steps.norms, {POINTS})",
+            joined=len(norms) < int(np.isfinite(steps.norms).sum()),
             kept=opened.kept(part),
             command=command_line("runs", ["--json"], [run]),
             python=f"pondera.runs.open({run!r}).epochs({part or ''})",

@@ -132,6 +132,8 @@ class Curves(BaseModel):
     epochs: list[dict[str, Any]] = Field(description="As pondera.runs.open(RUN).epochs() gives them, from one on.")
     rates: list[Stretch] = Field(description="The learning rate: first step, mean, lowest, highest.")
     norms: list[Stretch] = Field(description="The norm of all gradients, in the same way.")
+    norms_python: str = Field(description="What gives the norms in Python.")
+    joined: bool = Field(description="Whether a stretch of the norms is of several steps.")
     kept: int = Field(description="After how many steps the weights were taken that were kept.")
     command: str
     python: str
