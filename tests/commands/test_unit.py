@@ -1,6 +1,7 @@
 """``pondera unit``: one unit of a run."""
 
 import contextlib
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 import pondera
 from pondera.commands import main
+from pondera.model.file import load, save
+from tests.workbench.browsing import cut_off
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 TRAIN = ("train", "--example", "wine", "--recipe", "plain", "--hidden", "5,4", "--epochs", 9, "--record", "full")
@@ -77,6 +80,19 @@ def test_of_a_population_each_network_has_its_own(run, tmp_path):
     first, second = (run("unit", tmp_path / "two", f"networks.{k}.layers.0[1]", "--json").json for k in range(2))
     assert first["bias"] != second["bias"]
     assert run("unit", tmp_path / "two", "networks.2.layers.0[1]").code == 2
+
+
+def test_of_networks_that_were_left_out_the_others_are_told_whole(run, tmp_path):
+    folder = tmp_path / "two"
+    assert run(*TRAIN, "--seeds", 2, "--out", folder).code == 0
+    cut_off(folder, seeds=2)
+    model, estimator = load(folder / "model.safetensors")
+    save(dataclasses.replace(model, networks=model.networks[:1]), folder / "model.safetensors", estimator)
+    told = run("weight", folder, "networks.0.layers.1.weight[0,0]", "--json").json
+    assert told["ablation_loss_change"] is not None
+    assert told["final"] == pytest.approx(float(model.networks[0].weights["layers.1.weight"][0, 0]), rel=1e-6)
+    done = run("weight", folder, "networks.1.layers.1.weight[0,0]", "--json")
+    assert "network 1 finished no epoch and was left out. Choose another one: 0." in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize("name", ["layers.0", "layers.0[1,2]", "layers.9[0]", "layers.0[99]", "[]", "inputs[-1]"])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pondera.choice import outside
+from pondera.choice import listed, outside
 from pondera.commands.training import Asked
 from pondera.errors import ArgumentError
+from pondera.recording.networks import networks_of
 
 if TYPE_CHECKING:
     from pondera.commands.training import Rows as TableRows
@@ -116,8 +117,9 @@ def _model_of(run: Run) -> Model | None:
         model, _ = load(place)
     except ModelFileError:
         return None
-    networks = zip(run.parts, model.networks, strict=False)
-    whole = len(model.networks) == len(run.parts)  # else some finished no epoch, and it is not known which
+    kept = networks_of(run).kept
+    whole = len(model.networks) == len(kept)  # else it is not known which are which
+    networks = zip(kept, model.networks, strict=False)
     return None if whole and not all(run.came_to(each.weights, part) for part, each in networks) else model
 
 
@@ -168,10 +170,15 @@ def network_of(found: Recorded, part: int) -> Any:
     """
     if part not in found.run.parts:
         raise ArgumentError(outside(f"{found.run.folder} has", len(found.run.parts), "network", part))
-    networks = model_of(found).networks
-    if len(networks) != len(found.run.parts):
+    networks, kept = model_of(found).networks, networks_of(found.run).kept
+    if part not in kept:
+        others = listed([str(each) for each in kept])
         raise ArgumentError(
-            f"{found.run.folder}: {len(found.run.parts)} networks were trained and {len(networks)} kept, "
-            "as the others finished no epoch. Train again to follow single weights."
+            f"{found.run.folder}: network {part} finished no epoch and was left out. Choose another one: {others}."
         )
-    return networks[found.run.parts.index(part)]
+    if len(networks) != len(kept):
+        raise ArgumentError(
+            f"{found.run.folder}: {len(kept)} networks were trained, and its model has {len(networks)}. Train again to "
+            "follow single weights."
+        )
+    return networks[kept.index(part)]
