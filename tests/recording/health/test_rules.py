@@ -161,6 +161,11 @@ def test_where_some_rare_rows_are_told_none_are_ignored(tmp_path):
     known = PLANTED["class imbalance ignored"](tmp_path)
     rule = RULE["class imbalance ignored"]
     largest = max(known.rows["classes"]) / sum(known.rows["classes"])
+    even = {**known.about, "rows": {**known.rows, "classes": [60, 40]}}
+    assert (
+        rule.measure(replace(known, about=even, epochs=[{**each, "validation_metric": 0.6} for each in known.epochs]))
+        == 0
+    )
     for told, finds in ((0.0, True), (0.5, False)):
         metric = largest + told * (1 - largest)
         epochs = [{**each, "training_loss": 0.0, "validation_metric": metric} for each in known.epochs]

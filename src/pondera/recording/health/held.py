@@ -19,6 +19,9 @@ BY_HEART = 0.1
 SOME = 0.25
 """Of the rows of other classes than the largest: where so many are told right, these are predicted."""
 
+RARE = 5
+"""Times as many rows as the rarest class has, that the largest has at least where classes are not balanced."""
+
 FALLING = 0.02
 """Of the lowest loss on held-out rows: where the last quarter of the epochs takes more off, it may go lower yet."""
 
@@ -152,7 +155,8 @@ def leakage(facts: Facts) -> Suspicion | None:
 def imbalance(facts: Facts) -> Suspicion | None:
     """How rare the rarest class is, in powers of ten, by how little is predicted but the largest.
 
-    It is 0 where a quarter of the others is told right: these are predicted, if not all of them.
+    It is 0 where a quarter of the others is told right, which are predicted then, if not all of them; and of classes
+    none of which is five times as frequent as another.
     """
     counts = np.array(facts.rows.get("classes") or [], np.float64)
     epochs = [epoch for epoch in facts.epochs if epoch.get("validation_metric") is not None]
@@ -165,8 +169,9 @@ def imbalance(facts: Facts) -> Suspicion | None:
     training = facts.epochs[-1]["training_loss"]
     learned = (facts.baseline - training) / facts.span if facts.span > 0 and training is not None else 1.0
     skill = min(max(min((accuracy - largest) / max(1 - largest, 1e-9), learned) / SOME, 0.0), 1.0)
+    times = counts.max() / counts.min()
     return Suspicion(
-        math.log10(counts.max() / counts.min()) * (1 - skill),
+        math.log10(times) * (1 - skill) if times >= RARE else 0.0,
         f"The largest class has {largest:.1%} of the rows and the network is right on {accuracy:.1%}: the others are "
         "hardly ever predicted.",
         "Let rare classes count more: class_weight='balanced'.",

@@ -22,8 +22,8 @@ as make the third number of values."""
 LUCK = 0.01
 """Tables of noise of which so many are to have a column that tells more than is put down to chance."""
 
-STEPS, IN_A_STEP, SORTED = 64, 8, 1 << 18
-"""Steps that a column's values are cut into, at most; rows in one, at least; and values that are sorted for that."""
+STEPS, IN_A_STEP, SORTED = 64, 8, 1 << 12
+"""Steps that a column's values are cut into, at most; rows in one, at least; and rows that are sorted for that."""
 
 LEAST = 1e-6
 """Shares of classes, and rates, are kept this far from 0 before their logarithm is taken."""
@@ -92,7 +92,7 @@ def best_teller(x: Array, targets: Array, classes: bool) -> tuple[float, int, fl
     told = told_by(x, targets, classes)
     best = int(told.argmax())
     by_line = float(told[best]), best, chance(x, targets, best, classes)
-    apart = -(-len(x) // max(SORTED // max(x.shape[1], 1), FEWEST))
+    apart = -(-len(x) // max(min(SORTED, CELLS // 8 // max(x.shape[1], 1)), FEWEST))  # all of them would take long
     x, targets = x[::apart], targets[::apart]
     told, steps = told_in_steps(x, targets, classes)
     best = int(told.argmax())
@@ -192,7 +192,7 @@ def chance(x: Array, targets: Array, teller: int, classes: bool, steps: int | No
 
 def _ways(values: Array) -> float:
     """Return the logarithm of the number of different orders of rows, (rows,) or (rows, n)."""
-    _, counts = np.unique(values, axis=0, return_counts=True)
+    _, counts = np.unique(values, axis=None if values.size == len(values) else 0, return_counts=True)
     return float(special.gammaln(len(values) + 1) - special.gammaln(counts + 1).sum())
 
 
