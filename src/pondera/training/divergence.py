@@ -10,14 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pondera.training.epoch import Order, Program, Rows, State, loss_and_gradients, run_steps, weight_name
+from pondera.training.stopping import INPUTS
 
 Trace = Callable[[Any, Any, Any], Iterator[tuple[str, Any]]]  # (weights, x, key) -> (layer, its output), ...
-
-INPUTS = "the inputs themselves"
-"""Where values are not finite that no training made so: no other way to train helps."""
-
-CHECK = "Remove the rows with such values, or fill them in."
-ADVICE = "Try a smaller learning rate, gradient clipping, or inputs of a smaller scale."
 
 
 class Stretch(NamedTuple):
@@ -27,11 +22,6 @@ class Stretch(NamedTuple):
     order: Order
     first: int
     last: int
-
-
-def advice_for(where: str) -> str:
-    """Return what to do about values that are not finite, by where the first one appeared."""
-    return CHECK if where == INPUTS else ADVICE
 
 
 def locate(

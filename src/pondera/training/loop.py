@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pondera.choice import Choice, look_up
 from pondera.network.network import Network
 from pondera.network.rows import Apply
-from pondera.training.divergence import Stretch, Trace, advice_for, locate
+from pondera.training.divergence import Stretch, Trace, locate
 from pondera.training.epoch import Order, Program, Rows, State, Taken, TrainingApply, order_of, run_steps
 from pondera.training.figures import EpochFigures, Fit, Progress
 from pondera.training.losses import loss_of
@@ -29,6 +29,7 @@ from pondera.training.stopping import (
     Best,
     Ending,
     Interruption,
+    advice_for,
 )
 from pondera.training.watching import NOBODY, Beginning, Checkpoint, Point, Watcher
 

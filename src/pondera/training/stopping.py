@@ -16,6 +16,13 @@ INTERRUPTED = "interrupted"
 DIVERGED = "diverged"
 
 
+INPUTS = "the inputs themselves"
+"""Where values are not finite that no training made so: no other way to train helps."""
+
+CHECK = "Remove the rows with such values, or fill them in."
+ADVICE = "Try a smaller learning rate, gradient clipping, or inputs of a smaller scale."
+
+
 class Ending(NamedTuple):
     """Why a training ended.
 
@@ -36,6 +43,11 @@ class Ending(NamedTuple):
 
 NOT_YET = Ending()
 """Of a training that goes on."""
+
+
+def advice_for(where: str) -> str:
+    """Return what to do about values that are not finite, by where the first one appeared."""
+    return CHECK if where == INPUTS else ADVICE
 
 
 def without_epoch(left_out: int, networks: int) -> str:

@@ -11,8 +11,7 @@ from pondera.recording.health.facts import Facts
 from pondera.recording.health.rate import slower
 from pondera.recording.health.rule import Suspicion
 from pondera.recording.history import Steps
-from pondera.training.divergence import CHECK, INPUTS
-from pondera.training.stopping import DIVERGED
+from pondera.training.stopping import CHECK, DIVERGED, INPUTS
 
 LARGEST = 3.4e38
 """What float32 holds."""
