@@ -18,13 +18,13 @@ class Counts(NamedTuple):
 
 
 THRESHOLDS: dict[str, float] = {
+    "inputs not scaled": 0.832,
     "loss diverging": 0.526,
     "NaN ahead": 2.57,
     "weights never moved": 3.7,
     "learning rate too high": 0.924,
     "learning rate too low": 0.332,
     "nothing learned": 0.557,
-    "inputs not scaled": 0.832,
     "bad initialization": 0.654,
     "vanishing gradients": 1.67,
     "exploding gradients": 1.47,
@@ -33,23 +33,23 @@ THRESHOLDS: dict[str, float] = {
     "dead units": 0.281,
     "never-used units": 0.328,
     "saturated units": 0.366,
-    "leakage": 1.09,
+    "leakage": 1.08,
     "overfitting": 0.176,
-    "label noise": 0.431,
-    "class imbalance ignored": 0.787,
+    "label noise": 0.373,
+    "class imbalance ignored": 0.055,
     "noisy": 0.614,
     "update ratio out of range": 1.78,
     "plateaued": 1.65,
 }
 
 COUNTS: dict[str, Counts] = {
+    "inputs not scaled": Counts(66, 66, 0, 130),
     "loss diverging": Counts(17, 17, 0, 130),
     "NaN ahead": Counts(6, 8, 0, 130),
     "weights never moved": Counts(39, 39, 0, 130),
     "learning rate too high": Counts(33, 35, 1, 130),
     "learning rate too low": Counts(39, 39, 0, 130),
     "nothing learned": Counts(77, 77, 0, 130),
-    "inputs not scaled": Counts(66, 66, 0, 130),
     "bad initialization": Counts(90, 90, 0, 130),
     "vanishing gradients": Counts(13, 13, 0, 130),
     "exploding gradients": Counts(5, 5, 0, 130),
