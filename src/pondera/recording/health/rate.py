@@ -106,8 +106,10 @@ def out_of_range(facts: Facts) -> Suspicion | None:
         for name, ratio in facts.driven.items()
         if ratio > GOOD or facts.moved(name) < FAR
     }
-    if not off or facts.seen < FEWEST:
+    if not facts.driven or facts.seen < FEWEST:
         return None
+    if not off:
+        return Suspicion(0.0, "", "")
     worst = max(off, key=off.__getitem__)
     ratio = facts.driven[worst]
     factor = 0.1 if ratio > GOOD else 10.0
@@ -128,7 +130,7 @@ def stuck_layer(facts: Facts) -> Suspicion | None:
         return None
     least = min(facts.ratios, key=facts.ratios.__getitem__)
     if facts.moved(least) >= FAR:
-        return None  # it has trained, and may have nothing left to learn
+        return Suspicion(0.0, "", "")  # it has trained, and may have nothing left to learn
     others = float(np.median([ratio for name, ratio in facts.ratios.items() if name != least]))
     if others < 1e-9:
         return None  # then none of them moves, which another rule says
