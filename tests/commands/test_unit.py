@@ -12,7 +12,7 @@ import pytest
 import pondera
 from pondera.commands import main
 from pondera.model.file import load, save
-from tests.workbench.browsing import cut_off
+from tests.recording.interrupted import cut_off
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 TRAIN = ("train", "--example", "wine", "--recipe", "plain", "--hidden", "5,4", "--epochs", 9, "--record", "full")

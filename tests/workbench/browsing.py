@@ -1,11 +1,8 @@
 """What tests of the pages share: a server in a process of its own, and ways about its pages."""
 
-import json
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 
 from playwright.sync_api import expect
 
@@ -90,15 +87,3 @@ def given(code, folder, shown=""):
     *before, last = code.split("; ")
     command = [sys.executable, "-c", "; ".join([*before, f"print({last}{shown})"])]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def cut_off(run, seeds, state="interrupted"):
-    """Have a run say that so many networks were planned, and that the second of those that began finished no epoch."""
-    cut = {"reason": "interrupted", "message": "Training was interrupted in epoch 1.", "cause": ""}
-    told = {"arguments": {"seeds": seeds}, "state": state, "ended.1": cut}
-    with closing(sqlite3.connect(run / "run.sqlite")) as database, database:
-        (found,) = database.execute("SELECT value FROM about WHERE name = 'arguments'").fetchone() or ("{}",)
-        told["arguments"] = json.loads(found) | told["arguments"]
-        rows = [(name, json.dumps(value)) for name, value in told.items()]
-        database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
-        database.execute("DELETE FROM epochs WHERE part = 1")

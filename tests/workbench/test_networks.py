@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pondera
-from tests.workbench.browsing import cut_off
+from tests.recording.interrupted import cut_off
 
 NETWORKS = 3
 

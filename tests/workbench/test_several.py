@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from pondera.files import lock
 from pondera.workbench.served import OWN
 from pondera.workbench.trainings import STOPPED_BEFORE
-from tests.workbench.browsing import cut_off, open_page, pondera
+from tests.recording.interrupted import cut_off
+from tests.workbench.browsing import open_page, pondera
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 

@@ -302,22 +302,11 @@ def test_networks_of_other_depth_share_names_whose_shapes_differ(between):
         return layers
 
     found = between(network(13, 128, 128, 3), network(13, 16, 3))
-    status = {pair.name: pair.status for pair in found.tensors}
-    assert {name: each for name, each in status.items() if each != "shape differs"} == {
+    assert {name: each for name, each in statuses(found).items() if each != "shape differs"} == {
         "layers.2.weight": "only in first",
         "layers.2.bias": "only in first",
     }
     assert found.verdict == "different architectures"
-
-
-def test_what_counts_batches_is_not_what_moved_most(between):
-    random = np.random.default_rng(0)
-    one = {f"{k}.weight": random.standard_normal((16, 16)).astype(np.float32) for k in (0, 1)}
-    one |= {"1.num_batches_tracked": np.array(10, np.int64)}
-    other = {name: array + 0.01 * random.standard_normal(array.shape).astype(np.float32) for name, array in one.items()}
-    other["1.num_batches_tracked"] = np.array(5000)
-    assert "%" in (statement := between(one, other).statement)
-    assert "49900" not in statement.replace(",", "")
 
 
 def test_negated_weights_are_not_unrelated(between, bert):
@@ -347,28 +336,6 @@ def test_statistics_that_move_beside_frozen_weights(between):
     assert finding.figures["layers"] == ["bn"]
     both = moved | {"bn.weight": layer["bn.weight"] * 2}
     assert not any(each.rule == "statistics moved" for each in between(arrays, both).findings)
-
-
-def test_values_that_are_not_finite(between, bert):
-    broken = {name: array.copy() for name, array in bert.items()}
-    broken["encoder.layer.0.output.dense.weight"][2, 3:6] = [np.nan, np.inf, -np.inf]
-    found = between(bert, broken)
-    (pair,) = found.of_status("overwritten")
-    assert found.verdict == "values overwritten"
-    assert "3 of the 8,192 values of encoder.layer.0.output.dense.weight are NaN or infinite" in found.statement
-    assert between(broken, bert).verdict == "values overwritten"
-    plain = pair.to_json()
-    assert (plain["not_finite"], plain["other_not_finite"]) == (0, 3)
-    assert plain["max_difference"] == 0
-    assert plain["changed"] == 3 / pair.count
-    assert any(finding.rule == "not finite" for finding in found.findings)
-    assert between(broken, broken).verdict == "same weights in another file"
-
-
-def test_zeros_of_the_other_sign(between):
-    found = between({"w": np.array([0.0, 1.0])}, {"w": np.array([-0.0, 1.0])})
-    assert statuses(found) == {"w": "zero signs"}
-    assert not found.same
 
 
 def test_json(between, bert):
@@ -405,20 +372,6 @@ def test_progress_is_told_of_every_byte(between, bert):
     assert sum(seen) == 2 * sum(array.nbytes for array in bert.values())
 
 
-def test_integers_and_single_numbers(between):
-    a = {"steps": np.array(3), "ids": np.arange(9), "flag": np.array([True, False])}
-    found = between(a, a | {"steps": np.array(5)})
-    assert statuses(found) == {"steps": "changed", "ids": "equal", "flag": "equal"}
-    assert found.tensors[0].to_json()["max_difference"] == 2
-
-
-def test_large_whole_numbers_that_float64_rounds_to_the_same_are_not_equal(held):
-    one, other = np.array([2**60, 2**61]), np.array([2**60 + 7, 2**61 + 5])
-    found = compare(held({"w": one}), held({"w": other}))
-    assert not found.same
-    assert compare(held({"w": one}), held({"w": one.copy()})).same
-
-
 def test_a_part_is_not_the_whole(held):
     arrays = {f"layers.{k}.weight": np.random.default_rng(0).normal(size=(8, 8)) for k in range(10)}
     some = dict(list(arrays.items())[:2])
@@ -433,20 +386,6 @@ def test_what_is_gone_is_not_called_frozen(held):
     found = compare(held(arrays), held({k: v for k, v in arrays.items() if "3" not in k}), frozen=["layers.*"])
     (said,) = [each for each in found.findings if each.rule == "frozen"]
     assert said.statement == "3 tensors frozen by 'layers.*' did not move. 1 other could not be compared."
-
-
-def test_values_of_four_bits(held):
-    from pondera.weights.packed import Packed
-    from pondera.weights.tensor import Mapped, Tensor
-
-    def four_bits(content):
-        source = Mapped(memoryview(content), 0, np.dtype("u1"), len(content))
-        return {"w": Tensor("w", (2, 4), "float4_e2m1fn", Packed(source, "float4_e2m1fn", 8))}
-
-    one, other = held(four_bits(b"\x21\x43\x10\x32")), held(four_bits(b"\x21\x43\x10\x33"))
-    assert compare(one, one).same
-    assert not compare(one, other).same
-    assert compare(one, other).tensors[0].differences.max > 0
 
 
 def test_a_comparison_shows_itself(between):
