@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import secrets
@@ -40,7 +41,7 @@ def found_in(folder: str | os.PathLike[str]) -> list[Path]:
 def circumstances(versions: Mapping[str, str]) -> dict[str, Any]:
     """Return when and on what a run began, and the versions of what made it, as plain values."""
     return {
-        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "began": datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": cores()},
         "versions": {"pondera": __version__, "python": platform.python_version(), **versions},
     }

@@ -23,9 +23,9 @@ that is recorded step by step, and there is room for what training goes on from.
 GROWTH = 1.01
 """Recorded steps that are left are at first so many times the one before, at least."""
 
-MOST_STEPS, STEPS, STEP = 1 << 20, 1 / 16, 12
-"""Figures of steps that are kept one by one, what of the budget they may take, and bytes of each; of more, neighbours
-are averaged."""
+MOST_STEPS, STEPS, STEP = 1 << 19, 1 / 16, 12
+"""Figures of steps that are kept, what of the budget they may take, and bytes of each; of more steps than these,
+neighbours are averaged, and so are those that come."""
 
 MOST_OF_EPOCHS, EPOCHS = 8 << 20, 1 / 16
 """Bytes that the figures of epochs take at most, and what of the budget; of more, every second epoch goes."""
@@ -52,6 +52,29 @@ def cut_steps(database: sqlite3.Connection, part: int, at: int) -> None:
         (data,) = database.execute(f"SELECT figures {last}", (part,)).fetchone()
         values = np.frombuffer(data, "<f4").reshape(3, -1)[:, :left].tobytes()
         database.execute("UPDATE steps SET figures = ? WHERE part = ? AND first = ?", (values, part, first))
+
+
+def add_steps(database: sqlite3.Connection, part: int, first: int, figures: Array, stride: int) -> int:
+    """Write (3, n) figures of steps as means of ``stride`` of them each, and return how many more are kept now.
+
+    Those left over are written as they are, and taken in again when the next ones come.
+    """
+    more = 0
+    if stride > 1:
+        where = "WHERE part = ? AND first = (SELECT max(first) FROM steps WHERE part = ?) AND stride = 1"
+        row = database.execute(f"SELECT first, figures FROM steps {where}", (part, part)).fetchone()
+        left = np.zeros((3, 0), "<f4") if row is None else np.frombuffer(row[1], "<f4").reshape(3, -1)
+        if row is not None and row[0] + left.shape[1] == first and left.shape[1] < stride:
+            database.execute("DELETE FROM steps WHERE part = ? AND first = ?", (part, row[0]))
+            first, figures, more = row[0], np.concatenate([left, figures], axis=1), -left.shape[1]
+    whole = figures.shape[1] // stride * stride
+    means = figures[:, :whole].reshape(3, -1, stride).mean(axis=2, dtype=np.float64) if stride > 1 else figures
+    for begin, apart, values in ((first, stride, means), (first + whole, 1, figures[:, whole:])):
+        if values.shape[1]:
+            row = (part, begin, apart, values.astype("<f4").tobytes())
+            database.execute("INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, ?, ?)", row)
+            more += values.shape[1]
+    return more
 
 
 def coarsen_steps(database: sqlite3.Connection, part: int) -> int:

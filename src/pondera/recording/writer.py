@@ -283,14 +283,14 @@ class RunWriter:
                 ),
             )
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
-        (steps,), (epochs,) = (
-            self.database.execute(f"SELECT {count} WHERE part = ?", (part,)).fetchone()
-            for count in (
-                "coalesce(sum(length(figures)) / 12, 0) FROM steps",
+        (steps, stride), (epochs,) = (
+            self.database.execute(f"SELECT {figures} WHERE part = ?", (part,)).fetchone()
+            for figures in (
+                f"coalesce(sum(length(figures)) / {room.STEP}, 0), coalesce(max(stride), 1) FROM steps",
                 "coalesce(sum(length(figures)), 0) FROM epochs",
             )
         )
-        found = self._parts.setdefault(part, _Part({}, {}, {}, steps, epochs))
+        found = self._parts.setdefault(part, _Part({}, {}, {}, steps, stride, epochs))
         found.start |= start
         found.tensors |= dict(rows.fetchall())
         found.places |= places
@@ -301,13 +301,11 @@ class RunWriter:
         kept = self._parts[part]
         if first < kept.end:
             room.cut_steps(self.database, part, first)
-        self.database.execute(
-            "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, 1, ?)", (part, first, figures.tobytes())
-        )
-        kept.steps += figures.shape[1]
+        kept.steps += room.add_steps(self.database, part, first, figures, kept.stride)
         kept.end = first + figures.shape[1]
         if kept.steps > self._most_steps:
             kept.steps = room.coarsen_steps(self.database, part)
+            kept.stride *= 2
 
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
         self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
@@ -387,7 +385,8 @@ class _Part:
     start: dict[str, Array]
     tensors: dict[str, int]
     places: dict[str, Array | None]
-    steps: int  # whose figures are kept
+    steps: int  # figures of steps that are kept
+    stride: int  # how many steps the next of them are means of
     epochs: int  # bytes of their figures
     points: int = 0
     end: float = math.inf
