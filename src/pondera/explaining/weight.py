@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from pondera.choice import Choice, outside, unknown
 from pondera.constraints import index_into
 from pondera.errors import ArgumentError
 from pondera.explaining.question import Question
+from pondera.network.architecture import Architecture
 from pondera.network.network import Network
 from pondera.network.precision import precision
 from pondera.training.losses import loss_of
@@ -130,29 +132,15 @@ def weight_on(
         raise ArgumentError(unknown("weight", name, chosen.weights))
     array = np.asarray(chosen.weights[name])
     index = index_into(name, array.shape, index)
-    error = error_on(chosen, x, answers, loss)
     one = np.zeros_like(array)
     one[index] = 1
     value = float(array[index])
-
-    def moved(by: Any) -> jax.Array:
-        found: jax.Array = error({**chosen.weights, name: array + by * one})
-        return found
-
-    def slope(by: Any) -> jax.Array:
-        found: jax.Array = jax.jvp(moved, (by,), (jnp.ones_like(by),))[1]
-        return found
-
+    steps = np.linspace(-1, 1, PROFILE) * (value or 1.0)
+    rows = rows_and_targets(chosen, x, answers, loss)
+    asked = (chosen.architecture, Choice.of(loss), name, dict(chosen.weights), one, *rows)
     with precision([array]):
-        here = jnp.zeros((), array.dtype)
-        before, pushes = jax.jvp(moved, (here,), (jnp.ones_like(here),))
-        curved = jax.jvp(slope, (here,), (jnp.ones_like(here),))[1]
-        steps = np.linspace(-1, 1, PROFILE) * (value or 1.0)
-        compiled = jax.jit(lambda by: moved(by).mean())
-        errors = np.array([float(compiled(jnp.asarray(step, array.dtype))) for step in steps])
-        gone = float(moved(jnp.asarray(-value, array.dtype)).mean())
-        slopes, bends = np.asarray(pushes).astype(np.float64), np.asarray(curved).astype(np.float64)
-        now = float(before.mean())
+        now, gone, *profile = (float(_error(*asked, array.dtype.type(by))) for by in (0.0, -value, *steps))
+        slopes, bends = (np.asarray(each).astype(np.float64) for each in _derivatives(*asked))
     gradient, curvature = float(slopes.mean()), float(bends.mean())
     return Weight(
         network,
@@ -167,8 +155,42 @@ def weight_on(
         curvature,
         slopes,
         value + steps,
-        errors,
+        np.array(profile),
     )
+
+
+Asked = tuple[Architecture, Choice, str, dict[str, Any], Any, Any, Any]
+"""The network, the loss, the name of an array, the weights, a direction in the array, rows and targets."""
+
+
+def _errors(asked: Asked, by: Any) -> jax.Array:
+    """Return the error of each row where an array of weights is moved by so much in a direction."""
+    architecture, loss, name, weights, direction, rows, targets = asked
+    found: jax.Array = loss_of(loss).error(
+        architecture({**weights, name: weights[name] + by * direction}, rows), targets
+    )
+    return found
+
+
+# Both are compiled once for all weights of an array.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _error(*asked: Any) -> jax.Array:
+    *network, by = asked
+    return _errors(tuple(network), by).mean()
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _derivatives(*asked: Any) -> tuple[jax.Array, jax.Array]:
+    """Return each row's first and second derivative by how far the array is moved."""
+    here = jnp.zeros((), asked[4].dtype)
+    one = jnp.ones_like(here)
+
+    def slope(by: Any) -> jax.Array:
+        found: jax.Array = jax.jvp(functools.partial(_errors, asked), (by,), (one,))[1]
+        return found
+
+    first, second = jax.jvp(slope, (here,), (one,))
+    return first, second
 
 
 def network_of(question: Question, number: int) -> Network:
@@ -213,7 +235,11 @@ def answered(question: Question) -> tuple[Array, Array, str]:
 
 def error_on(network: Network, x: Array, answers: Array, loss: Choice | str) -> Any:
     """Return weights -> the error of each row, (rows,), as JAX can differentiate it."""
-    choice = Choice.of(loss)
-    error, rows = loss_of(choice).error, np.asarray(x, network.dtype)
-    targets = answers if choice.name == "softmax_cross_entropy" else np.asarray(answers)[:, None]
-    return lambda weights: error(network.architecture(weights, rows), targets)
+    rows, targets = rows_and_targets(network, x, answers, loss)
+    return lambda weights: loss_of(Choice.of(loss)).error(network.architecture(weights, rows), targets)
+
+
+def rows_and_targets(network: Network, x: Array, answers: Array, loss: Choice | str) -> tuple[Array, Array]:
+    """Return rows as a network takes them, and their answers as a loss does."""
+    of_classes = Choice.of(loss).name == "softmax_cross_entropy"
+    return np.asarray(x, network.dtype), np.asarray(answers) if of_classes else np.asarray(answers)[:, None]
