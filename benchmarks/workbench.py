@@ -1,4 +1,4 @@
-"""Times the workbench in a browser: its frames, the first view of a checkpoint, and what its page costs a training.
+"""Times the workbench in a browser: frames, the first view of a checkpoint, lives of weights, what a page costs.
 
 Run ``python -m benchmarks.workbench`` in the environment of the tests, with the pages built and Chromium installed. The
 browser has no graphics card: it draws with the same cores that train, so a machine with one does better. Frames are
@@ -37,11 +37,12 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 WINDOW = {"width": 1280, "height": 900}
 PATIENCE = 120_000  # milliseconds
 
-PARTS = ("training frames", "matrix frames", "first view", "training")
+PARTS = ("training frames", "matrix frames", "first view", "weights", "training")
 EXAMPLE, HIDDEN = "breast_cancer", "256,256,256"
 EPOCHS = 2500
 LOOKED = 15.0  # seconds of frames
 MOVED = 5.0  # seconds of moving a matrix, and of zooming
+CHOSEN = 6  # connections whose lives are looked at
 
 FRAME, VIEW, COST = 1000 / 60 + 0.05, 1.5, 0.10
 """The targets: milliseconds of the median frame, as the clock of the browser rounds it, seconds, a share."""
@@ -60,6 +61,10 @@ FIRST_ROW = """async (click) => {
   await frame();  // what was put into the page is painted before the next
   return performance.now() - begun;
 }"""
+
+
+OF_ANOTHER = """(before) => document.querySelector("[data-testid=biography]")
+  && document.querySelector("#inspector h2").innerText !== before"""
 
 
 @contextlib.contextmanager
@@ -217,6 +222,25 @@ def first_views(browser: Any, folder: Path, rounds: int) -> dict[str, Any]:
     return {"bytes": place.stat().st_size, "click": clicks, "opening": openings, "everything": wholes}
 
 
+def lives_of_weights(browser: Any, folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Return seconds until the life of a connection is on the screen: of the first that is chosen, and of the next."""
+    by_command(browser, folder, "finished", epochs=20)
+    found: dict[str, list[float]] = {"first": [], "next": []}
+    for _ in range(rounds):
+        with served(folder) as address, opened(browser, address) as page:
+            go(page, address, "run?run=finished")
+            page.get_by_test_id("network").focus()
+            page.wait_for_load_state("networkidle")
+            before = ""
+            for k in range(CHOSEN):
+                begun = time.perf_counter()
+                page.keyboard.press("ArrowRight")
+                page.wait_for_function(OF_ANOTHER, arg=before)
+                found["next" if k else "first"].append(time.perf_counter() - begun)
+                before = page.locator("#inspector h2").inner_text()
+    return found
+
+
 def put_minilm(path: Path) -> None:
     """Put all-MiniLM-L6-v2 there; where its package is not installed, random values of the same names and shapes."""
     with contextlib.suppress(FileNotFoundError):
@@ -250,9 +274,9 @@ def training_costs(browser: Any, folder: Path, rounds: int) -> dict[str, list[di
     return found
 
 
-def by_command(_: Any, folder: Path, run: str) -> float:
+def by_command(_: Any, folder: Path, run: str, epochs: int = EPOCHS) -> float:
     """Train on the command line."""
-    options = [f"--example={EXAMPLE}", f"--hidden={HIDDEN}", f"--epochs={EPOCHS}", f"--out={run}"]
+    options = [f"--example={EXAMPLE}", f"--hidden={HIDDEN}", f"--epochs={epochs}", f"--out={run}"]
     begun = time.time()
     subprocess.run([sys.executable, "-m", "pondera", "train", *options], cwd=folder, check=True, capture_output=True)
     return (folder / run / "model.safetensors").stat().st_mtime - begun
@@ -301,6 +325,9 @@ def report(content: dict[str, Any]) -> str:
             target = f"≤ {VIEW} s: {verdict(max(views[key]) <= VIEW)}"
             rows.append([f"{layers}, {what}", *_seconds(views[key]), target])
         rows.append(["its figures, findings and colours too", *_seconds(views["everything"]), "–"])
+    for key, what in (("first", "the first connection that is chosen"), ("next", "the next ones")):
+        if "weights" in entries:
+            rows.append([f"the life of a weight on the screen, {what}", *_seconds(entries["weights"][key]), "–"])
     if "training" in entries:
         rows += _costs(entries["training"])
     told += [table(["seconds", "median", "least", "most", "target"], rows)] if rows else []
@@ -346,6 +373,7 @@ def main() -> None:
             "training frames": lambda: frames_while_training(browser, place),
             "matrix frames": lambda: frames_of_a_matrix(browser, place),
             "first view": lambda: first_views(browser, place, asked.rounds),
+            "weights": lambda: lives_of_weights(browser, place, asked.rounds),
             "training": lambda: training_costs(browser, place, asked.rounds),
         }
         for name in [asked.only] if asked.only else PARTS:

@@ -1,10 +1,13 @@
 """What tests of the pages share: a server in a process of its own, and ways about its pages."""
 
+import contextlib
 import re
 import subprocess
 import sys
 
 from playwright.sync_api import expect
+
+from pondera.workbench.worker import run
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -29,9 +32,11 @@ class Server:
 
 
 def pondera(folder, *arguments):
-    """Run a command of Pondera's in a folder, and return what it prints."""
-    command = [sys.executable, "-m", "pondera", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=True, text=True).stdout
+    """Run a command of Pondera's in a folder, here, where JAX is loaded already; return what it prints."""
+    with contextlib.chdir(folder):
+        outcome = run(list(arguments))
+    assert outcome.code == 0, outcome.err
+    return outcome.out
 
 
 def is_own(address):
@@ -63,6 +68,17 @@ def start(page, server, run, **fields):
 def until(page, true, asked=None):
     """Wait until something is true of a page, without a look at every frame, which would keep the machine busy."""
     page.wait_for_function(true, arg=asked, polling=100)
+
+
+def answering(page, path, change):
+    """Have what a route answers changed before the page sees it: in place, or by what is returned."""
+
+    def answer(route):
+        found = route.fetch(max_retries=3)  # the server may close a connection as it is used again
+        told = found.json()
+        route.fulfill(response=found, json=change(told) or told)
+
+    page.route(path, answer)
 
 
 def let_go(page, held):

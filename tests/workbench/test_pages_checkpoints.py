@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-from tests.workbench.browsing import card, open_page
+from tests.workbench.browsing import answering, card, open_page
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -81,14 +81,11 @@ def test_an_explanation_that_failed_is_asked_for_again(page, server, signs):
 def test_curves_that_are_laid_over_each_other_grow_with_the_training(page, server, signs):
     epochs = iter(range(10, 1000))
 
-    def going_on(route):
-        found = route.fetch()
-        told = found.json()
+    def going_on(told):
         for each in told["runs"]:
             each |= {"activity": "running", "epochs": next(epochs)}
-        route.fulfill(response=found, json=told)
 
-    page.route("**/api/runs", going_on)
+    answering(page, "**/api/runs", going_on)
     open_page(page, server, "runs")
     with page.expect_response("**/api/run/curves?*"):
         page.get_by_label(f"Lay {signs.name} over others").check()

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import pondera
 from pondera.recording.process import writer_of
-from tests.workbench.browsing import open_page, start
+from tests.workbench.browsing import answering, open_page, start
 from tests.workbench.browsing import pondera as command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
@@ -50,14 +50,10 @@ def without(told, name, lost, value):
 def test_what_is_chosen_stays_the_same_connection_whichever_are_drawn(page, server, wide):
     lost = []
 
-    def answer(route):
-        found = route.fetch()
-        told = found.json()
-        if lost:
-            told = without(told, "layers.1.weight", told["matrices"][1]["places"][lost[0]], 77)
-        route.fulfill(response=found, json=told)
+    def answer(told):
+        return without(told, "layers.1.weight", told["matrices"][1]["places"][lost[0]], 77) if lost else told
 
-    page.route("**/api/run/frames?*", answer)
+    answering(page, "**/api/run/frames?*", answer)
     open_page(page, server, f"run?run={wide}")
     page.get_by_test_id("network").focus()
     for _ in range(61):  # the first layer has 60

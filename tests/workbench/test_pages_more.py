@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
-from tests.workbench.browsing import Server, card, field, given, let_go, open_page, pondera, python_of, until
+from tests.workbench.browsing import Server, answering, card, field, given, let_go, open_page, pondera, python_of, until
 
 TRAININGS = (
     "signs.csv --target kind --hidden 4 --epochs 3 --out signs",
@@ -115,15 +115,12 @@ def test_an_explanation_says_what_is_asked_and_gives_commands_that_run(page, ser
     ("verdict", "correlation"), [("cannot be told", 1.0), ("no", None)], ids=["too-few", "without-influence"]
 )
 def test_where_nothing_can_be_told_no_correlation_is_given(page, server, verdict, correlation):
-    def told(route):
-        answer = route.fetch()
-        found = answer.json()
+    def told(found):
         if "inputs" in found.get("answer", {}):
             figures = {"rank_correlation": correlation, "interval": [correlation, correlation], "reasons": []}
             found["answer"]["weights_as_importance"] = figures | {"verdict": verdict, "statement": "So it is."}
-        route.fulfill(response=answer, json=found)
 
-    page.route("**/api/explanation?*", told)
+    answering(page, "**/api/explanation?*", told)
     open_page(page, server, "explain?model=the sums/model.safetensors")
     page.get_by_role("button", name="Measure what matters").click()
     strength = card(page, "May I read weights as importance here?")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 import pondera
 from pondera.recording.loops import Loop
-from tests.workbench.browsing import card, field, let_go, open_page, start
+from tests.workbench.browsing import answering, card, field, let_go, open_page, start
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -27,18 +27,6 @@ FITS = """
   }
 """
 """Whether a choice is as wide as the words that are chosen need."""
-
-
-def answering(page, path, change):
-    """Have what a route answers changed before the page sees it."""
-
-    def answer(route):
-        found = route.fetch()
-        told = found.json()
-        change(told)
-        route.fulfill(response=found, json=told)
-
-    page.route(path, answer)
 
 
 def tile(page, name):

@@ -15,9 +15,9 @@ import pytest
 
 from pondera.errors import PonderaError
 from pondera.workbench import questions as module
-from pondera.workbench.child import command
 from pondera.workbench.questions import Questions
 from pondera.workbench.trainings import GOING_ON
+from pondera.workbench.worker import command
 
 
 @pytest.fixture
@@ -170,19 +170,13 @@ def test_who_waits_for_a_question_that_is_cancelled_is_told(asked, monkeypatch):
 
 def test_a_command_ends_where_the_server_ends(tmp_path):
     """However that ends: the other end of the pipe closes with it."""
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    working = (
-        "import time; from pondera.workbench import child; child.runpy.run_module = lambda *_, **__: {}; child.main()"
-    )
-    begun = [
-        sys.executable,
-        "-c",
-        working.format("time.sleep(600)"),
-        *command(tmp_path, ["read"], with_parent=True)[4:],
-    ]
-    serving = f"import subprocess, time; print(subprocess.Popen({begun!r}, stdin=-1).pid, flush=True); time.sleep(600)"
+    working = "from pondera.workbench import worker; worker.run = lambda _: worker.os.read(worker.os.pipe()[0], 1); "
+    begun = [sys.executable, "-c", f"{working}worker.main()", *command(tmp_path)[4:]]
+    serving = f"import subprocess, time; p = subprocess.Popen({begun!r}, stdin=-1); p.stdin.write(b'[]\\n'); "
+    serving += "p.stdin.flush(); print(p.pid, flush=True); time.sleep(600)"
     parent = subprocess.Popen([sys.executable, "-c", serving], stdout=subprocess.PIPE, text=True)
     number = int(parent.stdout.readline())
+    time.sleep(1)  # it works
     os.kill(number, 0)
     parent.send_signal(signal.SIGKILL)
     parent.wait()

@@ -19,7 +19,7 @@ def large(guard, folder):
 
 
 def test_a_small_file_that_holds_much_is_a_sentence(guard, client, large, monkeypatch):
-    guard.app.state.bench.tables.memory = 300 << 20
+    guard.app.state.bench.tables.workers.memory = 300 << 20
     monkeypatch.delattr("pondera.tables.read.read_table")  # by the server nothing is decoded
     assert client.get("/api/table?file=signs.csv").status_code == 200
     answers = [
@@ -34,7 +34,7 @@ def test_a_small_file_that_holds_much_is_a_sentence(guard, client, large, monkey
 
 
 def test_a_file_that_is_larger_than_the_memory_is_a_sentence(guard, client, folder):
-    guard.app.state.bench.tables.memory = 300 << 20
+    guard.app.state.bench.tables.workers.memory = 300 << 20
     with open(folder / "large.csv", "wb") as file:
         file.write(b"a,b\n")
         file.truncate(20 << 30)  # it takes no place on the disk

@@ -1,14 +1,13 @@
-"""Questions that take long: each is a command of Pondera's with ``--json``, in a process of its own.
+"""Questions that take long: each is a command of Pondera's with ``--json``, in another process than the server's.
 
-The process can be cancelled, a file that makes it fail takes nothing else with it, and its answer is the one that the
-command line gives. It ends where the server ends. Whoever asks the same again while it is worked on waits for the same
-process; an answer is kept until a file that it is about changes.
+It can be cancelled, a file that makes it fail takes nothing else with it, and its answer is the one that the command
+line gives. Whoever asks the same again while it is worked on waits for the same answer, which is kept until a file that
+it is about changes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from pondera.errors import ArgumentError, PonderaError
-from pondera.workbench import child
 from pondera.workbench.kept import version
+from pondera.workbench.workers import Workers
 
 AT_ONCE = 2
-"""Processes that work at the same time: each takes all cores where it can."""
+"""Questions that are worked on at the same time: each takes all cores where it can."""
 
 KEPT = 64
 """Answers that are kept."""
@@ -84,9 +83,8 @@ class Questions:
     """
 
     def __init__(self, folder: Path, memory: int | None = None) -> None:
-        self.folder, self.memory = folder, memory
+        self.workers = Workers(folder, AT_ONCE, memory)
         self._known: OrderedDict[tuple[Any, ...], Question] = OrderedDict()
-        self._room = asyncio.Semaphore(AT_ONCE)
         self._tidying: asyncio.Task[None] | None = None
 
     async def ask(
@@ -149,7 +147,7 @@ class Questions:
         return found
 
     def cancel(self, arguments: Sequence[str]) -> bool:
-        """End the processes of a question, and return whether there was one."""
+        """End a question, and return whether it was worked on."""
         found = [key for key, each in self._known.items() if key[0] == tuple(arguments) and each.answer is None]
         for key in found:
             self._drop(key)
@@ -163,6 +161,7 @@ class Questions:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._known.clear()
+        await self.workers.close()
 
     def _begin(self, key: tuple[Any, ...], arguments: Sequence[str]) -> Question:
         check_arguments(arguments)
@@ -210,28 +209,14 @@ class Questions:
 
     async def _answer(self, question: Question) -> None:
         command, *rest = question.arguments
-        async with self._room:
-            process = await asyncio.create_subprocess_exec(
-                *child.command(self.folder, [command, "--json", *rest], with_parent=True, memory=self.memory),
-                cwd=self.folder,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            try:
-                out, err = await _said(process)
-            except asyncio.CancelledError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-                raise
-        if process.returncode == 0:
-            question.answer = json.loads(out)
-        elif self.memory is not None and process.returncode == -signal.SIGABRT:  # how Polars ends without memory
-            most = f"{self.memory / 2**30:.3g} GiB"
+        outcome = await self.workers.run([command, "--json", *rest])
+        if outcome.code == 0:
+            question.answer = json.loads(outcome.out)
+        elif self.workers.memory is not None and outcome.code == -signal.SIGABRT:  # how Polars ends without memory
+            most = f"{self.workers.memory / 2**30:.3g} GiB"
             question.error = f"This takes more than {most} of memory. Give a smaller file, or use the command line."
         else:
-            question.error = error_of(err.decode("utf-8", "replace"))
+            question.error = error_of(outcome.err)
 
 
 async def _listens(question: Question, gone: Gone | None) -> bool:
@@ -245,14 +230,6 @@ async def _listens(question: Question, gone: Gone | None) -> bool:
         if gone is not None and await gone():
             return False
     return True
-
-
-async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
-    """Return what a process says until it ends; its input stays open so long, for it ends where that is closed."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out, err, _ = await asyncio.gather(process.stdout.read(), process.stderr.read(), process.wait())
-    return out, err
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
