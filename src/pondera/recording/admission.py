@@ -111,6 +111,6 @@ class Admission:
             identity=found,
             state=UNFINISHED,
             steps_per_epoch=beginning.steps,
-            rows=figures_of(beginning.rows, beginning.program.loss),
             **({"resumed": [*self._before.get("resumed", []), here]} if self._goes_on else here),
         )
+        self.writer.found_out("rows", figures_of, beginning.rows, beginning.program.loss)

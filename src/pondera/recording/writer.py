@@ -123,6 +123,10 @@ class RunWriter:
         """Write down what is known of the run as a whole, JSON-ready."""
         self.later(self._about, {name: json.dumps(value) for name, value in values.items()})
 
+    def found_out(self, name: str, compute: Callable[..., Any], *arguments: Any) -> None:
+        """Have the thread find out something of the run as a whole, JSON-ready, and write it down."""
+        self.later(self._found_out, name, compute, arguments)
+
     def forget(self, *names: str) -> None:
         """Take out what was known of the run as a whole and is so no more."""
         self.later(self._forget, names)
@@ -255,6 +259,10 @@ class RunWriter:
 
     def _about(self, values: Mapping[str, str]) -> None:
         self.database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
+
+    def _found_out(self, name: str, compute: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.excused = True  # once a run: it is not what recording goes on to cost
+        self._about({name: json.dumps(compute(*arguments))})
 
     def _forget(self, names: tuple[str, ...]) -> None:
         self.database.executemany("DELETE FROM about WHERE name = ?", [(name,) for name in names])
