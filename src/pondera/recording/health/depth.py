@@ -41,7 +41,8 @@ def exploding(facts: Facts) -> Suspicion | None:
     return Suspicion(
         rise,
         f"Gradients explode on the way back: what reaches {names[0]} is {10**rise:.2g} times that at {names[1]}.",
-        f"Start with smaller weights, such as weight='lecun_normal', or clip gradients (gradient_clip=1). {NORMALIZED}",
+        "Start with smaller weights, such as LeCun's (weight='lecun_normal'), or clip gradients (gradient_clip=1). "
+        f"{NORMALIZED}",
         names[0],
         {"powers_of_ten": rise},
     )
@@ -74,7 +75,8 @@ def bad_start(facts: Facts) -> Suspicion | None:
     return Suspicion(
         worst,
         said,
-        "Start from weight='he_normal' (relu and its kin) or 'lecun_normal' (tanh, selu).",
+        "Start from He's weights (weight='he_normal') where relu or its kin follow, from LeCun's "
+        "(weight='lecun_normal') before tanh and selu.",
         where,
         {"sums": size, "since": 0},
     )

@@ -148,13 +148,15 @@ class Rule:
 
 
 def as_arguments(advice: str) -> str:
-    """Return advice without options of ``pondera train``, for trainings that are of another loop.
+    """Return advice without options of ``pondera train`` and names of Pondera's, for trainings of another loop.
 
     >>> as_arguments("Learn slower: --learning-rate 0.001. Or take another activation (--activation).")
     'Learn slower: learning_rate=0.001. Or take another activation.'
+    >>> as_arguments("Start with smaller weights, such as LeCun's (weight='lecun_normal').")
+    "Start with smaller weights, such as LeCun's."
     """
     return re.sub(
-        r" \(--[a-z-]+\)|--([a-z-]+)(?: (\d+(?:\.\d+)?(?:e[+-]?\d+)?|[a-z]\w*))?",
+        r" \(--[a-z-]+\)| \(weight='\w+'\)|--([a-z-]+)(?: (\d+(?:\.\d+)?(?:e[+-]?\d+)?|[a-z]\w*))?",
         lambda at: "" if at[1] is None else f"{at[1].replace('-', '_')}={at[2] or ''}",
         advice,
     )

@@ -78,8 +78,8 @@ def saturated(facts: Facts) -> Suspicion | None:
         worst,
         f"{worst:.0%} of the outputs of {where} lie on the flat ends of {kind}, where hardly any gradient gets "
         "through.",
-        "Scale the inputs, start with smaller weights (weight='lecun_normal'), or take another activation: "
-        "--activation relu.",
+        "Scale the inputs, start with smaller weights, such as LeCun's (weight='lecun_normal'), or take another "
+        "activation: --activation relu.",
         where,
         {"share": worst, "change": {"activation": "relu"}},
     )
@@ -100,8 +100,8 @@ def collapsed(facts: Facts) -> Suspicion | None:
     return Suspicion(
         math.log10(worst),
         f"The {units:,} units of {where} all say the same: their outputs differ in {directions:.3g} directions.",
-        "Start them from different weights (weight='he_normal'), with smaller biases; normalize between deep layers "
-        "(LayerNorm).",
+        "Start them from different weights, such as He's (weight='he_normal'), with smaller biases; normalize between "
+        "deep layers (LayerNorm).",
         where,
         {"directions": directions, "units": units},
     )
