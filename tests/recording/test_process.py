@@ -101,9 +101,15 @@ def test_a_training_that_waits_can_be_interrupted(tmp_path, monkeypatch):
 
 def test_a_run_at_a_glance_says_whether_it_is_trained_now(tmp_path):
     seen = []
-    train(tmp_path, 2, progress=lambda _: seen.append(overviews([tmp_path])[0].state))
-    assert set(seen) == {"running"}
-    assert overviews([tmp_path])[0].state == "finished"
+
+    def look(epoch):
+        if len(seen) == 1:
+            stop(tmp_path)
+        seen.append(overviews([tmp_path])[0].state)
+
+    train(tmp_path, 3, progress=look)
+    assert seen == ["running", "stopping"]
+    assert overviews([tmp_path])[0].state == "interrupted"
 
 
 def test_a_lock_that_cannot_be_read_is_nobodys(tmp_path, monkeypatch):

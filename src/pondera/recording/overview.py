@@ -35,7 +35,8 @@ class Overview:
     ----------
     folder, state, began
         Where it is, what state it is in, and when it began. The state is that of :attr:`~pondera.runs.Run.state`, or
-        ``"damaged"``; of :func:`overviews` it is ``"running"`` or ``"paused"`` while a process writes to the run.
+        ``"damaged"``; of :func:`overviews` it is ``"running"``, ``"paused"`` or ``"stopping"`` while a process writes
+        to the run.
     steps, epochs
         How many were taken.
     settings

@@ -79,13 +79,13 @@ def forget_wishes(folder: Path) -> None:
 
 
 def doing(folder: Path) -> str:
-    """Return ``"running"`` or ``"paused"`` of what is trained now, and nothing of any other run."""
+    """Return ``"running"``, ``"paused"`` or ``"stopping"`` of what is trained now, and nothing of any other run."""
     try:
         if writer_of(folder) is None:
             return ""
     except OSError:  # the lock is another user's, or was taken away just now
         return ""
-    return "paused" if is_waiting(folder) else "running"
+    return "stopping" if is_stopping(folder) else "paused" if is_waiting(folder) else "running"
 
 
 def pause(folder: Path) -> None:

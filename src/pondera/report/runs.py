@@ -20,7 +20,7 @@ MOST = 8
 """Settings in which runs differ that are shown."""
 
 
-UNREMARKABLE = ("finished", "running", "paused")
+UNREMARKABLE = ("finished", "running", "paused", "stopping")
 """States that nothing need be done about."""
 
 
