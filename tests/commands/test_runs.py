@@ -17,7 +17,9 @@ from safetensors.numpy import load_file
 
 import pondera
 from pondera.commands import main
+from pondera.network.network import Network
 from pondera.recording.replay import _Looking
+from pondera.training.backpropagation import trace
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 TRAIN = ("train", "--example", "wine", "--hidden", "16,8", "--epochs", 30)
@@ -115,6 +117,33 @@ def test_the_update_written_out_is_what_training_made(run, trained):
     assert terms.sum() * told["product"]["factor"] == pytest.approx(told["gradient"], rel=1e-4)
 
 
+def test_rows_that_push_a_weight_are_those_of_the_table(run, trained):
+    from pondera.tables.examples import load_example
+
+    model = pondera.load(trained / "model.safetensors").model_
+    frame, target, _ = load_example("wine")
+    name, place = "layers.1.weight", (2, 3)
+    told = run("weight", trained, f"{name}[2,3]", "--json").json
+    x = model.inputs(frame.drop(target))[0].astype(np.float64)
+    answers = model.target.encode(frame[target])
+    weights = {key: value.astype(np.float64) for key, value in model.weights.items()}
+
+    def gradient(row):
+        found = trace(Network(model.architecture, weights), x[row : row + 1], answers[row : row + 1], model.loss)
+        return found.gradients[name][place]
+
+    for each in (*told["rows_up"], *told["rows_down"]):
+        assert each["gradient"] == pytest.approx(gradient(each["row"]), rel=1e-3, abs=1e-9)
+
+
+def test_of_several_networks_it_is_said_which_one_is_shown(run, tmp_path):
+    assert run(*TRAIN, "--seeds", 2, "--out", tmp_path).code == 0
+    for command, name in (("weight", "layers.1.weight[2,3]"), ("unit", "layers.1[2]")):
+        assert f"network 1 of {tmp_path}" in run(command, tmp_path, f"networks.1.{name}").out.replace("\n", "")
+    shown = run("backprop", tmp_path, "--row", 3, "--weight", "networks.1.layers.1.weight[2,3]").out
+    assert f"network 1 of {tmp_path}" in shown.replace("\n", "")
+
+
 def test_a_row_forward_and_back(run, trained):
     told = run("backprop", trained, "--example", "wine", "--row", 3, "--json").json
     assert [layer["kind"] for layer in told["layers"]] == ["scale", "dense", "dense", "dense"]
@@ -122,6 +151,7 @@ def test_a_row_forward_and_back(run, trained):
     assert told["loss"] == pytest.approx(told["errors"][0])
     gradient = told["weight"]["gradient"]
     assert told["weight"]["update"]["lines"][0]["value"] == gradient
+    assert run("backprop", trained, "--row", 3, "--json").json == told  # the run knows its table
     shown = run("backprop", trained, "--example", "wine", "--row", 3)
     assert "as a first step at the plan's largest learning rate would move it" in shown.out
 
@@ -349,10 +379,10 @@ def test_a_run_that_is_written_is_not_taken_out(run, tmp_path):
         (("weight", "{run}", "layers.9.weight[0,0]"), "Unknown tensor 'layers.9.weight'"),
         (("weight", "{run}", "layers.1.weight[99,0]"), "layers.1.weight has the shape"),
         (("weight", "{run}", "layers.1.weight"), "pondera weight takes a name and an index"),
-        (("weight", "{run}", "networks.4.layers.1.weight[0,0]"), "there is no part 4"),
+        (("weight", "{run}", "networks.4.layers.1.weight[0,0]"), "Got network 4"),
         (("weight", "{empty}", "layers.1.weight[0,0]"), "expected the folder of a run"),
         (("backprop", "{run}"), "Give one of both: --row N of a table, or --step T of a run"),
-        (("backprop", "{run}", "--row", 1), "Give one of both: a TABLE"),
+        (("backprop", "{run}", "--row", 999), "the table has 178 rows"),
         (("backprop", "{run}", "--step", 1, "--example", "wine"), "Leave out --example"),
         (("backprop", "{run}", "--step", 10**9), "--step: the training took"),
         (("backprop", "{run}", "--example", "wine", "--row", 999), "the table has 178 rows"),

@@ -10,7 +10,7 @@ from pondera.explaining.connection_methods import CONNECTION_METHODS
 from pondera.explaining.connections import CANDIDATES, connections_of, unit_ablation
 from pondera.explaining.ranks import rank_correlation
 from pondera.explaining.subject import Subject
-from pondera.explaining.weight import weight_of
+from pondera.explaining.weight import _derivatives, _errors, weight_of, weight_on
 from pondera.network.dense import Dense
 from pondera.network.network import Network
 
@@ -34,6 +34,28 @@ def test_ablation_of_a_weight_is_exact(question, bent):
     gone[3, 1] = 0
     expected = error(bent, question, {"layers.2.weight": gone}).mean() - error(bent, question).mean()
     assert found.ablation == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_second_weight_of_an_array_compiles_nothing(question):
+    for index in ((0, 0), (1, 1)):
+        before = _errors._cache_size(), _derivatives._cache_size()
+        weight_of(question, "layers.2.weight", index)
+    assert (_errors._cache_size(), _derivatives._cache_size()) == before
+
+
+def test_a_small_change_of_a_large_error_is_exact_in_single_precision(bent):
+    """The difference of two means of 32 bits would be of their last digits."""
+    random = np.random.default_rng(0)
+    x, answers = random.normal(size=(4000, bent.architecture.inputs)).astype(np.float32), random.normal(size=4000) + 30
+    single = bent.with_weights({name: value.astype(np.float32) for name, value in bent.weights.items()})
+    name, index = "layers.1.weight", (0, 1)
+    small = np.array(single.weights[name])
+    small[index] = 1e-5
+    single = single.with_weights({name: small})
+    found = weight_on(single, x, answers.astype(np.float32), "squared_error", name, index)
+    double = bent.with_weights({key: value.astype(np.float64) for key, value in single.weights.items()})
+    exact = weight_on(double, x.astype(np.float64), answers, "squared_error", name, index)
+    assert found.ablation == pytest.approx(exact.ablation, rel=0.05)
 
 
 def test_pushes_are_the_gradients_of_single_rows(question, bent):

@@ -143,6 +143,8 @@ def test_epochs_hold_what_json_can_hold(tmp_path):
     loop = Loop(tmp_path)
     loop.begin({"w": np.ones(1)})
     loop.took(0)
+    with pytest.raises(ArgumentError, match="Epochs are numbered from 0"):
+        loop.epoch(-1, {})
     loop.epoch(0, {"training_loss": np.float32(0.5), "accuracy": math.nan})
     loop.close(True)
     with Run(tmp_path) as run:

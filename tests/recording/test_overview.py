@@ -13,7 +13,7 @@ import pondera
 from pondera.commands import main
 from pondera.recording.loops import Loop
 from pondera.recording.networks import networks_of
-from pondera.recording.overview import differences, overview
+from pondera.recording.overview import differences, overview, overviews
 from pondera.recording.run import Run
 from pondera.report.runs import show_runs
 from pondera.training.stopping import Interruption
@@ -164,3 +164,10 @@ def test_while_networks_are_trained_their_end_is_not_known_and_all_count(tmp_pat
         plan = pondera.Plan(epochs=2, batch_size=16)
         pondera.fit_population(ARCHITECTURE, X, X[:, 0], plan, seeds=3, progress=progress, recorder=recorder)
     assert told == [("", 3, (0, 1))]
+
+
+def test_runs_that_began_within_a_second_are_listed_in_their_order(tmp_path):
+    names = [f"{k}" for k in (3, 1, 2)]
+    for name in names:
+        Loop(tmp_path / name).close(finished=True)
+    assert [each.folder.name for each in overviews([tmp_path / name for name in sorted(names)])] == names

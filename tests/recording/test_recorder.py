@@ -3,6 +3,7 @@
 import contextlib
 import math
 import sqlite3
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from pondera.recording import looks
 from pondera.recording.recorder import Recorder
 from pondera.recording.run import Run
 from pondera.recording.schema import DATABASE
+from pondera.recording.writer import RunWriter
 from pondera.training.watching import NEVER
 
 X = np.random.default_rng(5).standard_normal((300, 6)).astype(np.float32)
@@ -112,6 +114,26 @@ def test_what_the_first_look_compiles_is_no_cost_of_recording(tmp_path, monkeypa
         fitted(recorder, PLAN.replace(epochs=3, batch_size=240))  # three steps, and each is looked at
     assert recorder.writer.seconds == 2 * 4
     assert [seconds for seconds in counted if seconds >= 1] == 2 * [7 - 4]  # the others are for stopping
+
+
+def test_what_every_step_takes_to_write_leaves_time_to_look_at_some(tmp_path, monkeypatch):
+    """However many steps there are: else they would use up what looks may take."""
+    clock = SimpleNamespace(own=0.0)
+    told = SimpleNamespace(perf_counter=time.perf_counter, thread_time=lambda: clock.own)
+    monkeypatch.setattr("pondera.recording.writer.time", told)
+
+    def slow(method):
+        def taking_long(*arguments):
+            clock.own += 50
+            return method(*arguments)
+
+        return taking_long
+
+    for name in ("_steps", "_epoch"):
+        monkeypatch.setattr(RunWriter, name, slow(getattr(RunWriter, name)))
+    with Recorder(tmp_path) as recorder:
+        fitted(recorder, PLAN.replace(epochs=3))
+    assert recorder.writer.seconds < 50
 
 
 def test_seconds_in_which_training_waits_are_none_of_its_own(tmp_path):

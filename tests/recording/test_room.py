@@ -94,6 +94,81 @@ def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch, told):
     assert np.bincount(widths)[widths.max()] > 0.95 * len(widths)  # all over, but for a few left over
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_figures_of_steps_are_those_of_their_steps_after_any_kills(tmp_path, monkeypatch, seed):
+    random = np.random.default_rng(seed)
+    monkeypatch.setattr("pondera.recording.room.MOST_STEPS", int(random.choice([100, 300, 1000])))
+    end, cut = 0, []
+    for _ in range(random.integers(1, 6)):
+        end = int(random.choice([end, max(end - random.integers(200), 0), random.integers(end + 1)]))
+        cut = [each for each in cut if each < end] + [end]
+        with RunWriter(tmp_path) as writer:
+            writer.part(0, {"w": np.zeros(2, np.float32)})
+            for _ in range(random.integers(1, 30)):
+                more = int(random.choice([1, random.integers(1, 10), random.integers(1, 400)]))
+                values = np.sin(np.arange(end, end + more) * 1.7)
+                writer.steps(0, end, values, values, values)
+                end += more
+            writer.flush()
+            count, failure = writer._parts[0].steps, writer.failure
+        assert failure is None
+        with Run(tmp_path) as run:
+            found = run.steps()
+            assert run.taken == end
+        edges = [*found.first.tolist(), end]
+        assert edges[0] == 0
+        assert min(np.diff(edges)) > 0  # without gaps, and without overlaps
+        assert len(found.losses) == count
+        for first, last, loss in zip(edges, edges[1:], found.losses, strict=False):
+            if not any(first <= each <= last for each in cut):  # there one may be of a few steps more
+                assert loss == pytest.approx(np.sin(np.arange(first, last) * 1.7).mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("budget", "parts"), [(0, 1), (20_000, 1), (200_000, 1), (None, 2000)])
+def test_however_little_room_there_is_for_figures_of_steps_recording_goes_on(tmp_path, monkeypatch, budget, parts):
+    monkeypatch.setattr("pondera.recording.room.SMALLEST", 1 << 24)
+    with RunWriter(tmp_path, budget) as writer:
+        for part in range(parts):
+            writer.part(part, {"w": np.zeros(2, np.float32)})
+        for first in range(0, 400_000, 1000):
+            values = np.arange(first, first + 1000, dtype=float)
+            writer.steps(0, first, values, values, values)
+        writer.flush()
+        assert writer.failure is None
+        most = max(writer._most_steps, 2)
+    with Run(tmp_path) as run:
+        assert run.taken == 400_000
+        assert most / 4 <= len(run.steps().losses) <= most
+
+
+@pytest.mark.parametrize("known", [1, 2, 7])
+def test_means_of_steps_are_of_those_that_are_known(tmp_path, monkeypatch, known):
+    monkeypatch.setattr("pondera.recording.room.MOST_STEPS", 1000)
+    with RunWriter(tmp_path) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for first in range(0, 20_000, 250):
+            norms = np.where(np.arange(first, first + 250) % known, np.nan, 3.0)
+            losses = np.full(250, np.inf if first == 5000 else 1.0)
+            writer.steps(0, first, losses, losses, norms)
+    with Run(tmp_path) as run:
+        found = run.steps()
+    assert (found.norms == 3).all()
+    assert 0 < np.isinf(found.losses).sum() <= 250 / 16 + 2
+    assert (found.losses[np.isfinite(found.losses)] == 1).all()
+
+
+def test_a_training_that_begins_anew_has_room_for_each_of_its_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr("pondera.recording.room.MOST_STEPS", 1000)
+    for steps in (30_000, 900):
+        with RunWriter(tmp_path) as writer:
+            writer.part(0, {"w": np.zeros(2, np.float32)})
+            for first in range(0, steps, 100):
+                values = np.arange(first, first + 100, dtype=float)
+                writer.steps(0, first, values, values, values)
+    with Run(tmp_path) as run:
+        assert run.steps().losses.tolist() == list(range(900))
+
+
 @pytest.mark.parametrize("apart", [1, 10])
 @pytest.mark.parametrize("more", [0, 40])
 def test_figures_of_epochs_keep_to_their_share(tmp_path, apart, more):

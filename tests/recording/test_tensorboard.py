@@ -233,8 +233,17 @@ def test_what_cannot_be_imported_is_said(tmp_path, run):
     with pytest.raises(ArgumentError, match=r"Unknown scalar 'los'\. Did you mean 'loss'\?"):
         pondera.runs.from_tensorboard(tmp_path / "logs", tmp_path / "a", loss="los")
     assert not (tmp_path / "a").exists()
-    with pytest.raises(RunError, match="there is no part 3"):
+    with pytest.raises(RunError, match="Got network 3"):
         pondera.runs.to_tensorboard(run, tmp_path / "logs", part=3)
+    (tmp_path / "a-file").touch()
+    with pytest.raises(RunError, match="expected a folder, or a place for one, found a file"):
+        pondera.runs.to_tensorboard(run, tmp_path / "a-file")
+    loop = Loop(tmp_path / "idle")
+    loop.begin({"w": np.ones(1)})
+    loop.close(True)
+    with pytest.raises(RunError, match="no step was recorded, so there is nothing to write"):
+        pondera.runs.to_tensorboard(tmp_path / "idle", tmp_path / "b")
+    assert not (tmp_path / "b").exists()
     with pytest.raises(RunError, match="found a run"):
         pondera.runs.from_tensorboard(tmp_path / "logs", run)
     (tmp_path / "empty").mkdir()
@@ -338,6 +347,16 @@ def test_histograms_alone_make_a_run(tmp_path, file):
         assert found.taken == 10
         assert np.isnan(found.steps().losses).all()
     assert pondera.runs.check(tmp_path / "a").steps == 10
+
+
+def test_between_steps_that_are_told_of_none_is_made_of_a_histogram(tmp_path, file):
+    told = [record_of(1.0, step, [("loss", 0.5)]) for step in (0, 4, 8)]
+    path = file(*told, *(record_of(1.0, step, [("weights/w", HISTOGRAM)]) for step in (0, 3, 9)))
+    pondera.runs.from_tensorboard(path, tmp_path / "a")
+    with Run(tmp_path / "a") as found:
+        assert found.steps().first.tolist() == [0, 4, 8, 9]  # the last one says how far it came
+        assert np.isnan(found.steps().losses).tolist() == [False, False, False, True]
+        assert found.tensor("w").steps.tolist() == [0, 3, 9]
 
 
 def test_scalars_that_are_no_loss_are_named(tmp_path, file):

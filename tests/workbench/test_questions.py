@@ -15,9 +15,10 @@ import pytest
 
 from pondera.errors import PonderaError
 from pondera.workbench import questions as module
+from pondera.workbench.kept import version
 from pondera.workbench.questions import Questions
 from pondera.workbench.trainings import GOING_ON
-from pondera.workbench.worker import command
+from pondera.workbench.worker import Outcome, command, run
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def asked(monkeypatch, tmp_path):
 
     async def answer(self, question):
         begun.append(question)
-        question.go_on = asyncio.Event()
+        question.begun, question.go_on = True, asyncio.Event()
         await question.go_on.wait()
         question.answer = {"number": len(begun)}
 
@@ -113,6 +114,81 @@ def test_what_the_last_listener_has_left_is_ended_after_a_moment(asked, monkeypa
     asyncio.run(ask())
 
 
+def test_what_nobody_waits_for_and_is_not_begun_makes_room_at_once(tmp_path, monkeypatch):
+    """Of many that were asked one after another, and left, the last one is worked on next."""
+    monkeypatch.setattr(module, "A_LOOK", 0.01)
+    worked_on, may = [], asyncio.Event()
+
+    async def gone():
+        return True
+
+    async def ask():
+        questions = Questions(tmp_path)
+
+        async def working(arguments, begun):
+            async with room:
+                begun()
+                worked_on.append(arguments[-1])
+                await may.wait()
+                return Outcome(0, "{}", "")
+
+        room = asyncio.Semaphore(1)
+        monkeypatch.setattr(questions.workers, "run", working)
+        kept = asyncio.create_task(questions.ask(["weight", "first"]))
+        await asyncio.sleep(0)
+        for k in range(20):
+            with pytest.raises(PonderaError, match="ended before"):
+                await questions.ask(["weight", str(k)], gone=gone)
+        last = asyncio.create_task(questions.ask(["weight", "last"]))
+        await asyncio.sleep(0.05)
+        may.set()
+        assert await kept == await last == {}
+        assert worked_on == ["first", "last"]
+        await questions.close()
+
+    asyncio.run(ask())
+
+
+def test_explanations_leave_room_for_what_is_short(tmp_path, monkeypatch):
+    begun, may = [], asyncio.Event()
+
+    async def ask():
+        questions = Questions(tmp_path)
+
+        async def working(arguments, told):
+            told()
+            begun.append(arguments[-1])
+            await may.wait()
+            return Outcome(0, "{}", "")
+
+        monkeypatch.setattr(questions.workers, "run", working)
+        tasks = [asyncio.create_task(questions.ask(["explain", str(k)])) for k in range(4)]
+        tasks.append(asyncio.create_task(questions.ask(["weight", "short"])))
+        await asyncio.sleep(0.05)
+        assert begun == ["0", "1", "short"]
+        may.set()
+        await asyncio.gather(*tasks)
+        assert begun == ["0", "1", "short", "2", "3"]
+        await questions.close()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("change", ["another", "link"])
+def test_a_file_that_is_replaced_by_one_of_the_same_size_and_time_is_asked_about_anew(tmp_path, change):
+    place, other = tmp_path / "file", tmp_path / "other"
+    place.write_text("one")
+    other.write_text("two")
+    os.utime(other, ns=(place.stat().st_atime_ns, place.stat().st_mtime_ns))
+    before = version(place)
+    if change == "another":
+        other.replace(place)
+    else:
+        place.rename(tmp_path / "moved")
+        place.symlink_to(tmp_path / "moved")
+    assert version(place) != before
+
+
 def test_a_page_that_goes_ends_its_question(begin, folder):
     address, process = begin(folder)
     with httpx2.Client(base_url=address.split("/?")[0]) as client:
@@ -170,13 +246,18 @@ def test_who_waits_for_a_question_that_is_cancelled_is_told(asked, monkeypatch):
 
 def test_a_command_ends_where_the_server_ends(tmp_path):
     """However that ends: the other end of the pipe closes with it."""
-    working = "from pondera.workbench import worker; worker.run = lambda _: worker.os.read(worker.os.pipe()[0], 1); "
-    begun = [sys.executable, "-c", f"{working}worker.main()", *command(tmp_path)[4:]]
-    serving = f"import subprocess, time; p = subprocess.Popen({begun!r}, stdin=-1); p.stdin.write(b'[]\\n'); "
-    serving += "p.stdin.flush(); print(p.pid, flush=True); time.sleep(600)"
+    working = (
+        "import os; from pondera.workbench import worker; "
+        "worker.run = lambda _: (os.write(2, b'working\\n'), os.read(os.pipe()[0], 1)); worker.main()"
+    )
+    begun = [sys.executable, "-c", working, *command(tmp_path)[4:]]
+    serving = (
+        f"import subprocess, time; p = subprocess.Popen({begun!r}, stdin=-1, stderr=1); p.stdin.write(b'[]\\n'); "
+        "p.stdin.flush(); print(p.pid, flush=True); time.sleep(600)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", serving], stdout=subprocess.PIPE, text=True)
     number = int(parent.stdout.readline())
-    time.sleep(1)  # it works
+    assert parent.stdout.readline() == "working\n"
     os.kill(number, 0)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
@@ -204,6 +285,24 @@ def test_no_module_of_the_folder_is_run(client, folder):
         assert answer.json().get("error") is None
     assert (folder / "once" / "model.safetensors").exists()
     assert not (folder / "was-run").exists()
+
+
+def test_what_a_weight_does_is_asked_anew_where_the_table_of_the_run_was_taken_away_or_put_back(client, folder):
+    with contextlib.chdir(folder):
+        train = ["train", "signs.csv", "--target=kind", "--recipe=plain", "--hidden=3", "--epochs=2", "--out=run"]
+        assert run(train).code == 0
+
+    def change():
+        while (answer := client.get("/api/run/weight?run=run&weight=layers.0.weight[0,0]")).status_code == 202:
+            pass
+        return answer.json()["answer"]["ablation_loss_change"]
+
+    before = change()
+    assert isinstance(before, float)
+    (folder / "signs.csv").rename(folder / "away.csv")
+    assert change() is None
+    (folder / "away.csv").rename(folder / "signs.csv")
+    assert change() == before
 
 
 def is_there(number):

@@ -30,20 +30,20 @@ def with_workers(folder, use, most=1, **more):
 
 
 @pytest.fixture
-def numbers(monkeypatch):
+def begun(monkeypatch):
     """The processes that were begun, in their order."""
-    begun = []
+    found = []
     begin = workers._Worker.begin
 
     async def counted(*arguments):
-        begun.append(await begin(*arguments))
-        return begun[-1]
+        found.append(await begin(*arguments))
+        return found[-1]
 
     monkeypatch.setattr(workers._Worker, "begin", counted)
-    return begun
+    return found
 
 
-def test_a_process_runs_one_command_after_another(tmp_path, numbers):
+def test_a_process_runs_one_command_after_another(tmp_path, begun):
     save_file({"w": np.ones((300, 70), np.float32)}, tmp_path / "weights.safetensors")
 
     async def use(found):
@@ -53,11 +53,11 @@ def test_a_process_runs_one_command_after_another(tmp_path, numbers):
     assert json.loads(first.out)["output"] == 5.1
     assert json.loads(read.out)["tensors"][0]["shape"] == [300, 70]
     assert first == again
-    assert len(numbers) == 1
-    assert numbers[0].process.returncode == -signal.SIGKILL  # it was ended with the others
+    assert len(begun) == 1
+    assert begun[0].process.returncode == -signal.SIGKILL  # it was ended with the others
 
 
-def test_what_a_command_says_is_its_own(tmp_path, numbers):
+def test_what_a_command_says_is_its_own(tmp_path, begun):
     async def use(found):
         return [await found.run(each) for each in (["read", "no\udcfcthing", "--json"], ["read"], NEURON)]
 
@@ -68,39 +68,43 @@ def test_what_a_command_says_is_its_own(tmp_path, numbers):
     assert usage.code == 2
     assert "pondera read --help" in usage.err
     assert (neuron.code, neuron.err) == (0, "")
-    assert len(numbers) == 1
+    assert len(begun) == 1
 
 
-def test_two_work_at_the_same_time_and_more_wait(tmp_path, numbers):
+def test_two_work_at_the_same_time_and_more_wait(tmp_path, begun):
     async def use(found):
         return await asyncio.gather(*(found.run(NEURON) for _ in range(5)))
 
     assert {each.code for each in with_workers(tmp_path, use, most=2)} == {0}
-    assert len(numbers) == 2
+    assert len(begun) == 2
 
 
-def test_with_a_limited_memory_each_command_has_a_process_of_its_own(tmp_path, numbers):
+def test_with_a_limited_memory_each_command_has_a_process_of_its_own(tmp_path, begun):
     async def use(found):
         for _ in range(2):
             assert (await found.run(NEURON)).code == 0
 
     with_workers(tmp_path, use, memory=2 << 30)
-    assert len(numbers) == 2
+    assert len(begun) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
-def test_one_that_was_killed_while_it_waited_is_replaced(tmp_path, numbers):
+def test_one_that_was_killed_while_it_waited_is_replaced(tmp_path, begun):
+    """Also where that is not known yet."""
+
     async def use(found):
         assert (await found.run(NEURON)).code == 0
-        os.kill(numbers[0].process.pid, signal.SIGKILL)
-        await numbers[0].process.wait()
+        os.kill(begun[-1].process.pid, signal.SIGKILL)
+        assert (await found.run(NEURON)).code == 0
+        os.kill(begun[-1].process.pid, signal.SIGKILL)
+        await begun[-1].process.wait()
         assert (await found.run(NEURON)).code == 0
 
     with_workers(tmp_path, use)
-    assert len(numbers) == 2
+    assert len(begun) == 3
 
 
-def test_one_that_ends_over_a_command_tells_what_it_said_last(tmp_path, numbers, monkeypatch):
+def test_one_that_ends_over_a_command_tells_what_it_said_last(tmp_path, begun, monkeypatch):
     ending = "import os; os.write(2, b'no more\\n'); os._exit(3)"
     monkeypatch.setattr(worker, "command", lambda *_: [sys.executable, "-c", f"input(); {ending}"])
 
@@ -109,47 +113,79 @@ def test_one_that_ends_over_a_command_tells_what_it_said_last(tmp_path, numbers,
 
     for outcome in with_workers(tmp_path, use):
         assert (outcome.code, outcome.out, outcome.err) == (3, "", "no more\n")
-    assert len(numbers) == 2
+    assert len(begun) == 2
 
 
-def test_one_whose_command_is_cancelled_ends(tmp_path, numbers, monkeypatch):
+def test_one_whose_command_is_cancelled_ends(tmp_path, begun, monkeypatch):
     monkeypatch.setattr(worker, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(600)"])
 
     async def use(found):
         asked = asyncio.create_task(found.run(NEURON))
-        while not numbers:
+        while not begun:
             await asyncio.sleep(0.01)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        assert numbers[0].process.returncode == -signal.SIGKILL
+        assert begun[0].process.returncode == -signal.SIGKILL
         monkeypatch.undo()
         assert (await found.run(NEURON)).code == 0
 
     with_workers(tmp_path, use)
 
 
-def test_one_with_nothing_to_do_ends(tmp_path, numbers, monkeypatch):
+def test_one_with_nothing_to_do_ends(tmp_path, begun, monkeypatch):
     monkeypatch.setattr(workers, "IDLE", 0.1)
 
     async def use(found):
         await found.run(NEURON)
-        assert await asyncio.wait_for(numbers[0].process.wait(), 60) == 0
+        assert await asyncio.wait_for(begun[0].process.wait(), 60) == 0
         assert (await found.run(NEURON)).code == 0
 
     with_workers(tmp_path, use)
-    assert len(numbers) == 2
+    assert len(begun) == 2
 
 
-def test_one_that_took_much_memory_answers_no_more(tmp_path, numbers, monkeypatch):
-    small = "import sys; from pondera.workbench import worker; worker.MOST = 1; sys.argv[0] = 'x'; worker.main()"
-    monkeypatch.setattr(worker, "command", lambda folder, _: [sys.executable, "-c", small, str(folder)])
+@pytest.mark.parametrize("ends", ["worker.MANY = 2", "worker.MOST = 1"])
+def test_one_that_ends_after_an_answer_does_so_in_silence(tmp_path, begun, monkeypatch, ends):
+    soon = f"import sys; from pondera.workbench import worker; {ends}; worker.main()"
+    monkeypatch.setattr(worker, "command", lambda folder, _: [sys.executable, "-c", soon, str(folder)])
+    monkeypatch.setattr("asyncio.subprocess.Process.kill", lambda _: None)
 
     async def use(found):
-        return [await found.run(NEURON) for _ in range(2)]
+        return [await found.run(NEURON) for _ in range(4)]
 
-    assert [each.code for each in with_workers(tmp_path, use)] == [0, 0]
-    assert len(numbers) == 2
+    assert [each.code for each in with_workers(tmp_path, use)] == [0] * 4
+    assert len(begun) == (2 if "MANY" in ends else 4)
+    assert [(each.process.returncode, each._words) for each in begun] == [(0, "")] * len(begun)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+def test_one_that_is_interrupted_while_it_waits_ends_in_silence(tmp_path, begun):
+    async def use(found):
+        await found.run(NEURON)
+        os.kill(begun[0].process.pid, signal.SIGINT)
+        assert await begun[0].process.wait() == 0
+        assert begun[0]._words == ""
+        assert os.getpgid(os.getpid()) != begun[0].process.pid
+
+    with_workers(tmp_path, use)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use stays")
+def test_where_another_folder_takes_the_place_it_is_read(tmp_path, begun):
+    served = tmp_path / "served"
+
+    async def use(found):
+        shapes = []
+        for k in range(2):
+            served.mkdir()
+            save_file({"w": np.ones((3, k + 1), np.float32)}, served / "weights.safetensors")
+            outcome = await found.run(["read", "weights.safetensors", "--json"])
+            shapes.append(json.loads(outcome.out)["tensors"][0]["shape"])
+            served.rename(tmp_path / f"moved-{k}")
+        return shapes
+
+    assert with_workers(served, use) == [[3, 1], [3, 2]]
 
 
 def test_what_a_library_prints_by_itself_is_no_answer(tmp_path, monkeypatch):

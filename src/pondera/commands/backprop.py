@@ -63,18 +63,22 @@ def _of_row(place: Path, table: Path | None, example: str | None, row: int, weig
 
     from pondera.choice import Choice, outside
     from pondera.commands.places import weight_place
+    from pondera.commands.recorded import table_of
     from pondera.commands.training import answers_of, rows_of_model
     from pondera.errors import ArgumentError
     from pondera.model.file import load
     from pondera.network.network import Network
     from pondera.network.precision import precision
     from pondera.report.backpropagation import Shown
+    from pondera.report.biography import network_in
     from pondera.training.backpropagation import trace
     from pondera.training.epoch import Program
     from pondera.training.plan import Plan
     from pondera.training.update import WRITTEN, update_of
 
     loaded, _ = load(place / "model.safetensors" if place.is_dir() else place)
+    if table is None and example is None and place.is_dir():
+        table, example = table_of(place)
     frame = rows_of_model(loaded, table, example)
     if not 0 <= row < frame.height:
         raise ArgumentError(outside("--row: the table has", frame.height, "row", row))
@@ -98,7 +102,8 @@ def _of_row(place: Path, table: Path | None, example: str | None, row: int, weig
             )
             state = program.start(dict(network.weights), plan.seed)
             update = update_of(plan, state, found.gradients, name, index, plan.peak)
-    return Shown(f"row {row}", str(place), found, name, index, update, plan.optimizer, None)
+    where = network_in(str(place), part, len(loaded.networks))
+    return Shown(f"row {row}", where, found, name, index, update, plan.optimizer, None)
 
 
 def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> Shown:
@@ -114,6 +119,7 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
     from pondera.recording import runs
     from pondera.recording.replay import replay
     from pondera.report.backpropagation import Shown
+    from pondera.report.biography import network_in
     from pondera.report.progress import waiting
     from pondera.training.backpropagation import trace
     from pondera.training.update import WRITTEN, update_of
@@ -125,6 +131,7 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
             raise ArgumentError(outside("--step: the training took", run.taken, "step", step))
         found = recorded(run, table)
         model, rows, plan = found.again(part)
+        where = network_in(str(place), part, len(run.parts))
     seen: list[Any] = []
     with waiting(f"training again up to step {step:,}"):
         replay(model, rows, plan, [step], lambda *shown: seen.append(shown))
@@ -148,7 +155,7 @@ def _of_step(place: Path, table: Path | None, step: int, weight: str | None) -> 
             rate = float(np.asarray(point.order.rates)[point.i])
             update = update_of(plan, point.before, traced.gradients, name, index, rate)
     trained = float(np.asarray(point.after.weights[name])[index])
-    return Shown(f"the batch of step {step:,}", str(place), traced, name, index, update, plan.optimizer, trained)
+    return Shown(f"the batch of step {step:,}", where, traced, name, index, update, plan.optimizer, trained)
 
 
 def _largest(found: Any) -> tuple[str, tuple[int, ...]]:

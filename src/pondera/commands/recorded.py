@@ -13,6 +13,9 @@ from pondera.errors import ArgumentError
 from pondera.recording.networks import networks_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pondera.commands.training import Rows as TableRows
     from pondera.model.model import Model
     from pondera.model.train import Prepared
@@ -32,11 +35,14 @@ class Recorded:
         The run, and the model that came of it; None while it is trained, where it died, and of a damaged file.
     ready
         The rows that were trained on, and how.
+    numbers
+        (rows,) which row of the table each of these is, from 0.
     """
 
     run: Run
     model: Model | None
     ready: Prepared
+    numbers: NDArray[np.int64]
 
     def again(self, part: int) -> tuple[Trainable, Rows, Plan]:
         """Return what is needed to train one of its networks again: the network at its start, the rows, the plan."""
@@ -75,14 +81,27 @@ def recorded(run: Run, table: Path | None) -> Recorded:
     from pondera.recording.identity import fingerprint
 
     _require_arguments(run)
-    asked, _, ready = prepared(run, table)
-    found = Recorded(run, _model_of(run), ready)
+    asked, rows, ready = prepared(run, table)
+    found = Recorded(run, _model_of(run), ready, rows.numbers[ready.numbers])
     part = run.parts[0]
     with precision([ready.x]):
         again = fingerprint(found.again(part)[1])
     if again != run.about["identity"]["data"]:
         raise ArgumentError(f"{asked.table or asked.example}: its rows are not those that {run.folder} was trained on.")
     return found
+
+
+def table_of(folder: Path) -> tuple[Path | None, str | None]:
+    """Return the table that a run was trained on, or the name of its example; None for both where that is not known."""
+    from pondera.errors import RunError
+    from pondera.recording import runs
+
+    try:
+        with runs.open(folder) as run:
+            asked = Asked.from_json(run.about["arguments"])
+    except (RunError, KeyError):
+        return None, None
+    return asked.table, asked.example
 
 
 def prepared(run: Run, table: Path | None) -> tuple[Asked, TableRows, Prepared]:

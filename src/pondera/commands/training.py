@@ -15,7 +15,9 @@ from pondera.errors import ArgumentError
 from pondera.recording.settings import TEST_FRACTION
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from pondera.model.model import Model
 
@@ -98,7 +100,8 @@ class Asked:
         frame = _as_categories(frame, names_of(self.categorical), column, source)
         task = _checked(frame, column, _task(self.task), self.table)
         if self.test is not None:
-            return Rows(frame, _test_table(self.test, self.table, frame, column, task), column, task, source)
+            test = _test_table(self.test, self.table, frame, column, task)
+            return Rows(frame, test, _all(frame), column, task, source)
         fraction = TEST_FRACTION if self.test_fraction is None else self.test_fraction
         return Rows(*_parts(frame, fraction, column, task, self.seed), column, task, source)
 
@@ -111,6 +114,8 @@ class Rows:
     ----------
     train, test
         With all columns; None where nothing is tested.
+    numbers
+        (rows,) which row of the table each of ``train`` is, from 0.
     column, task
         What is predicted, and whether that is classification or regression.
     source
@@ -119,6 +124,7 @@ class Rows:
 
     train: pl.DataFrame
     test: pl.DataFrame | None
+    numbers: NDArray[np.int64]
     column: str
     task: Any
     source: str
@@ -243,17 +249,23 @@ def _test_table(test: Path, table: Path | None, frame: pl.DataFrame, column: str
 
 def _parts(
     frame: pl.DataFrame, fraction: float, column: str, task: str, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return the rows to train on and the rows to test on, if there are any."""
+) -> tuple[pl.DataFrame, pl.DataFrame | None, NDArray[np.int64]]:
+    """Return the rows to train on, the rows to test on, if there are any, and the numbers of the former."""
     from pondera.tables.split import split
 
     if fraction == 0:
-        return frame, None
+        return frame, None, _all(frame)
     if not 0 < fraction < 1:
         raise ArgumentError(f"--test-fraction takes a number of at least 0 and below 1. Got {fraction:g}.")
     labels = frame[column].cast(str).to_numpy() if task == "classification" else None
     train_rows, test_rows = split(frame.height, fraction, seed, labels)
-    return frame[train_rows], frame[test_rows]
+    return frame[train_rows], frame[test_rows], train_rows
+
+
+def _all(frame: pl.DataFrame) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.arange(frame.height, dtype=np.int64)
 
 
 def one_table(table: Path | None, example: str | None) -> None:

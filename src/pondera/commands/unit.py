@@ -24,6 +24,7 @@ def unit(
     from pondera.commands.recorded import network_of, recorded
     from pondera.explaining.unit import unit_on
     from pondera.recording import runs
+    from pondera.report.biography import network_in
     from pondera.report.terminal import print_json, results
     from pondera.report.unit import show_unit, unit_json
 
@@ -33,11 +34,11 @@ def unit(
         network, ready = network_of(found, part), found.ready
         what = unit_on(network, layer, place, ready.x, ready.answers, ready.plan.loss)
         life = _bias(found, network, part, layer, place)
-        names = _names(found, layer, network)
+        names, where = _names(found, layer, network), network_in(str(run), part, len(opened.parts))
     if json:
         print_json(unit_json(what, life, names))
     else:
-        show_unit(results(), what, life, names, str(run))
+        show_unit(results(), what, life, names, where)
 
 
 def _bias(found: Recorded, network: Any, part: int, layer: str, place: int) -> Any:

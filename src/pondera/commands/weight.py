@@ -37,13 +37,13 @@ def weight(
     named, tensor, index = weight_place(name, "pondera weight")
     part = named or 0
     with runs.open(run) as opened:
-        life, effect = biography(opened, tensor, index, part), None
+        life, effect, networks = biography(opened, tensor, index, part), None, len(opened.parts)
         found, note = _trained_from(opened, table)
         if found is not None and found.model is not None:
             network, ready = network_of(found, part), found.ready
             life = life.ended(network.weights[tensor])
             life = life if recorded_only else _with_gradients(life, found)
-            effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index)
+            effect = weight_on(network, ready.x, ready.answers, ready.plan.loss, tensor, index, numbers=found.numbers)
         elif found is None and life.kept in opened.snapshots(part):  # its weights are known, not its rows
             life = life.ended(read(opened.snapshots(part)[life.kept])[0][tensor])
     if note:
@@ -51,7 +51,7 @@ def weight(
     if json:
         print_json(biography_json(life, effect, note))
     else:
-        show_biography(results(), life, effect, str(run))
+        show_biography(results(), life, effect, str(run), networks)
 
 
 def _trained_from(run: Run, table: Path | None) -> tuple[Recorded | None, str | None]:

@@ -46,6 +46,8 @@ class Weight:
         The gradient of each row's error, (rows,): where it is negative the row would have the weight larger.
     values, errors
         What the mean error is when the weight is set to other values.
+    numbers
+        (rows,) what each row is called: its place among these, or in the table that they are from.
     """
 
     network: int
@@ -61,6 +63,7 @@ class Weight:
     pushes: Array
     values: Array
     errors: Array
+    numbers: Array
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; of the rows the twenty that push it up and down the most."""
@@ -76,8 +79,8 @@ class Weight:
             "second_order": self.second_order,
             "gradient": self.gradient,
             "curvature": self.curvature,
-            "rows_up": [{"row": row, "gradient": float(self.pushes[row])} for row in up],
-            "rows_down": [{"row": row, "gradient": float(self.pushes[row])} for row in down],
+            "rows_up": [{"row": int(self.numbers[k]), "gradient": float(self.pushes[k])} for k in up],
+            "rows_down": [{"row": int(self.numbers[k]), "gradient": float(self.pushes[k])} for k in down],
             "profile": {
                 "values": [float(each) for each in self.values],
                 "errors": [float(each) for each in self.errors],
@@ -85,7 +88,7 @@ class Weight:
         }
 
     def strongest(self, count: int = 5) -> tuple[list[int], list[int]]:
-        """Return the rows that push it up the most, and those that push it down the most."""
+        """Return the places of the rows that push it up the most, and of those that push it down the most."""
         order = np.argsort(self.pushes, kind="stable")
         up = [int(k) for k in order[:count] if self.pushes[k] < 0]
         down = [int(k) for k in order[::-1][:count] if self.pushes[k] > 0]
@@ -126,8 +129,12 @@ def weight_on(
     *,
     network: int = 0,
     networks: int = 1,
+    numbers: Array | None = None,
 ) -> Weight:
-    """Return what a single weight of a network does on rows and their answers; see :func:`weight_of`."""
+    """Return what a single weight of a network does on rows and their answers; see :func:`weight_of`.
+
+    ``numbers`` says which row of a table each of these is.
+    """
     if name not in chosen.weights:
         raise ArgumentError(unknown("weight", name, chosen.weights))
     array = np.asarray(chosen.weights[name])
@@ -139,8 +146,9 @@ def weight_on(
     rows = rows_and_targets(chosen, x, answers, loss)
     asked = (chosen.architecture, Choice.of(loss), name, dict(chosen.weights), one, *rows)
     with precision([array]):
-        now, gone, *profile = (float(_error(*asked, array.dtype.type(by))) for by in (0.0, -value, *steps))
-        slopes, bends = (np.asarray(each).astype(np.float64) for each in _derivatives(*asked))
+        # Of each row, and their means of 64 bits: what one weight does is small beside the loss.
+        now, gone, *profile = (np.asarray(_errors(*asked, array.dtype.type(by)), float) for by in (0, -value, *steps))
+        slopes, bends = (np.asarray(each, float) for each in _derivatives(*asked, array.dtype.type(0)))
     gradient, curvature = float(slopes.mean()), float(bends.mean())
     return Weight(
         network,
@@ -148,48 +156,44 @@ def weight_on(
         name,
         index,
         value,
-        gone - now,
+        float((gone - now).mean()),
         -value * gradient,
         -value * gradient + value * value * curvature / 2,
         gradient,
         curvature,
         slopes,
         value + steps,
-        np.array(profile),
+        np.array([each.mean() for each in profile]),
+        np.arange(len(x)) if numbers is None else numbers,
     )
 
 
-Asked = tuple[Architecture, Choice, str, dict[str, Any], Any, Any, Any]
-"""The network, the loss, the name of an array, the weights, a direction in the array, rows and targets."""
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _errors(
+    architecture: Architecture,
+    loss: Choice,
+    name: str,
+    weights: dict[str, Any],
+    direction: Any,
+    rows: Any,
+    targets: Any,
+    by: Any,
+) -> jax.Array:
+    """Return the error of each row where an array of weights is moved by so much in a direction.
 
-
-def _errors(asked: Asked, by: Any) -> jax.Array:
-    """Return the error of each row where an array of weights is moved by so much in a direction."""
-    architecture, loss, name, weights, direction, rows, targets = asked
-    found: jax.Array = loss_of(loss).error(
-        architecture({**weights, name: weights[name] + by * direction}, rows), targets
-    )
+    It is compiled once for all weights of an array, as are its derivatives.
+    """
+    there = weights[name] + by * direction
+    found: jax.Array = loss_of(loss).error(architecture({**weights, name: there}, rows), targets)
     return found
 
 
-# Both are compiled once for all weights of an array.
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _error(*asked: Any) -> jax.Array:
-    *network, by = asked
-    return _errors(tuple(network), by).mean()
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _derivatives(*asked: Any) -> tuple[jax.Array, jax.Array]:
-    """Return each row's first and second derivative by how far the array is moved."""
-    here = jnp.zeros((), asked[4].dtype)
-    one = jnp.ones_like(here)
-
-    def slope(by: Any) -> jax.Array:
-        found: jax.Array = jax.jvp(functools.partial(_errors, asked), (by,), (one,))[1]
-        return found
-
-    first, second = jax.jvp(slope, (here,), (one,))
+def _derivatives(architecture: Architecture, loss: Choice, name: str, *given: Any) -> tuple[jax.Array, jax.Array]:
+    """Return each row's first and second derivative by how far the array is moved; what is given is as above."""
+    here, one = given[-1], jnp.ones_like(given[-1])
+    error = functools.partial(_errors, architecture, loss, name, *given[:-1])
+    first, second = jax.jvp(lambda by: jax.jvp(error, (by,), (one,))[1], (here,), (one,))
     return first, second
 
 

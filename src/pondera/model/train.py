@@ -156,6 +156,8 @@ class Prepared:
         How columns became inputs, and what the answers were made from.
     rows
         How many rows of the table are trained on, and how many held out; copies count.
+    numbers
+        (rows,) which row of the table each of ``x`` is; of equal ones one.
     sketch
         By which both are known again.
     """
@@ -170,6 +172,7 @@ class Prepared:
     scaling: Scaling
     target: Classes | TargetScaling
     rows: tuple[int, int]
+    numbers: Array
     sketch: Sketch
 
 
@@ -215,6 +218,7 @@ def prepare(
         scaling=scaling,
         target=scale,
         rows=(int(copies[kept].sum()), int(copies[held].sum())),
+        numbers=rows[kept],
         sketch=Sketch.of(x).with_rows(held_x),
     )
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pondera.errors import ArgumentError
+from pondera.errors import ArgumentError, RunError
 from pondera.network.initializers import INITIALIZERS
+from pondera.recording.process import doing
 from pondera.recording.run import Run
 from pondera.recording.unbegun import require_steps
 
@@ -136,9 +137,11 @@ def biography(run: Run, name: str, index: tuple[int, ...], part: int = 0) -> Bio
     RunError
         If no step was recorded.
     """
+    require_steps(run)
     found, tensor = run.weight(name, index, part), run.tensor(name, part)
     if not len(found.values):
-        require_steps(run)
+        if not len(tensor.steps) and doing(run.folder):
+            raise RunError(f"{run.folder}: nothing was recorded yet. Wait a little.")
         raise ArgumentError(f"{run.folder}: nothing is known of single weights of {name}, only of all together.")
     kept = found.steps <= found.kept
     return Biography(

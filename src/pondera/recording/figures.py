@@ -17,6 +17,9 @@ BLOCK = 1 << 14
 DIRECTIONS = 64
 """Of a batch so many rows, evenly apart, tell in how many directions a layer's outputs differ."""
 
+FEWEST = 8
+"""Rows that can tell that: the outputs for n rows differ in n - 1 directions at most, whatever the layer does."""
+
 LISTED = 20
 """Silent units that are named, at most."""
 
@@ -250,7 +253,7 @@ class UnitFigures:
         Share of outputs where the activation's derivative is below 0.05; NaN where it has no flat ends.
     dimensions
         (Σ λ)² / Σ λ² of the covariance of the outputs over 64 rows, the number of directions in which they differ
-        (participation ratio; Gao et al. 2017, bioRxiv 214262).
+        (participation ratio; Gao et al. 2017, bioRxiv 214262); NaN of batches of fewer than 8 rows.
     which
         The first silent units.
     """
@@ -280,7 +283,7 @@ class UnitFigures:
 
         Examples
         --------
-        >>> found = UnitFigures.of("dense relu", np.array([[0.0, 1.0], [0.0, 3.0]]))
+        >>> found = UnitFigures.of("dense relu", np.array([[0.0, 1.0], [0.0, 3.0]] * 4))
         >>> found.silent, found.which, found.zeros, found.dimensions
         (1, (0,), 0.5, 1.0)
         """
@@ -292,6 +295,7 @@ class UnitFigures:
             centered = some - some.mean(axis=0)
             small = np.einsum("ri,si->rs", centered, centered)  # no product of BLAS, see _dot
             whole = np.square(small).sum()
+            directions = float(np.square(np.trace(small)) / whole) if whole else 0.0
             return cls(
                 kind=kind,
                 units=units,
@@ -301,7 +305,7 @@ class UnitFigures:
                 zeros=1 - int(np.count_nonzero(out)) / out.size,
                 silent=len(silent),
                 saturated=math.nan if flat is None else float(np.mean(flat)),
-                dimensions=float(np.square(np.trace(small)) / whole) if whole else 0.0,
+                dimensions=directions if rows >= FEWEST else math.nan,
                 which=tuple(silent[:LISTED].tolist()),
             )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pondera.errors import PonderaError, PonderaWarning
+from pondera.errors import ArgumentError, PonderaError, PonderaWarning
 from pondera.recording.backlog import Backlog
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
@@ -161,6 +161,8 @@ class Loop:
         if not self.open:
             return
         number = int(number)
+        if number < 0:
+            raise ArgumentError(f"Epochs are numbered from 0. Got {number}.")
         known = {"training_loss": None, "validation_loss": None, "validation_metric": None}
         plain = {name: _plain(value) for name, value in figures.items()}
         self.writer.epoch(0, number, known | plain | {"epoch": number, "step": self.next})

@@ -1,4 +1,4 @@
-"""What recording takes of a training's time, and how much it may."""
+"""What looking at steps takes of a training's time, and how much it may."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pondera.recording.writer import RunWriter
 
 
 class Overhead:
-    """Counts the seconds that recording a training takes.
+    """Counts the seconds that looking at a training's steps takes.
 
     Parameters
     ----------
     schedule
-        Whose share of the time recording may take.
+        Whose share of the time it may take.
     writer
         Whose thread's seconds count.
 

@@ -66,7 +66,7 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps and takes at most 1 % of the training's time and a tenth of a second, of
+        ``"default"`` looks at ever fewer steps, for at most 1 % of the training's time and a tenth of a second, of
         several networks each further one a little more (:data:`~pondera.recording.schedule.SLACK`); gradients of
         single weights are recorded once training has lasted 100 seconds. ``"full"`` looks at every step of the first
         thousand, and then at each that is 1 % later than the one before, gradients and all.
@@ -185,7 +185,7 @@ class Recorder:
             part.saved += seconds
 
     def affords(self, step: int, steps: int, due: float = 0.0) -> bool:
-        """Return whether recording takes no more of the time so far than it may by this one of the plan's steps.
+        """Return whether looks take no more of the time so far than they may by this one of the plan's steps.
 
         What was begun and will take ``due`` seconds counts too: who spends early what is meant for all of a training
         sees its beginning only.

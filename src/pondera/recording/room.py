@@ -23,9 +23,9 @@ that is recorded step by step, and there is room for what training goes on from.
 GROWTH = 1.01
 """Recorded steps that are left are at first so many times the one before, at least."""
 
-MOST_STEPS, STEPS, STEP = 1 << 19, 1 / 16, 12
-"""Figures of steps that are kept, what of the budget they may take, and bytes of each; of more steps than these,
-neighbours are averaged, and so are those that come."""
+MOST_STEPS, STEPS, STEP = 1 << 18, 1 / 16, 12
+"""Figures of steps that are kept, what of the budget they may take, and bytes of each; of more steps they are means of
+several, and the last of them of those that there are."""
 
 MOST_OF_EPOCHS, EPOCHS = 8 << 20, 1 / 16
 """Bytes that the figures of epochs take at most, and what of the budget; of more, every second epoch goes."""
@@ -39,69 +39,100 @@ def allowed(budget: int | None, size: int) -> int:
     return max(SMALLEST, COPIES * size) if budget is None else budget
 
 
+def kept_steps(database: sqlite3.Connection, part: int) -> tuple[int, int]:
+    """Return how many figures of steps a part has, and of how many steps the widest of them is the mean."""
+    figures = f"coalesce(sum(length(figures)) / {STEP}, 0), coalesce(max(stride), 1)"
+    count, stride = database.execute(f"SELECT {figures} FROM steps WHERE part = ?", (part,)).fetchone()
+    return count, stride
+
+
 def cut_steps(database: sqlite3.Connection, part: int, at: int) -> None:
-    """Take out the figures of steps from one on: what a training that was killed had written is written again."""
+    """Take out the figures of steps from one on: what a training that was killed had written is written again.
+
+    A mean of steps on both sides is kept as that of the earlier ones.
+    """
     database.execute("DELETE FROM steps WHERE part = ? AND first >= ?", (part, at))
     last = "FROM steps WHERE part = ? ORDER BY first DESC LIMIT 1"
     found = database.execute(f"SELECT first, stride, length(figures) / {STEP} {last}", (part,)).fetchone()
-    if found is None:
+    if found is None or found[0] + found[1] * found[2] <= at:
         return
-    first, stride, count = found
-    left = -(-(at - first) // stride)  # the last of them may be a mean over later ones too
-    if left < count:  # averaged figures are joined to long rows
-        (data,) = database.execute(f"SELECT figures {last}", (part,)).fetchone()
-        values = np.frombuffer(data, "<f4").reshape(3, -1)[:, :left].tobytes()
-        database.execute("UPDATE steps SET figures = ? WHERE part = ? AND first = ?", (values, part, first))
+    first, stride, _ = found
+    (data,) = database.execute(f"SELECT figures {last}", (part,)).fetchone()  # averaged figures are joined to long rows
+    values = np.frombuffer(data, "<f4").reshape(3, -1)
+    whole, rest = divmod(at - first, stride)
+    database.execute("DELETE FROM steps WHERE part = ? AND first = ?", (part, first))
+    _put(database, part, first, stride, values[:, :whole])
+    _put(database, part, first + whole * stride, rest, values[:, whole : whole + (rest > 0)])
 
 
 def add_steps(database: sqlite3.Connection, part: int, first: int, figures: Array, stride: int) -> int:
     """Write (3, n) figures of steps as means of ``stride`` of them each, and return how many more are kept now.
 
-    Those left over are written as they are, and taken in again when the next ones come.
+    The last mean is of those that there are; when more come it takes them in.
     """
-    more = 0
+    taken, begun = 0, 0  # figures that are taken in, and steps that they are means of
     if stride > 1:
-        where = "WHERE part = ? AND first = (SELECT max(first) FROM steps WHERE part = ?) AND stride = 1"
-        row = database.execute(f"SELECT first, figures FROM steps {where}", (part, part)).fetchone()
-        left = np.zeros((3, 0), "<f4") if row is None else np.frombuffer(row[1], "<f4").reshape(3, -1)
-        if row is not None and row[0] + left.shape[1] == first and left.shape[1] < stride:
-            database.execute("DELETE FROM steps WHERE part = ? AND first = ?", (part, row[0]))
-            first, figures, more = row[0], np.concatenate([left, figures], axis=1), -left.shape[1]
-    whole = figures.shape[1] // stride * stride
-    means = figures[:, :whole].reshape(3, -1, stride).mean(axis=2, dtype=np.float64) if stride > 1 else figures
-    for begin, apart, values in ((first, stride, means), (first + whole, 1, figures[:, whole:])):
-        if values.shape[1]:
-            row = (part, begin, apart, values.astype("<f4").tobytes())
-            database.execute("INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, ?, ?)", row)
-            more += values.shape[1]
-    return more
+        row = database.execute(
+            f"SELECT first, stride, figures FROM steps WHERE part = ? AND length(figures) = {STEP} "
+            "AND first = (SELECT max(first) FROM steps WHERE part = ?)",
+            (part, part),
+        ).fetchone()
+        if row is not None and row[1] < stride and row[0] + row[1] == first:
+            first, begun, taken = row[0], row[1], 1
+            database.execute("DELETE FROM steps WHERE part = ? AND first = ?", (part, first))
+            figures = np.concatenate([np.frombuffer(row[2], "<f4").reshape(3, 1), figures], axis=1)
+    widths = np.ones(figures.shape[1], np.int64)
+    widths[:taken] = begun
+    ends = np.cumsum(widths)
+    return _put_means(database, part, first + ends - widths, widths, figures, (ends - widths) // stride) - taken
 
 
-def coarsen_steps(database: sqlite3.Connection, part: int) -> int:
-    """Average neighbours among the figures of steps, and return how many are left."""
+def coarsen_steps(database: sqlite3.Connection, part: int, stride: int) -> int:
+    """Average the figures of steps that come within so many steps, and return how many are left."""
     query = "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first"
     rows = database.execute(query, (part,)).fetchall()
-    joined: list[tuple[int, int, list[Array]]] = []  # runs of one stride without gaps
-    end = 0
-    for first, stride, data in rows:
-        values = np.frombuffer(data, "<f4").reshape(3, -1)
-        if not joined or joined[-1][1] != stride or end != first:
-            joined.append((first, stride, []))
-        joined[-1][2].append(values)
-        end = first + stride * values.shape[1]
-    kept: list[tuple[int, int, Array]] = []
-    for first, stride, pieces in joined:
-        values = np.concatenate(pieces, axis=1)
-        even = values.shape[1] // 2 * 2
-        halved = ((values[:, 0:even:2].astype(np.float64) + values[:, 1:even:2]) / 2).astype("<f4")
-        kept += [(first, 2 * stride, halved)] if even else []
-        kept += [(first + stride * even, stride, values[:, even:])] if even < values.shape[1] else []
+    values = [np.frombuffer(data, "<f4").reshape(3, -1) for _, _, data in rows]
+    firsts = [first + each * np.arange(v.shape[1]) for (first, each, _), v in zip(rows, values, strict=True)]
+    widths = np.repeat([each for _, each, _ in rows], [v.shape[1] for v in values])
     database.execute("DELETE FROM steps WHERE part = ?", (part,))
-    database.executemany(
-        "INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, ?, ?)",
-        [(part, first, stride, values.astype("<f4").tobytes()) for first, stride, values in kept],
-    )
-    return sum(values.shape[1] for _, _, values in kept)
+    all_firsts = np.concatenate(firsts)
+    owners = (all_firsts - all_firsts[0]) // stride
+    return _put_means(database, part, all_firsts, widths, np.concatenate(values, axis=1), owners)
+
+
+def _put_means(
+    database: sqlite3.Connection, part: int, firsts: Array, widths: Array, figures: Array, owners: Array
+) -> int:
+    """Write means of neighbours of one owner, weighted by how many steps each is of, and return how many they are.
+
+    Steps of which a figure is not known are left out of its mean.
+    """
+    starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
+    if len(starts) < len(owners):
+        figures = np.stack([_means(each, widths, starts) for each in figures])
+        lasts = np.append(starts[1:], len(firsts)) - 1
+        widths = firsts[lasts] + widths[lasts] - firsts[starts]
+        firsts = firsts[starts]
+    breaks = np.flatnonzero((np.diff(widths) != 0) | (firsts[1:] != firsts[:-1] + widths[:-1])) + 1
+    for at in np.split(np.arange(len(firsts)), breaks):
+        _put(database, part, int(firsts[at[0]]), int(widths[at[0]]), figures[:, at[0] : at[-1] + 1])
+    return len(firsts)
+
+
+def _means(values: Array, widths: Array, starts: Array) -> Array:
+    """Return the mean of what is known of each stretch of values, from one start to the next."""
+    unknown = np.isnan(values)
+    if unknown.any():
+        widths, values = np.where(unknown, 0, widths), np.where(unknown, 0, values)
+    with np.errstate(invalid="ignore"):  # of infinite losses, and where nothing is known
+        return np.asarray(np.add.reduceat(values * widths, starts) / np.add.reduceat(widths, starts))
+
+
+def _put(database: sqlite3.Connection, part: int, first: int, stride: int, figures: Array) -> None:
+    """Write a row of (3, n) figures, each of so many steps, if there are any."""
+    if figures.shape[1]:
+        row = (part, first, stride, figures.astype("<f4").tobytes())
+        database.execute("INSERT INTO steps (part, first, stride, figures) VALUES (?, ?, ?, ?)", row)
 
 
 def thin_epochs(database: sqlite3.Connection, part: int, most: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from pondera.choice import unknown
+from pondera.choice import outside, unknown
 from pondera.constraints import index_into
 from pondera.errors import ArgumentError, RunError
 from pondera.recording import schema
@@ -351,7 +351,7 @@ class Run:
         ).fetchone()
         if found is None:
             if part not in self.parts:
-                raise RunError(f"{self.folder}: there is no part {part}; there are {len(self.parts)}.")
+                raise RunError(outside(f"{self.folder} has", len(self.parts), "network", part))
             raise ArgumentError(unknown("tensor", name, self.tensors(part)))
         number, shape, dtype, initializer, places = found
         chosen = None if places is None else np.frombuffer(places, "<i8")

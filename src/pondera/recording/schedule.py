@@ -17,8 +17,8 @@ class Schedule(NamedTuple):
     every, growth
         As said.
     share
-        Of the training's time that recording may take; steps for which there is no time are left out. None for no
-        limit: the same steps are recorded everywhere.
+        Of the training's time that looking at steps may take; those for which there is no time are left out. None for
+        no limit: the same steps are recorded everywhere.
     """
 
     every: int
@@ -46,7 +46,7 @@ SNAPSHOT_GROWTH = 4
 """All weights are written to a file at the start and whenever so many times more steps were taken."""
 
 SHARE = 0.01
-"""Of a training's time that recording by default takes at most; norms of gradients come on top."""
+"""Of a training's time that looking at steps takes by default at most; what is recorded of every step comes on top."""
 
 SCHEDULES: dict[str, Schedule] = {
     "default": Schedule(every=8, growth=1.125, share=SHARE),
@@ -60,8 +60,8 @@ ALWAYS = 1
 """So many steps are recorded whatever it takes."""
 
 SLACK = 0.1
-"""Seconds that recording may take beside its share: short trainings are recorded well too. Of several networks the
-second may take half of it more, the third a third, and so on."""
+"""Seconds that looking at steps may take beside its share: short trainings are recorded well too. Of several networks
+the second may take half of it more, the third a third, and so on."""
 
 
 def schedule_of(level: str) -> Schedule:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pondera.choice import listed, unknown
+from pondera.choice import listed, outside, unknown
 from pondera.errors import ArgumentError, RunError
 from pondera.files import folder_for, whole_file
 from pondera.recording.events import PROGRAM, Histogram, read_events, record_of, version_record
@@ -138,7 +138,8 @@ def from_tensorboard(
     metric = next((name for name in epochs if name.startswith(f"{METRIC}/")), None)
     if metric is not None:
         epochs[METRIC] = epochs.pop(metric)
-    seen = sorted(set().union(*histograms.values()))  # steps of which nothing else may be known
+    last = max(set().union(*(told[name] for name in ("loss", "rate", "norm"))), default=-1)
+    seen = {step for each in histograms.values() for step in each if step > last}  # nothing else is known of these
     about = {
         "state": FINISHED,
         "framework": PROGRAM,
@@ -178,7 +179,11 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
     """
     with Run(Path(run)) as found:
         if part not in found.parts:
-            raise RunError(f"{run}: there is no part {part}; there are {len(found.parts)}.")
+            raise RunError(outside(f"{run} has", len(found.parts), "network", part))
+        if not found.taken:
+            raise RunError(f"{run}: no step was recorded, so there is nothing to write. Give a run that was trained.")
+        if Path(folder).is_file():
+            raise RunError(f"{folder}: expected a folder, or a place for one, found a file. Give another place.")
         now = time.time()
         path = Path(folder) / _named(found, part)
         try:
@@ -187,7 +192,7 @@ def to_tensorboard(run: str | os.PathLike[str], folder: str | os.PathLike[str], 
                 for step, told in _events(found, part):
                     file.write(record_of(now, step, told))
         except OSError as error:
-            raise RunError(f"{path}: cannot be written: {error.strerror}.") from error
+            raise RunError(f"{path}: cannot be written: {error.strerror}. Give another folder.") from error
     return path
 
 

@@ -78,7 +78,8 @@ class RunWriter:
         self.folder, self.budget = folder, budget
         self.failure: str | None = None
         self.settled = threading.Condition()  # told when there is a failure, or what somebody waits for is done
-        self.seconds, self.excused = 0.0, False  # of a core, that the thread took; whether a job's are not counted
+        # Seconds of a core that the thread took for steps that were looked at, and whether a job's are none of these.
+        self.seconds, self.excused = 0.0, False
         try:
             (folder / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
             self._lock = claim(folder)
@@ -291,14 +292,10 @@ class RunWriter:
                 ),
             )
         rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
-        (steps, stride), (epochs,) = (
-            self.database.execute(f"SELECT {figures} WHERE part = ?", (part,)).fetchone()
-            for figures in (
-                f"coalesce(sum(length(figures)) / {room.STEP}, 0), coalesce(max(stride), 1) FROM steps",
-                "coalesce(sum(length(figures)), 0) FROM epochs",
-            )
-        )
-        found = self._parts.setdefault(part, _Part({}, {}, {}, steps, stride, epochs))
+        (epochs,) = self.database.execute(
+            "SELECT coalesce(sum(length(figures)), 0) FROM epochs WHERE part = ?", (part,)
+        ).fetchone()
+        found = self._parts.setdefault(part, _Part({}, {}, {}, *room.kept_steps(self.database, part), epochs))
         found.start |= start
         found.tensors |= dict(rows.fetchall())
         found.places |= places
@@ -306,16 +303,19 @@ class RunWriter:
         self._most_of_epochs = min(room.MOST_OF_EPOCHS, int(self._share(room.EPOCHS)))
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
+        self.excused = True  # or a training of very many steps would leave no time to look at any
         kept = self._parts[part]
         if first < kept.end:
             room.cut_steps(self.database, part, first)
+            kept.steps, kept.stride = room.kept_steps(self.database, part)
         kept.steps += room.add_steps(self.database, part, first, figures, kept.stride)
         kept.end = first + figures.shape[1]
-        if kept.steps > self._most_steps:
-            kept.steps = room.coarsen_steps(self.database, part)
+        while kept.steps > max(self._most_steps, 2):
             kept.stride *= 2
+            kept.steps = room.coarsen_steps(self.database, part, kept.stride)
 
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
+        self.excused = True
         self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
         kept = self._parts[part]
         kept.epochs += len(figures)

@@ -38,10 +38,21 @@ def biography_json(life: Biography, effect: Weight | None, note: str | None = No
     }
 
 
-def show_biography(console: Console, life: Biography, effect: Weight | None, run: str) -> None:
-    """Print the life of a weight and what it does on the rows it was trained on, where these are known."""
+def network_in(run: str, part: int, networks: int) -> str:
+    """Return where a weight or a unit is: the run, and of a population which of its networks.
+
+    Examples
+    --------
+    >>> network_in("a-run", 0, 1), network_in("a-run", 1, 3)
+    ('a-run', 'network 1 of a-run')
+    """
+    return run if networks == 1 else f"network {part} of {run}"
+
+
+def show_biography(console: Console, life: Biography, effect: Weight | None, run: str, networks: int = 1) -> None:
+    """Print the life of a weight of one of so many networks, and what it does on the rows it was trained on."""
     place = ",".join(map(str, life.index))
-    console.print(Text.assemble((f"{life.name}[{place}]", "bold"), f"  of {run}"))
+    console.print(Text.assemble((f"{life.name}[{place}]", "bold"), f"  of {network_in(run, life.part, networks)}"))
     console.print()
     facts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     facts.add_row("start", Text(figure(life.initial, 6)), Text(_drawn(life), style=QUIET))

@@ -112,5 +112,5 @@ def show_weight(console: Console, found: Weight) -> None:
 
 
 def _pushes(found: Weight, rows: list[int], what: str, style: str) -> Text:
-    parts = ", ".join(f"{row} ({found.pushes[row]:+.3g})" for row in rows) or "none"
+    parts = ", ".join(f"{found.numbers[k]} ({found.pushes[k]:+.3g})" for k in rows) or "none"
     return Text.assemble((f"{what}: ", style), parts)

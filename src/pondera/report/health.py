@@ -15,17 +15,17 @@ from pondera.report.terminal import QUIET
 
 
 def finding_line(finding: Finding, network: int | None = None) -> str:
-    """Return a finding on one line, for while training goes on.
+    """Return a finding on one line, for while training goes on: the step is that after which it was found.
 
     Examples
     --------
     >>> from pondera.findings import Finding
-    >>> finding_line(Finding("The loss grows.", {"since": 1200}, advice="Learn slower: --learning-rate 0.001."), 3)
-    'Step 1,200 of network 3: The loss grows. Learn slower: --learning-rate 0.001.'
+    >>> finding_line(Finding("The loss grows.", {"since": 800, "found": 1200}, advice="Learn slower."), 3)
+    'Step 1,200 of network 3: The loss grows. Learn slower.'
     """
     of = "" if network is None else f" of network {network}"
     said = printable(f"{finding.statement} {finding.advice}".rstrip())
-    return f"Step {finding.figures['since']:,}{of}: {said}"
+    return f"Step {finding.figures['found']:,}{of}: {said}"
 
 
 def show_health(console: Console, health: Health) -> None:

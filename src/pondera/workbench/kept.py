@@ -105,10 +105,10 @@ def size_of(thing: Any) -> int:
     return own if isinstance(thing, str | bytes | int | float | None) else max(own, OBJECT)
 
 
-def version(path: Path) -> tuple[int, int]:
-    """Return what changes where a file changes: when it did, and its bytes; zeros where there is none."""
+def version(path: Path) -> tuple[int, ...]:
+    """Return what changes where a file does, or another one or a link takes its place; zeros where there is none."""
     try:
-        told = path.stat()
+        told = path.lstat()
     except OSError:
-        return 0, 0
-    return told.st_mtime_ns, told.st_size
+        return 0, 0, 0, 0
+    return told.st_mtime_ns, told.st_ctime_ns, told.st_size, told.st_ino

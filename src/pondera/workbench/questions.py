@@ -8,6 +8,7 @@ it is about changes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -18,12 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pondera.commands import INTERRUPTED
 from pondera.errors import ArgumentError, PonderaError
 from pondera.workbench.kept import version
 from pondera.workbench.workers import Workers
 
-AT_ONCE = 2
-"""Questions that are worked on at the same time: each takes all cores where it can."""
+AT_ONCE, LONG_AT_ONCE = 3, 2
+"""Questions that are worked on at the same time, and how many of them may be explanations, which take minutes: each
+takes all cores where it can, yet what is short does not wait for what is long."""
+
+LONG = "explain"
+"""The command that may take minutes."""
 
 KEPT = 64
 """Answers that are kept."""
@@ -58,6 +64,8 @@ class Question:
         How many wait for it, and when it is dropped where nobody does.
     answer, error
         What came of it.
+    begun
+        Whether it is worked on.
     told
         Whether somebody was given what came of it.
     """
@@ -67,6 +75,7 @@ class Question:
     until: float = 0.0
     answer: dict[str, Any] | None = None
     error: str | None = None
+    begun: bool = False
     told: bool = False
     task: asyncio.Task[None] | None = None
 
@@ -84,6 +93,7 @@ class Questions:
 
     def __init__(self, folder: Path, memory: int | None = None) -> None:
         self.workers = Workers(folder, AT_ONCE, memory)
+        self._long = asyncio.Semaphore(LONG_AT_ONCE)
         self._known: OrderedDict[tuple[Any, ...], Question] = OrderedDict()
         self._tidying: asyncio.Task[None] | None = None
 
@@ -120,13 +130,15 @@ class Questions:
             question = self._begin(key, arguments)
         self._known.move_to_end(key)
         question.waiting += 1
-        kept = GRACE
+        listened = False
         try:
-            if await _listens(question, gone):
-                kept = FORGOTTEN
+            listened = await _listens(question, gone)
         finally:
             question.waiting -= 1
-            question.until = time.monotonic() + kept
+            question.until = time.monotonic() + (FORGOTTEN if listened else GRACE)
+            # Else what is asked last, of many that were hardly looked at, would wait for all of them.
+            if not (listened or question.waiting or question.begun) and self._known.get(key) is question:
+                self._drop(key)
         if question.error is not None:
             if self._known.get(key) is question:
                 del self._known[key]  # what was wrong may have been mended
@@ -209,14 +221,19 @@ class Questions:
 
     async def _answer(self, question: Question) -> None:
         command, *rest = question.arguments
-        outcome = await self.workers.run([command, "--json", *rest])
+
+        def begun() -> None:
+            question.begun = True
+
+        async with self._long if command == LONG else contextlib.nullcontext():
+            outcome = await self.workers.run([command, "--json", *rest], begun)
         if outcome.code == 0:
             question.answer = json.loads(outcome.out)
         elif self.workers.memory is not None and outcome.code == -signal.SIGABRT:  # how Polars ends without memory
             most = f"{self.workers.memory / 2**30:.3g} GiB"
             question.error = f"This takes more than {most} of memory. Give a smaller file, or use the command line."
         else:
-            question.error = error_of(outcome.err)
+            question.error = error_of(outcome.err, outcome.code)
 
 
 async def _listens(question: Question, gone: Gone | None) -> bool:
@@ -255,16 +272,22 @@ def check_arguments(arguments: Sequence[str]) -> None:
             raise ArgumentError(f"{argument!a} holds what no command line can. Give plain text.")
 
 
-def error_of(messages: str) -> str:
-    r"""Return the sentence that a command ended with.
+def error_of(messages: str, code: int = 1) -> str:
+    r"""Return the sentence that a command ended with, if its exit code is known, below 0 where a signal did.
 
     Examples
     --------
-    >>> error_of("Note: slow.\nError: x.csv: there is no such file.\n")
+    >>> error_of("Note: slow.\nError: x.csv: there is no such file.\n", 2)
     'x.csv: there is no such file.'
+    >>> error_of("", -9)
+    'The process was ended (signal 9), perhaps for lack of memory. Ask again.'
     """
     lines = [line.strip() for line in messages.splitlines() if line.strip()]
     errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     if errors:
         return errors[-1]
+    if code == INTERRUPTED:
+        return "The command was interrupted. Ask again."
+    if code < 0 and not lines:
+        return f"The process was ended (signal {-code}), perhaps for lack of memory. Ask again."
     return f"The command ended early{f': {lines[-1]}' if lines else ' and said nothing'}. Run it in a terminal."

@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import gc
 import io
+import itertools
 import json
 import os
 import queue
@@ -31,8 +32,10 @@ MEMORY = "--memory="
 LENGTH = 8
 """Bytes that say how long what follows is, the first the lowest."""
 
-MOST = 1 << 30
-"""Bytes of memory, at its highest, after which a process answers no more: what it took is not all given back."""
+MOST, MANY = 1 << 30, 1000
+"""Bytes of memory, at its highest, and commands, after which a process ends: what it took is not all given back."""
+
+STATUS = Path("/proc/self/status")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,15 +77,19 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints by itself is no answer
     gc.set_threshold(FEW_COLLECTIONS)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background of a script ignores it
-    with contextlib.suppress(KeyboardInterrupt), only_below(Path(folder)):
-        last = False
-        while not last:
-            outcome = run(asked.get())
-            last = outcome.last
-            told = json.dumps(dataclasses.asdict(outcome)).encode()
+    with contextlib.suppress(KeyboardInterrupt, OSError), only_below(Path(folder)):
+        for number in itertools.count(1):
+            arguments = asked.get()
+            os.chdir(folder)  # another folder may be there by now, or none
+            outcome = run(arguments)
+            last = number == MANY or _peak() > MOST
+            told = json.dumps(dataclasses.asdict(outcome) | {"last": last}).encode()
             answers.write(len(told).to_bytes(LENGTH, "little") + told)
             answers.flush()
+            if last:
+                break
             gc.collect()  # a run that a command left open keeps its files
+    os._exit(0)  # the thread that listens holds its input, and cannot be waited for
 
 
 def run(arguments: list[str]) -> Outcome:
@@ -103,7 +110,7 @@ def run(arguments: list[str]) -> Outcome:
             code: object = 0
         except SystemExit as left:
             code = left.code or 0
-    return Outcome(code if isinstance(code, int) else 1, _told(out), _told(err), _peak() > MOST)
+    return Outcome(code if isinstance(code, int) else 1, _told(out), _told(err))
 
 
 def _told(stream: io.TextIOWrapper) -> str:
@@ -114,6 +121,8 @@ def _told(stream: io.TextIOWrapper) -> str:
 
 def _peak() -> int:
     """Return how many bytes of memory this process had at its highest; 0 where the system does not say."""
+    if STATUS.exists():  # on Linux what the system says of resources may be of the process that started this one
+        return int(STATUS.read_text().partition("VmHWM:")[2].split()[0]) << 10
     try:
         import resource
     except ImportError:  # Windows

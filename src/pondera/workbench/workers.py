@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pondera.workbench import worker
@@ -37,24 +38,43 @@ class Workers:
         self._room = asyncio.Semaphore(most)
         self._idle: list[_Worker] = []
 
-    async def run(self, arguments: Sequence[str]) -> Outcome:
+    async def run(self, arguments: Sequence[str], begun: Callable[[], None] | None = None) -> Outcome:
         """Return what came of a command; of a process that ended over it, its exit code and last words.
 
-        Where this is cancelled the process is ended.
+        A process that has run others and ends may have been ended while it waited: the command is run once more, in a
+        new one. Where this is cancelled the process is ended.
+
+        Parameters
+        ----------
+        arguments
+            Of the command line.
+        begun
+            Called once there is room for it.
         """
         async with self._room:
-            found = self._waiting() or await _Worker.begin(self.folder, self.memory)
-            try:
-                outcome = await found.run(arguments)
-            except BaseException:
-                await found.end()
-                raise
-            if outcome.last or self.memory is not None:
-                await found.end()
-            else:
-                found.dismissal = asyncio.get_running_loop().call_later(IDLE, self._dismiss, found)
-                self._idle.append(found)
+            if begun is not None:
+                begun()
+            waiting = self._waiting()
+            if waiting is not None and (outcome := await self._have(waiting, arguments)) is not None:
+                return outcome
+            outcome = await self._have(await _Worker.begin(self.folder, self.memory), arguments)
+            assert outcome is not None
             return outcome
+
+    async def _have(self, found: _Worker, arguments: Sequence[str]) -> Outcome | None:
+        """Have a process run a command; None where it ended, and that may be for what came before."""
+        used = found.used
+        try:
+            outcome = await found.run(arguments)
+        except BaseException:
+            await found.end()
+            raise
+        if outcome.last or self.memory is not None:
+            await found.end()
+        else:
+            found.dismissal = asyncio.get_running_loop().call_later(IDLE, self._dismiss, found)
+            self._idle.append(found)
+        return None if found.ended and used else outcome
 
     async def close(self) -> None:
         """End those that wait."""
@@ -81,6 +101,7 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.dismissal: asyncio.TimerHandle | None = None
+        self.used, self.ended = False, False  # whether it has run a command, and ended over one
         self._words = ""
         self._listening = asyncio.create_task(self._listen())
 
@@ -88,7 +109,16 @@ class _Worker:
     async def begin(cls, folder: Path, memory: int | None) -> _Worker:
         pipe = asyncio.subprocess.PIPE
         command = worker.command(folder, memory)
-        return cls(await asyncio.create_subprocess_exec(*command, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe))
+        return cls(
+            await asyncio.create_subprocess_exec(
+                *command,
+                cwd=folder,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                start_new_session=True,  # Ctrl-C in a terminal is for the server, which ends them
+            )
+        )
 
     async def run(self, arguments: Sequence[str]) -> Outcome:
         assert self.process.stdin is not None
@@ -102,7 +132,9 @@ class _Worker:
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self.process.wait()
             await self._listening
+            self.ended = True
             return Outcome(code, "", self._words, last=True)
+        self.used = True
         return Outcome(**json.loads(told))
 
     def recall(self) -> None:
@@ -127,5 +159,6 @@ class _Worker:
     async def _listen(self) -> None:
         """Read what it says beside its answers: a pipe that nobody reads is full some day, and whoever writes waits."""
         assert self.process.stderr is not None
+        letters = codecs.getincrementaldecoder("utf-8")("replace")
         while said := await self.process.stderr.read(LAST_WORDS):
-            self._words = (self._words + said.decode("utf-8", "replace"))[-LAST_WORDS:]
+            self._words = (self._words + letters.decode(said))[-LAST_WORDS:]

@@ -280,3 +280,11 @@ def test_what_passed_says_until_when(tmp_path):
     assert 0 < passed.figures["since"] <= passed.figures["until"] < known.taken
     assert passed.statement.startswith(f"Until step {passed.figures['until']:,} at least, as of then: ")
     assert "change" not in passed.figures
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_of_a_batch_of_few_rows_no_rule_says_that_units_say_the_same(tmp_path, batch):
+    """The outputs for n rows differ in n - 1 directions at most, whatever the network is."""
+    known = facts(tmp_path, plan=PLAN.replace(epochs=2, batch_size=batch))
+    assert RULE["rank collapse"](known) is None
+    assert np.isnan([each.dimensions for each in known.recent_units("layers.0")]).all()

@@ -319,7 +319,7 @@ function connections(scene: Scene, values: Float32Array, before: HTMLCanvasEleme
 /** Show the picture that is kept, with what is chosen and what is pointed at. */
 function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, columns, chosen, near, units, size }: Scene): void {
   const context = sized(canvas, size);
-  if (!context) return;
+  if (!context || !kept.width || !kept.height) return;
   context.drawImage(kept, 0, 0, size.width, size.height);
   context.strokeStyle = token("ink");
   context.lineWidth = 2.5;

@@ -25,7 +25,8 @@ class Watch:
     part
         The number of the network.
     on_finding
-        Called with that number and the finding, whose figures say ``since`` which step it is so, at the latest.
+        Called with that number and the finding, whose figures say after which step it was ``found``, and ``since``
+        which it is so, at the latest.
     """
 
     def __init__(self, folder: Path, database: sqlite3.Connection, part: int, on_finding: OnFinding) -> None:
@@ -40,4 +41,4 @@ class Watch:
         for rule in RULES:
             if rule.name not in self.told and (finding := rule(facts)) is not None:
                 self.told.add(rule.name)
-                self.on_finding(self.part, replace(finding, figures={"since": step, **finding.figures}))
+                self.on_finding(self.part, replace(finding, figures={"since": step, **finding.figures, "found": step}))

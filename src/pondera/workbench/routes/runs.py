@@ -277,10 +277,8 @@ async def surface(
 
 async def _ask(request: Request, bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
     """Return what a command says of a run, which may be trained meanwhile."""
-    folder = bench.served.run(names[0])
-    return await bench.ask(
-        request, command, options, names, _files(folder), bench.trainings.activity(names[0]) in GOING_ON
-    )
+    about = _files(bench.served.run(names[0])) + _table_of(bench, names[0])
+    return await bench.ask(request, command, options, names, about, bench.trainings.activity(names[0]) in GOING_ON)
 
 
 def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
@@ -369,6 +367,16 @@ def _overview(bench: Bench, name: str) -> Any:
     except ArgumentError as error:
         found = Overview(Path(name), "damaged", "", 0, 0, {}, (), None, "", str(error))
     return replace(found, folder=Path(name), problem=bench.served.without_root(found.problem))
+
+
+def _table_of(bench: Bench, name: str) -> list[Path]:
+    """Return the table that a run was trained on, if that is known and it is one that a command may read."""
+    try:
+        with open_run(bench, name) as run:
+            table = run.about.get("arguments", {}).get("table")
+    except PonderaError:
+        return []  # the command says what is wrong
+    return [Path(table)] if table and Path(table).is_relative_to(bench.served.root) else []
 
 
 def _files(folder: Path) -> list[Path]:
