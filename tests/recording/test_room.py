@@ -82,6 +82,7 @@ def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch, told):
         for first in range(0, 5000, told):
             values = np.arange(first, min(first + told, 5000), dtype=np.float64)
             writer.steps(0, first, values, values, values)
+        writer.steps(0, 5000, *np.zeros((3, 0)))
     with Run(tmp_path) as run:
         found = run.steps()
         assert run.taken == 5000

@@ -304,6 +304,8 @@ class RunWriter:
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         self.excused = True  # or a training of very many steps would leave no time to look at any
+        if not figures.shape[1]:
+            return
         kept = self._parts[part]
         if first < kept.end:
             room.cut_steps(self.database, part, first)

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pondera.commands import INTERRUPTED
 from pondera.door import only_below
+
+INTERRUPTED = 130
+"""The exit code of a command after Ctrl-C."""
 
 
 def command(folder: Path, arguments: Sequence[str]) -> list[str]:

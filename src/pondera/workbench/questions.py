@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pondera.commands import INTERRUPTED
 from pondera.errors import ArgumentError, PonderaError
+from pondera.workbench.child import INTERRUPTED
 from pondera.workbench.kept import version
 from pondera.workbench.workers import Workers
 

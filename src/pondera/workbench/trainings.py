@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pondera.commands import INTERRUPTED
 from pondera.errors import ArgumentError
 from pondera.recording.process import forget_wishes, go_on, is_paused, is_stopping, is_waiting, pause, stop, writer_of
 from pondera.recording.schema import DATABASE, LOCK
@@ -31,7 +30,7 @@ STARTING, RUNNING, PAUSING, PAUSED, STOPPING = "starting", "running", "pausing",
 ENDED, FAILED = "ended", "failed"
 GOING_ON = (STARTING, RUNNING, PAUSING, PAUSED, STOPPING)
 
-STOPPED = (0, INTERRUPTED, -signal.SIGINT)
+STOPPED = (0, child.INTERRUPTED, -signal.SIGINT)
 """What a process ends with that did what it was asked for, or was asked to stop."""
 
 STOPPED_BEFORE = "It was stopped before it began, and left no run."

@@ -19,12 +19,12 @@ import itertools
 import json
 import os
 import queue
+import runpy
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from pondera.commands import FEW_COLLECTIONS
 from pondera.door import only_below
 
 MEMORY = "--memory="
@@ -75,7 +75,6 @@ def main() -> None:
         _limit(int(option.removeprefix(MEMORY)))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints by itself is no answer
-    gc.set_threshold(FEW_COLLECTIONS)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background of a script ignores it
     with contextlib.suppress(KeyboardInterrupt, OSError), only_below(Path(folder)):
         for number in itertools.count(1):
@@ -101,12 +100,11 @@ def run(arguments: list[str]) -> Outcome:
     >>> outcome.code, json.loads(outcome.out)["output"]
     (0, 5.1)
     """
-    from pondera.commands import main as pondera
-
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "replace", "\n", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            pondera(arguments)
+            sys.argv = ["pondera", *arguments]
+            runpy.run_module("pondera", run_name="__main__")
             code: object = 0
         except SystemExit as left:
             code = left.code or 0
