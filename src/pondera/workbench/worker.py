@@ -76,6 +76,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints by itself is no answer
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background of a script ignores it
+    # It ends in silence where it is interrupted, the folder is gone, or whoever asked is.
     with contextlib.suppress(KeyboardInterrupt, OSError), only_below(Path(folder)):
         for number in itertools.count(1):
             arguments = asked.get()
