@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pondera.commands import main
+from tests.commands.wine import TRAIN
 
 
 class Done:
@@ -60,3 +61,12 @@ def model(flowers, tmp_path_factory):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         main(["train", str(flowers), "--target", "kind", "--epochs", "20", "--out", str(folder)])
     return folder / "model.safetensors"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The folder of a small run; nothing may change it."""
+    folder = tmp_path_factory.mktemp("runs") / "wine"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main([*map(str, TRAIN), "--out", str(folder), "--record", "full"])
+    return folder

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import queue
 import sqlite3
 import threading
@@ -18,12 +16,11 @@ import numpy as np
 from pondera.errors import PonderaError, RunError
 from pondera.recording import room, schema
 from pondera.recording.arguments import require
-from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import claim
-from pondera.recording.followed import followed
+from pondera.recording.part_writer import PartWriter
 from pondera.recording.process import forget_wishes, leave
 from pondera.recording.schema import SNAPSHOTS, STATES
-from pondera.weights.safetensors import write
 
 Array = np.ndarray[Any, Any]
 
@@ -33,9 +30,6 @@ WAITING = 1000
 COMMIT = 0.2
 """Seconds after which what there is to write is written and made to last: to wake the thread for every piece of it
 costs training more than the writing."""
-
-LOOKS = 16
-"""Points after which it is looked whether they take too much of the disk."""
 
 
 class RunWriter:
@@ -95,8 +89,7 @@ class RunWriter:
         except RunError:
             leave(self._lock)
             raise
-        self._parts: dict[int, _Part] = {}
-        self._most_steps = self._most_of_epochs = 0  # of each part
+        self._parts: dict[int, PartWriter] = {}
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
         self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
@@ -177,7 +170,7 @@ class RunWriter:
 
     def weights(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
         """Write down the weights one by one as they were after so many steps, if nothing is known of that yet."""
-        self.later(self._after, part, step, weights)
+        self.later(self._weights, part, step, weights)
 
     def clear(self) -> None:
         """Take out everything that an earlier training left here."""
@@ -273,56 +266,23 @@ class RunWriter:
             self.database.execute(f"DELETE FROM {table}")
         for path in (self.folder / SNAPSHOTS).glob("*.safetensors"):
             path.unlink()
+        self._parts.clear()
 
-    def _part(self, part: int, start: dict[str, Array], initializers: dict[str, Any], seed: int) -> None:
-        start = {name: np.asarray(value) for name, value in start.items()}
-        places = followed({name: value.shape for name, value in start.items()}, seed)
-        for name, value in start.items():
-            chosen = places[name]
-            self.database.execute(
-                "INSERT OR IGNORE INTO tensors (part, name, shape, dtype, initializer, places) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    part,
-                    name,
-                    json.dumps(value.shape),
-                    value.dtype.newbyteorder("<").str,
-                    json.dumps(initializers.get(name)),
-                    None if chosen is None else chosen.astype("<i8").tobytes(),
-                ),
-            )
-        rows = self.database.execute("SELECT name, id FROM tensors WHERE part = ?", (part,))
-        (epochs,) = self.database.execute(
-            "SELECT coalesce(sum(length(figures)), 0) FROM epochs WHERE part = ?", (part,)
-        ).fetchone()
-        found = self._parts.setdefault(part, _Part({}, {}, {}, *room.kept_steps(self.database, part), epochs))
-        found.start |= start
-        found.tensors |= dict(rows.fetchall())
-        found.places |= places
-        self._most_steps = min(room.MOST_STEPS, int(self._share(room.STEPS) / room.STEP))
-        self._most_of_epochs = min(room.MOST_OF_EPOCHS, int(self._share(room.EPOCHS)))
+    def _part(self, part: int, start: Mapping[str, Array], initializers: Mapping[str, Any], seed: int) -> None:
+        if part not in self._parts:
+            self._parts[part] = PartWriter(self.database, self.folder, part)
+        self._parts[part].begin(start, initializers, seed)
+        size = sum(each.size for each in self._parts.values())
+        for each in self._parts.values():
+            each.share = room.allowed(self.budget, size) / len(self._parts)
 
     def _steps(self, part: int, first: int, figures: Array) -> None:
         self.excused = True  # or a training of very many steps would leave no time to look at any
-        if not figures.shape[1]:
-            return
-        kept = self._parts[part]
-        if first < kept.end:
-            room.cut_steps(self.database, part, first)
-            kept.steps, kept.stride = room.kept_steps(self.database, part)
-        kept.steps += room.add_steps(self.database, part, first, figures, kept.stride)
-        kept.end = first + figures.shape[1]
-        while kept.steps > max(self._most_steps, 2):
-            kept.stride *= 2
-            kept.steps = room.coarsen_steps(self.database, part, kept.stride)
+        self._parts[part].steps(first, figures)
 
     def _epoch(self, part: int, epoch: int, figures: str) -> None:
         self.excused = True
-        self.database.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (part, epoch, figures))
-        kept = self._parts[part]
-        kept.epochs += len(figures)
-        if kept.epochs > self._most_of_epochs:
-            kept.epochs = room.thin_epochs(self.database, part, self._most_of_epochs)
+        self._parts[part].epoch(epoch, figures)
 
     def write_point(
         self,
@@ -336,73 +296,10 @@ class RunWriter:
         losses: tuple[float, float] | None = None,
     ) -> None:
         """Do what :meth:`point` asks for; to be called by the thread only."""
-        known = self._parts[part]
-        for name in before:  # later on some may have been taken out of the network
-            start, w, later = known.start[name], np.asarray(before[name]), np.asarray(after[name])
-            gradient = None if gradients is None or name not in gradients else np.asarray(gradients[name])
-            found = TensorFigures.of(w, start, later, gradient)
-            if gradient is None and squares is not None:
-                found = dataclasses.replace(found, gradient_squares=squares[name])
-            self.database.execute(
-                "INSERT OR REPLACE INTO tensor_figures VALUES (?, ?, ?, ?)",
-                (step, known.tensors[name], found.to_bytes(), found.spread.to_bytes()),
-            )
-            self._values(known, name, step, w, gradient)
-        self.database.executemany(
-            "INSERT OR REPLACE INTO unit_figures VALUES (?, ?, ?, ?)",
-            [(part, step, layer, json.dumps(figures.to_json())) for layer, figures in (units or {}).items()],
-        )
-        if losses is not None:  # SQLite keeps NaN as NULL, and infinities as they are
-            self.database.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", (part, step, *losses))
-        known.points += 1
-        if known.points % LOOKS == 0:
-            room.thin_points(self.database, part, self._share(room.POINTS))
+        self._parts[part].point(step, before, after, gradients, units, squares, losses)
 
-    def _values(self, known: _Part, name: str, step: int, w: Array, gradient: Array | None) -> None:
-        places = known.places[name]
-        self.database.execute(
-            "INSERT OR REPLACE INTO weights VALUES (?, ?, ?, ?)",
-            (known.tensors[name], step, _at(w, places), None if gradient is None else _at(gradient, places)),
-        )
-
-    def _after(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
-        known = self._parts[part]
-        for name in weights:
-            found = self.database.execute(
-                "SELECT 1 FROM weights WHERE tensor = ? AND step = ?", (known.tensors[name], step)
-            ).fetchone()
-            if found is None:
-                self._values(known, name, step, np.asarray(weights[name]), None)
+    def _weights(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
+        self._parts[part].weights(step, weights)
 
     def _snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
-        file = f"{SNAPSHOTS}/{part}-{step:012d}.safetensors"
-        write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
-        self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (part, step, file))
-        size = sum(value.nbytes for value in self._parts[part].start.values())
-        most = int(self._share(room.SNAPSHOTS_SHARE) / max(size, 1))
-        room.thin_snapshots(self.database, self.folder, part, most, step)
-
-    def _share(self, share: float) -> float:
-        """Return how many bytes one part may take of a share of the budget."""
-        size = sum(value.nbytes for part in self._parts.values() for value in part.start.values())
-        return room.allowed(self.budget, size) * share / len(self._parts)
-
-
-@dataclasses.dataclass
-class _Part:
-    """What the thread knows of a part. Steps from ``end`` on have no figures: that is known once one was written."""
-
-    start: dict[str, Array]
-    tensors: dict[str, int]
-    places: dict[str, Array | None]
-    steps: int  # figures of steps that are kept
-    stride: int  # how many steps the next of them are means of
-    epochs: int  # bytes of their figures
-    points: int = 0
-    end: float = math.inf
-
-
-def _at(values: Array, places: Array | None) -> bytes:
-    """Return the values at some places, or all of them, as bytes of little end."""
-    chosen = values.reshape(-1) if places is None else values.reshape(-1)[places]
-    return np.ascontiguousarray(chosen, chosen.dtype.newbyteorder("<")).tobytes()
+        self._parts[part].snapshot(step, weights)
