@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pondera.errors import ArgumentError, PonderaError, PonderaWarning
+from pondera.errors import ArgumentError, PonderaError
 from pondera.recording.backlog import Backlog
 from pondera.recording.figures import UnitFigures
 from pondera.recording.folder import FINISHED, UNFINISHED, circumstances, make_place
 from pondera.recording.overhead import Overhead
 from pondera.recording.schedule import ALWAYS, schedule_of, snapshot_after
+from pondera.recording.warned import warn
 from pondera.recording.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -191,18 +191,7 @@ class Loop:
         self.writer.later(self._ask, self.next - 1, True)
         self.writer.close()
         self.writer.failure = self.writer.failure or failure
-        if self.writer.failure is not None:
-            warnings.warn(
-                f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
-                PonderaWarning,
-                stacklevel=3,
-            )
-        if self.trouble:
-            warnings.warn(
-                f"on_finding failed: {self.trouble.rstrip('.')}. Training and recording went on.",
-                PonderaWarning,
-                stacklevel=3,
-            )
+        warn(self.folder, self.writer.failure, self.trouble)
 
     def guarded(self, job: Callable[..., None], *arguments: Any) -> None:
         """Do something while there is a recording, and count its time: an error ends that, and not the training."""

@@ -30,6 +30,7 @@ from pondera.recording.process import LOOK_AGAIN, wait_while_paused
 from pondera.recording.room import remove_states
 from pondera.recording.schedule import ALWAYS, SLACK, schedule_of, snapshot_after
 from pondera.recording.states import load_state, save_state
+from pondera.recording.warned import warn
 from pondera.recording.writer import RunWriter
 from pondera.training.figures import EpochFigures
 from pondera.training.stopping import INTERRUPTED
@@ -150,18 +151,7 @@ class Recorder:
         if self.writer.new and self.admission.identity is None:  # nothing began
             with contextlib.suppress(RunError):  # somebody else began there by now
                 remove_run(self.folder)
-        if self.writer.failure is not None:
-            warnings.warn(
-                f"Recording in {self.folder} stopped: {self.writer.failure.rstrip('.')}. Training went on without it.",
-                PonderaWarning,
-                stacklevel=3,
-            )
-        if self.trouble:
-            warnings.warn(
-                f"on_finding failed: {self.trouble.rstrip('.')}. Training and recording went on.",
-                PonderaWarning,
-                stacklevel=3,
-            )
+        warn(self.folder, self.writer.failure, self.trouble)
 
     def _keep_end(self) -> None:
         """Have the state at the end of the first network written, which is not the end of all."""
