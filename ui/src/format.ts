@@ -30,6 +30,11 @@ export function amount(size: number): string {
   return `${size} bytes`;
 }
 
+/** A moment of the reader's clock, written as the command line writes when runs began; of another year, its day. */
 export function when(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleString("en", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return "–";
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return date.getFullYear() === new Date().getFullYear() ? `${day} ${two(date.getHours())}:${two(date.getMinutes())}` : `${date.getFullYear()}-${day}`;
 }

@@ -257,7 +257,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} />}
       </div>
       {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
-      {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
+      {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} outputs={life.drawing.outputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
         <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step} shown={shown}>
           {transport("replay-layer")}

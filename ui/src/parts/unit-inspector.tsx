@@ -29,13 +29,14 @@ interface Told {
 }
 
 /** All that is known of one unit: its connections, its place in its layer, the loss without it, and the life of its bias. */
-export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]; inputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
+export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]; inputs: string[] | null; outputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
   const { of, unit, matrices, step } = props;
   const inputs = props.inputs?.length === matrices[0]?.shape[0] ? props.inputs : null;
   const name = named(of, nameOfUnit(matrices, unit));
   const found = useLoading((signal) => get<Now>("run/unit/strengths", { ...of, ...unit, step }, signal), [of, name, step]);
   const now = found.value;
-  const called = unit.column === 0 ? inputs?.[unit.unit] : undefined;
+  const outputs = props.outputs?.length === matrices.at(-1)?.shape[1] ? props.outputs : null;
+  const called = (unit.column === 0 ? inputs : unit.column === matrices.length ? outputs : null)?.[unit.unit];
   return (
     <Card
       id="unit"
@@ -57,7 +58,7 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
         <div class="stack" data-testid="unit">
           <div class="grid two">
             <Strengths title="Comes in" of={now.incoming} names={unit.column === 1 ? inputs : null} empty="An input: what comes in is a row's value." onChoose={(other) => props.onUnit({ column: unit.column - 1, unit: other })} />
-            <Strengths title="Goes out" of={now.outgoing} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
+            <Strengths title="Goes out" of={now.outgoing} names={unit.column === matrices.length - 1 ? outputs : null} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
           </div>
           <div class="grid two">
             <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} />
