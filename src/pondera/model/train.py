@@ -134,7 +134,8 @@ def _naming(recorder: Callable[[int], Watcher], ready: Prepared, column: str) ->
 
     def watcher(part: int) -> Watcher:
         found = recorder(part)
-        found.named([each.name for each in ready.encoding.inputs], outputs)
+        inputs = ready.encoding.inputs
+        found.named([each.name for each in inputs], outputs, [each.column for each in inputs])
         return found
 
     return watcher

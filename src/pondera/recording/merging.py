@@ -33,7 +33,7 @@ PLAIN = {
 OF_PARTS = ("kept.", "seed.", "ended.", "began.", "broken.")
 """What is known of a part begins with one of these, and its number follows."""
 
-OF_RUNS = ("identity", "rows", "steps_per_epoch", "inputs", "outputs", "framework", "layers", "metric")
+OF_RUNS = ("identity", "rows", "steps_per_epoch", "inputs", "outputs", "columns", "framework", "layers", "metric")
 """What is known of a run as a whole, and of each of its parts alone once it is merged with others that differ."""
 
 OF_COMMANDS = ("arguments", "model")

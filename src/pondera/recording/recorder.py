@@ -206,9 +206,9 @@ class PartRecorder(Watcher):
         self.pace, self.took_last = math.inf, 0.0  # seconds of a step, and of those taken last
         self.chunks = 0  # how often steps were taken
 
-    def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def named(self, inputs: Sequence[str], outputs: Sequence[str], columns: Sequence[str] = ()) -> None:
         """Have the names of inputs and outputs written down with what else is known of the run."""
-        self.recorder.admission.know(inputs=list(inputs), outputs=list(outputs))
+        self.recorder.admission.know(inputs=list(inputs), outputs=list(outputs), columns=list(columns))
 
     def skip(self) -> bool:
         """Return whether this network has no beginning here; the run is interrupted, and begins it when it goes on."""

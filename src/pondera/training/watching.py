@@ -108,8 +108,11 @@ class Watcher:
     watches = False
     """Whether anybody looks: whether the norms of gradients are worth computing."""
 
-    def named(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Be told what inputs and outputs are called, where they have names, before training begins."""
+    def named(self, inputs: Sequence[str], outputs: Sequence[str], columns: Sequence[str] = ()) -> None:
+        """Be told what inputs and outputs are called, where they have names, before training begins.
+
+        ``columns`` are those of a table that the inputs are made of, one an input.
+        """
 
     def skip(self) -> bool:
         """Be told before training begins that somebody wants it to stop; return whether it need not begin at all."""

@@ -183,9 +183,19 @@ def test_a_leak_is_called_by_its_name(tmp_path):
     known = facts(tmp_path, x=leaking())
     assert "column 3 alone tells" in RULE["leakage"](known).statement
     named = replace(known, about=known.about | {"inputs": ["age", "size", "colour=red", "paid"] + ["more"] * 20})
-    said = RULE["leakage"](named).statement
-    assert "'paid' alone tells" in said
-    assert "that of the best constant is" in said
+    found = RULE["leakage"](named)
+    assert "'paid' alone tells" in found.statement
+    assert "that of the best constant is" in found.statement
+    assert found.advice.endswith("leave it out.")
+
+
+def test_a_leak_is_left_out_by_the_column_that_it_is_made_of(tmp_path):
+    known = facts(tmp_path, x=leaking())
+    inputs, columns = ["age", "size", "a=b", "way of paying=card"], ["age", "size", "a", "way of paying"]
+    table = {"inputs": inputs, "columns": columns}
+    found = RULE["leakage"](replace(known, about=known.about | table))
+    assert "'way of paying=card' alone tells" in found.statement
+    assert found.advice.endswith("leave it out: --drop 'way of paying'.")
 
 
 def test_a_training_that_learned_in_short_steps_was_not_too_slow(tmp_path):

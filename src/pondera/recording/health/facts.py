@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -168,6 +169,11 @@ class Facts:
         """Return what an input is called: its name where the run knows it, else its number."""
         names = self.about.get("inputs") or []
         return repr(names[number]) if number < len(names) else f"column {number}"
+
+    def dropping(self, number: int) -> str:
+        """Return how to leave out the column that an input is made of, where it is one of a table."""
+        columns = self.about.get("columns") or []
+        return f": --drop {shlex.quote(columns[number])}" if number < len(columns) else ""
 
     @property
     def baseline(self) -> float:

@@ -147,7 +147,7 @@ def leakage(facts: Facts) -> Suspicion | None:
     return Suspicion(
         -math.log10(max(1 - tells, 1e-9) / luck),
         f"Too good: {facts.column(column or 0)} alone tells {tells:.2%} of what is to be predicted.{shown}",
-        "If that column is not known when predicting, leave it out with --drop.",
+        f"If that column is not known when predicting, leave it out{facts.dropping(column or 0)}.",
         figures={"column": column, "tells": tells, "best": best, "since": 0},
     )
 
