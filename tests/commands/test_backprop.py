@@ -55,3 +55,11 @@ def test_of_several_networks_it_is_said_which_one_is_shown(run, tmp_path):
         assert f"network 1 of {tmp_path}" in run(command, tmp_path, f"networks.1.{name}").out.replace("\n", "")
     shown = run("backprop", tmp_path, "--row", 3, "--weight", "networks.1.layers.1.weight[2,3]").out
     assert f"network 1 of {tmp_path}" in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize("name", ["networks.7.layers.1.weight[0,0]", f"networks.{10**17}.layers.1.weight[0,0]"])
+def test_a_network_that_is_not_there_is_said(run, trained, name):
+    done = run("backprop", trained, "--step", 3, "--weight", name)
+    assert (done.code, "has 1 network, numbered from 0 to 0" in done.err.replace("\n", " ")) == (2, True)
+    done = run("weight", trained, "lay\udc80.weight[0,0]")
+    assert (done.code, "takes a name and an index" in done.err.replace("\n", " ")) == (2, True)

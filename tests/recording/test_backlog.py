@@ -1,10 +1,15 @@
 """Steps that wait for the thread that writes."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
+import pondera
 from pondera.recording.backlog import MANY, MOST_WAITING, Backlog
 from pondera.recording.writer import RunWriter
 
@@ -58,3 +63,39 @@ def test_nobody_waits_for_a_writer_that_has_failed(tmp_path, where):
         assert not asking.is_alive()  # it would be for ever
         assert writer.failure == "ZeroDivisionError: unexpected"
     assert done == []
+
+
+@pytest.mark.parametrize("level", ["default", "full"])
+def test_nobody_waits_for_a_writer_that_was_closed(tmp_path, level):
+    def closes(_):
+        recorder.close()
+
+    x = np.zeros((8, 1))
+    with pondera.runs.Recorder(tmp_path, level) as recorder:
+        network = pondera.Network.create(1, pondera.Dense(1))
+        fitted = pondera.fit(network, x, x, pondera.Plan(epochs=200), recorder=recorder, progress=closes)
+    assert len(fitted.history) == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_was_forked_from_one_that_records_waits_for_nobody(tmp_path):
+    done = subprocess.run([sys.executable, "-c", THAT_FORKS, tmp_path], capture_output=True, text=True, timeout=300)
+    assert (done.stdout.split(), done.returncode) == (["20", "20"], 0), done.stderr
+
+
+THAT_FORKS = """
+import os, pathlib, sys
+import numpy as np
+from pondera.recording.loops import Loop
+
+loop, w = Loop(pathlib.Path(sys.argv[1]), "full"), {"w": np.ones(2)}
+loop.begin(w)
+child = os.fork()
+for step in range(20):
+    loop.point(step, w, w)
+    loop.took(step, loss=1.0)
+print(loop.next, flush=True)
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+loop.close(True, w)
+"""

@@ -145,7 +145,9 @@ def test_epochs_hold_what_json_can_hold(tmp_path):
     loop.took(0)
     with pytest.raises(ArgumentError, match="Epochs are numbered from 0"):
         loop.epoch(-1, {})
-    loop.epoch(0, {"training_loss": np.float32(0.5), "accuracy": math.nan})
+    with pytest.raises(ArgumentError, match="Epochs are numbered from 0"):
+        loop.epoch(1 << 70, {})
+    loop.epoch(0, {"training_loss": np.float32(0.5), "accuracy": math.nan, "text": "abc", "large": 10**400})
     loop.close(True)
     with Run(tmp_path) as run:
         (told,) = run.epochs()
@@ -156,6 +158,8 @@ def test_epochs_hold_what_json_can_hold(tmp_path):
         "validation_loss": None,
         "validation_metric": None,
         "accuracy": None,
+        "text": None,
+        "large": None,
     }
 
 

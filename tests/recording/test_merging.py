@@ -8,6 +8,7 @@ from pondera.errors import ArgumentError, RunError
 from pondera.recording.health.facts import Facts
 from pondera.recording.loops import Loop
 from pondera.recording.run import Run
+from pondera.recording.writer import RunWriter
 
 
 def recorded(folder, start, moves, gradients, level="full"):
@@ -94,8 +95,8 @@ def trained(folder, x, y, arguments, **plan):
 def test_each_part_is_judged_by_its_own_plan_and_rows(tmp_path):
     x = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
     large = x * np.array([1, 1e4, 1], np.float32)
-    trained(tmp_path / "a", x, x[:, 0] * x[:, 1], "of a", learning_rate=0.001)
-    trained(tmp_path / "b", large, x[:, 0] * x[:, 1], "of b", learning_rate=0.002, optimizer="sgd", batch_size=16)
+    trained(tmp_path / "a", x, x[:, 0] * x[:, 1], {"seed": 1}, learning_rate=0.001)
+    trained(tmp_path / "b", large, x[:, 0] * x[:, 1], {"seed": 2}, learning_rate=0.002, optimizer="sgd", batch_size=16)
     recorded(tmp_path / "c", x, np.ones((5, 64, 3)), np.ones((5, 64, 3)))
     pondera.runs.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
     pondera.runs.merge([tmp_path / "both", tmp_path / "c", tmp_path / "a"], tmp_path / "all")
@@ -113,7 +114,7 @@ def test_each_part_is_judged_by_its_own_plan_and_rows(tmp_path):
 def test_what_runs_have_in_common_is_of_the_whole(tmp_path):
     x = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
     for name in ("first", "other"):
-        trained(tmp_path / name / "run", x, x[:, 0], name)
+        trained(tmp_path / name / "run", x, x[:, 0], {"target": name})
     pondera.runs.merge([tmp_path / "first" / "run", tmp_path / "other" / "run"], tmp_path / "both")
     with Run(tmp_path / "both") as run:
         assert run.about["identity"]["plan"]["epochs"] == 30
@@ -147,3 +148,15 @@ def test_what_does_not_fit_is_said_and_nothing_is_left(tmp_path, arrays):
         assert set((tmp_path / "b" / "snapshots").iterdir()) == set(run.snapshots().values())
     with pytest.raises(RunError, match="expected the folder of a run"):
         pondera.runs.merge([tmp_path / "nothing"], tmp_path / "e")
+
+
+def test_epochs_are_counted_where_not_all_are_kept(tmp_path):
+    for name, count in (("few", 10), ("many", 2000)):
+        with RunWriter(tmp_path / name, 1 << 20) as writer:
+            writer.part(0, {"w": np.zeros(2, np.float32)})
+            for epoch in range(count):
+                told = dict.fromkeys(("training_loss", "validation_loss", "validation_metric"))
+                writer.epoch(0, epoch, {"epoch": epoch, **told})
+    pondera.runs.merge([tmp_path / "few", tmp_path / "many"], tmp_path / "both")
+    with Run(tmp_path / "both") as run:
+        assert [run.epochs_taken(part) for part in run.parts] == [10, 2000]

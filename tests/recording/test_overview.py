@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import json
 import math
 import re
+import sqlite3
 
 import numpy as np
 import pytest
@@ -171,3 +173,12 @@ def test_runs_that_began_within_a_second_are_listed_in_their_order(tmp_path):
     for name in names:
         Loop(tmp_path / name).close(finished=True)
     assert [each.folder.name for each in overviews([tmp_path / name for name in sorted(names)])] == names
+
+
+def test_runs_are_listed_by_the_moment_they_began_whatever_their_clocks_say(tmp_path):
+    began = {"first": "2026-11-28T00:59:00+09:00", "later": "2026-11-27T10:59:00-08:00", "unknown": "yesterday"}
+    for name, moment in began.items():
+        Loop(tmp_path / name).close(finished=True)
+        with contextlib.closing(sqlite3.connect(tmp_path / name / "run.sqlite")) as database, database:
+            database.execute("UPDATE about SET value = ? WHERE name = 'began'", (json.dumps(moment),))
+    assert [each.folder.name for each in overviews([tmp_path])] == ["unknown", "first", "later"]

@@ -1,6 +1,8 @@
 """A run is paused, stopped and looked at whole by another process."""
 
 import os
+import signal
+import sqlite3
 import threading
 import time
 from types import SimpleNamespace
@@ -55,7 +57,7 @@ def test_who_asks_is_no_writer(tmp_path):
 def test_a_writer_that_has_ended_leaves_no_number_behind(tmp_path):
     written = []
     train(tmp_path, 1, progress=lambda _: written.append((tmp_path / "run.lock").read_text()))
-    assert written == [str(os.getpid())]
+    assert [each.split()[0] for each in written] == [str(os.getpid())]
     assert (tmp_path / "run.lock").read_text() == ""
 
 
@@ -168,3 +170,42 @@ def test_an_initializer_without_options_has_a_name(tmp_path):
         pondera.fit(network, X, 2 * X, pondera.Plan(epochs=1), recorder=recorder)
     with Run(tmp_path) as run:
         assert run.tensor("layers.0.weight").initializer == {"name": "he_normal"}
+
+
+def test_a_training_in_another_container_is_not_stopped_by_the_number_it_has_there(tmp_path, monkeypatch):
+    killed = []
+    monkeypatch.setattr("os.kill", lambda *signal: killed.append(signal))
+    with Recorder(tmp_path, "full"):
+        text = (tmp_path / "run.lock").read_text()
+        number, _, where = text.partition(" ")
+        assert where
+        (tmp_path / "run.lock").write_text(f"{number} {where} of another")
+        assert writer_of(tmp_path) == os.getpid()
+        with pytest.raises(RunError, match="trained in another container, or on another machine"):
+            stop(tmp_path)
+        assert not (tmp_path / "run.stop").exists()
+        (tmp_path / "run.lock").write_text(text)
+        stop(tmp_path)
+    assert killed == [(os.getpid(), signal.SIGINT)]
+
+
+class Unwritable(sqlite3.Connection):
+    """As on a file system that is read-only, where readers have no lock to share."""
+
+    def execute(self, *_):
+        raise sqlite3.OperationalError("unable to open database file")
+
+
+def test_what_was_written_last_is_not_left_out_where_nothing_can_be_written(tmp_path, monkeypatch):
+    connect = sqlite3.connect
+
+    def connected(address, *more, **options):
+        return connect(address, *more, **options, **({"factory": Unwritable} if "mode=ro" in address else {}))
+
+    train(tmp_path, 3)
+    monkeypatch.setattr("sqlite3.connect", connected)
+    with Run(tmp_path) as run:
+        assert run.taken == 3
+    (tmp_path / "run.sqlite-wal").write_bytes(b"written last")
+    with pytest.raises(RunError, match=r"what was written last is in run.sqlite-wal, .* Copy the folder"):
+        Run(tmp_path)

@@ -231,6 +231,28 @@ def test_a_damaged_state_takes_no_place_of_a_good_one(tmp_path):
     assert [path.stem[-3:] for path in sorted((tmp_path / "states").iterdir())] == ["150", "180"]
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(24, "Too many open files")])
+def test_a_state_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, monkeypatch, error):
+    class Offered(Watcher):
+        def begin(self, beginning):
+            self.template = beginning.state
+
+        def offer(self, checkpoint, step):
+            save_state(tmp_path, 0, step, checkpoint)
+
+    offered = Offered()
+    pondera.fit(pondera.Network.create(6, [pondera.Dense(1)]), X, Y, PLANS["completed"], recorder=lambda _: offered)
+    before = sorted((tmp_path / "states").iterdir())
+
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pondera.weights.mapped.open", refused, raising=False)
+    with pytest.raises(RunError, match=f"{error.strerror}.*have it readable, then resume"):
+        load_state(tmp_path, 0, offered.template)
+    assert sorted((tmp_path / "states").iterdir()) == before
+
+
 ARCHITECTURE = pondera.Network.create(6, [pondera.Dense(8, "tanh"), pondera.Dense(1)]).architecture
 
 

@@ -1,5 +1,7 @@
 """A run stays within its budget, whatever is recorded."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -220,3 +222,51 @@ def test_a_budget_too_small_for_an_epoch_keeps_the_first_and_the_last(tmp_path, 
     with Run(tmp_path) as run:
         assert [each["epoch"] for each in run.epochs()] == sorted({0, epochs - 1})
         assert run.epochs_taken(0) == epochs
+
+
+def test_the_budget_holds_where_the_first_tensor_was_taken_out(tmp_path):
+    weights = {name: np.zeros(2000, np.float32) for name in "abc"}
+    with RunWriter(tmp_path, 4 << 20) as writer:
+        writer.part(0, weights)
+        for step in range(400):
+            there = weights if step < 10 else {name: weights[name] for name in "bc"}
+            writer.point(0, step, there, there, there)
+    assert writer.failure is None
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 4 << 20
+    with Run(tmp_path) as run:
+        assert run.weight("b", (0,)).steps[[0, -1]].tolist() == [0, 399]
+
+
+def test_a_snapshot_is_taken_out_once_nobody_is_told_of_it(tmp_path, monkeypatch):
+    weights, seen = {"w": np.zeros(1000, np.float32)}, []
+    unlink = Path.unlink
+
+    def watched(path, missing_ok=False):
+        if path.suffix == ".safetensors":
+            with Run(tmp_path) as run:
+                seen.append(path in run.snapshots().values())
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    with RunWriter(tmp_path, 4 * 4 * 4000) as writer:
+        writer.part(0, weights)
+        for step in range(12):
+            writer.snapshot(0, step, weights)
+        writer.clear()
+        writer.part(0, weights)
+        writer.snapshot(0, 0, weights)
+    assert writer.failure is None
+    assert len(seen) == 12
+    assert not any(seen)
+    with Run(tmp_path) as run:
+        assert list(run.snapshots()) == [0]
+
+
+def test_what_is_left_of_snapshots_is_read(tmp_path):
+    with RunWriter(tmp_path) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        for step in range(3):
+            writer.snapshot(0, step, {"w": np.zeros(2, np.float32)})
+    (tmp_path / "snapshots" / "0-000000000001.safetensors").unlink()
+    with Run(tmp_path) as run:
+        assert list(run.snapshots()) == [0, 2]

@@ -385,3 +385,23 @@ def test_weights_that_become_nan_are_found(tmp_path):
     (found,) = [each for each in pondera.runs.check(tmp_path).findings if each.rule == "loss diverging"]
     assert found.statement.startswith("Weights are NaN or infinite from step 5 on, of 0.weight first.")
     assert found.figures["since"] == 5
+
+
+@pytest.mark.parametrize("dtype", ["torch.float16", "torch.bfloat16", "torch.float32", "torch.float64"])
+def test_norms_of_gradients_of_any_precision(tmp_path, dtype):
+    model, optimizer, weight = parts()
+    with pondera.watch(model, optimizer, tmp_path, "full") as watching:
+        for step in range(3):
+            weight.grad = fake.Tensor([[0.3, 0.4]], dtype)
+            optimizer.step()
+            watching.step(float(step))
+    with pondera.runs.open(tmp_path) as run:
+        assert run.state == "finished"
+        np.testing.assert_allclose(run.steps().norms, 0.5, rtol=1e-6)
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    model, optimizer, weight = parts()
+    weight.dtype = "torch.complex64"
+    with pytest.raises(ArgumentError, match=r"0.weight holds complex numbers, and a run real ones"):
+        pondera.watch(model, optimizer, tmp_path)

@@ -151,3 +151,17 @@ def test_one_training_to_an_optimizer(tmp_path):
         trained(optimizer, 3, False)  # it goes on without its record
     with Run(tmp_path) as run:
         assert (run.state, run.taken) == ("unfinished", 3)
+
+
+def complex_step(folder):
+    with watch_updates(optax.sgd(0.1), folder) as optimizer:
+        weights = {"w": jnp.ones(2, jnp.complex64)}
+        state = optimizer.init(weights)
+        updates, state = optimizer.update(weights, state, weights)
+        return optax.apply_updates(weights, updates)
+
+
+def test_complex_numbers_end_the_recording_in_a_sentence(tmp_path):
+    with pytest.warns(PonderaWarning, match="weights are complex numbers, and a run holds real ones"):
+        weights = complex_step(tmp_path)
+    np.testing.assert_allclose(weights["w"], 0.9)

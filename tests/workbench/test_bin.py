@@ -51,7 +51,13 @@ def test_two_of_a_name_in_one_second_are_both_kept(client, runs):
     assert {each["run"] for each in found} == {"same"}
 
 
-@pytest.mark.parametrize("label", ["", "no json", "[]", '{"run": 1}', '{"deleted": "x", "run": "a"}'])
+LABELS = (
+    *("", "no json", "[]", "[" * 5000 + "]" * 5000, '{"run": 1}', '{"deleted": "x", "run": "a"}'),
+    *(f'{{"deleted": {"9" * 400}, "run": "a"}}', '{"deleted": NaN, "run": "a"}', r'{"deleted": 1, "run": "\ud800"}'),
+)
+
+
+@pytest.mark.parametrize("label", LABELS)
 def test_a_label_that_is_missing_or_damaged(client, folder, runs, label):
     place = runs(f"{OWN}/bin/20250102-030405-old--name")
     if label:

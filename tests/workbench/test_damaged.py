@@ -1,5 +1,6 @@
 """A run that is damaged says so, and takes no list, no page and no stream with it."""
 
+import contextlib
 import shutil
 import sqlite3
 
@@ -18,6 +19,13 @@ DAMAGES = {
     "epochs that are not finite": """UPDATE epochs SET figures = '{"epoch": NaN, "training_loss": 1e999}'""",
     "nothing is known": "UPDATE about SET value = 'no json'",
     "what is known is a list": "UPDATE about SET value = '[]'",
+    "what is known is deep": f"UPDATE about SET value = '{'[' * 5000}{']' * 5000}' WHERE name = 'machine'",
+    "half a letter": """UPDATE about SET value = '"\\ud800"' WHERE name = 'began'""",
+    "epochs between epochs": "INSERT INTO about VALUES ('epochs_apart.0', '1e-300')",
+    "an identity that is a list": "UPDATE about SET value = '[1]' WHERE name = 'identity'",
+    "rows that are a list": "UPDATE about SET value = '[1]' WHERE name = 'rows'",
+    "layers that are a number": "INSERT INTO about VALUES ('layers', '5')",
+    "arguments that are a list": "INSERT INTO about VALUES ('arguments', '[1]')",
     "steps of one byte": "UPDATE steps SET figures = x'00'",
     "shapes beyond all": "UPDATE tensors SET shape = '[9999999, 9999999]'",
     "a dtype that is none": "UPDATE tensors SET dtype = 'float33'",
@@ -60,6 +68,16 @@ def test_each_is_answered_in_a_sentence_or_as_far_as_it_is_whole(runs, client):
                 refused += 1
                 assert answer.json()["error"].endswith(".")
         assert refused or run == "counts of one byte", run  # which are read as no counts at all
+
+
+@pytest.mark.parametrize("table", ["5", "[1]", '"a\\u0000b"'])
+def test_a_table_that_is_no_place_is_none(runs, folder, client, table):
+    with contextlib.closing(sqlite3.connect(folder / "good" / "run.sqlite")) as database, database:
+        database.execute("INSERT INTO about VALUES ('arguments', ?)", (f'{{"table": {table}}}',))
+    for path in ("runs", "run?run=good", "run/health?run=good"):
+        assert client.get(f"/api/{path}").status_code in (200, 400), path
+    found = {each["run"]: each for each in client.get("/api/runs").json()["runs"]}
+    assert found["good"]["problem"] is None
 
 
 def test_the_list_shows_which_are_damaged(runs, client):

@@ -6,7 +6,7 @@ import re
 
 from pondera.errors import ArgumentError
 
-NETWORK = r"(?:networks\.(\d+)\.)?"
+NETWORK = r"(?:networks\.(\d{1,18})\.)?"
 WEIGHT = re.compile(rf"{NETWORK}(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
 UNIT = re.compile(rf"{NETWORK}([^\[\]]+)\[(\d{{1,18}})\]")
 
@@ -24,7 +24,7 @@ def weight_place(text: str, what: str) -> tuple[int | None, str, tuple[int, ...]
     >>> weight_place("networks.2.layers.1.weight[3, 7]", "--weight")
     (2, 'layers.1.weight', (3, 7))
     """
-    found = WEIGHT.fullmatch(text.strip())
+    found = WEIGHT.fullmatch(text.strip()) if is_text(text) else None
     if found is None:
         raise ArgumentError(f"{what} takes a name and an index, such as 'layers.1.weight[3,7]'. Got {text!r}.")
     part = None if found[1] is None else int(found[1])
@@ -44,7 +44,22 @@ def unit_place(text: str) -> tuple[int, str, int]:
     >>> unit_place("networks.2.layers.1[7]")
     (2, 'layers.1', 7)
     """
-    found = UNIT.fullmatch(text.strip())
+    found = UNIT.fullmatch(text.strip()) if is_text(text) else None
     if found is None:
         raise ArgumentError(f"pondera unit takes a layer and a place, such as 'layers.1[7]'. Got {text!r}.")
     return int(found[1] or 0), found[2], int(found[3])
+
+
+def is_text(name: str) -> bool:
+    r"""Return whether a name is one that anything can be called by: bytes that are no UTF-8 are none.
+
+    Examples
+    --------
+    >>> is_text("größe"), is_text(b"gr\xf6".decode(errors="surrogateescape"))
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -45,12 +45,20 @@ class Recorded:
     numbers: NDArray[np.int64]
 
     def again(self, part: int) -> tuple[Trainable, Rows, Plan]:
-        """Return what is needed to train one of its networks again: the network at its start, the rows, the plan."""
+        """Return what is needed to train one of its networks again: the network at its start, the rows, the plan.
+
+        Raises
+        ------
+        ArgumentError
+            If it has no such network.
+        """
         from pondera.choice import Choice
         from pondera.network.network import Network
         from pondera.training.fit import trainable
         from pondera.training.rows import rows_of
 
+        if part not in self.run.parts:
+            raise ArgumentError(outside(f"{self.run.folder} has", len(self.run.parts), "network", part))
         seed = int(self.run.about[f"seed.{part}"])
         dtype = next(iter(self.run.about["identity"]["weights"].values()))[-1]
         start = Network(self.ready.architecture, self.ready.architecture.initial(seed, dtype))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pondera.constraints import FUNCTION, NOTHING, PLACE, Rule, check, instance_of, number
+from pondera.errors import ArgumentError
+from pondera.recording.told import known
 
 ARGUMENTS: dict[str, tuple[Rule, ...]] = {
     "run": (PLACE,),
@@ -30,3 +33,10 @@ def require(owner: str, **values: Any) -> None:
     pondera.errors.ArgumentError: The 'budget' parameter of pondera.watch must be a number of at least 0 or None. Got -1 instead.
     """  # noqa: E501
     check(owner, values, {name: ARGUMENTS[name] for name in values})
+    for name, value in (values.get("about") or {}).items():
+        try:
+            known(str(name), json.dumps(value))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ArgumentError(
+                f"The 'about' parameter of {owner} must hold plain values, by names of their own: {error}."
+            ) from error

@@ -55,17 +55,24 @@ class Backlog:
         return self.waiting >= self.most // MOST_WAITING
 
     def add(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Have the thread do something, once there is room for it; a writer that has failed does nothing any more."""
+        """Have the thread do something, once there is room for it; a writer that is over does nothing any more."""
+        if self.writer.over:  # in a process that was forked from its own nobody lets go of what it held then
+            return
         with self.writer.settled:
             self.writer.settled.wait_for(lambda: self.waiting < self.most or self.writer.failure is not None)
             self.waiting += 1
-        self.writer.later(self._do, job, arguments)
-        self.writer.hurry()
+        if self.writer.later(self._do, job, arguments):
+            self.writer.hurry()
+        else:
+            self._done()
 
     def _do(self, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         try:
             job(*arguments)
         finally:
-            with self.writer.settled:
-                self.waiting -= 1
-                self.writer.settled.notify_all()
+            self._done()
+
+    def _done(self) -> None:
+        with self.writer.settled:
+            self.waiting -= 1
+            self.writer.settled.notify_all()

@@ -32,6 +32,15 @@ def recorded(folder: Path) -> Iterator[None]:
         yield
     except PonderaError:
         raise
-    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
+    except (
+        sqlite3.Error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        struct.error,
+        RecursionError,
+    ) as error:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise RunError(f"{folder}: the run is damaged: {said}. Record the training again.") from error

@@ -97,7 +97,8 @@ class Loop:
         self.schedule, self.folder = schedule_of(level), Path(run)
         make_place(self.folder, replace)
         self.writer = RunWriter(self.folder, budget)
-        self.writer.about(**{**(about or {}), "state": UNFINISHED, "level": level}, **circumstances(versions or {}))
+        own = {"state": UNFINISHED, "level": level, **circumstances(versions or {})}
+        self.writer.about(**{**(about or {}), **own})
         self.overhead = Overhead(self.schedule, self.writer)
         self.open, self.next = True, 0  # the step after the last
         self._process = os.getpid()
@@ -161,8 +162,8 @@ class Loop:
         if not self.open:
             return
         number = int(number)
-        if number < 0:
-            raise ArgumentError(f"Epochs are numbered from 0. Got {number}.")
+        if not 0 <= number < 1 << 63:
+            raise ArgumentError(f"Epochs are numbered from 0, by 64 bits. Got {number}.")
         known = {"training_loss": None, "validation_loss": None, "validation_metric": None}
         plain = {name: _plain(value) for name, value in figures.items()}
         self.writer.epoch(0, number, known | plain | {"epoch": number, "step": self.next})
@@ -234,7 +235,7 @@ class Loop:
             return
         try:
             watch.look(step)
-        except Exception as error:
+        except BaseException as error:  # also sys.exit(), which ends the thread that it is called in and no more
             self.trouble = f"{type(error).__name__}: {error}"
 
 
@@ -248,5 +249,5 @@ def _number(value: Any) -> float:
 def _plain(value: Any) -> Any:
     """Return a number as JSON can hold it, of a tensor that gradients flow through its value; None of what is none."""
     value = value.detach() if hasattr(value, "detach") else value
-    number = value if value is None or isinstance(value, (bool, int, str)) else _number(value)
-    return None if isinstance(number, float) and not math.isfinite(number) else number
+    number = value if isinstance(value, (bool, int)) and abs(value) < 1 << 53 else _number(value)
+    return number if math.isfinite(number) else None

@@ -30,7 +30,7 @@ PLAIN = {
 }
 """Tables of a part as a whole -> their columns."""
 
-OF_PARTS = ("kept.", "seed.", "ended.", "began.", "broken.")
+OF_PARTS = ("kept.", "seed.", "ended.", "began.", "broken.", "epochs_apart.")
 """What is known of a part begins with one of these, and its number follows."""
 
 OF_RUNS = ("identity", "rows", "steps_per_epoch", "inputs", "outputs", "columns", "framework", "layers", "metric")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,7 +107,15 @@ def overviews(places: Iterable[Path]) -> list[Overview]:
             raise RunError(f"{place}: expected a run or a folder of runs, found none. pondera train leaves one behind.")
         folders.update(dict.fromkeys(found))
     now = [replace(found, state=doing(found.folder) or found.state) for found in map(overview, folders)]
-    return sorted(now, key=lambda each: (each.began, str(each.folder)))
+    return sorted(now, key=by_beginning)
+
+
+def by_beginning(found: Overview) -> tuple[float, str]:
+    """Return what runs are put in order by: when they began, whatever clock said so."""
+    try:
+        return datetime.datetime.fromisoformat(found.began).timestamp(), str(found.folder)
+    except (ValueError, OverflowError):  # it is not known
+        return 0.0, str(found.folder)
 
 
 def overview(folder: Path) -> Overview:

@@ -139,13 +139,13 @@ class PartWriter:
             if found is None:
                 self._values(name, step, np.asarray(weights[name]), None)
 
-    def snapshot(self, step: int, weights: Mapping[str, Array]) -> None:
-        """Write all weights as they are after so many steps to a file of their own."""
+    def snapshot(self, step: int, weights: Mapping[str, Array]) -> list[Path]:
+        """Write all weights as they are after so many steps to a file of their own; return files to be taken out."""
         file = f"{SNAPSHOTS}/{self.part}-{step:012d}.safetensors"
         write(self.folder / file, {name: np.asarray(value) for name, value in weights.items()}, {"step": str(step)})
         self.database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (self.part, step, file))
         most = int(self.share * room.SNAPSHOTS_SHARE / max(self.size, 1))
-        room.thin_snapshots(self.database, self.folder, self.part, most, step)
+        return [self.folder / each for each in room.thin_snapshots(self.database, self.part, most, step)]
 
     def _values(self, name: str, step: int, w: Array, gradient: Array | None) -> None:
         places = self._places[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import time
 from pathlib import Path
@@ -24,9 +25,9 @@ LOOK_AGAIN = 0.1
 
 
 def sign(held: IO[bytes]) -> None:
-    """Write the number of this process into the lock that it holds."""
+    """Write the number of this process, and where that is its own, into the lock that it holds."""
     held.truncate(0)
-    held.write(str(os.getpid()).encode())
+    held.write(f"{os.getpid()} {_where()}".encode())
     held.flush()
 
 
@@ -49,9 +50,7 @@ def writer_of(folder: Path) -> int | None:
         return None
     if not is_locked(place):
         return None
-    with open(place, "rb", opener=opener) as file:
-        written = file.read().strip()
-    return int(written) if written.isdigit() else None
+    return _signed(folder)[0]
 
 
 def is_paused(folder: Path) -> bool:
@@ -119,9 +118,14 @@ def stop(folder: Path) -> None:
     Raises
     ------
     RunError
-        If nothing writes to it.
+        If nothing writes to it, or what does is out of reach.
     """
     process = _require_writer(folder)
+    where = _signed(folder)[1]
+    if where and where != _where():  # the number is another process's here
+        raise RunError(
+            f"{folder}: it is trained in another container, or on another machine. Stop it there, by Ctrl-C."
+        )
     open(folder / STOP, "ab", opener=opener).close()  # for whoever looks at it meanwhile
     (folder / PAUSE).unlink(missing_ok=True)
     os.kill(process, signal.SIGINT)
@@ -148,3 +152,19 @@ def _require_writer(folder: Path) -> int:
     if process is None:
         raise RunError(f"{folder}: no training writes to this run now. Start one, or resume it.")
     return process
+
+
+def _signed(folder: Path) -> tuple[int | None, str]:
+    """Return the number of the process that signed a lock, and where it is its own, as far as that is written."""
+    with open(folder / LOCK, "rb", opener=opener) as file:
+        number, _, where = file.read().decode(errors="replace").strip().partition(" ")
+    return int(number) if number.isdecimal() and number.isascii() else None, where
+
+
+def _where() -> str:
+    """Return what tells apart machines, starts of one, and its containers: each has numbers of processes of its own."""
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{started} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return platform.node()

@@ -165,7 +165,7 @@ class Recorder:
             return
         try:
             watch.look(step)
-        except Exception as error:
+        except BaseException as error:  # also sys.exit(), which ends the thread that it is called in and no more
             self.trouble = f"{type(error).__name__}: {error}"
 
     def waited(self, seconds: float) -> None:
@@ -309,9 +309,9 @@ class PartRecorder(Watcher):
             self.reason = checkpoint.ending.reason
             self._end(kept, step)
             if len(self.recorder.parts) == 1:  # nothing goes on from the end of all, unless training is not over there
-                self.recorder.end = functools.partial(self.writer.later, self._save, kept, step)
+                self.recorder.end = functools.partial(self._save_later, kept, step)
                 return
-        self.writer.later(self._save, kept, step)
+        self._save_later(kept, step)
 
     def _end(self, checkpoint: Checkpoint, step: int) -> None:
         """Write down the last weights, and those that are kept."""
@@ -327,6 +327,9 @@ class PartRecorder(Watcher):
             self.writer.about(state=INTERRUPTED)
         if self.watch is not None:
             self.writer.later(self.recorder.ask, self.watch, step, self.steps, True)
+
+    def _save_later(self, checkpoint: Checkpoint, step: int) -> None:
+        self.writer.later(self._save, checkpoint, step)
 
     def _save(self, checkpoint: Checkpoint, step: int) -> None:
         begun = time.perf_counter()

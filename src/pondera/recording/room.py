@@ -173,7 +173,8 @@ def thin_points(database: sqlite3.Connection, part: int, most: float) -> None:
             size += database.execute(query, (tensor,)).fetchone()[0] or 0
     if size <= most:
         return
-    steps = database.execute("SELECT DISTINCT step FROM weights WHERE tensor = ? ORDER BY step", ids[:1]).fetchall()
+    of_part = "tensor IN (SELECT id FROM tensors WHERE part = ?)"  # of a network some tensors may be taken out
+    steps = database.execute(f"SELECT DISTINCT step FROM weights WHERE {of_part} ORDER BY step", (part,)).fetchall()
     taken = [step for (step,) in steps]
     for step in sorted(set(taken) - set(sparser(taken))):
         for table in ("unit_figures", "looks"):
@@ -204,14 +205,17 @@ def sparser(steps: list[int]) -> list[int]:
         growth = 1 + 2 * (growth - 1)
 
 
-def thin_snapshots(database: sqlite3.Connection, folder: Path, part: int, most: int, latest: int) -> None:
-    """Take out every second snapshot, if there are more than ``most``, at least 2: not the first, last and latest."""
+def thin_snapshots(database: sqlite3.Connection, part: int, most: int, latest: int) -> list[str]:
+    """Take out every second snapshot, if there are more than ``most``, at least 2: not the first, last and latest.
+
+    Returns their files, which are there still.
+    """
     rows = database.execute("SELECT step, file FROM snapshots WHERE part = ? ORDER BY step", (part,)).fetchall()
     if len(rows) <= max(most, 2):
-        return
-    for step, file in [row for row in rows[1:-1] if row[0] != latest][::2]:
-        (folder / file).unlink(missing_ok=True)
-        database.execute("DELETE FROM snapshots WHERE part = ? AND step = ?", (part, step))
+        return []
+    gone = [row for row in rows[1:-1] if row[0] != latest][::2]
+    database.executemany("DELETE FROM snapshots WHERE part = ? AND step = ?", [(part, step) for step, _ in gone])
+    return [file for _, file in gone]
 
 
 def remove_states(folder: Path) -> None:

@@ -20,6 +20,7 @@ from pondera.recording import schema
 from pondera.recording.damaged import recorded
 from pondera.recording.figures import TensorFigures, UnitFigures
 from pondera.recording.history import Steps, TensorHistory, WeightHistory
+from pondera.recording.told import known, plain
 from pondera.weights.mapped import map_file
 from pondera.weights.safetensors import open_safetensors
 from pondera.weights.tensor import Mapped, Tensor
@@ -83,7 +84,7 @@ class Run:
     @_reads
     def about(self) -> Mapping[str, Any]:
         """What is known of the run as a whole by now, such as its plan, its data, versions and the machine."""
-        return {name: _plain(value) for name, value in self.database.execute("SELECT name, value FROM about")}
+        return {name: known(name, value) for name, value in self.database.execute("SELECT name, value FROM about")}
 
     def about_of(self, part: int) -> Mapping[str, Any]:
         """Return what is known of the run, and of one of its parts where the runs that were merged differ in it."""
@@ -100,7 +101,7 @@ class Run:
     def _told(self, name: str, otherwise: Any) -> Any:
         """Return one of the things that are known of the run as a whole, where it is."""
         found = self.database.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
-        return otherwise if found is None else _plain(found[0])
+        return otherwise if found is None else known(name, found[0])
 
     @property
     @_reads
@@ -147,7 +148,7 @@ class Run:
         rows = self.database.execute(
             "SELECT figures FROM epochs WHERE part = ? AND epoch >= ? ORDER BY epoch", (part, first)
         )
-        found = [_plain(figures) for (figures,) in rows]
+        found = [plain(figures) for (figures,) in rows]
         if not all(isinstance(each, dict) for each in found):
             raise TypeError("an epoch has no figures")
         return found
@@ -317,7 +318,7 @@ class Run:
 
     @_reads
     def snapshots(self, part: int = 0) -> dict[int, Path]:
-        """Return the files of all weights, by the number of steps after which they were taken.
+        """Return the files of all weights that are there, by the number of steps after which they were taken.
 
         Raises
         ------
@@ -325,7 +326,8 @@ class Run:
             If one is not in the folder of snapshots: a run reads nothing else.
         """
         rows = self.database.execute("SELECT step, file FROM snapshots WHERE part = ? ORDER BY step", (part,))
-        return {step: self._snapshot(file) for step, file in rows}
+        files = {step: self._snapshot(file) for step, file in rows}
+        return {step: file for step, file in files.items() if file.exists()}
 
     def _snapshot(self, file: str) -> Path:
         above, _, name = file.partition("/")
@@ -359,16 +361,6 @@ class Run:
         if isinstance(source, str):  # a choice without options is written as its name
             source = {"name": source}
         return number, tuple(json.loads(shape)), np.dtype(dtype), source, chosen
-
-
-def _plain(text: str) -> Any:
-    """Return JSON as plain values; what is not finite, which JSON has no word for, becomes None."""
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
-
-
-def _finite(text: str) -> float | None:
-    value = float(text)
-    return value if math.isfinite(value) else None
 
 
 def _in_file(path: Path, name: str) -> Tensor:

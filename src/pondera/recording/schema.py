@@ -151,6 +151,12 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:  # where nothing can be written, not even the lock that readers share
             connection.close()
+            beside = path.with_name(f"{path.name}-wal")
+            if beside.is_file() and beside.stat().st_size:
+                raise RunError(
+                    f"{path.parent}: what was written last is in {beside.name}, which cannot be read where nothing can "
+                    "be written. Copy the folder to where it can."
+                ) from None
             connection = sqlite3.connect(f"{address}?immutable=1", PATIENCE, uri=True, check_same_thread=False)
         try:
             _check(connection, path)

@@ -77,7 +77,7 @@ def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, in
     Raises
     ------
     RunError
-        If a whole file does not fit the training.
+        If a whole file does not fit the training, or one cannot be read: it may be whole, and nothing is taken out.
     """
     note = ""
     for path in reversed(_files(folder, part)):
@@ -86,9 +86,11 @@ def load_state(folder: Path, part: int, template: State) -> tuple[Checkpoint, in
             text = metadata.get(KEY, "")
             if metadata.get(DIGEST) != _digest(text, arrays):
                 raise ModelFileError(f"{path}: the digest differs")
-        except ModelFileError:
+        except ModelFileError as error:
+            if isinstance(error.__cause__, OSError):
+                raise RunError(f"{error} Training goes on from there: have it readable, then resume.") from error
             note = f"{path.name} is damaged and was passed over. "
-            path.unlink()  # else it would stay for the last one, and a good one go for it
+            path.unlink(missing_ok=True)  # else it would stay for the last one, and a good one go for it
             continue
         told = json.loads(text)
         checkpoint = _checkpoint(told, arrays, template, path)

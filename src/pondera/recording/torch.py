@@ -84,8 +84,8 @@ def watch(
     Raises
     ------
     ArgumentError
-        If these are no module and optimizer of PyTorch, parameters have no values yet, or another argument is none that
-        it takes.
+        If these are no module and optimizer of PyTorch, parameters have no values yet or complex ones, or another
+        argument is none that it takes.
     RunError
         If the folder cannot be written to, holds a run, or another process writes to it.
 
@@ -116,6 +116,8 @@ def watch(
     for name, each in found.items():
         if type(each).__name__.startswith("Uninitialized") or each.is_meta:
             raise ArgumentError(f"{name} has no values yet. Run one batch through the module, then watch it.")
+        if str(each.dtype).startswith("torch.complex"):
+            raise ArgumentError(f"{name} holds complex numbers, and a run real ones. Give modules of real parameters.")
     _warn_of_others(found, optimizer)
     told = dict(about or {}) | {
         "framework": "PyTorch",
@@ -290,9 +292,12 @@ class TorchWatch:
         local = [local_values(each) for each in gradients]
         if not local:
             return math.nan
-        norms = torch._foreach_norm(local, 2, torch.float32)
+        halves = [each for each in local if each.dtype in (torch.float16, torch.bfloat16)]  # too short to sum up in
+        others = [each for each in local if each.dtype not in (torch.float16, torch.bfloat16)]
+        norms = torch._foreach_norm(others, 2) if others else ()
+        norms = (*norms, *(torch._foreach_norm(halves, 2, torch.float32) if halves else ()))
         device = norms[0].device
-        return torch.linalg.vector_norm(torch.stack([each.to(device) for each in norms]))
+        return torch.linalg.vector_norm(torch.stack([each.to(device, torch.float32) for each in norms]))
 
     def _see_after(self, optimizer: Any) -> None:
         if self._late:

@@ -199,6 +199,8 @@ class _Recording:
 
 def _widened(value: Array) -> Array:
     """Return a copy of values; float32 where they are neither float32 nor float64."""
+    if np.iscomplexobj(value):
+        raise RunError("weights are complex numbers, and a run holds real ones")
     return np.array(value, value.dtype if value.dtype in (np.float32, np.float64) else np.float32)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,15 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def later(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Have the thread do something, in its own time; where it has ended nothing is done, and nobody waits."""
-        if self.failure is None and not self._over:
+    def later(self, job: Callable[..., None], *arguments: Any) -> bool:
+        """Have the thread do something, in its own time; return whether it will: not where it has ended."""
+        while self.failure is None and not self.over:
             if self._jobs.full():
                 self.hurry()
-            self._jobs.put((job, arguments))
+            with contextlib.suppress(queue.Full):
+                self._jobs.put((job, arguments), timeout=COMMIT)
+                return True
+        return False
 
     def hurry(self) -> None:
         """Have the thread do now what it was asked for."""
@@ -178,7 +182,7 @@ class RunWriter:
 
     def flush(self) -> None:
         """Wait until everything that was asked for is written, and lasts."""
-        if self._over:
+        if self.over:
             return
         done = threading.Event()
         self._jobs.put((self.commit, (done,)))
@@ -187,7 +191,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Write what is left, and let go of the folder; the thread itself does not wait for its own end."""
-        if not self._over:
+        if not self.over:
             self._closed = True
             self._jobs.put(None)
             self.hurry()
@@ -195,7 +199,7 @@ class RunWriter:
                 self._thread.join()
 
     @property
-    def _over(self) -> bool:
+    def over(self) -> bool:
         """Whether nobody reads the queue any more; in a process that was forked from this one nobody does either."""
         return self._closed or not self._thread.is_alive()
 
@@ -235,7 +239,9 @@ class RunWriter:
             if job != self.commit and not self.database.in_transaction:
                 self.database.execute("BEGIN")
             job(*arguments)
-        except Exception as error:  # whatever it is ends the recording, which says so, and nothing else
+        except (
+            BaseException
+        ) as error:  # whatever it is, sys.exit() too, ends the recording, which says so, and nothing else
             expected = isinstance(error, sqlite3.Error | OSError | PonderaError)
             with self.settled:
                 self.failure = self.failure or (str(error) if expected else f"{type(error).__name__}: {error}")
@@ -264,8 +270,7 @@ class RunWriter:
     def _clear(self) -> None:
         for (table,) in self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             self.database.execute(f"DELETE FROM {table}")
-        for path in (self.folder / SNAPSHOTS).glob("*.safetensors"):
-            path.unlink()
+        self._remove(list((self.folder / SNAPSHOTS).glob("*.safetensors")))
         self._parts.clear()
 
     def _part(self, part: int, start: Mapping[str, Array], initializers: Mapping[str, Any], seed: int) -> None:
@@ -302,4 +307,12 @@ class RunWriter:
         self._parts[part].weights(step, weights)
 
     def _snapshot(self, part: int, step: int, weights: Mapping[str, Array]) -> None:
-        self._parts[part].snapshot(step, weights)
+        gone = self._parts[part].snapshot(step, weights)
+        self._remove(gone)
+
+    def _remove(self, paths: Sequence[Path]) -> None:
+        """Take out files, once it lasts that the database tells of them no more: whoever looks never misses one."""
+        if paths:
+            self.commit()
+        for path in paths:
+            path.unlink(missing_ok=True)

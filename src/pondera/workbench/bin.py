@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,11 @@ def _label(served: Served, place: Path) -> dict[str, Any]:
     try:
         told = json.loads(served.read_own(BIN, place.name, LABEL) or b"")
         run, deleted = told["run"], told["deleted"]
-        if not isinstance(run, str) or not isinstance(deleted, int | float):
+        if not isinstance(run, str) or not isinstance(deleted, int | float) or not math.isfinite(deleted):
             raise TypeError
+        run.encode()  # halves of letters can be written in JSON, and nowhere else
         return {"name": place.name, "run": run, "deleted": float(deleted)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         run = place.name.split("-", 2)[-1].replace("--", "/")
         return {"name": place.name, "run": run, "deleted": place.stat().st_mtime}
 

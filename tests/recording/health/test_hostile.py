@@ -119,13 +119,14 @@ def test_a_plain_function_has_no_layers(tmp_path):
     assert found.figures["distance"] == 0
 
 
-def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path):
+@pytest.mark.parametrize("error", [ZeroDivisionError("of the display"), SystemExit("of the display")])
+def test_a_callback_that_fails_ends_neither_training_nor_recording(tmp_path, error):
     def fails(part, finding):
-        raise ZeroDivisionError("of the display")
+        raise error
 
     plan = pondera.Plan(epochs=60, optimizer="sgd", learning_rate=0.0)
     with (
-        pytest.warns(pondera.errors.PonderaWarning, match="on_finding failed: ZeroDivisionError: of the display"),
+        pytest.warns(pondera.errors.PonderaWarning, match=f"on_finding failed: {type(error).__name__}: of the display"),
         pondera.runs.Recorder(tmp_path, "full", on_finding=fails) as recorder,
     ):
         pondera.fit(NETWORK, X, Y, plan, recorder=recorder)

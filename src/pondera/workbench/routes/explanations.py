@@ -72,7 +72,7 @@ async def explanation(
 
 
 @router.delete("/api/explanation")
-def cancel(
+async def cancel(
     bench: Shared, model: Name, table: Name = "", example: Example = "", row: RowNumber = None, retrain: Retrain = False
 ) -> dict[Literal["cancelled"], bool]:
     """End an explanation that is worked on."""

@@ -49,10 +49,11 @@ def runs(
     run: Annotated[list[str], Query(description="Those to list; all of the folder.")] = [],  # noqa: B006
 ) -> Runs:
     """List runs, and the settings in which they differ; one that is damaged says so."""
+    from pondera.recording.overview import by_beginning
     from pondera.report.runs import runs_json
 
     names = run or bench.listing.runs()
-    found = sorted((_overview(bench, name) for name in names), key=lambda each: (each.began, each.folder))
+    found = sorted((_overview(bench, name) for name in names), key=by_beginning)
     told: dict[str, Any] = runs_json(found)
     for each in told["runs"]:
         each["activity"] = bench.trainings.activity(each["run"]) if each["problem"] is None else "ended"
@@ -376,7 +377,8 @@ def _table_of(bench: Bench, name: str) -> list[Path]:
             table = run.about.get("arguments", {}).get("table")
     except PonderaError:
         return []  # the command says what is wrong
-    return [Path(table)] if table and Path(table).is_relative_to(bench.served.root) else []
+    known = isinstance(table, str) and table and "\0" not in table
+    return [Path(table)] if known and Path(table).is_relative_to(bench.served.root) else []
 
 
 def _files(folder: Path) -> list[Path]:
