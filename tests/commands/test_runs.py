@@ -222,3 +222,20 @@ def test_keys_of_json_are_documented(run, trained, tmp_path):
         told = run(command, *arguments, "--json").json
         words = set(re.findall(r"`(\w+)`", sections[command]))
         assert set(told) <= words, f"{command}: {sorted(set(told) - words)} are not documented"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_run_that_was_taken_away_meanwhile_is_not_called_recorded(run, tmp_path, monkeypatch):
+    note = pondera.training.loop.Training._note
+
+    def takes_away(training, state, epoch, *more):
+        if epoch == 4:
+            (tmp_path / "run" / "run.sqlite").unlink()
+        note(training, state, epoch, *more)
+
+    monkeypatch.setattr(pondera.training.loop.Training, "_note", takes_away)
+    done = run(*TRAIN, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert "run.sqlite was taken away. Training went on without it." in " ".join(done.err.split())
+    assert "Saved" in done.out
+    assert "Recorded" not in done.out

@@ -45,6 +45,7 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
         If it is interrupted once the model is saved; before that, the best weights so far are what is saved.
     """
     from pondera.recording.schedule import OFF, SCHEDULES, require_level
+    from pondera.recording.schema import DATABASE
     from pondera.report.terminal import messages
     from pondera.report.training import TrainingReport
     from pondera.report.training_progress import training_progress
@@ -70,9 +71,8 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
     except KeyboardInterrupt:
         messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)
         raise
-    report = TrainingReport(
-        rows.source, estimator.model_, str(path), *judged, run=None if level == OFF else str(folder)
-    )
+    run = str(folder) if level != OFF and (folder / DATABASE).exists() else None  # who took it away was told
+    report = TrainingReport(rows.source, estimator.model_, str(path), *judged, run=run)
     if report.evaluation is not None:
         found = report.evaluation
         estimator.save(

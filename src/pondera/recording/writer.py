@@ -253,6 +253,8 @@ class RunWriter:
         try:
             if self.database.in_transaction:
                 self.database.execute("COMMIT")
+            if not (self.folder / schema.DATABASE).exists():  # SQLite goes on writing where nobody will find it
+                raise RunError(f"{schema.DATABASE} was taken away")
         finally:
             if done is not None:
                 done.set()
