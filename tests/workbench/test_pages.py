@@ -157,7 +157,7 @@ def test_a_unit_by_keys_and_by_clicks(page, server):
     page.get_by_test_id("network").scroll_into_view_if_needed()
     box = page.get_by_test_id("network").bounding_box()
     page.mouse.click(box["x"] + box["width"] - 24 - 7 * len("same"), box["y"] + box["height"] / 2)  # the output
-    expect(page.locator("#unit h2")).to_have_text("layers.2[0]")
+    expect(page.locator("#unit h2")).to_have_text("same · layers.2[0]")
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")  # a connection takes its place
     expect(page.locator("#unit")).to_have_count(0)
