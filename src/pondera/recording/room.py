@@ -105,7 +105,8 @@ def _put_means(
 ) -> int:
     """Write means of neighbours of one owner, weighted by how many steps each is of, and return how many they are.
 
-    Steps of which a figure is not known are left out of its mean.
+    Figures that are not known are left out. How many steps a mean knows is not kept: averaged again, it counts as one
+    of all its steps.
     """
     starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
     if len(starts) < len(owners):

@@ -40,7 +40,7 @@ CREATE TABLE tensors (         -- the arrays of weights of each part: a network 
 CREATE TABLE steps (           -- loss, learning rate and gradient norm of every step, many to a row
     part INTEGER NOT NULL,
     first INTEGER NOT NULL,    -- the first step
-    stride INTEGER NOT NULL,   -- how many steps each figure is of: the mean of those of which it is known
+    stride INTEGER NOT NULL,   -- how many steps each figure is the mean of; what is not known is left out of it
     figures BLOB NOT NULL,     -- float32: losses, then rates, then norms
     PRIMARY KEY (part, first)
 ) WITHOUT ROWID;
