@@ -249,6 +249,7 @@ class Training:
             f"Training stopped at step {epoch * self.steps + step + 1} (epoch {epoch + 1}): the loss or a weight "
             f"became NaN or infinite, first in {where}; {self._kept()} were kept. {advice_for(where)}",
             where,
+            (epoch - self.started) * self.steps + step,
         )
 
     def _kept(self) -> str:

@@ -34,11 +34,14 @@ class Ending(NamedTuple):
         A sentence for people.
     cause
         Of one that diverged, where numbers first were not finite.
+    at
+        Of one that diverged, the number of the step, counted from where this training began.
     """
 
     reason: str = ""
     message: str = ""
     cause: str = ""
+    at: int | None = None
 
 
 NOT_YET = Ending()
