@@ -127,17 +127,18 @@ class Run:
 
     @_reads
     def steps(self, part: int = 0) -> Steps:
-        """Return loss, learning rate and gradient norm of every step."""
+        """Return loss, learning rate and gradient norm of every step, or of very many steps means of several."""
         rows = self.database.execute(
             "SELECT first, stride, figures FROM steps WHERE part = ? ORDER BY first", (part,)
         ).fetchall()
-        first, figures = [np.zeros(0, np.int64)], [np.zeros((3, 0), np.float32)]
+        first, widths, figures = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((3, 0), np.float32)]
         for begin, stride, data in rows:
             values = np.frombuffer(data, "<f4").reshape(3, -1)
             first.append(begin + stride * np.arange(values.shape[1]))
+            widths.append(np.full(values.shape[1], stride))
             figures.append(values)
         losses, rates, norms = np.concatenate(figures, axis=1).astype(np.float64)
-        return Steps(np.concatenate(first), losses, rates, norms)
+        return Steps(np.concatenate(first), losses, rates, norms, np.concatenate(widths))
 
     @_reads
     def epochs(self, part: int = 0, first: int = 0) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ WEIGHTS = RANDOM.uniform(0.5, 2, 200)
 
 def known(rows):
     """What is known of a training of which nothing but figures of its rows is."""
-    return Facts({"rows": rows}, 0, Steps(*np.zeros((4, 0))), [], {}, {}, np.zeros((0, 3)))
+    return Facts({"rows": rows}, 0, Steps(*np.zeros((5, 0))), [], {}, {}, np.zeros((0, 3)))
 
 
 def test_what_a_column_tells_of_numbers():

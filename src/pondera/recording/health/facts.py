@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pondera.recording.figures import TensorFigures, UnitFigures
+from pondera.recording.health.epochs import evenly_apart, with_losses
 from pondera.recording.history import Steps, TensorHistory
 from pondera.recording.run import Run
 
@@ -104,15 +105,13 @@ class Facts:
 
     def until(self, step: int) -> Facts:
         """Return what was known just after a step."""
-        told = int(np.searchsorted(self.steps.first, step, "right"))
-        steps = Steps(*(each[:told] for each in vars(self.steps).values()))
         tensors = {}
         for name, tensor in self.tensors.items():
             count = int(np.searchsorted(tensor.steps, step, "right"))
             tensors[name] = replace(tensor, steps=tensor.steps[:count], figures=tensor.figures[:count])
         return replace(
             self,
-            steps=steps,
+            steps=self.steps.until(step),
             epochs=[epoch for epoch in self.epochs if epoch["step"] <= step + 1],
             tensors=tensors,
             units={name: [each for each in found if each[0] <= step] for name, found in self.units.items()},
@@ -138,8 +137,14 @@ class Facts:
 
     @property
     def taken(self) -> int:
-        """How many steps were told of."""
-        return int(self.steps.first[-1]) + 1 if len(self.steps.first) else 0
+        """How many steps were taken, as far as they were told of."""
+        return self.steps.taken
+
+    @property
+    def stopped(self) -> int:
+        """The step at which training ended, as the run says, which may be after the last one that was told of."""
+        at = self.about.get(f"ended.{self.part}", {}).get("at")
+        return self.taken if at is None else int(at)
 
     @property
     def plan(self) -> Mapping[str, Any]:
@@ -295,10 +300,21 @@ class Facts:
         return float(np.median(finite)) if finite else None
 
     @property
+    def start_loss(self) -> float:
+        """The loss of the first step that was told of.
+
+        A mean of several steps may hide how fast it grew from there: then it is that of the look at the first step.
+        """
+        looked = len(self.looks) > 0 and self.looks[0, 0] == self.steps.first[0]
+        return float(self.looks[0, 1] if looked and self.steps.widths[0] > 1 else self.steps.losses[0])
+
+    @property
     def first_loss(self) -> float:
         """The first loss that is known and finite; NaN where there is none."""
         finite = self.steps.losses[np.isfinite(self.steps.losses)]
-        return float(finite[0]) if len(finite) else math.nan
+        if not len(finite):
+            return math.nan
+        return self.start_loss if math.isfinite(self.start_loss) else float(finite[0])
 
     @property
     def failed(self) -> bool:
@@ -308,8 +324,8 @@ class Facts:
 
     def loss(self, share: float = 0.05, fewest: int = 5) -> float:
         """Return the median loss of the last steps, a share of all: where training stands; NaN before there are any."""
-        count = max(int(share * len(self.steps.losses)), fewest)
-        return float(np.median(self.steps.losses[-count:])) if len(self.steps.losses) else math.nan
+        latest = self.steps.latest(max(int(share * self.steps.told), fewest))
+        return float(np.median(self.steps.losses[latest])) if len(self.steps.losses) else math.nan
 
 
 def _is_held(figures: TensorFigures) -> bool:
@@ -332,45 +348,3 @@ def first_recent(steps: Array) -> int:
     if not len(steps):
         return 0
     return int(min(np.searchsorted(steps, (steps[-1] + 1) / 2), max(len(steps) - RECENT, 0)))
-
-
-MANY = 1000
-"""Epochs of which there may have been more, whose figures are not kept."""
-
-
-def evenly_apart(epochs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """Return epochs that are all as far apart as those farthest; of very many, early ones are kept of some only.
-
-    Examples
-    --------
-    >>> thinned = [*range(0, 4000, 4), *range(4000, 4100)]
-    >>> [each["epoch"] for each in evenly_apart([{"epoch": epoch} for epoch in thinned])][-3:]
-    [4092, 4096, 4099]
-    """
-    if len(epochs) < MANY:
-        return epochs
-    numbers = np.array([int(each["epoch"]) for each in epochs])
-    chosen = (numbers - numbers[0]) % np.diff(numbers).max() == 0
-    chosen[-1] = True
-    return [epochs[int(place)] for place in np.flatnonzero(chosen)]
-
-
-def with_losses(epochs: Sequence[Mapping[str, Any]], steps: Steps) -> list[Mapping[str, Any]]:
-    """Return epochs with the mean loss of their steps, where that is finite and nobody told a training loss.
-
-    Examples
-    --------
-    >>> steps = Steps(np.arange(4), np.array([4.0, 2.0, 1.0, math.nan]), np.ones(4), np.ones(4))
-    >>> with_losses([{"step": k, "training_loss": None} for k in (2, 3, 4)], steps)
-    [{'step': 2, 'training_loss': 3.0}, {'step': 3, 'training_loss': 1.0}, {'step': 4, 'training_loss': None}]
-    """
-    found, begin = [], 0
-    for epoch in epochs:
-        end = int(epoch["step"])
-        if epoch["training_loss"] is None:
-            losses = steps.losses[slice(*np.searchsorted(steps.first, [begin, end]))]
-            mean = float(losses.mean()) if len(losses) else math.nan
-            epoch = {**epoch, "training_loss": mean if math.isfinite(mean) else None}
-        found.append(epoch)
-        begin = end
-    return found

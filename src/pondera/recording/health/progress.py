@@ -10,14 +10,14 @@ import numpy as np
 from pondera.recording.health.facts import Facts
 from pondera.recording.health.rate import slower
 from pondera.recording.health.rule import Suspicion
-from pondera.recording.history import Steps
+from pondera.recording.history import Array, Steps
 from pondera.training.stopping import CHECK, DIVERGED, INPUTS
 
 LARGEST = 3.4e38
 """What float32 holds."""
 
-WINDOWS = (10,)
-"""Steps over which growth is looked at, at most."""
+WINDOW, TREND = 10, 4
+"""Steps over which growth is looked at, at most, and figures at least, which of wide means are more steps."""
 
 FEWEST = 8
 """Epochs, or steps, before there is a trend to speak of."""
@@ -46,17 +46,17 @@ def diverging(facts: Facts) -> Suspicion | None:
     if facts.ended == DIVERGED:
         cause = facts.about[f"ended.{facts.part}"].get("cause")
         first = f", first in {cause}" if cause else ""
-        statement = f"The loss or a weight became NaN or infinite at step {facts.taken + 1:,}{first}."
+        statement = f"The loss or a weight became NaN or infinite at step {facts.stopped + 1:,}{first}."
         advice, where, figures = (CHECK, "", {}) if cause == INPUTS else slower(facts, 10.0)
-        return Suspicion(math.inf, statement, advice, where, {**figures, "since": facts.taken})
+        return Suspicion(math.inf, statement, advice, where, {**figures, "since": facts.stopped})
     if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
         step, name = min(broken)
         advice, where, figures = _mended(facts, step)
         statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
         return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
-    if len(losses) < FEWEST or not (losses == losses).any():  # nobody told a loss
+    if facts.steps.told < FEWEST or not (losses == losses).any():  # nobody told a loss
         return None
-    usual = float(np.fmax(losses[0], facts.baseline))
+    usual = float(np.fmax(facts.start_loss, facts.baseline))
     now = facts.loss()
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
@@ -106,25 +106,31 @@ def _mended(facts: Facts, step: int) -> tuple[str, str, dict[str, Any]]:
 
 
 def overflowing(facts: Facts) -> Suspicion | None:
-    """By how many powers of ten the gradients grew in the last steps, if they did so step by step."""
-    norms, losses = facts.steps.norms, facts.steps.losses
-    if len(norms) < 4 or facts.ended:
+    """By how many powers of ten the gradients grew in the last steps, if they did so step by step.
+
+    Of figures that are further apart it is by how many they grow in so many steps.
+    """
+    steps = facts.steps
+    if len(steps.first) < TREND or facts.ended:
         return None
-    grown, slope, now, taken = 0.0, 0.0, 0.0, 0
-    for values in (norms, losses):
-        for window in WINDOWS:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logs = np.log10(np.abs(values[-window:]))
-            rises = np.diff(logs)
-            if np.isfinite(logs).all() and np.mean(rises > 0) >= 0.75 and logs[-1] >= logs.max() - 1e-9:
-                by = float(logs[-1] - logs[0])
-                if by > grown:
-                    grown, slope, now, taken = by, by / len(rises), float(logs[-1]), len(rises)
-    left = int((math.log10(LARGEST) - now) / slope) if slope > 0 else 0
+    begin = min(steps.latest(WINDOW - 1 + int(steps.widths.max())).start, len(steps.first) - TREND)
+    middles = steps.middles[begin:]
+    apart = float(middles[-1] - middles[0])
+    taken = min(apart, WINDOW - 1)
+    grown, slope, now = 0.0, 0.0, 0.0
+    for values in (steps.norms, steps.losses):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log10(np.abs(values[begin:]))
+        if np.isfinite(logs).all() and np.mean(np.diff(logs) > 0) >= 0.75 and logs[-1] >= logs.max() - 1e-9:
+            by = float(logs[-1] - logs[0])
+            if by * (taken / apart) > grown:
+                grown, slope, now = by * (taken / apart), by / apart, float(logs[-1])
+    since = steps.taken - 1 - middles[-1]  # that many steps were taken since the one that the last figure stands for
+    left = max(int((math.log10(LARGEST) - now) / slope - since), 0) if slope > 0 else 0
     advice, where, figures = slower(facts, 10.0)
     return Suspicion(
         grown,
-        f"Loss or gradients grew {10**grown:,.3g} times in {taken} steps: NaN ahead, in about {left:,} steps.",
+        f"Loss or gradients grew {10**grown:,.3g} times in {taken:.0f} steps: NaN ahead, in about {left:,} steps.",
         advice,
         where,
         {"powers_of_ten": grown, "steps_left": left, **figures},
@@ -136,15 +142,16 @@ def plateaued(facts: Facts) -> Suspicion | None:
 
     Where hardly anything is left of the best constant's loss, training has arrived and stands on no plateau.
     """
-    losses = np.array([epoch["training_loss"] for epoch in facts.epochs if epoch["training_loss"] is not None])
+    epochs = [epoch for epoch in facts.epochs if epoch["training_loss"] is not None]
+    losses = np.array([epoch["training_loss"] for epoch in epochs])
     if len(losses) < 2 * FEWEST:
         return None
     half = losses[len(losses) // 2 :]
     thirds = [float(np.median(each)) for each in np.array_split(half, 3)]
     left = thirds[1] - facts.floor
     change = (max(thirds) - min(thirds)) / left if left > 0 and not left < LITTLE * facts.span else math.inf
-    began = facts.epochs[len(losses) // 2]
-    taken = int(facts.epochs[-1]["epoch"]) - int(began["epoch"]) + 1
+    began = epochs[len(losses) // 2]
+    taken = int(epochs[-1]["epoch"]) - int(began["epoch"]) + 1
     fewer = max(int(began["epoch"]), 1)
     return Suspicion(
         -math.log10(max(change, 10**-DECADES)),
@@ -162,11 +169,12 @@ def plateaued(facts: Facts) -> Suspicion | None:
 
 def noisy(facts: Facts) -> Suspicion | None:
     """How far apart the losses of neighbouring steps are, as a share of the best constant's, else of the first one."""
-    losses = facts.steps.losses[len(facts.steps.losses) // 2 :]
+    half = facts.steps.latest(facts.steps.told - facts.steps.told // 2)
+    losses = facts.steps.losses[half]
     if len(losses) < STEPS or not (losses == losses).any():
         return None
     usual, whose = (facts.span, "best constant's") if facts.span > 0 else (facts.first_loss, "first step's")
-    apart = float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
+    apart = _deviation(losses, facts.steps.widths[half])
     batch = facts.plan.get("batch_size")
     larger = max(min(8 * (batch or 1), int(facts.rows.get("count") or 1) // LEAST_STEPS), batch or 1, 32)
     return Suspicion(
@@ -181,3 +189,16 @@ def noisy(facts: Facts) -> Suspicion | None:
             **({} if batch is None else {"change": {"batch_size": larger}}),
         },
     )
+
+
+def _deviation(losses: Array, widths: Array) -> float:
+    """Return by how much the losses of single steps deviate, from neighbouring figures: (n,), means of so many steps.
+
+    Noise that is independent from step to step leaves a mean of w steps 1/√w of its deviation. Means of many steps are
+    far apart, and differ by how the loss falls, too: each is compared with the line between the two beside it.
+    """
+    if widths.max() == 1:
+        return float(np.sqrt(np.mean(np.square(np.diff(losses)))) / math.sqrt(2))
+    off = losses[1:-1] - (losses[:-2] + losses[2:]) / 2
+    share = 1 / widths[1:-1] + (1 / widths[:-2] + 1 / widths[2:]) / 4  # of the variance of a step's loss
+    return float(np.sqrt(np.mean(np.square(off) / share)))

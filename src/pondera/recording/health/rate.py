@@ -81,7 +81,7 @@ def too_low(facts: Facts) -> Suspicion | None:
     reach = max(max(facts.usual.values()) * facts.planned * mean, *map(facts.moved, facts.usual))
     peak = peak_of(facts)
     factor = 10.0 if reach > 0.01 else 100.0
-    lately = facts.steps.losses[-max(len(facts.steps.losses) // 10, 1) :]
+    lately = facts.steps.losses[facts.steps.latest(max(facts.steps.told // 10, 1))]
     learned = len(lately) > 0 and (facts.baseline - float(np.median(lately))) / facts.span > LEARNED
     return Suspicion(
         0.0 if learned else -math.log10(max(reach, 10**-DECADES)),
