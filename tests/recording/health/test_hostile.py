@@ -58,6 +58,29 @@ def test_figures_of_another_size(tmp_path):
         pondera.runs.check(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("identity", [1]),
+        ("identity", {"plan": [1]}),
+        ("identity", {"architecture": {"layers": 5}}),
+        ("rows", [1]),
+        ("rows", {"baseline": "much"}),
+        ("layers", 3),
+        ("ended.0", "diverged"),
+        ("ended.0", {"reason": "diverged", "at": "there"}),
+        ("broken.0", 1),
+        ("kept.0", "all"),
+    ],
+)
+def test_what_a_run_says_of_itself_was_changed(tmp_path, name, value):
+    recorded(tmp_path, epochs=30)
+    with sqlite3.connect(tmp_path / "run.sqlite") as database:
+        database.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, json.dumps(value)))
+    with pytest.raises(RunError, match="the run is damaged"):
+        pondera.runs.check(tmp_path)
+
+
 def test_nothing_recorded_yet(tmp_path):
     pondera.runs.Recorder(tmp_path).writer.close()
     with pytest.raises(RunError, match="cut off before its first step was recorded"):

@@ -104,15 +104,16 @@ def check(folder: str | os.PathLike[str]) -> Health:
     ...     pondera.runs.check(folder).findings[0].figures["distance"]
     0.0
     """
-    with Run(Path(folder)) as run, recorded(run.folder):
-        require_steps(run)
-        known = {part: Facts.of(run, part) for part in run.parts}
-        state, taken = run.state, run.taken
-    found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
-    unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
-    framework = next(iter(known.values())).framework
-    looked = min(len(facts.points) for facts in known.values())
-    return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework, looked)
+    with recorded(Path(folder)):  # what a run says of itself is looked at by the rules only
+        with Run(Path(folder)) as run:
+            require_steps(run)
+            known = {part: Facts.of(run, part) for part in run.parts}
+            state, taken = run.state, run.taken
+        found = [(part, finding) for part, facts in known.items() for finding in findings_of(facts)]
+        unasked = tuple(rule.name for rule in RULES if not any(rule.judges(facts) for facts in known.values()))
+        framework = next(iter(known.values())).framework
+        looked = min(len(facts.points) for facts in known.values())
+        return Health(str(folder), state, taken, _joined(found, len(known)), unasked, framework, looked)
 
 
 def _joined(found: list[tuple[int, Finding]], parts: int) -> tuple[Finding, ...]:
