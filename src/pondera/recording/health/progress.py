@@ -47,25 +47,24 @@ def diverging(facts: Facts) -> Suspicion | None:
         cause = facts.about[f"ended.{facts.part}"].get("cause")
         first = f", first in {cause}" if cause else ""
         statement = f"The loss or a weight became NaN or infinite at step {facts.stopped + 1:,}{first}."
-        advice, where, figures = (CHECK, "", {}) if cause == INPUTS else slower(facts, 10.0)
-        return Suspicion(math.inf, statement, advice, where, {**figures, "since": facts.stopped})
+        advice, figures = (CHECK, {}) if cause == INPUTS else slower(facts, 10.0)
+        return Suspicion(math.inf, statement, advice, figures={**figures, "since": facts.stopped})
     if broken := _broken(facts):  # a loop that is not Pondera's goes on with them
         step, name = min(broken)
-        advice, where, figures = _mended(facts, step)
+        advice, figures = _mended(facts, step)
         statement = f"Weights are NaN or infinite from step {step:,} on, of {name} first."
-        return Suspicion(math.inf, statement, advice, where, {**figures, "since": step})
+        return Suspicion(math.inf, statement, advice, figures={**figures, "since": step})
     if facts.steps.told < FEWEST or not (losses == losses).any():  # nobody told a loss
         return None
     usual = float(np.fmax(facts.start_loss, facts.baseline))
     now = facts.loss()
-    advice, where, figures = slower(facts, 10.0)
+    advice, figures = slower(facts, 10.0)
     return Suspicion(
         math.log10(now / usual) if now > 0 and usual > 0 else -math.inf,
         f"The loss grows instead of falling: it is {now:.3g}, and that of the best constant, or of the first step, is "
         f"{usual:.3g}.",
         advice,
-        where,
-        {"loss": now, "usual": usual, **figures},
+        figures={"loss": now, "usual": usual, **figures},
     )
 
 
@@ -87,8 +86,8 @@ def _silent_since(steps: Steps) -> int:
     return int(steps.first[min(int(finite[-1]) + 1, len(steps.first) - 1)]) if len(finite) else 0
 
 
-def _mended(facts: Facts, step: int) -> tuple[str, str, dict[str, Any]]:
-    """Return what to do about weights that are not finite from a step on, no place, and the advice as data.
+def _mended(facts: Facts, step: int) -> tuple[str, dict[str, Any]]:
+    """Return what to do about weights that are not finite from a step on, and the advice as data.
 
     What steps that are too far break has grown before, in one tensor or another. Where nothing has, and gradients were
     not finite, what came in broke it.
@@ -100,9 +99,9 @@ def _mended(facts: Facts, step: int) -> tuple[str, str, dict[str, Any]]:
             return slower(facts, 10.0)
         broken |= before[-1].gradient_broken > 0
     if broken:
-        return f"{ROWS} Or for the logarithm or the root of 0 in the loss.", "", {}
-    advice, where, figures = slower(facts, 10.0)
-    return f"{ROWS} If there are none: {advice[:1].lower()}{advice[1:]}", where, figures
+        return f"{ROWS} Or for the logarithm or the root of 0 in the loss.", {}
+    advice, figures = slower(facts, 10.0)
+    return f"{ROWS} If there are none: {advice[:1].lower()}{advice[1:]}", figures
 
 
 def overflowing(facts: Facts) -> Suspicion | None:
@@ -127,13 +126,12 @@ def overflowing(facts: Facts) -> Suspicion | None:
                 grown, slope, now = by * (taken / apart), by / apart, float(logs[-1])
     since = steps.taken - 1 - middles[-1]  # that many steps were taken since the one that the last figure stands for
     left = max(int((math.log10(LARGEST) - now) / slope - since), 0) if slope > 0 else 0
-    advice, where, figures = slower(facts, 10.0)
+    advice, figures = slower(facts, 10.0)
     return Suspicion(
         grown,
         f"Loss or gradients grew {10**grown:,.3g} times in {taken:.0f} steps: NaN ahead, in about {left:,} steps.",
         advice,
-        where,
-        {"powers_of_ten": grown, "steps_left": left, **figures},
+        figures={"powers_of_ten": grown, "steps_left": left, **figures},
     )
 
 
@@ -156,7 +154,7 @@ def plateaued(facts: Facts) -> Suspicion | None:
     return Suspicion(
         -math.log10(max(change, 10**-DECADES)),
         f"The loss stands still: in the last {taken} epochs it went from {thirds[0]:.4g} to {thirds[2]:.4g}.",
-        f"If that is good enough, train for fewer epochs (--epochs {fewer}); if not, try a larger learning rate or a "
+        f"If that is good enough, train for fewer epochs (--epochs {fewer}); if not, try another learning rate or a "
         "larger network (--hidden).",
         figures={
             "loss": thirds[2],

@@ -53,7 +53,7 @@ def too_high(facts: Facts) -> Suspicion | None:
     measure = max(rise, TIMES * median)
     if len(facts.looks) < POINTS and measure < CLEAR:
         return None
-    advice, where, figures = slower(facts, 10.0)
+    advice, slowed = slower(facts, 10.0)
     what = (
         f"made the loss of its own batch larger by {_share(rise)}"
         if rise >= TIMES * median
@@ -63,8 +63,7 @@ def too_high(facts: Facts) -> Suspicion | None:
         measure,
         f"The learning rate is too high: a step {what} the best constant's.",
         advice,
-        where,
-        {"rise": rise, "median": median, **figures},
+        figures={"rise": rise, "median": median, **slowed},
     )
 
 
@@ -79,20 +78,15 @@ def too_low(facts: Facts) -> Suspicion | None:
     largest = facts.rates.max(initial=0.0)
     mean = float(np.mean(facts.rates) / largest) if largest > 0 else 0.0
     reach = max(max(facts.usual.values()) * facts.planned * mean, *map(facts.moved, facts.usual))
-    peak = peak_of(facts)
-    factor = 10.0 if reach > 0.01 else 100.0
+    advice, change = _faster(facts, 10.0 if reach > 0.01 else 100.0)
     lately = facts.steps.losses[facts.steps.latest(max(facts.steps.told // 10, 1))]
     learned = len(lately) > 0 and (facts.baseline - float(np.median(lately))) / facts.span > LEARNED
     return Suspicion(
         0.0 if learned else -math.log10(max(reach, 10**-DECADES)),
         f"The learning rate is too low: if all {facts.planned:,} steps pulled the same way, no matrix of weights would "
         f"move by more than {100 * reach:.2g}% of its size.",
-        f"Learn faster: --learning-rate {peak * factor:.3g}." if peak else "Learn faster: learning_rate=.",
-        figures={
-            "reach": reach,
-            "planned": facts.planned,
-            **({"change": {"learning_rate": _rounded(peak * factor)}} if peak else {}),
-        },
+        advice,
+        figures={"reach": reach, "planned": facts.planned, **change},
     )
 
 
@@ -112,15 +106,13 @@ def out_of_range(facts: Facts) -> Suspicion | None:
         return Suspicion(0.0, "", "")
     worst = max(off, key=off.__getitem__)
     ratio = facts.driven[worst]
-    factor = 0.1 if ratio > GOOD else 10.0
-    peak = peak_of(facts)
-    option = f"--learning-rate {peak * factor:.3g}" if peak else "learning_rate="
+    advice, change = slower(facts, 10.0) if ratio > GOOD else _faster(facts, 10.0)
     return Suspicion(
         off[worst],
         f"A step moves {worst} by {ratio:.2g} of its size; about {GOOD:g} is usual.",
-        f"Learn {'slower' if factor < 1 else 'faster'}: {option}.",
+        advice,
         worst,
-        {"ratio": ratio, "change": {"learning_rate": _rounded(peak * factor)}} if peak else {"ratio": ratio},
+        {"ratio": ratio, **change},
     )
 
 
@@ -170,13 +162,21 @@ def never_moved(facts: Facts) -> Suspicion | None:
     )
 
 
-def slower(facts: Facts, times: float) -> tuple[str, str, dict[str, Any]]:
-    """Return the advice to learn so many times slower, and no faster than FASTEST, no place, and the advice as data."""
+def slower(facts: Facts, times: float) -> tuple[str, dict[str, Any]]:
+    """Return the advice to learn so many times slower, and no faster than FASTEST, and the advice as data."""
     peak = peak_of(facts)
     if not peak:
-        return "Take a smaller learning rate.", "", {}
+        return "Take a smaller learning rate.", {}
     rate = min(peak / times, FASTEST)
-    return f"Learn slower: --learning-rate {rate:.3g}.", "", {"change": {"learning_rate": _rounded(rate)}}
+    return f"Learn slower: --learning-rate {rate:.3g}.", {"change": {"learning_rate": _rounded(rate)}}
+
+
+def _faster(facts: Facts, times: float) -> tuple[str, dict[str, Any]]:
+    """Return the advice to learn so many times faster, and the advice as data."""
+    rate = peak_of(facts) * times
+    if not rate:
+        return "Learn faster: learning_rate=.", {}
+    return f"Learn faster: --learning-rate {rate:.3g}.", {"change": {"learning_rate": _rounded(rate)}}
 
 
 def peak_of(facts: Facts) -> float:
