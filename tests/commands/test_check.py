@@ -168,6 +168,13 @@ def test_json_is_what_python_gives(run, folder):
     assert run("check", folder, "--json").json == json.loads(json.dumps(pondera.runs.check(folder).to_json()))
 
 
+def test_since_when_is_said_where_it_says_more_than_until_when():
+    passed = [Finding(f"Until step {until}.", {"since": 40, "until": until}) for until in (40, 68)]
+    console = Console(file=io.StringIO(), width=120)
+    show_health(console, Health("run", "finished", 100, tuple(passed)))
+    assert console.file.getvalue().count("since step 40") == 1
+
+
 @pytest.mark.parametrize(
     ("unasked", "said"),
     [((), "No rule found anything"), (("dead units", "noisy"), "None of the 20 rules of 22 that could be asked found")],

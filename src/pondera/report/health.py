@@ -33,7 +33,7 @@ def show_health(console: Console, health: Health) -> None:
     console.print(Text.assemble((health.run, "bold"), f"  {health.state}, {counted(health.steps, 'step')}"))
     for finding in health.findings:
         show_finding(console, finding)
-        if "since" in finding.figures:
+        if "since" in finding.figures and finding.figures["since"] != finding.figures.get("until"):
             console.print(Text(f"  since step {finding.figures['since']:,}", style=QUIET))
     options = flags(health.changes)
     if options and not health.framework:

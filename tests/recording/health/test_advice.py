@@ -10,6 +10,7 @@ import pondera
 from pondera.findings import Finding
 from pondera.recording.health.changes import merged
 from pondera.recording.health.facts import Facts
+from pondera.recording.health.rule import OVER
 from pondera.recording.health.rules import RULES, in_order, one_way
 from pondera.recording.loops import Loop
 
@@ -110,6 +111,30 @@ def test_what_advises_to_learn_slower_is_not_contradicted():
     assert found[1].figures == {"ratio": 0.0}
 
 
+def test_causes_come_before_what_comes_of_them():
+    said = {
+        "possibly dead units": {},
+        "vanishing gradients": {"until": 40},
+        "leakage": {},
+        "nothing learned": {},
+        "loss diverging": {"until": 50, "change": {"learning_rate": 0.1}},
+    }
+    advice = {"vanishing gradients": OVER}
+    found = in_order(
+        [Finding("So.", figures, advice=advice.get(rule, ""), rule=rule) for rule, figures in said.items()]
+    )
+    order = ["loss diverging", "nothing learned", "leakage", "vanishing gradients", "possibly dead units"]
+    assert [each.rule for each in found] == order
+
+
+def test_however_a_rate_is_found_too_high_it_is_advised_alike(tmp_path):
+    far = [np.array([[0.3, -0.4]]) * (-1.5) ** k for k in range(20)]
+    found = looped(tmp_path, far, [np.ones((1, 2))] * 19, rate=50.0)
+    rates = {each.figures["change"]["learning_rate"] for each in found.findings if "change" in each.figures}
+    assert "possibly update ratio out of range" in {each.rule for each in found.findings}
+    assert rates == {1.0}
+
+
 def test_inputs_are_scaled_before_another_rate_is_tried():
     low = Finding("Small.", {"change": {"learning_rate": 10.0}}, advice="Faster.", rule="learning rate too low")
     unscaled = Finding("Large.", {"size": 1e3}, advice="Scale.", rule="inputs not scaled")
@@ -160,7 +185,7 @@ def test_what_was_so_for_most_of_the_steps_is_advised_against_though_it_is_over(
     rule, known = RULE["loss diverging"], replace(known, steps=replace(known.steps, losses=losses))
     assert rule(known) is None
     passed = rule.passed(known)
-    assert passed.statement.startswith("Until step ")
+    assert passed.statement.startswith(("Until step ", "As seen at step "))
     assert ("change" in passed.figures) == advised
     assert (passed.advice == "It is over: nothing needs doing.") != advised
 

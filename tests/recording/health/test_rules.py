@@ -1,5 +1,6 @@
 """Each rule finds its fault where it is planted, and is silent about a healthy training."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import pondera
 from pondera.recording.health.calibration import CHANGED, COUNTS
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rule import certainty_of
+from pondera.recording.health.rule import Suspicion, certainty_of
 from pondera.recording.health.rules import RULES
 
 RULE = {rule.name: rule for rule in RULES}
@@ -86,7 +87,6 @@ PLANTED = {
     "weights never moved": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.0)),
     "learning rate too high": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.5)),
     "learning rate too low": lambda f: facts(f, plan=PLAN.replace(learning_rate=3e-6)),
-    "nothing learned": lambda f: facts(f, y=np.random.default_rng(4).permutation(Y), validation=0.5),
     "bad initialization": lambda f: facts(f, network(change=times(0.01))),
     "vanishing gradients": lambda f: facts(f, network("tanh", 6, times(0.1))),
     "exploding gradients": lambda f: facts(f, network("relu", 6, times(3.0))),
@@ -95,6 +95,7 @@ PLANTED = {
     "dead units": lambda f: facts(f, plan=PLAN.replace(learning_rate=0.3)),
     "never-used units": lambda f: facts(f, network(change=out_of_reach)),
     "saturated units": lambda f: facts(f, network("tanh", 2, times(20.0))),
+    "nothing learned": lambda f: facts(f, y=np.random.default_rng(4).permutation(Y), validation=0.5),
     "leakage": lambda f: facts(f, x=leaking()),
     "overfitting": lambda f: facts(f, plan=PLAN.replace(epochs=300, learning_rate=1e-2), **few()),
     "label noise": lambda f: facts(f, y=mislabelled(), plan=LABELS.replace(epochs=150, learning_rate=1e-2)),
@@ -198,6 +199,52 @@ def test_a_leak_is_left_out_by_the_column_that_it_is_made_of(tmp_path):
     assert found.advice.endswith("leave it out: --drop 'way of paying'.")
 
 
+def test_of_a_training_that_failed_nothing_is_too_good_and_no_column_is_doubted(tmp_path):
+    facts(tmp_path, x=leaking(), plan=PLAN.replace(learning_rate=50.0))
+    told = {finding.rule: finding for finding in pondera.runs.check(tmp_path).findings}
+    causes = [rule for rule in told if rule in ("loss diverging", "nothing learned", "leakage")]
+    assert causes == ["loss diverging", "nothing learned", "leakage"] == [next(iter(told)), *causes[1:]]
+    assert told["loss diverging"].advice == "Learn slower: --learning-rate 1."
+    assert told["nothing learned"].advice.startswith("Column 3 alone tells nearly all of the answers: look at how it")
+    assert told["leakage"].statement.endswith(" of what is to be predicted.")
+    assert told["leakage"].statement.startswith("Column 3 alone tells 9")
+
+
+@pytest.mark.parametrize(("loss", "good"), [(0.5, True), (0.95, False)])
+def test_a_leak_is_too_good_where_held_out_rows_were_learned(loss, good, tmp_path):
+    known = facts(tmp_path, x=leaking())
+    epochs = [{**each, "validation_loss": loss * known.baseline} for each in known.epochs]
+    statement = RULE["leakage"](replace(known, epochs=epochs)).statement
+    assert statement.startswith("Too good: column 3 alone tells") == good
+    assert ("The loss on held-out rows came down to" in statement) == good
+
+
+def test_a_leak_without_held_out_rows_is_too_good_where_training_did_not_fail(tmp_path):
+    known = replace(facts(tmp_path, x=leaking()), epochs=[])
+    assert RULE["leakage"](known).statement.startswith("Too good: column 3 alone tells")
+    failed = replace(known, steps=replace(known.steps, losses=np.full(known.taken, known.baseline)))
+    assert RULE["leakage"](failed).statement.startswith("Column 3 alone tells")
+
+
+@pytest.mark.parametrize(
+    ("about", "only"), [({}, True), ({"columns": ["size"]}, True), ({"columns": ["size", "age"]}, False)]
+)
+def test_nobody_is_told_to_leave_out_the_only_column(about, only, tmp_path):
+    made = pondera.Network.create(1, [pondera.Dense(16, "relu"), pondera.Dense(1)])
+    known = facts(tmp_path, made, x=leaking()[:, 3:4])
+    advice = RULE["leakage"](replace(known, about=known.about | about)).advice
+    assert ("leave it out" in advice) != only
+    assert advice.startswith("It is the only column: look whether it is the answer") == only
+
+
+def test_labels_that_a_column_tells_are_decided(tmp_path):
+    known = PLANTED["label noise"](tmp_path)
+    rows = {**known.rows, "tells": 0.99, "teller": 2, "chance": 0.0}
+    told = replace(known, about=known.about | {"rows": rows})
+    statements = [RULE["label noise"](each).statement for each in (known, told)]
+    assert ["or the columns do not decide them" in each for each in statements] == [True, False]
+
+
 def test_a_training_that_learned_in_short_steps_was_not_too_slow(tmp_path):
     known = PLANTED["learning rate too low"](tmp_path)
     rule = RULE["learning rate too low"]
@@ -288,8 +335,32 @@ def test_what_passed_says_until_when(tmp_path):
     assert rule(known) is None
     passed = rule.passed(known)
     assert 0 < passed.figures["since"] <= passed.figures["until"] < known.taken
-    assert passed.statement.startswith(f"Until step {passed.figures['until']:,} at least, as of then: ")
+    assert passed.statement.startswith(f"Until step {passed.figures['until']:,} at least, as of then: gradients vanish")
     assert "change" not in passed.figures
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("rank collapse", "As seen at step {} only: units say the same."),
+        ("NaN ahead", "Possibly: as seen at step {} only, units say the same."),
+    ],
+)
+def test_what_was_seen_once_says_when(rule, said, tmp_path):
+    known = facts(tmp_path)
+    asked = known.on_the_way[3].taken
+
+    def look(each):
+        return Suspicion(math.inf if each.taken == asked else -math.inf, "Units say the same.", "")
+
+    passed = replace(RULE[rule], look=look).passed(known)
+    assert passed.figures["since"] == passed.figures["until"] == asked - 1
+    assert passed.statement == said.format(asked - 1)
+
+
+def test_one_direction_is_one(tmp_path):
+    finding = RULE["rank collapse"](PLANTED["rank collapse"](tmp_path))
+    assert finding.statement.endswith("their outputs differ in one direction.")
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4])

@@ -181,6 +181,12 @@ class Facts:
         return f": --drop {shlex.quote(columns[number])}" if number < len(columns) else ""
 
     @property
+    def only_column(self) -> bool:
+        """Whether all inputs are made of one column, so that none can be left out."""
+        columns = self.about.get("columns")
+        return len(set(columns)) == 1 if columns else self.rows.get("inputs") == 1
+
+    @property
     def baseline(self) -> float:
         """The mean loss of the best constant outputs; NaN where it is not known, or 0."""
         return float(self.rows.get("baseline") or math.nan)

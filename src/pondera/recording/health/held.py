@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pondera.recording.health.calibration import THRESHOLDS
 from pondera.recording.health.facts import NEARLY, Facts
 from pondera.recording.health.rate import DECADES
 from pondera.recording.health.rule import Suspicion
@@ -101,12 +102,12 @@ def nothing_learned(facts: Facts) -> Suspicion | None:
             f"Stop there (--epochs {after}), learn slower, or look for rows that are far from all others.",
             figures={**figures, "since": int(epochs[best]["step"]), "change": {"epochs": after}},
         )
-    return Suspicion(
-        measure,
-        statement,
-        "Look whether the columns tell anything of the answers, and whether rows and answers still belong together.",
-        figures=figures,
+    advice = (
+        "Look whether the columns tell anything of the answers, and whether rows and answers still belong together."
     )
+    if teller := _teller(facts):
+        advice = f"{teller} alone tells nearly all of the answers: look at how it trains, first at the learning rate."
+    return Suspicion(measure, statement, advice, figures=figures)
 
 
 def label_noise(facts: Facts) -> Suspicion | None:
@@ -120,36 +121,59 @@ def label_noise(facts: Facts) -> Suspicion | None:
     best = float(held.min())
     training = float(np.median([epoch["training_loss"] for epoch in epochs[-SMOOTH:]]))
     smooth = "" if facts.floor > 0 else "Label smoothing forgives some: --recipe strong."
+    undecided = "" if _teller(facts) else ", or the columns do not decide them"
     learned = best <= WORSE * facts.baseline or not facts.baseline > 0
     before = float(held[: -(len(held) // 4)].min())
     settled = best - facts.floor >= (1 - FALLING) * (before - facts.floor)
     by_heart = learned and settled and (best - training) / facts.span >= BY_HEART
     return Suspicion(
         (best - facts.floor) / facts.span if by_heart else 0.0,
-        "Some labels may be wrong, or the columns do not decide them: the training loss goes down to "
-        f"{training:.3g}, by heart as it seems, while held-out rows never came below {best:.3g}; the best constant's "
-        f"loss is {facts.baseline:.3g}.",
+        f"Some labels may be wrong{undecided}: the training loss goes down to {training:.3g}, by heart as it seems, "
+        f"while held-out rows never came below {best:.3g}; the best constant's loss is {facts.baseline:.3g}.",
         f"Look at the rows with the largest loss. {smooth}".rstrip(),
         figures={"best": best, "training": training},
     )
 
 
 def leakage(facts: Facts) -> Suspicion | None:
-    """How little of the answers one column alone leaves open, by what the best of noise would, in powers of ten."""
-    tells, column = facts.rows.get("tells"), facts.rows.get("teller")
-    luck = 1 - float(facts.rows.get("chance") or 0.0)
-    if tells is None or not luck > 0:
+    """How little of the answers one column alone leaves open, by what the best of noise would, in powers of ten.
+
+    Where nothing was learned it is so as well, but nothing is too good.
+    """
+    measure, tells, column = _told(facts), facts.rows.get("tells"), facts.rows.get("teller") or 0
+    if measure is None:
         return None
     _, held = _held(facts)
     best = float(held.min()) if len(held) else None
+    learned = not facts.failed if best is None or not facts.span > 0 else best - facts.floor < NEARLY * facts.span
     of = f", that of the best constant is {facts.baseline:.2g}" if facts.baseline > 0 else ""
-    shown = "" if best is None else f" The loss on held-out rows came down to {best:.2g}{of}."
+    shown = f" The loss on held-out rows came down to {best:.2g}{of}." if learned and best is not None else ""
+    said = f"{facts.column(column)} alone tells {tells:.2%} of what is to be predicted."
+    advice = f"If that column is not known when predicting, leave it out{facts.dropping(column)}."
+    if facts.only_column:
+        advice = (
+            "It is the only column: look whether it is the answer in another form. If not, a network is hardly needed."
+        )
     return Suspicion(
-        -math.log10(max(1 - tells, 1e-9) / luck),
-        f"Too good: {facts.column(column or 0)} alone tells {tells:.2%} of what is to be predicted.{shown}",
-        f"If that column is not known when predicting, leave it out{facts.dropping(column or 0)}.",
-        figures={"column": column, "tells": tells, "best": best, "since": 0},
+        measure,
+        f"Too good: {said}{shown}" if learned else f"{said[:1].upper()}{said[1:]}",
+        advice,
+        figures={"column": facts.rows.get("teller"), "tells": tells, "best": best, "since": 0},
     )
+
+
+def _told(facts: Facts) -> float | None:
+    """Return how little the column that tells most leaves open, as leakage measures it; None where it is not known."""
+    tells, luck = facts.rows.get("tells"), 1 - float(facts.rows.get("chance") or 0.0)
+    return None if tells is None or not luck > 0 else -math.log10(max(1 - tells, 1e-9) / luck)
+
+
+def _teller(facts: Facts) -> str:
+    """Return what the column is called that alone tells nearly all, as leakage finds; empty where none does."""
+    measure = _told(facts)
+    leaks = measure is not None and measure >= THRESHOLDS["leakage"]
+    found = facts.column(facts.rows.get("teller") or 0) if leaks else ""
+    return f"{found[:1].upper()}{found[1:]}"
 
 
 def imbalance(facts: Facts) -> Suspicion | None:

@@ -18,6 +18,9 @@ from pondera.recording.health.facts import Facts
 POSSIBLY = "possibly "
 """How the names of rules begin that missed their bar."""
 
+DOUBT = "Possibly: "
+"""How their statements begin."""
+
 HITS, ALARMS = 0.95, 0.02
 """The bar: hits at least, and false alarms at most."""
 
@@ -26,6 +29,9 @@ BRIEF = 0.01
 
 LONG = 0.5
 """Of the steps; what was so for as many and is over should not come again."""
+
+OVER = "It is over: nothing needs doing."
+"""What is advised of what was so on the way, did not last and did no harm."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Rule:
         if found is None or not found.measure >= threshold:
             return None
         sure = is_sure(self.name)
-        statement = found.statement if sure else f"Possibly: {found.statement[:1].lower()}{found.statement[1:]}"
+        statement = found.statement if sure else f"{DOUBT}{_small(found.statement)}"
         measure = found.measure if math.isfinite(found.measure) else None
         return Finding(
             statement,
@@ -141,10 +147,20 @@ class Rule:
         lasted = sum(b.taken - a.taken for a, b in looks if a.taken in speaks and b.taken in speaks)
         figures = {"since": found[0][0].taken - 1, **finding.figures, "until": last.taken - 1}
         if lasted < LONG * facts.taken and not facts.failed:
-            finding = replace(finding, advice="It is over: nothing needs doing.")
+            finding = replace(finding, advice=OVER)
             figures.pop("change", None)
-        said = f"Until step {last.taken - 1:,} at least, as of then: {finding.statement}"
+        step = f"step {last.taken - 1:,}"
+        once = figures["since"] == figures["until"]
+        when = f"As seen at {step} only" if once else f"Until {step} at least, as of then"
+        said = f"{when}: {_small(finding.statement)}"
+        if not is_sure(self.name):
+            said = f"{DOUBT}{_small(when)}, {_small(finding.statement.removeprefix(DOUBT))}"
         return replace(finding, statement=said, figures=figures)
+
+
+def _small(sentence: str) -> str:
+    """Return a sentence as it goes on after other words: with a small letter first."""
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def as_arguments(advice: str) -> str:

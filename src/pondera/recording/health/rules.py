@@ -12,7 +12,7 @@ from dataclasses import replace
 from pondera.findings import Finding
 from pondera.recording.health import depth, held, progress, rate, units
 from pondera.recording.health.facts import Facts
-from pondera.recording.health.rule import POSSIBLY, Rule
+from pondera.recording.health.rule import OVER, POSSIBLY, Rule
 
 UNSCALED = "inputs not scaled"
 
@@ -53,12 +53,6 @@ RULES: tuple[Rule, ...] = (
         rate.too_low,
         "‖update‖ / ‖w‖ times the steps of the plan",
         "Bengio 2012, arXiv 1206.5533",
-    ),
-    Rule(
-        "nothing learned",
-        held.nothing_learned,
-        "loss on held-out rows against the best constant's, median of 3 epochs",
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 11.5",
     ),
     Rule(
         "bad initialization",
@@ -102,6 +96,12 @@ RULES: tuple[Rule, ...] = (
         units.saturated,
         "share of outputs where the derivative is below a twentieth of its largest",
         "Glorot & Bengio 2010",
+    ),
+    Rule(
+        "nothing learned",
+        held.nothing_learned,
+        "loss on held-out rows against the best constant's, median of 3 epochs",
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 11.5",
     ),
     Rule(
         "leakage",
@@ -148,14 +148,14 @@ RULES: tuple[Rule, ...] = (
         "Prechelt 1998, Early Stopping – But When?",
     ),
 )
-"""The rules, the gravest first."""
+"""The rules, the gravest first; among these what causes comes before what comes of it."""
 
 
 def findings_of(facts: Facts) -> tuple[Finding, ...]:
     """Return what is wrong with a training, the gravest first.
 
-    What was wrong on the way and is no more comes after that, and says until when; what is only possibly wrong comes
-    last.
+    What was wrong on the way and is no more says until when. Where it lasted, or training came to nothing, it may have
+    caused the others and has its place among them; else it comes after them. What is only possibly wrong comes last.
 
     Parameters
     ----------
@@ -205,11 +205,11 @@ def one_way(findings: Sequence[Finding], learning_rate: float) -> tuple[Finding,
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings the gravest first: what is so now, what was so on the way, what is only possibly so."""
+    """Return findings the gravest first: what needs doing, what is over, what is only possibly so."""
     places = {rule.name: place for place, rule in enumerate(RULES)}
 
     def place(finding: Finding) -> tuple[bool, bool, int]:
         name = finding.rule.removeprefix(POSSIBLY)
-        return finding.rule != name, "until" in finding.figures, places[name]
+        return finding.rule != name, finding.advice == OVER, places[name]
 
     return tuple(sorted(findings, key=place))

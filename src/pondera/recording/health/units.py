@@ -97,9 +97,11 @@ def collapsed(facts: Facts) -> Suspicion | None:
     if not where:
         return None
     directions = 1 + 1 / worst
+    many = f"{directions:.3g} directions"
     return Suspicion(
         math.log10(worst),
-        f"The {units:,} units of {where} all say the same: their outputs differ in {directions:.3g} directions.",
+        f"The {units:,} units of {where} all say the same: their outputs differ in "
+        f"{'one direction' if many == '1 directions' else many}.",
         "Start them from different weights, such as He's (weight='he_normal'), with smaller biases; normalize between "
         "deep layers (LayerNorm).",
         where,
