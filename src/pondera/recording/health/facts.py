@@ -132,8 +132,9 @@ class Facts:
 
     @cached_property
     def points(self) -> Array:
-        """The steps that were recorded from both sides."""
-        return next(iter(self.tensors.values())).steps if self.tensors else np.zeros(0, np.int64)
+        """The steps that were recorded from both sides, of any tensor: some may be taken out of a network."""
+        steps = [tensor.steps for tensor in self.tensors.values()]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *steps]))
 
     @property
     def taken(self) -> int:
