@@ -108,3 +108,32 @@ def test_a_page_of_a_timeline(called, files):
     done = called(timeline, files, "--html", next(iter(files.glob("*.safetensors"))))
     assert done.exit_code != 0
     assert "which the page is about" in str(done.exception)
+
+
+def test_two_trainings_from_one_start_may_not_descend_from_each_other(run, tmp_path):
+    random = np.random.default_rng(0)
+    start = {f"layers.{k}.weight": random.standard_normal((40, 40)).astype(np.float32) for k in range(3)}
+
+    def moved(by, still=()):
+        return {
+            name: w if name in still else w + np.float32(by) * random.standard_normal(w.shape).astype(np.float32)
+            for name, w in start.items()
+        }
+
+    for name, arrays in (
+        ("first", moved(0.2)),
+        ("apart", moved(0.2)),
+        ("tuned", moved(0.01)),
+        ("part", moved(0.5, ["layers.0.weight"])),
+        ("start", start),
+    ):
+        save_file(arrays, tmp_path / f"{name}.safetensors")
+
+    def told(one, other):
+        return " ".join(run("compare", tmp_path / f"{one}.safetensors", tmp_path / f"{other}.safetensors").out.split())
+
+    sentence = "trained apart from the same random start look like this too."
+    assert sentence in told("first", "apart")
+    for one, other in (("start", "tuned"), ("start", "part")):
+        assert "Fine-tuned" in told(one, other)
+        assert sentence not in told(one, other)

@@ -14,6 +14,9 @@ from pondera.weights.quantized.scaled import BESIDE
 FEW_CHANGED = 0.25
 """A low rank is an adapter's only if more than this share of the values changed: a few new rows have few ranks too."""
 
+FAR = 0.1
+"""Of their norm: where all parts moved by more, the second need not descend from the first."""
+
 SMALLEST = 8
 """Matrices with a smaller side than this have no low rank to speak of."""
 
@@ -128,9 +131,11 @@ def trained(compared: Sequence[Pair], moved: Sequence[Pair]) -> Verdict:
     broken = sum(int(pair.differences.counts[kernels.BROKEN_Y]) for pair in changed if pair.differences)
     verb = "is" if broken == 1 else "are"
     lost = f" {counted(broken, 'value')} {verb} NaN or infinite in the second." if broken else ""
+    siblings = not still and all(each.relative is None or each.relative > FAR for each in blocks)
+    apart = " Two that were trained apart from the same random start look like this too." if siblings else ""
     return "fine-tuned", (
         f"Fine-tuned: {len(changed):,} of {counted(len(compared), 'tensor')} changed{rounded}, most in {most}; "
-        f"{_equal(still)}.{little}{lost}"
+        f"{_equal(still)}.{little}{lost}{apart}"
     )
 
 
