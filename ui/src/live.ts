@@ -124,10 +124,30 @@ export function heldOut(curves: Curves | null): { loss: boolean; metric: boolean
   return { loss: any("validation_loss"), metric: any("validation_metric") };
 }
 
+/** The weights that the model has, where training went on after them: after which step they were taken, and the epoch as people count it. */
+export interface Kept {
+  step: number;
+  /** Null where its figures are not kept: of very many epochs not all are. */
+  epoch: number | null;
+}
+
+/** Which weights were kept of a training that has ended; null where they are the last that can be drawn. */
+export function keptOf(curves: Curves | null, recorded: readonly number[]): Kept | null {
+  if (!curves || curves.kept >= (recorded.at(-1) ?? 0)) return null;
+  const epoch = curves.epochs.find((each) => each.step === curves.kept);
+  return { step: curves.kept, epoch: epoch ? epoch.epoch + 1 : null };
+}
+
+/** After a step that is shown: whether what is shown of it is of the model, and of which step that is if not. */
+export function besideModel(step: number, kept: Kept | null): string {
+  if (!kept) return "";
+  return step === kept.step ? ", the model" : `; the model is of step ${kept.step.toLocaleString("en")}`;
+}
+
 /** Which step is shown: the latest of a training that goes on is seldom the one that it is at. */
-export function shownStep(step: number, at: number | null): string {
+export function shownStep(step: number, at: number | null, kept: Kept | null): string {
   const words = `step ${step.toLocaleString("en")}`;
-  if (at === null) return words;
+  if (at === null) return `${words}${besideModel(step, kept)}`;
   return step < at ? `last recorded: ${words}; training is at step ${at.toLocaleString("en")}` : `now, ${words}`;
 }
 

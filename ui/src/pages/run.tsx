@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Answer, get, post, type Same, sentence } from "../api";
 import { figure } from "../format";
-import { type Curves, EPOCH, type Epoch, heldOut, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
+import { type Curves, EPOCH, type Epoch, heldOut, type Kept, keptOf, reached, shownStep, useCurves, useFrame, useLife, useSettled } from "../live";
 import { type Which, which } from "../network";
 import { Card, Figures, type Finding, Findings, Lead, ProblemLine, rowsOf, Waiting } from "../parts/common";
 import { Curves as CurveChart } from "../parts/curves";
@@ -212,8 +212,14 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   };
   const metric = about?.metric || "metric";
   const marked = at === null ? null : step;
-  const cards = useMemo(() => <CurveCards name={name} curves={curves} metric={metric} step={marked} />, [name, curves, metric, marked]);
-  const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null);
+  const recorded = life?.drawing.steps ?? [];
+  const kept = useMemo(() => (on ? null : keptOf(curves, recorded)), [on, curves, recorded]);
+  const cards = useMemo(() => <CurveCards name={name} curves={curves} metric={metric} step={marked} kept={kept} />, [name, curves, metric, marked, kept]);
+  const shown = shownStep(step, on && at === null ? reached(curves, pulse).steps : null, kept);
+  const showKept = ({ step }: Kept) => {
+    const best = recorded.reduce((best, each, at) => (Math.abs(each - step) < Math.abs((recorded[best] ?? 0) - step) ? at : best), 0);
+    replay.show(best);
+  };
   const transport = (id: string) => (
     <Transport
       {...{ id, place, count, playing: replay.playing }}
@@ -235,7 +241,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
   return (
     <>
-      {model && <OutcomeCard run={run} model={model} ended={[about?.ended, about?.note].filter(Boolean).join(" ")} />}
+      {model && <OutcomeCard run={run} model={model} ended={[about?.ended, about?.note].filter(Boolean).join(" ")}>{kept && <KeptLine kept={kept} network={about && about.averaged > 1 ? (of.network ?? 0) : null} onShow={() => showKept(kept)} />}</OutcomeCard>}
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"
@@ -254,10 +260,10 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
             !problem && <Waiting>Waiting for the first recorded step …</Waiting>
           )}
         </Card>
-        {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} />}
+        {two && <SurfaceCard of={of} pulse={pulse} step={at === null ? null : step} kept={kept} />}
       </div>
-      {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} steps={life.drawing.steps} onClose={() => choose(null)} />}
-      {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} outputs={life.drawing.outputs} step={step} saved={Boolean(pulse.saved) && !on} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
+      {chosen && life && frame && <Inspector of={of} chosen={chosen} frame={frame} latest={life.frames.at(-1)} saved={Boolean(pulse.saved) && !on} kept={kept} steps={life.drawing.steps} onClose={() => choose(null)} />}
+      {unit && life && frame && <UnitInspector of={of} unit={unit} matrices={frame.matrices} inputs={life.drawing.inputs} outputs={life.drawing.outputs} step={step} saved={Boolean(pulse.saved) && !on} kept={kept} onUnit={chooseUnit} onClose={() => setUnit(null)} />}
       {life && about && (
         <MatrixCard of={of} pulse={pulse} tensors={about.tensors} step={step} shown={shown}>
           {transport("replay-layer")}
@@ -275,7 +281,22 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
 }
 
-function CurveCards({ name, curves, metric, step }: { name: string; curves: Curves | null; metric: string; step: number | null }) {
+/** Which weights the model has, where others are drawn as the last: of several networks, those of one. */
+function KeptLine({ kept, network, onShow }: { kept: Kept; network: number | null; onShow: () => void }) {
+  const which = kept.step === 0 ? "that of the start" : `that${kept.epoch === null ? "" : ` of epoch ${kept.epoch.toLocaleString("en")},`} after step ${kept.step.toLocaleString("en")}`;
+  return (
+    <div class="row" data-testid="kept">
+      <p class="grow">
+        {network === null ? "The model" : `Network ${network} of the model`} is {which}: the best on the rows held out. What comes after was not kept.
+      </p>
+      <button type="button" onClick={onShow}>
+        Show that step below
+      </button>
+    </div>
+  );
+}
+
+function CurveCards({ name, curves, metric, step, kept }: { name: string; curves: Curves | null; metric: string; step: number | null; kept: Kept | null }) {
   const epochs = curves?.epochs ?? [];
   const held = heldOut(curves);
   const { loss, scores, rates } = useMemo(() => {
@@ -300,10 +321,10 @@ function CurveCards({ name, curves, metric, step }: { name: string; curves: Curv
     <>
       <div class={held.metric ? "grid two" : "grid"}>
         <Card title="Loss" sentence={`By epoch: of the rows that are trained on${held.loss ? ", and of those held out" : "; none are held out"}. Logarithmic.`} exports={{ name: `${name}-loss`, empty: epochs.length === 0, picture: "svg", csv: csv("training_loss", ...(held.loss ? ["validation_loss" as const] : [])) }} same={curves}>
-          <CurveChart scale="log" x="epoch" curves={loss} mark={epoch} label="Loss by epoch" />
+          <CurveChart scale="log" x="epoch" curves={loss} mark={epoch} kept={kept?.epoch} label="Loss by epoch" />
         </Card>
         {held.metric && <Card title={`${metric[0]?.toUpperCase()}${metric.slice(1)}`} sentence="On the rows held out, by epoch." exports={{ name: `${name}-metric`, empty: epochs.length === 0, picture: "svg", csv: csv("validation_metric") }} same={curves}>
-          <CurveChart scale="linear" x="epoch" y={metric} curves={scores} mark={epoch} label={`${metric} by epoch`} />
+          <CurveChart scale="linear" x="epoch" y={metric} curves={scores} mark={epoch} kept={kept?.epoch} label={`${metric} by epoch`} />
         </Card>}
       </div>
       <div class="grid two">

@@ -31,12 +31,13 @@ const LETTER = 7;
 
 /**
  * Curves that grow while they are looked at: a few paths, written anew where there is something new. A chart of
- * Vega-Lite says more, and takes ten frames to say it. `mark` is a place to the right that a rule stands at.
+ * Vega-Lite says more, and takes ten frames to say it. `mark` is a place to the right that a rule stands at,
+ * `kept` that of the epoch whose weights the model has.
  */
-export function Curves(props: { curves: readonly Curve[]; band?: Band | undefined; scale: keyof typeof SCALES; x: string; y?: string; label: string; height?: number; mark?: number | null }) {
+export function Curves(props: { curves: readonly Curve[]; band?: Band | undefined; scale: keyof typeof SCALES; x: string; y?: string; label: string; height?: number; mark?: number | null; kept?: number | null | undefined }) {
   const [place, width] = useWidth(560);
   const height = props.height ?? 200;
-  const { scale, band, curves, mark } = props;
+  const { scale, band, curves, mark, kept } = props;
   // What replays moves the mark many times a second; paths of thousands of places stay.
   const { drawn, across, top, left } = useMemo(() => drawnOf(curves, band, scale, width, height), [curves, band, scale, width, height]);
   return (
@@ -51,9 +52,26 @@ export function Curves(props: { curves: readonly Curve[]; band?: Band | undefine
             {props.y}
           </text>
         )}
+        {kept != null && <Kept x={across(kept)} top={top} bottom={height - BOTTOM} right={width - RIGHT} />}
         {mark != null && <path class="mark" d={`M${across(mark).toFixed(1)},${top}V${height - BOTTOM}`} stroke="var(--quiet)" stroke-dasharray="2 3" />}
       </svg>
     </div>
+  );
+}
+
+/** How wide the word beside the rule of the kept epoch is. */
+const WORD = 28;
+
+/** The rule of the epoch that was kept. */
+function Kept({ x, top, bottom, right }: { x: number; top: number; bottom: number; right: number }) {
+  const beside = x + WORD < right;
+  return (
+    <g data-testid="kept-epoch">
+      <path d={`M${x.toFixed(1)},${top}V${bottom}`} stroke="var(--ink)" stroke-width="0.8" />
+      <text x={beside ? x + 4 : x - 4} y={bottom - 4} text-anchor={beside ? "start" : "end"}>
+        kept
+      </text>
+    </g>
   );
 }
 

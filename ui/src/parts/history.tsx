@@ -11,9 +11,15 @@ export interface Recorded {
 export function History({ of, label, height }: { of: Recorded; label: string; height: number }) {
   const rows = useMemo(() => {
     const part = (values: Recorded["history"], part: string) => values.map(({ step, value }) => ({ value, part, after: step + 1 }));
-    return [...part(of.history, "kept"), ...part(of.not_kept, "not kept")];
+    const parting = of.not_kept.length > 0 ? of.history.slice(-1) : []; // the dashed line begins where the other ends
+    return [...part(of.history, "kept"), ...part([...parting, ...of.not_kept], "not kept")];
   }, [of]);
-  return <Chart spec={VALUES} rows={rows} label={label} height={height} />;
+  return (
+    <>
+      <Chart spec={VALUES} rows={rows} label={label} height={height} />
+      {of.not_kept.length > 0 && <p class="quiet small">Dashed: what training made of it after step {of.history.at(-1)?.step.toLocaleString("en") ?? 0}, which was not kept.</p>}
+    </>
+  );
 }
 
 const VALUES: Spec = {

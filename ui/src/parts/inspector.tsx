@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { ask, get, type Same, useLoading } from "../api";
 import { text } from "../commands";
-import { figure, signed } from "../format";
+import { counted, figure, signed } from "../format";
+import { besideModel, type Kept } from "../live";
 import { type Frame, loadFrames, named, opened, type Which } from "../network";
 import { Card, Figures, NumberField, ProblemLine, SameAs, Waiting } from "./common";
 import { type Connection, nameOf, placeOf } from "./connections";
@@ -40,7 +41,7 @@ interface Histogram extends Same {
 }
 
 /** All that is known of one connection: its life, its layer, what the network is without it, and its last update. */
-export function Inspector(props: { of: Which; chosen: Connection; frame: Frame; latest: Frame | undefined; steps: number[]; saved: boolean; onClose: () => void }) {
+export function Inspector(props: { of: Which; chosen: Connection; frame: Frame; latest: Frame | undefined; steps: number[]; saved: boolean; kept: Kept | null; onClose: () => void }) {
   const name = named(props.of, nameOf(props.chosen));
   const drawn = placeOf(props.frame.matrices, props.chosen) >= 0;
   const [tab, setTab] = useState<"life" | "layer" | "update">("life");
@@ -64,7 +65,7 @@ export function Inspector(props: { of: Which; chosen: Connection; frame: Frame; 
         </span>
       }
     >
-      {tab === "layer" ? <InLayer key={name} {...props} /> : !props.saved ? <SoFar {...props} /> : tab === "life" ? <Whole key={name} run={props.of.run} name={name} /> : <Update key={name} run={props.of.run} name={name} steps={props.steps} />}
+      {tab === "layer" ? <InLayer key={name} {...props} /> : !props.saved ? <SoFar {...props} /> : tab === "life" ? <Whole key={name} run={props.of.run} name={name} /> : <Update key={name} run={props.of.run} name={name} steps={props.steps} kept={props.kept} />}
     </Card>
   );
 }
@@ -99,6 +100,9 @@ function Whole({ run, name }: { run: string; name: string }) {
           ["drawn from", life.initializer?.name ?? "–"],
         ]}
       />
+      <p class="quiet small" data-testid="end">
+        {life.rank ? "The end, its place and what the loss is without it are of the weights that were kept" : "The last recorded value is"}, {ending(life)}.
+      </p>
       {life.note && <p class="quiet small">{life.note}</p>}
       <div class="grid two">
         <div>
@@ -137,8 +141,15 @@ function Whole({ run, name }: { run: string; name: string }) {
   );
 }
 
+/** After which step the weight is that was kept, and how many steps came after it. */
+function ending({ history, not_kept }: Recorded): string {
+  const kept = history.at(-1)?.step ?? 0;
+  const lost = (not_kept.at(-1)?.step ?? kept) - kept;
+  return `after step ${kept.toLocaleString("en")}${lost > 0 ? `; ${counted(lost, "later step")} ${lost === 1 ? "was" : "were"} not kept` : ""}`;
+}
+
 /** How the weights of its layer were spread before a step, and what it was before the same step, where that is known. */
-function InLayer({ of, chosen, frame, steps }: { of: Which; chosen: Connection; frame: Frame; steps: number[] }) {
+function InLayer({ of, chosen, frame, steps, kept }: { of: Which; chosen: Connection; frame: Frame; steps: number[]; kept: Kept | null }) {
   const { step } = frame;
   const { tensor } = chosen;
   const found = useLoading(async (signal) => {
@@ -158,7 +169,8 @@ function InLayer({ of, chosen, frame, steps }: { of: Which; chosen: Connection; 
   return (
     <div>
       <p class="quiet small">
-        The weights of {tensor} before step {found.value.step.toLocaleString("en")}, as a density whose square root is drawn, and where this one is among them: {value === undefined ? "not known" : figure(value, 5)}.
+        The weights of {tensor} before step {found.value.step.toLocaleString("en")}
+        {besideModel(found.value.step, kept)}. They are drawn as the square root of their density, and where this one was among them: {value === undefined ? "not known" : figure(value, 6)}.
       </p>
       <svg class="picture" viewBox="0 0 640 190" role="img" aria-label={`Histogram of ${tensor}`} style={{ maxWidth: "46rem" }}>
         {bins.map((bin) => {
@@ -181,7 +193,7 @@ function InLayer({ of, chosen, frame, steps }: { of: Which; chosen: Connection; 
   );
 }
 
-function Update({ run, name, steps }: { run: string; name: string; steps: number[] }) {
+function Update({ run, name, steps, kept }: { run: string; name: string; steps: number[]; kept: Kept | null }) {
   const last = steps.length > 1 ? (steps.at(-1) as number) - 1 : 0;
   const [step, setStep] = useState(Math.max(last, 0));
   const told = useLoading((signal) => ask<Backprop>("run/backprop", { run, step, weight: name }, signal), [run, step, name]);
@@ -196,6 +208,10 @@ function Update({ run, name, steps }: { run: string; name: string; steps: number
       {told.working && <Waiting>Training once more up to that step …</Waiting>}
       {found && told.value && !told.working && (
         <div data-testid="backprop">
+          <p class="quiet small" data-testid="update-step">
+            From its value before step {step.toLocaleString("en")} to that before step {(step + 1).toLocaleString("en")}
+            {besideModel(step + 1, kept)}.
+          </p>
           <p class="quiet">
             The gradient is what came in times the error signal that came back, summed over the {found.rows} rows of the batch: Σ input · signal = <b>{figure(found.weight.gradient, 6)}</b>. The largest products:
           </p>

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get, type Same } from "../api";
 import { counted } from "../format";
@@ -21,7 +22,7 @@ const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "
 const BASELINES: [string, string][] = [["linear", "a linear model"], ["trivial", "always the same guess"]];
 
 /** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
-export function OutcomeCard({ run, model, ended }: { run: string; model: string; ended: string }) {
+export function OutcomeCard({ run, model, ended, children }: { run: string; model: string; ended: string; children?: ComponentChildren }) {
   const [outcome, set] = useState<Outcome | null>(null);
   useEffect(() => {
     let next = 0;
@@ -41,6 +42,7 @@ export function OutcomeCard({ run, model, ended }: { run: string; model: string;
   return (
     <Card title="What came of it" sentence={ended || undefined} same={outcome} exports={{ name: `${run.replaceAll("/", "-")}-outcome`, json: () => outcome }}>
       <div class="stack">
+        {children}
         {outcome?.test ? (
           <div class="scroll">
             <table>

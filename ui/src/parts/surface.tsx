@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, type Same } from "../api";
 import { figure } from "../format";
-import { useSettled } from "../live";
+import { type Kept, shownStep, useSettled } from "../live";
 import type { Which } from "../network";
 import { isOn, type Pulse } from "../pulse";
 import { token, useThemeChanges } from "../theme";
@@ -22,7 +22,7 @@ const REPLAYED = 40;
 const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave"];
 
 /** What a network of two inputs predicts everywhere: now, or at the step that is replayed. */
-export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step: number | null }) {
+export function SurfaceCard({ of, pulse, step, kept }: { of: Which; pulse: Pulse; step: number | null; kept: Kept | null }) {
   const [found, set] = useState<Surfaces | null>(null);
   const [same, setSame] = useState<Same | null>(null);
   const on = isOn(pulse);
@@ -37,7 +37,7 @@ export function SurfaceCard({ of, pulse, step }: { of: Which; pulse: Pulse; step
     <Card
       title="What it predicts everywhere"
       sentence={found ? `${found.columns[0]} to the right, ${found.columns[1]} up; dots are rows.` : undefined}
-      right={shown && <span class="quiet small">step {shown.step.toLocaleString("en")}</span>}
+      right={shown && <span class="quiet small">{shownStep(shown.step, null, kept)}</span>}
       same={same}
       exports={{ name: `${of.run.replaceAll("/", "-")}-surface`, empty: !shown, picture: "canvas", json: () => found }}
     >

@@ -1,6 +1,7 @@
 import { ask, get, useLoading } from "../api";
 import { text } from "../commands";
 import { figure, signed } from "../format";
+import { besideModel, type Kept } from "../live";
 import { type Matrix, named, opened, type Which } from "../network";
 import { Card, Figures, ProblemLine, SameAs, Waiting } from "./common";
 import { History, type Recorded } from "./history";
@@ -29,7 +30,7 @@ interface Told {
 }
 
 /** All that is known of one unit: its connections, its place in its layer, the loss without it, and the life of its bias. */
-export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]; inputs: string[] | null; outputs: string[] | null; step: number; saved: boolean; onUnit: (unit: Unit) => void; onClose: () => void }) {
+export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]; inputs: string[] | null; outputs: string[] | null; step: number; saved: boolean; kept: Kept | null; onUnit: (unit: Unit) => void; onClose: () => void }) {
   const { of, unit, matrices, step } = props;
   const inputs = props.inputs?.length === matrices[0]?.shape[0] ? props.inputs : null;
   const name = named(of, nameOfUnit(matrices, unit));
@@ -41,7 +42,7 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
     <Card
       id="unit"
       title={called ? `${called} · ${name}` : name}
-      sentence={now ? `One of ${now.units.toLocaleString("en")} ${unit.column === 0 ? "inputs" : "units of its layer"}; its connections before step ${now.step.toLocaleString("en")}.` : undefined}
+      sentence={now ? `One of ${now.units.toLocaleString("en")} ${unit.column === 0 ? "inputs" : "units of its layer"}; its connections are those before step ${now.step.toLocaleString("en")}${besideModel(now.step, props.kept)}.` : undefined}
       right={
         <button type="button" class="plain" onClick={props.onClose} aria-label="Close">
           ✕
@@ -61,8 +62,8 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
             <Strengths title="Goes out" of={now.outgoing} names={unit.column === matrices.length - 1 ? outputs : null} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
           </div>
           <div class="grid two">
-            <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} />
-            {props.saved ? <Ended key={name} run={of.run} name={name} input={unit.column === 0} /> : <SoFar bias={now.bias} />}
+            <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} step={now.step} />
+            {props.saved ? <Ended key={name} run={of.run} name={name} input={unit.column === 0} kept={props.kept} /> : <SoFar bias={now.bias} />}
           </div>
         </div>
       )}
@@ -87,7 +88,7 @@ function SoFar({ bias }: { bias: number | null }) {
 }
 
 /** What the command tells that takes a moment: the rows are read, and the loss measured without the unit. */
-function Ended({ run, name, input }: { run: string; name: string; input: boolean }) {
+function Ended({ run, name, input, kept }: { run: string; name: string; input: boolean; kept: Kept | null }) {
   const told = useLoading((signal) => ask<Told>("run/unit", { run, unit: name }, signal), [run, name]);
   const life = told.value?.answer.bias_life;
   if (told.problem) return <ProblemLine>{told.problem}</ProblemLine>;
@@ -95,6 +96,7 @@ function Ended({ run, name, input }: { run: string; name: string; input: boolean
   const change = told.value.answer.ablation_loss_change;
   return (
     <div data-testid="unit-told">
+      <p class="quiet small">Of the weights that were kept{kept && `, after step ${kept.step.toLocaleString("en")}`}, whichever step is shown:</p>
       <Figures
         of={[
           ["change of the loss without it", change === null ? "–" : <span data-testid="unit-ablation">{signed(change)}</span>],
@@ -118,7 +120,7 @@ function Ended({ run, name, input }: { run: string; name: string; input: boolean
 const BINS = 24;
 
 /** How strong the units of its layer are, and where this one is. */
-function InLayer({ norms, at, incoming }: { norms: readonly (number | null)[]; at: number; incoming: boolean }) {
+function InLayer({ norms, at, incoming, step }: { norms: readonly (number | null)[]; at: number; incoming: boolean; step: number }) {
   const known = norms.filter((each): each is number => each !== null);
   const own = norms[at];
   const high = Math.max(...known, 1e-12);
@@ -131,7 +133,7 @@ function InLayer({ norms, at, incoming }: { norms: readonly (number | null)[]; a
     <div>
       <h3>In its layer</h3>
       <p class="quiet small">
-        Units by the size of what {incoming ? "comes in" : "goes out"}, √Σw²: this one {figure(own, 4)}
+        Units by the size of what {incoming ? "comes in" : "goes out"}, √Σw², before step {step.toLocaleString("en")}: this one {figure(own, 4)}
         {rank !== null && `, number ${rank.toLocaleString("en")} of ${known.length.toLocaleString("en")}`}.
       </p>
       <svg class="picture" viewBox="0 0 400 132" role="img" aria-label={`Units of the layer by size; this one is number ${rank ?? "–"}`}>
