@@ -1,5 +1,6 @@
 """The page of a training whose model is not the network of the last step: what is shown says of which step it is."""
 
+import json
 import re
 
 import polars as pl
@@ -53,6 +54,25 @@ def test_figures_of_a_weight_say_of_which_step_they_are(page, server, kept):
     expect(page.get_by_test_id("update-step")).to_contain_text(
         f"From its value before step 89 to that before step 90; the model is of step {kept}."
     )
+
+
+def test_the_products_of_a_gradient_have_the_factor_of_their_layer(page, server, kept):
+    name = "layers.1.weight[0,0]"
+    told = json.loads(command(server.folder, "backprop", "noise", "--step=89", f"--weight={name}", "--json"))["weight"]
+    product = told["product"]
+    assert product["factor"] == pytest.approx(2**-0.5)
+    terms = zip(product["activations"], product["signals"], strict=True)
+    assert sum(a * b * product["factor"] for a, b in terms) == pytest.approx(told["gradient"], rel=1e-4)
+    largest = max(zip(product["activations"], product["signals"], strict=True), key=lambda each: abs(each[0] * each[1]))
+    open_page(page, server, "run?run=noise")
+    page.get_by_test_id("network").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#inspector h2")).to_have_text(name)
+    page.get_by_role("button", name="Its last update").click()
+    page.get_by_test_id("gradient").wait_for()
+    first = page.get_by_test_id("gradient").locator(".mono").inner_text().replace("−", "-").split(" + ")[0]
+    assert [float(each) for each in first.split(" · ")] == pytest.approx([*largest, 2**-0.5], rel=1e-3)
+    assert "Σ input · signal · 0.7071 =" in page.get_by_test_id("gradient").inner_text()
 
 
 def test_figures_of_a_unit_say_of_which_step_they_are(page, server, kept):

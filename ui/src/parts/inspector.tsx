@@ -29,7 +29,8 @@ interface Backprop {
   loss: number;
   weight: {
     gradient: number;
-    product: { activations: number[]; signals: number[]; factor: number };
+    /** Null of a weight that is not of a dense layer. */
+    product: { activations: number[]; signals: number[]; factor: number } | null;
     update: { before: number; after: number; lines: { symbol: string; formula: string; value: number }[] };
     trained: number | null;
   };
@@ -212,18 +213,7 @@ function Update({ run, name, steps, kept }: { run: string; name: string; steps: 
             From its value before step {step.toLocaleString("en")} to that before step {(step + 1).toLocaleString("en")}
             {besideModel(step + 1, kept)}.
           </p>
-          <p class="quiet">
-            The gradient is what came in times the error signal that came back, summed over the {found.rows} rows of the batch: Σ input · signal = <b>{figure(found.weight.gradient, 6)}</b>. The largest products:
-          </p>
-          <p class="small mono">
-            {products(found).map(([activation, signal], k) => (
-              <span key={k}>
-                {k > 0 && " + "}
-                {figure(activation, 3)} · {figure(signal, 3)}
-              </span>
-            ))}
-            {found.weight.product.activations.length > 6 && " + …"}
-          </p>
+          {found.weight.product && <Gradient product={found.weight.product} gradient={found.weight.gradient} />}
           <div class="scroll">
             <table class="arithmetic">
               <tbody>
@@ -253,7 +243,7 @@ function Update({ run, name, steps, kept }: { run: string; name: string; steps: 
             exports={{
               name: `${run.replaceAll("/", "-")}-${name}-update-${step}`,
               json: () => found,
-              csv: () => [["symbol", "formula", "value"], [["gradient", "Σ input · signal", found.weight.gradient], ...found.weight.update.lines.map((line) => [line.symbol, line.formula, line.value])]],
+              csv: () => [["symbol", "formula", "value"], [["gradient", found.weight.product ? sumOf(found.weight.product) : "the gradient", found.weight.gradient], ...found.weight.update.lines.map((line) => [line.symbol, line.formula, line.value])]],
             }}
           />
         </div>
@@ -262,10 +252,34 @@ function Update({ run, name, steps, kept }: { run: string; name: string; steps: 
   );
 }
 
-function products(found: Backprop): [number, number][] {
-  const { activations, signals } = found.weight.product;
-  return activations
-    .map((each, k): [number, number] => [each, signals[k] ?? 0])
-    .sort((a, b) => Math.abs(b[0] * b[1]) - Math.abs(a[0] * a[1]))
-    .slice(0, 6);
+type Product = NonNullable<Backprop["weight"]["product"]>;
+
+/** Products that are written out, the largest. */
+const WRITTEN = 6;
+
+/** A gradient as what came in times what came back, a row of the batch each. */
+function Gradient({ product, gradient }: { product: Product; gradient: number }) {
+  const { activations, signals } = product;
+  const factor = factorOf(product);
+  const terms = activations.map((each, row): [number, number] => [each, signals[row] ?? 0]).sort((a, b) => Math.abs(b[0] * b[1]) - Math.abs(a[0] * a[1]));
+  return (
+    <div data-testid="gradient">
+      <p class="quiet">
+        The gradient is what came in times the error signal that came back{factor && `, times ${factor}, which the layer multiplies its sums by`}, summed over the {counted(activations.length, "row")} of the batch: {sumOf(product)} = <b>{figure(gradient, 6)}</b>. The largest products:
+      </p>
+      <p class="small mono">
+        {terms.slice(0, WRITTEN).map(([activation, signal]) => [figure(activation), figure(signal), factor].filter(Boolean).join(" · ")).join(" + ")}
+        {terms.length > WRITTEN && " + …"}
+      </p>
+    </div>
+  );
+}
+
+/** What a layer multiplies its sums by; nothing where that is 1. */
+function factorOf({ factor }: Product): string {
+  return Math.abs(factor - 1) < 1e-12 ? "" : figure(factor);
+}
+
+function sumOf(product: Product): string {
+  return ["Σ input · signal", factorOf(product)].filter(Boolean).join(" · ");
 }
