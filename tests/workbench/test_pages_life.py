@@ -84,6 +84,11 @@ def test_a_training_whose_process_died_goes_on_where_it_was(page, server):
     expect(page.get_by_test_id("activity")).to_have_text("running")
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Explain it").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Pause").click()  # its model was written before
+    expect(page.get_by_test_id("activity")).to_have_text("paused")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Explain it").wait_for()
 
 
 def test_what_cannot_be_shown_says_why_and_is_asked_for_again(page, server, signs):

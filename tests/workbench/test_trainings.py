@@ -232,6 +232,14 @@ def test_one_that_was_told_to_stop_is_stopping_until_it_has_ended(trainings, cli
     assert trainings.activity("long") in ("stopping", "ended")
 
 
+def test_the_model_of_one_that_goes_on_is_not_written_yet(client, folder):
+    """What is there was written where it was stopped before: it can be paused as it could then."""
+    with pondera.runs.Recorder(folder / "long"):
+        (folder / "long" / "model.safetensors").write_bytes(b"")
+        told = client.app.app.state.bench.pulses.look("long", None)
+        assert (told["activity"], told["saved"]) == (RUNNING, False)
+
+
 def test_the_next_training_was_not_told_to_stop(trainings, folder):
     (folder / "next").mkdir()
     for name in ("run.pause", "run.stop"):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
+from pondera.recording.process import writer_of
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
 from pondera.workbench.routes.shapes import (
@@ -307,7 +308,7 @@ def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
                 "epochs_of_all": opened.epochs_taken(),
                 "recorded_of_all": _count(opened, "looks"),
                 "planned": ((opened.about.get("identity") or {}).get("plan") or {}).get("epochs"),
-                "saved": (folder / "model.safetensors").exists(),
+                "saved": writer_of(folder) is None and (folder / "model.safetensors").exists(),
             }
     except (PonderaError, OSError) as error:
         told |= {"there": False, "problem": bench.served.without_root(str(error))}

@@ -70,7 +70,9 @@ class Pulse(BaseModel):
     epochs_of_all: int | None = None
     recorded_of_all: int | None = None
     planned: Any = Field(None, description="How many epochs there are to be.")
-    saved: bool | None = Field(None, description="Whether the model is written.")
+    saved: bool | None = Field(
+        None, description="Whether the model is written, and no step that is taken now is to change it."
+    )
 
 
 class One(Overview, Pulse):
