@@ -144,6 +144,18 @@ WATCHED = """
 """
 
 
+@pytest.mark.usefixtures("signs")
+def test_of_a_units_connections_all_that_are_not_shown_are_counted(page, server):
+    options = ["--target=kind", "--recipe=plain", "--hidden=300", "--epochs=1", "--out=broad"]
+    command(server.folder, "train", "quadrants.csv", *options)
+    open_page(page, server, "run?run=broad")
+    page.get_by_test_id("network").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(f"Shift+{key}")
+    expect(page.locator("#unit h2")).to_contain_text("layers.1[0]")
+    expect(page.get_by_test_id("unit")).to_contain_text("and 290 weaker ones")
+
+
 def test_a_replay_marks_where_it_is_in_the_curves_and_draws_none_anew(page, server, signs):
     open_page(page, server, f"run?run={signs.name}")
     page.get_by_test_id("network").wait_for()

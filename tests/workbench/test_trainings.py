@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from pondera.training.stopping import Interruption
 from pondera.workbench.served import OWN, Served
 from pondera.workbench.trainings import GOING_ON, RUNNING, STARTING, STOPPED, Process, Trainings
 
+LONG = {"target": "kind", "recipe": "plain", "epochs": 100000, "learning_rate": 1e-6}
 FOR_EVER = ["--target=kind", "--recipe=plain", "--epochs=100000", "--learning-rate=1e-6"]
 
 
@@ -238,6 +240,26 @@ def test_the_model_of_one_that_goes_on_is_not_written_yet(client, folder):
         (folder / "long" / "model.safetensors").write_bytes(b"")
         told = client.app.app.state.bench.pulses.look("long", None)
         assert (told["activity"], told["saved"]) == (RUNNING, False)
+
+
+def test_one_whose_run_is_deleted_is_ended_and_leaves_nothing(client, folder):
+    assert client.post("/api/training", json={"run": "gone", "table": "signs.csv", **LONG}).status_code == 201
+    process = client.app.app.state.bench.trainings._processes["gone"]
+    until(lambda: process.had_run and epochs_of(folder / "gone"))
+    shutil.rmtree((folder / "gone").rename(folder.parent / "gone"), ignore_errors=True)  # it may write meanwhile
+    assert process.wait(60) == -signal.SIGKILL
+    until(lambda: client.get("/api/training?run=gone").json()["activity"] == "ended")
+    assert not (folder / "gone").exists()
+    assert client.get("/api/runs").json()["without_run"] == []
+
+
+def until(true):
+    """Wait until something is true, however busy the machine is."""
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
 
 
 def test_the_next_training_was_not_told_to_stop(trainings, folder):

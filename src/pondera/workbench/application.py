@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,6 +36,9 @@ from pondera.workbench.uploads import clear
 MOST_OF_A_TABLE = 4 << 30
 """Bytes of memory of a process that looks at a table."""
 
+LOOK_AFTER = 1.0
+"""Seconds between two looks whether the run of a training was deleted."""
+
 STATIC = Path(__file__).parent / "static"
 """The pages, as ``make ui`` builds them."""
 
@@ -59,7 +63,9 @@ def application(folder: Path) -> FastAPI:
         warmed = asyncio.create_task(asyncio.to_thread(warm))
         with only_below(served.root):
             await asyncio.to_thread(clear, served)
+            looking = asyncio.create_task(look_after(trainings))
             yield
+            looking.cancel()
             await warmed
             bench.trainings.let_go()
             await bench.close()
@@ -95,6 +101,14 @@ def application(folder: Path) -> FastAPI:
     if STATIC.is_dir():
         app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False))
     return app
+
+
+async def look_after(trainings: Trainings) -> None:
+    """End trainings whose run is deleted, as long as the server goes on."""
+    while True:
+        await asyncio.sleep(LOOK_AFTER)
+        with contextlib.suppress(PonderaError, OSError):  # where the folder cannot be read just now
+            await asyncio.to_thread(trainings.end_deleted)
 
 
 def warm() -> None:

@@ -46,6 +46,9 @@ class Process(subprocess.Popen[bytes]):
     told_to_stop = False
     """Whether it was, while it wrote to no run: then it ends with whatever Python ends with at such a time."""
 
+    had_run = False
+    """Whether its run was there once."""
+
     def __del__(self) -> None:  # Python would warn that it still runs, which it shall
         pass
 
@@ -209,6 +212,19 @@ class Trainings:
                     print(STOPPED_BEFORE, file=log)
             return
         stop(self.served.run(name))
+
+    def end_deleted(self) -> None:
+        """End trainings whose run somebody deleted: nobody would see them, nor could stop them.
+
+        They are killed. One that is told to stop would write its model, and the folder anew for it.
+        """
+        with self._lock:
+            for name, process in self._processes.items():
+                there = (self.served.path(name) / DATABASE).exists()
+                if process.had_run and not there and process.poll() is None:
+                    process.told_to_stop = True
+                    process.kill()
+                process.had_run = there
 
     def _opened(self, name: str, flags: int = 0) -> int:
         """Return the descriptor of a log, which is written to at its end."""

@@ -1,9 +1,10 @@
 import { figure } from "../format";
 import { Bar, Name } from "./common";
 
-/** Connections of one side of a unit, the strongest first, as bars to the left and right of 0. */
-export function Strengths(props: { title: string; of: readonly { name: string; unit: number; value: number | null }[]; names?: readonly string[] | null; empty: string; onChoose?: (unit: number) => void; shown?: number }) {
+/** Connections of one side of a unit, the strongest first, as bars to the left and right of 0; `all` is how many there are, where not all are given. */
+export function Strengths(props: { title: string; of: readonly { name: string; unit: number; value: number | null }[]; names?: readonly string[] | null; empty: string; onChoose?: (unit: number) => void; shown?: number; all?: number | undefined }) {
   const shown = props.of.slice(0, props.shown ?? 10);
+  const weaker = (props.all ?? props.of.length) - shown.length;
   const most = Math.max(...props.of.map((each) => Math.abs(each.value ?? 0)), 0);
   return (
     <div class="scroll">
@@ -36,7 +37,7 @@ export function Strengths(props: { title: string; of: readonly { name: string; u
           </tbody>
         </table>
       )}
-      {props.of.length > shown.length && <p class="quiet small">and {(props.of.length - shown.length).toLocaleString("en")} weaker ones</p>}
+      {shown.length > 0 && weaker > 0 && <p class="quiet small">and {weaker === 1 ? "a weaker one" : `${weaker.toLocaleString("en")} weaker ones`}</p>}
     </div>
   );
 }

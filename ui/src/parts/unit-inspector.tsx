@@ -58,8 +58,8 @@ export function UnitInspector(props: { of: Which; unit: Unit; matrices: Matrix[]
       ) : (
         <div class="stack" data-testid="unit">
           <div class="grid two">
-            <Strengths title="Comes in" of={now.incoming} names={unit.column === 1 ? inputs : null} empty="An input: what comes in is a row's value." onChoose={(other) => props.onUnit({ column: unit.column - 1, unit: other })} />
-            <Strengths title="Goes out" of={now.outgoing} names={unit.column === matrices.length - 1 ? outputs : null} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
+            <Strengths title="Comes in" of={now.incoming} all={matrices[unit.column - 1]?.shape[0]} names={unit.column === 1 ? inputs : null} empty="An input: what comes in is a row's value." onChoose={(other) => props.onUnit({ column: unit.column - 1, unit: other })} />
+            <Strengths title="Goes out" of={now.outgoing} all={matrices[unit.column]?.shape[1]} names={unit.column === matrices.length - 1 ? outputs : null} empty="An output: nothing comes after it." onChoose={(other) => props.onUnit({ column: unit.column + 1, unit: other })} />
           </div>
           <div class="grid two">
             <InLayer norms={now.norms} at={unit.unit} incoming={unit.column > 0} step={now.step} />
