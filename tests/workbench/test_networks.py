@@ -96,7 +96,7 @@ def test_commands_are_quoted(client, folder, run):
     assert client.get("/api/run", params=name).json()["command"] == """pondera runs 'it'"'"'s; touch x'"""
     assert client.get("/api/run/health", params=name).json()["command"] == """pondera check 'it'"'"'s; touch x'"""
     found = client.get("/api/run/network", params=name).json()
-    assert found["python"] == """pondera.widgets.replay("it's; touch x")"""
+    assert found["python"] == """pondera.widgets.replay("it's; touch x")  # needs: pip install 'pondera[notebook]'"""
     chosen = client.get("/api/runs", params=name).json()
     assert (len(chosen["runs"]), chosen["command"]) == (1, """pondera runs 'it'"'"'s; touch x'""")
 

@@ -36,6 +36,9 @@ router = APIRouter(tags=["runs"], responses=ERRORS)
 POINTS = 300
 """Of a curve of the learning rate or of gradients, at most."""
 
+IN_NOTEBOOKS = "# needs: pip install 'pondera[notebook]'"
+"""What is said beside Python that an install without extras does not run."""
+
 RunName = Annotated[str, Query(description="The folder of a run.", min_length=1)]
 Step = Annotated[int, Query(description="A step of training, from 0.", ge=0, le=2**62)]
 TensorName = Annotated[str, Query(description="The name of a tensor.")]
@@ -167,7 +170,7 @@ def network_of(bench: Shared, run: RunName, network: Network = None) -> Drawing:
         steps=steps,
         **{side: [str(each) for each in named] if isinstance(named, list) else None for side, named in names.items()},
         command=None,
-        python=f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})",
+        python=f"pondera.widgets.replay({run!r}{f', part={part}' if part else ''})  {IN_NOTEBOOKS}",
     )
 
 
