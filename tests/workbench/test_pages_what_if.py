@@ -1,6 +1,7 @@
 """What would be if: each value of a row is changed by what fits the way the model takes its column."""
 
 import ast
+import re
 from datetime import date, timedelta
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_each_value_is_changed_by_what_fits_its_kind(page, server, kinds):
     assert changed(page, lambda: page.keyboard.press("Tab"))["day"] == "2024-03-05"
     page.get_by_label("day", exact=True).fill("some day")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("alert")).to_contain_text("a date such as 2024-01-31")
+    expect(page.get_by_role("alert")).to_contain_text("Column 'day', this row: expected a date such as 2024-01-31")
     page.get_by_role("button", name="Back to the row").click()
     expect(page.get_by_test_id("prediction")).to_have_text(before)
 
@@ -101,3 +102,25 @@ def test_an_answer_that_comes_while_somebody_types_writes_nothing_over(page, ser
         held.pop().continue_()
     page.evaluate("new Promise(requestAnimationFrame)")
     expect(day).to_have_value("some day")
+
+
+@pytest.mark.usefixtures("kinds")
+def test_what_is_beyond_training_is_said_to_be(page, server):
+    widths = np.arange(ROWS) / 10
+    pl.DataFrame({"width": widths, "price": 3 * widths}).write_csv(server.folder / "widths.csv")
+    options = ["--target=price", "--hidden=8", "--epochs=60", "--out=widths"]
+    pondera(server.folder, "train", "widths.csv", *options)
+    open_page(page, server, "explain?model=widths/model.safetensors&table=widths.csv")
+    expect(page.get_by_text(re.compile(r"Its values are those of (a|no) row that was trained on\."))).to_be_visible()
+    predicted = page.get_by_test_id("prediction")
+    expect(page.get_by_text("Beyond the table")).to_have_count(0)
+    for typed in ("1000", "1e30"):
+        page.get_by_label("width, as a number").fill(typed)
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Beyond the table, 0 to 11.9")).to_be_visible()
+        expect(page.get_by_test_id("kept-within")).to_contain_text(
+            re.compile(r"the answers of training, [\d.]+ to 3[45]")
+        )
+        assert page.get_by_test_id("kept-within").inner_text().split(" to ")[1].startswith(predicted.inner_text())
+    page.get_by_role("button", name="Back to the row").click()
+    expect(page.get_by_text("Beyond the table")).to_have_count(0)

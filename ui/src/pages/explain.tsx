@@ -220,6 +220,11 @@ interface Table {
   rows: number;
 }
 
+/** Whether training saw such a row, as the command line says it. */
+function seen(known: boolean | null): string {
+  return known === null ? "" : ` Its values are those of ${known ? "a row that was trained on" : "no row that was trained on"}.`;
+}
+
 /** Milliseconds for which a row must be asked for before it is explained. */
 const STEADY = 300;
 
@@ -241,7 +246,7 @@ function OneRow({ asked, onProblem, told: isTold }: Telling) {
   return (
     <Card
       title="One row, and what would be if"
-      sentence={found ? `What each column adds to the prediction (${found.unit}): together with ${figure(found.baseline)}, where rows begin, they make ${figure(found.score)}.` : undefined}
+      sentence={found ? `What each column adds to the prediction (${found.unit}): together with ${figure(found.baseline)}, where rows begin, they make ${figure(found.score)}.${seen(found.row_seen)}` : undefined}
       right={
         <label class="row small">
           row, {last === null ? "from 0" : `from 0 to ${last.toLocaleString("en")}`}

@@ -12,6 +12,8 @@ export interface RowTold {
   score: number;
   baseline: number;
   prediction: string | null;
+  /** Whether training saw a row of its values; null where that is not known. */
+  row_seen: boolean | null;
   contributions: { name: string; value: Value; contribution: number; error: number }[];
   change: { columns: string[]; before: unknown[]; after: unknown[]; prediction: string } | null;
 }
@@ -36,6 +38,8 @@ export interface Range {
 interface Predicted {
   prediction: string | number;
   probabilities: Record<string, number> | null;
+  /** The range of training's answers, where the prediction is an end of it. */
+  kept_within: [number, number] | null;
 }
 
 /** Columns that are shown until all are asked for. */
@@ -96,6 +100,11 @@ export function WhatIf({ model, found, ranges, columns }: { model: string; found
               <b>{typeof now?.prediction === "number" ? figure(now.prediction, 5) : (now?.prediction ?? "…")}</b>
               {now?.probabilities && <span class="quiet"> {share(now.probabilities[String(now.prediction)])}</span>}
             </p>
+            {now?.kept_within && (
+              <p class="quiet small" data-testid="kept-within">
+                Kept within the answers of training, {figure(now.kept_within[0], 5)} to {figure(now.kept_within[1], 5)}: the network alone says {now.prediction === now.kept_within[0] ? "no more than that" : "no less than that"}.
+              </p>
+            )}
             {found.change && (
               <p class="quiet small">
                 The nearest change that turns it into {found.change.prediction}: {found.change.columns.map((name, k) => `${name} from ${told(found.change?.before[k])} to ${told(found.change?.after[k])}`).join(", ")}.
@@ -192,6 +201,11 @@ function Numeric({ column, own, value, range, onChange }: Controlled) {
           <Typed {...{ column, own, value, range }} onChange={(text) => onChange(Number.isFinite(Number(text)) ? Number(text) : text)} />
         )}
       </div>
+      {given !== null && bounds && (given < bounds.low || given > bounds.high) && (
+        <p class="quiet small beyond">
+          Beyond the table, {figure(bounds.low)} to {figure(bounds.high)}
+        </p>
+      )}
       {(column.missing || own === null) && (
         <button type="button" class="chip" aria-pressed={given === null} aria-label={`${name} is missing`} onClick={() => onChange(given === null ? (own ?? middle) : null)}>
           missing

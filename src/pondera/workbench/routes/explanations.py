@@ -54,6 +54,9 @@ class Predicted(BaseModel):
 
     prediction: float | str
     probabilities: dict[str, float] | None = Field(description="By class; null where a number is predicted.")
+    kept_within: tuple[float, float] | None = Field(
+        description="The range of training's answers, where the prediction is an end of it; none goes beyond."
+    )
 
 
 @router.get("/api/explanation", responses=ASKED)
@@ -113,12 +116,14 @@ def prediction(bench: Shared, row: Row) -> Predicted:
     if any(isinstance(value, float) and not abs(value) < MOST_NUMBERS for value in row.values.values()):
         raise ArgumentError("Expected finite numbers. Give a smaller one.")
     frame = pl.DataFrame({column.name: [row.values[column.name]] for column in loaded.encoding.columns})
-    found = loaded.predictions(loaded.inputs(frame)[0])
+    found = loaded.predictions(loaded.inputs(frame, lambda _: "this row")[0])
     label = loaded.labels(found)[0]
     if isinstance(loaded.target, Classes):
         classes = {str(name): float(p) for name, p in zip(loaded.target.values, found[0], strict=True)}
-        return Predicted(prediction=str(label), probabilities=classes)
-    return Predicted(prediction=float(label), probabilities=None)
+        return Predicted(prediction=str(label), probabilities=classes, kept_within=None)
+    ends = (loaded.target.low, loaded.target.high)
+    kept_within = ends if loaded.clamp and label in ends else None
+    return Predicted(prediction=float(label), probabilities=None, kept_within=kept_within)
 
 
 def _asked(
