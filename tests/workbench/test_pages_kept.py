@@ -47,6 +47,9 @@ def test_figures_of_a_weight_say_of_which_step_they_are(page, server, kept):
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("end")).to_contain_text(f"after step {kept}; {90 - kept} later steps were not kept")
+    ticks = page.locator("#inspector .chart .role-axis-label text")
+    for at, step in enumerate(("0", "1", "10")):  # step 0 is drawn as 0, not as 1
+        expect(ticks.nth(at)).to_have_text(step)
     expect(page.get_by_text(f"Dashed: what training made of it after step {kept}")).to_be_visible()
     page.get_by_role("button", name="In its layer").click()
     expect(page.locator("#inspector")).to_contain_text(re.compile(rf"before step \d+; the model is of step {kept}\."))

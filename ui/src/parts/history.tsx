@@ -10,22 +10,28 @@ export interface Recorded {
 /** The values of a weight or a bias by step: dashed where training went on after the weights that were kept. */
 export function History({ of, label, height }: { of: Recorded; label: string; height: number }) {
   const rows = useMemo(() => {
-    const part = (values: Recorded["history"], part: string) => values.map(({ step, value }) => ({ value, part, after: step + 1 }));
+    const part = (values: Recorded["history"], part: string) => values.map((each) => ({ ...each, part }));
     const parting = of.not_kept.length > 0 ? of.history.slice(-1) : []; // the dashed line begins where the other ends
     return [...part(of.history, "kept"), ...part([...parting, ...of.not_kept], "not kept")];
   }, [of]);
+  const last = rows.at(-1)?.step ?? 0;
+  const spec = useMemo(() => valuesUpTo(last), [last]);
   return (
     <>
-      <Chart spec={VALUES} rows={rows} label={label} height={height} />
+      <Chart spec={spec} rows={rows} label={label} height={height} />
       {of.not_kept.length > 0 && <p class="quiet small">Dashed: what training made of it after step {of.history.at(-1)?.step.toLocaleString("en") ?? 0}, which was not kept.</p>}
     </>
   );
 }
 
-const VALUES: Spec = {
-  encoding: { x: { field: "after", type: "quantitative", scale: { type: "log" }, axis: { title: "step, logarithmic", grid: false, tickCount: 5, format: "~s" } } },
-  layer: [
-    { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, ...NUMBERS } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
-    { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
-  ],
-};
+/** Values by step. The scale is that of log(1 + step): the first step is 0, and most happens early. */
+function valuesUpTo(last: number): Spec {
+  const powers = Array.from({ length: Math.floor(Math.log10(Math.max(last, 1))) + 1 }, (_, k) => 10 ** k);
+  return {
+    encoding: { x: { field: "step", type: "quantitative", scale: { type: "symlog", constant: 1, nice: false }, axis: { title: "step, logarithmic", grid: false, values: [0, ...powers], format: "~s" } } },
+    layer: [
+      { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, ...NUMBERS } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
+      { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
+    ],
+  };
+}
