@@ -344,3 +344,12 @@ def test_of_a_metric_that_is_not_known_none_is_called_the_best(page, server):
     expect(page.get_by_text("metric held out", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Metric", exact=True)).to_be_visible()
     expect(page.get_by_text("best metric")).to_have_count(0)
+
+
+def test_classes_have_colours_of_their_own_or_it_is_said(page, server, signs):
+    answering(page, "**/api/run/surface?*", lambda told: told["answer"].update(classes=[f"c{k}" for k in range(13)]))
+    open_page(page, server, "run?run=signs")
+    legend = card(page, "What it predicts everywhere").locator(".legend")
+    expect(legend).to_contain_text("Of more than 12 classes several have the same colour.")
+    marks = legend.locator("i").evaluate_all("all => all.map(each => getComputedStyle(each).backgroundColor)")
+    assert (len(marks), len(set(marks))) == (13, 12)

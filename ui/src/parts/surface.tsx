@@ -19,7 +19,8 @@ interface Surfaces {
 }
 
 const REPLAYED = 40;
-const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave"];
+/** Of classes, in their order. */
+const COLOURS = ["negative", "positive", "third", "fourth", "fifth", "grave", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"];
 
 /** What a network of two inputs predicts everywhere: now, or at the step that is replayed. */
 export function SurfaceCard({ of, pulse, step, kept }: { of: Which; pulse: Pulse; step: number | null; kept: Kept | null }) {
@@ -72,6 +73,7 @@ function Plane({ found, shown }: { found: Surfaces; shown: Surfaces["surfaces"][
             {found.target} from {figure(Math.min(...values))} (amber) to {figure(Math.max(...values))} (blue)
           </span>
         )}
+        {found.classes && found.classes.length > COLOURS.length && <span>Of more than {COLOURS.length} classes several have the same colour.</span>}
       </div>
     </div>
   );
