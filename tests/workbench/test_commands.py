@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from safetensors.numpy import save_file
 
 import pondera as package
-from tests.workbench.browsing import open_page, pondera
+from tests.workbench.browsing import field, open_page, pondera
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the event loop that Playwright runs
 
@@ -47,12 +47,47 @@ def test_every_view_of_a_run_says_what_gives_the_same(page, server, hostile, mon
     for line in {line for lines in cards.values() for line in lines}:
         if line.startswith("pondera "):
             words = shlex.split(line)
-            assert any(word in (hostile, f"{hostile}/model.safetensors") for word in words), line
+            assert any(word in (hostile, f"{hostile}/model.safetensors", f"--out={hostile}") for word in words), line
         else:
             assert repr(hostile) in line or json.dumps(hostile) in line
     layer = next(line for line in cards["A layer as colours"] if "pondera.runs.open" in line)
     monkeypatch.chdir(server.folder)
     assert eval(layer.removeprefix("import pondera; "), {"pondera": package}).shape == (6, 4)
+
+
+@pytest.mark.usefixtures("signs")
+def test_a_form_and_its_run_say_what_trains_the_same(page, server):
+    open_page(page, server, "train?table=quadrants.csv&target=kind&recipe=plain&epochs=3&hidden=4&seed=5")
+    field(page, "Name of the run").fill("two words")
+    line = page.locator("form .same code")
+    expect(line).to_have_text(
+        "pondera train quadrants.csv --target=kind --test-fraction=0.2 --recipe=plain --hidden=4 --epochs=3 --seed=5 "
+        "--record=full '--out=two words'"
+    )
+    said = line.inner_text()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_test_id("trained").locator("code")).to_have_text(said)
+    shutil.rmtree(server.folder / "two words")
+    words = shlex.split(said)[1:]
+    pondera(server.folder, *words)
+    with package.runs.open(server.folder / "two words") as run:
+        assert len(run.epochs()) == 3
+
+
+@pytest.mark.usefixtures("signs")
+def test_a_form_that_cannot_be_trained_has_no_command(page, server):
+    open_page(page, server, "train?table=quadrants.csv&target=kind&hidden=4")
+    expect(page.locator("form .same code")).to_contain_text("--hidden=4")
+    field(page, "Hidden layers").fill("0")
+    expect(page.locator("form .same code")).to_have_count(0)
+
+
+def test_what_health_advises_is_one_command_line(page, server):
+    options = ["--target=kind", "--recipe=plain", "--hidden=4", "--epochs=4", "--learning-rate=1e-6", "--out=slow"]
+    pondera(server.folder, "train", "quadrants.csv", *options)
+    said = pondera(server.folder, "check", "slow").split("All of that together: ")[1].split("\n\n")[0]
+    open_page(page, server, "run?run=slow")
+    expect(page.get_by_test_id("together")).to_have_text(f"All of that together: {' '.join(said.split())}")
 
 
 def test_every_view_of_a_file_says_what_gives_the_same(page, server):

@@ -218,6 +218,7 @@ def test_a_training_that_failed_says_why_once_and_leads_back_to_its_form(page, s
     ("label", "typed", "told"),
     [
         ("Learning rate", "0", "Learning rate: expected more than 0. Got 0."),
+        ("Hidden layers", "8,0", "Hidden layers: expected at least 1. Got 8,0."),
         ("Seed", "99999999999999999999", "Seed: expected at most 2147483647. Got 99999999999999999999."),
     ],
 )

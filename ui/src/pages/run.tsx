@@ -27,6 +27,7 @@ interface Run extends Same {
   networks: number[];
   averaged: number;
   model: string | null;
+  trained: string | null;
   ended: string | null;
   note: string | null;
   settings: Record<string, unknown>;
@@ -190,7 +191,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   const { life, problem } = useLife(of, pulse, whole);
   const [chosen, setChosen] = useState<Connection | null>(null);
   const [unit, setUnit] = useState<Unit | null>(null);
-  const [health, setHealth] = useState<Answer<{ findings: Finding[]; unasked: string[]; hint: string | null }> | null>(null);
+  const [health, setHealth] = useState<Answer<{ findings: Finding[]; unasked: string[]; hint: string | null }> & { options: string } | null>(null);
   const count = life?.drawing.steps.length ?? 0;
   const replay = useReplay(count);
   const { at, place } = replay;
@@ -241,7 +242,7 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
   );
   return (
     <>
-      {model && <OutcomeCard run={run} model={model} ended={[about?.ended, about?.note].filter(Boolean).join(" ")}>{kept && <KeptLine kept={kept} network={about && about.averaged > 1 ? (of.network ?? 0) : null} onShow={() => showKept(kept)} />}</OutcomeCard>}
+      {model && <OutcomeCard run={run} model={model} trained={about?.trained ?? null} ended={[about?.ended, about?.note].filter(Boolean).join(" ")}>{kept && <KeptLine kept={kept} network={about && about.averaged > 1 ? (of.network ?? 0) : null} onShow={() => showKept(kept)} />}</OutcomeCard>}
       <div class={two ? "grid two" : "grid"}>
         <Card
           title="The network"
@@ -274,6 +275,11 @@ function Parts({ of, pulse, curves, about, two }: { of: Which; pulse: Pulse; cur
         <Card title="Healthy or not" same={health} exports={{ name: `${name}-health`, empty: !health, json: () => health?.answer.findings, csv: () => rowsOf(health?.answer.findings ?? []) }}>
           {noHealth && <ProblemLine>{noHealth}</ProblemLine>}
           {health ? <Findings of={health.answer.findings} none="Nothing is wrong that the rules know of." /> : !noHealth && <Waiting>Looking …</Waiting>}
+          {health?.options && (
+            <p style={{ marginTop: "0.8rem" }} data-testid="together">
+              All of that together: <code>pondera train … {health.options}</code>
+            </p>
+          )}
           {health && !on && health.answer.unasked.length > 0 && <p class="quiet small">Without what they look at, not asked: {health.answer.unasked.join(", ")}. {health.answer.hint}</p>}
         </Card>
       </div>

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, post, Problem, sentence, useLoading } from "../api";
+import { get, post, Problem, type Same, sentence, useLoading } from "../api";
 import { loadCharts } from "../parts/chart";
 import { ColumnsTable } from "../parts/columns-table";
-import { Card, Lead, ProblemLine, Waiting } from "../parts/common";
+import { Card, Lead, ProblemLine, SameAs, Waiting } from "../parts/common";
 import { free, kept, LABELS, type Plan, refused, rememberForm, restored, type Source, suggested, type Table, wanted } from "../parts/plan";
 import { PlanFields } from "../parts/plan-fields";
 import { TableChoice } from "../parts/table-choice";
@@ -49,6 +49,8 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
   const [plan, setPlan] = useState(() => restored(table, suggested(source), query));
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const asked = wanted(plan, table, source);
+  const line = useLoading((signal) => lineOf(asked, signal), [JSON.stringify(asked)]);
   const change = (part: Partial<Plan>) => setPlan((before) => ({ ...before, ...part }));
   useEffect(() => keep("train", { ...named(source), ...kept(plan, table) }), [plan]);
   useEffect(() => {
@@ -61,7 +63,7 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
     setProblem(null);
     setBusy(true);
     try {
-      await post("training", {}, wanted(plan, table, source));
+      await post("training", {}, asked);
       rememberForm(plan.run);
       go("run", { run: plan.run });
     } catch (error) {
@@ -86,7 +88,18 @@ function Form({ source, table, query }: { source: Source; table: Table; query: U
           </div>
           {problem && <ProblemLine>{problem}</ProblemLine>}
         </div>
+        <SameAs of={line.problem ? null : line.value} />
       </Card>
     </form>
   );
+}
+
+/** Milliseconds for which a form must stand as it is before its command line is asked for. */
+const STEADY = 300;
+
+/** What to type for a training as the form has it; what cannot be trained is told once it is to start. */
+async function lineOf(asked: Record<string, unknown>, signal: AbortSignal): Promise<Same> {
+  await new Promise((done) => setTimeout(done, STEADY));
+  signal.throwIfAborted();
+  return post<Same>("training/command", {}, asked);
 }

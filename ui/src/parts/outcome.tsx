@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, type Same } from "../api";
 import { counted } from "../format";
 import { to } from "../route";
-import { Card, type Finding, Findings } from "./common";
+import { Card, type Finding, Findings, SameAs } from "./common";
 
 type Metrics = Record<string, number | null>;
 
@@ -22,7 +22,7 @@ const HEADINGS: Record<string, string> = { accuracy: "accuracy ↑", log_loss: "
 const BASELINES: [string, string][] = [["linear", "a linear model"], ["trivial", "always the same guess"]];
 
 /** What a training led to: how well its model predicts rows it never saw, beside simpler ones, and where to go from here. */
-export function OutcomeCard({ run, model, ended, children }: { run: string; model: string; ended: string; children?: ComponentChildren }) {
+export function OutcomeCard({ run, model, trained, ended, children }: { run: string; model: string; trained: string | null; ended: string; children?: ComponentChildren }) {
   const [outcome, set] = useState<Outcome | null>(null);
   useEffect(() => {
     let next = 0;
@@ -85,6 +85,12 @@ export function OutcomeCard({ run, model, ended, children }: { run: string; mode
             model.safetensors
           </a>
         </div>
+        {trained && (
+          <div data-testid="trained">
+            <p class="quiet small">What trained it:</p>
+            <SameAs of={{ command: trained }} />
+          </div>
+        )}
       </div>
     </Card>
   );

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.recording.process import writer_of
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
+from pondera.workbench.options import options_of
 from pondera.workbench.routes.shapes import (
     Bin,
     Curves,
@@ -83,6 +84,7 @@ def one(bench: Shared, run: RunName) -> One:
         tensors = {name: list(shape) for name, shape in opened.tensors().items()}
         networks, first = networks_of(opened), opened.parts[:1]
         architecture = identity.get("architecture")
+        trained = _trained(bench, run, opened.about)
     place = folder / "model.safetensors"
     model = bench.served.name(place) if place.exists() else None
     more = {
@@ -92,6 +94,7 @@ def one(bench: Shared, run: RunName) -> One:
         "networks": sorted({*first, *networks.kept}),
         "averaged": networks.averaged,
         "model": model,
+        "trained": trained,
         "command": command_line("show", [], [model]) if model else command_line("runs", [], [run]),
     }
     return One(**told | more)
@@ -130,11 +133,13 @@ def curves(
 @router.get("/api/run/health")
 def health(bench: Shared, run: RunName) -> Health:
     """Say what is wrong with a training, so far or in the end: what ``pondera check`` prints."""
+    from pondera.recording.health.changes import flags
     from pondera.recording.health.check import check
 
     folder = bench.served.run(run)
-    found = bench.kept.of(_files(folder), "health", lambda: check(folder)).to_json()
-    return Health(command=command_line("check", [], [run]), answer=found | {"run": run})
+    found = bench.kept.of(_files(folder), "health", lambda: check(folder))
+    options = "" if found.framework else flags(found.changes)
+    return Health(command=command_line("check", [], [run]), answer=found.to_json() | {"run": run}, options=options)
 
 
 @router.get("/api/run/outcome")
@@ -372,6 +377,22 @@ def _overview(bench: Bench, name: str) -> Any:
     except ArgumentError as error:
         found = Overview(Path(name), "damaged", "", 0, 0, {}, (), None, "", str(error))
     return replace(found, folder=Path(name), problem=bench.served.without_root(found.problem))
+
+
+def _trained(bench: Bench, run: str, about: Mapping[str, Any]) -> str | None:
+    """Return what to type to train a run as it was; None where it was no command of ours that did."""
+    if "arguments" not in about:
+        return None
+    given = dict(about["arguments"])
+    table, test = (_named(bench, given.pop(name, None)) for name in ("table", "test"))
+    options = options_of({**given, "test": test, "record": about.get("level")})
+    return command_line("train", [*options, f"--out={run}"], [table] if table else [])
+
+
+def _named(bench: Bench, place: str | None) -> str | None:
+    """Return what a command that is run in the folder calls a table: its name where it is in the folder."""
+    inside = place is not None and Path(place).is_relative_to(bench.served.root)
+    return bench.served.name(Path(str(place))) if inside else place
 
 
 def _table_of(bench: Bench, name: str) -> list[Path]:

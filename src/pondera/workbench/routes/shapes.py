@@ -88,6 +88,7 @@ class One(Overview, Pulse):
     architecture: Any
     tensors: dict[str, list[int]] = Field(description="Name -> shape.")
     model: str | None = Field(description="The name of its file; null where none was saved.")
+    trained: str | None = Field(description="The command line that trains it; null of another program's run.")
     command: str
 
 
@@ -182,6 +183,7 @@ class Health(BaseModel):
 
     command: str
     answer: dict[str, Any] = Field(description="What pondera check --json prints.")
+    options: str = Field(description="All that is advised, as options of pondera train; empty where none are.")
 
 
 class Said(BaseModel):

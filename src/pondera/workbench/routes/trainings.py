@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pondera.errors import ArgumentError
 from pondera.recording.schema import DATABASE
 from pondera.workbench.bench import ERRORS, Shared, command_line
+from pondera.workbench.options import options_of
 from pondera.workbench.routes import shapes
 from pondera.workbench.routes.runs import RunName
 
@@ -25,19 +26,19 @@ class Wanted(BaseModel):
     table: str = Field("", description="A file in the folder that is served.", max_length=4000)
     example: str = Field("", description="Instead of a table.", max_length=100)
     target: str = Field("", description="The column to predict.", max_length=1000)
+    test: str = Field(
+        "", description="A table in the folder to test on, instead of a share of the rows.", max_length=4000
+    )
+    test_fraction: float | None = Field(None, ge=0, lt=1, allow_inf_nan=False)
     task: Literal["", "classification", "regression"] = ""
     recipe: Literal["strong", "plain"] = "strong"
-    hidden: list[int] = Field(
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(
         default=[], description="Units of the hidden layers; none for the recipe's.", max_length=50
     )
     activation: str = Field("", max_length=100)
     epochs: int | None = Field(None, ge=1, le=10_000_000)
     batch_size: int | None = Field(None, ge=1, le=10_000_000)
     learning_rate: float | None = Field(None, gt=0, le=1e6, allow_inf_nan=False)
-    test: str = Field(
-        "", description="A table in the folder to test on, instead of a share of the rows.", max_length=4000
-    )
-    test_fraction: float | None = Field(None, ge=0, lt=1, allow_inf_nan=False)
     seeds: int = Field(1, description="How many networks are trained and averaged.", ge=1, le=1000)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     drop: list[str] = Field(default=[], description="Columns to leave out.", max_length=10_000)
@@ -45,11 +46,16 @@ class Wanted(BaseModel):
     record: Literal["default", "full"] = "default"
 
 
-class Started(BaseModel):
+class Line(BaseModel):
+    """What to type."""
+
+    command: str = Field(description="The command line that does the same.")
+
+
+class Started(Line):
     """A training that was started."""
 
     run: str
-    command: str = Field(description="The command line that does the same.")
 
 
 class Activity(BaseModel):
@@ -76,10 +82,14 @@ def start(bench: Shared, wanted: Wanted) -> Started:
         bench.served.existing(wanted.table)
     if wanted.test:
         bench.served.existing(wanted.test)
-    options = _options(wanted)
-    names = [wanted.table] if wanted.table else []
-    bench.trainings.start(wanted.run, options, wanted.table)
-    return Started(run=wanted.run, command=command_line("train", [*options, f"--out={wanted.run}"], names))
+    bench.trainings.start(wanted.run, _options(wanted), wanted.table)
+    return Started(run=wanted.run, command=_line(wanted))
+
+
+@router.post("/api/training/command")
+def command(wanted: Wanted) -> Line:
+    """Return what to type for a training that is not started."""
+    return Line(command=_line(wanted))
 
 
 @router.get("/api/training")
@@ -118,25 +128,17 @@ def stop(bench: Shared, run: RunName) -> Activity:
 
 def _options(wanted: Wanted) -> list[str]:
     """Return what is wanted as options of ``pondera train``."""
-    given: dict[str, Any] = {
-        "example": wanted.example,
-        "target": wanted.target,
-        "task": wanted.task,
-        "recipe": wanted.recipe if wanted.recipe != "strong" else "",
+    lists = {
         "hidden": ",".join(map(str, wanted.hidden)),
-        "activation": wanted.activation,
-        "epochs": wanted.epochs,
-        "batch-size": wanted.batch_size,
-        "learning-rate": wanted.learning_rate,
-        "test": wanted.test,
-        "test-fraction": wanted.test_fraction,
-        "seeds": wanted.seeds if wanted.seeds > 1 else None,
-        "seed": wanted.seed or None,
         "drop": _listed(wanted.drop),
         "categorical": _listed(wanted.categorical),
-        "record": wanted.record if wanted.record != "default" else "",
     }
-    return [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+    return options_of(wanted.model_dump(exclude={"run", "table"}) | lists)
+
+
+def _line(wanted: Wanted) -> str:
+    """Return what to type for the same."""
+    return command_line("train", [*_options(wanted), f"--out={wanted.run}"], [wanted.table] if wanted.table else [])
 
 
 def _listed(names: list[str]) -> str:
