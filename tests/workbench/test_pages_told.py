@@ -347,6 +347,18 @@ def test_of_a_metric_that_is_not_known_none_is_called_the_best(page, server):
     expect(page.get_by_text("best metric")).to_have_count(0)
 
 
+def test_columns_are_told_in_words_of_the_form(page, server, signs):
+    rows = range(120)
+    table = {"order id": [f"o{k}" for k in rows], "land": ["NL"] * 120, "half": [None, 1] * 60, "y": list(rows)}
+    pl.DataFrame(table).write_csv(server.folder / "orders.csv")
+    open_page(page, server, "train?table=orders.csv&target=y")
+    expect(page.get_by_test_id("unfit")).to_contain_text("it cannot be trained on: order id.")
+    row = page.get_by_role("row", name="order id")
+    expect(row).to_contain_text("It is an identifier or free text. Leave it out, or derive a category")
+    expect(page.get_by_text("the same in all rows")).to_have_count(1)
+    expect(page.get_by_role("row", name="land")).to_contain_text("the same in all rows")
+
+
 def test_classes_have_colours_of_their_own_or_it_is_said(page, server, signs):
     answering(page, "**/api/run/surface?*", lambda told: told["answer"].update(classes=[f"c{k}" for k in range(13)]))
     open_page(page, server, "run?run=signs")

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { counted, figure } from "../format";
 import { Card, Name } from "./common";
-import { LABELS, LEFT_OUT, type Plan, roleOf, type Table, TARGET } from "./plan";
+import { LABELS, LEFT_OUT, onForm, type Plan, roleOf, type Table, TARGET } from "./plan";
 import { useSearch } from "./search";
 
 /** What a column can be taken as, and the words for it; texts are categories whatever is said. */
@@ -51,7 +51,7 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
         </div>
         {unfit.length > 0 && (
           <p class="quiet small" data-testid="unfit">
-            Left out, as {unfit.length === 1 ? "it" : "they"} cannot be trained on yet: {unfit.join(", ")}. The list of columns says why.
+            Left out, as {unfit.length === 1 ? "it" : "they"} cannot be trained on: {unfit.join(", ")}. The list of columns says why.
           </p>
         )}
         <details open={table.columns.length <= 14}>
@@ -79,7 +79,8 @@ export function ColumnsTable({ table, plan, onChange }: { table: Table; plan: Pl
                       ) : (
                         <Name>{each.name}</Name>
                       )}
-                      {each.problem && <div class="quiet small">{each.problem}</div>}
+                      {each.problem && <div class="quiet small">{onForm(each.problem)}</div>}
+                      {each.different === 1 && each.missing === 0 && <div class="quiet small">the same in all rows</div>}
                     </td>
                     <td>
                       <select

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, type Same } from "../api";
 import { counted } from "../format";
 import { to } from "../route";
-import { Card, type Finding, Findings, SameAs } from "./common";
+import { Card, Copy, type Finding, Findings } from "./common";
 
 type Metrics = Record<string, number | null>;
 
@@ -86,10 +86,9 @@ export function OutcomeCard({ run, model, trained, ended, children }: { run: str
           </a>
         </div>
         {trained && (
-          <div data-testid="trained">
-            <p class="quiet small">What trained it:</p>
-            <SameAs of={{ command: trained }} />
-          </div>
+          <p class="same inner" data-testid="trained">
+            What trained it: <Copy text={trained} />
+          </p>
         )}
       </div>
     </Card>

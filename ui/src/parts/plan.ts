@@ -66,6 +66,11 @@ export const LABELS: Record<Exclude<keyof Plan, "roles">, string> = {
 /** Fields that the server has other names for. */
 const FIELDS: Record<string, keyof typeof LABELS> = { batch_size: "batch", learning_rate: "rate", test_fraction: "share" };
 
+/** Why a column cannot be taken, in words of the form: what a command line takes for it is another. */
+export function onForm(problem: string): string {
+  return problem.replace(/(D|Or d)rop it \(--drop .*\)(?=, or derive)/, (_, begin: string) => (begin === "D" ? "Leave it out" : "Or leave it out"));
+}
+
 export const LEFT_OUT = "left out";
 export const TARGET = "target";
 
