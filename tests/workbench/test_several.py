@@ -40,6 +40,13 @@ def test_what_came_of_it_is_what_the_test_said(page, server, several):
     expect(card.locator("header")).to_contain_text(kept["fits"][0]["message"])
 
 
+def test_the_list_of_runs_says_of_which_network_its_figures_are(page, server, several):
+    open_page(page, server, "runs")
+    expect(page.get_by_role("row", name=several)).to_contain_text("network 0 of 3")
+    expect(page.get_by_role("row", name="signs")).not_to_contain_text("network 0 of")
+    assert pondera(server.folder, "runs", ".").count("network 0 of 3") == 1
+
+
 def test_the_third_network_is_chosen_and_its_weights_are_its_own(page, server, several):
     open_page(page, server, f"run?run={several.replace(' ', '%20')}")
     page.get_by_test_id("network").wait_for()

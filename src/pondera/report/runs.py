@@ -35,7 +35,6 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
     for heading in ("run", "state", "began", "epochs", "steps", "loss by epoch", "best"):
         table.add_column(heading, justify="right" if heading in ("epochs", "steps", "best") else "left")
     for number, each in enumerate(found, 1):
-        best = "–" if each.best is None else f"{each.metric} {score(each.best)}"
         table.add_row(
             f"{number} {ending(str(each.folder), 24)}",
             Text(each.state, style="" if each.state in UNREMARKABLE else GRAVE),
@@ -43,7 +42,7 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
             f"{each.epochs:,}",
             f"{each.steps:,}",
             Text(sparkline(list(each.losses[:: 2 if console.width < WIDE else 1])), style=POSITIVE),
-            best,
+            _best(each),
         )
     console.print(table)
     for each in found:
@@ -57,6 +56,15 @@ def show_runs(console: Console, found: Sequence[Overview]) -> None:
     if len(found) > 1 and other:
         console.print()
         _differences(console, other, [number for number, each in enumerate(found) if each.settings])
+
+
+def _best(run: Overview) -> str:
+    """Return the best metric of a run, and of several networks which one it is of."""
+    if run.best is None:
+        return "–"
+    networks = int(run.settings.get("seeds") or 1)
+    of_which = f"\nnetwork 0 of {networks}" if networks > 1 else ""
+    return f"{run.metric} {score(run.best)}{of_which}"
 
 
 def _differences(console: Console, other: dict[str, list[Any]], numbers: Sequence[int]) -> None:

@@ -153,7 +153,10 @@ export function Runs() {
                       <td class="wide">
                         <Sparkline values={each.losses} />
                       </td>
-                      <td class="number wide">{each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}</td>
+                      <td class="number wide">
+                        {each.best === null ? "–" : `${each.metric} ${figure(each.best)}`}
+                        {each.best !== null && ofWhich(each) && <div class="quiet small">{ofWhich(each)}</div>}
+                      </td>
                       <td class="number">
                         <button type="button" class="plain" aria-label={`Put ${each.run} into the bin`} onClick={() => void toBin(each.run)} disabled={each.activity !== "ended" && each.activity !== "failed"}>
                           Bin
@@ -190,7 +193,13 @@ function matches(run: Overview | Begun, search: string): boolean {
 /** What stands under the name where there is no room for columns. */
 function inShort(run: Overview): string {
   const loss = run.losses.at(-1);
-  return [loss === undefined ? "" : `loss ${figure(loss)}`, run.best === null ? "" : `best ${run.metric} ${figure(run.best)}`].filter(Boolean).join(" · ");
+  return [loss === undefined ? "" : `loss ${figure(loss)}`, run.best === null ? "" : `best ${run.metric} ${figure(run.best)}`, run.best === null ? "" : ofWhich(run)].filter(Boolean).join(" · ");
+}
+
+/** Of which of several networks its figures are; nothing of one. */
+function ofWhich({ settings }: Overview): string {
+  const networks = Number(settings["seeds"] ?? 1);
+  return networks > 1 ? `network 0 of ${networks.toLocaleString("en")}` : "";
 }
 
 function Sparkline({ values }: { values: number[] }) {
