@@ -232,6 +232,7 @@ def test_a_saved_page_looks_as_the_page_did_and_holds_nothing_that_is_dead(page,
     expect(body).to_contain_text("sums.csv")
     expect(body).not_to_contain_text("table:sums.csv")
     expect(body).to_contain_text("Saved from Pondera's workbench on")
+    expect(body).to_contain_text(": explain, model signs/model.safetensors, table sums.csv.")
     expect(body).to_contain_text("explain, model signs/model.safetensors, table sums.csv")
     opened.close()
 
@@ -243,6 +244,7 @@ def test_a_saved_page_of_runs_keeps_names_ticks_and_the_search(page, server):
     expect(page.get_by_test_id("runs").locator("tbody tr")).to_have_count(1)
     content = saved(page, page.get_by_role("button", name="Save page"))
     assert "Search: sig" in content
+    assert ": runs." in content
     assert "✓" in content
     assert not re.search(r"<a[ >]", content)
 
@@ -271,7 +273,9 @@ def test_curves_of_different_measures_are_not_on_one_axis(page, server):
     expect(numbers.locator("svg")).not_to_contain_text("signs")
     for title in ("RMSE/std", "epoch"):
         expect(numbers.locator("svg").get_by_text(title, exact=True)).to_be_attached()
-    expect(card(page, "They differ in").locator("code").first).to_have_text("pondera runs signs 'the sums' sums-again")
+    differ = card(page, "They differ in")
+    expect(differ.locator("code").first).to_have_text("pondera runs signs 'the sums' sums-again")
+    expect(differ.get_by_role("row", name=re.compile("^table"))).to_have_text("tablesigns.csvsums.csvsums.csv")
 
 
 def test_on_a_telephone_runs_tell_loss_and_best(page, server):

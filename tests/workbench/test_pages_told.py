@@ -359,6 +359,26 @@ def test_columns_are_told_in_words_of_the_form(page, server, signs):
     expect(page.get_by_role("row", name="land")).to_contain_text("the same in all rows")
 
 
+def test_a_score_of_nothing_has_no_sign(page, server, signs):
+    answering(page, "**/api/run/outcome?*", lambda told: told.update(test={"r2": -0.00004}, test_rows=9))
+    open_page(page, server, "run?run=signs")
+    expect(card(page, "What came of it").get_by_role("row", name="this network")).to_have_text("this network0.0000")
+
+
+def test_dates_are_an_axis_of_time(page, server, signs):
+    days = [f"2022-{month:02}-01" for month in range(1, 13)]
+    effect = {"name": "sold on", "values": days, "ordered": True, "shares": [1 / 12] * 12}
+    effect |= {"mean": list(range(12)), "accumulated": list(range(12))}
+    answering(page, "**/api/explanation?*", lambda told: told["answer"].update(effects=[effect]))
+    open_page(page, server, "explain?model=signs/model.safetensors&table=quadrants.csv")
+    page.get_by_role("button", name="Measure what matters").click()
+    found = card(page, "How the strongest act")
+    expect(found.locator(".legend")).to_contain_text("rows as they are")
+    labels = found.locator(".chart .role-axis-label text")
+    expect(labels.filter(has_text=re.compile(r"^2022-\d\d$")).first).to_be_visible()
+    assert labels.filter(has_text=days[0]).count() == 0
+
+
 def test_classes_have_colours_of_their_own_or_it_is_said(page, server, signs):
     answering(page, "**/api/run/surface?*", lambda told: told["answer"].update(classes=[f"c{k}" for k in range(13)]))
     open_page(page, server, "run?run=signs")

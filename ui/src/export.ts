@@ -116,7 +116,8 @@ export function saveSnapshot(name: string): void {
   from.className = "quiet small";
   from.style.marginTop = "1.2rem";
   const { page, query } = read();
-  const place = [page, ...[...query].map(([name, value]) => `${name} ${value}`)].join(", ");
+  const asked = [...query].map(([name, value]) => `${name} ${value}`);
+  const place = (query.has(page) ? asked : [page, ...asked]).join(", ");
   from.textContent = `Saved from Pondera's workbench on ${new Date().toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}: ${place}.`;
   copy.append(from);
   const style = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).map((rule) => rule.cssText).join("\n");

@@ -9,6 +9,11 @@ export function figure(value: number | null | undefined, digits = 4): string {
   return text.replace("-", "−");
 }
 
+/** Numbers of a text that a program wrote, as they are written here: one minus, exponents without what says nothing. */
+export function typeset(text: string): string {
+  return text.replace(/(?<=\d)e([+-])0*(?=\d)/g, (_, sign: string) => (sign === "-" ? "e−" : "e")).replaceAll("-", "−");
+}
+
 /** So many of something: "1 row", "1,797 rows". */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

@@ -145,7 +145,7 @@ function Whole({ asked, onProblem, told: isTold }: Telling) {
         <button type="button" class="primary" onClick={() => setTimes(times + 1)}>
           Measure what matters
         </button>
-        <label class="row small" style={{ gap: "0.5rem" }}>
+        <label class="row small" style={{ gap: "0.5rem", flexWrap: "nowrap" }}>
           <input type="checkbox" checked={retrain} onChange={(event) => setRetrain(event.currentTarget.checked)} />
           train again too: without columns, and on answers that mean nothing (slow)
         </label>
@@ -179,7 +179,17 @@ function Told({ told }: { told: Answer<Explanation> }) {
 function Effects({ found, same }: { found: Explanation; same: Same }) {
   if (found.effects.length === 0) return null;
   return (
-    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value (dashed), both beside their mean over the rows.`} same={same} exports={{ name: "dependence", json: () => found.effects, csv: () => [["column", "value", "every row", "rows as they are"], found.effects.flatMap((each) => each.values.map((value, k) => [each.name, value, each.mean[k], each.accumulated?.[k]]))] }}>
+    <Card title="How the strongest act" sentence={`What becomes of the prediction (${found.unit}) as one column changes: for rows as they are (accumulated effects), where the order of values is known, and if every row had that value, both beside their mean over the rows.`} same={same} exports={{ name: "dependence", json: () => found.effects, csv: () => [["column", "value", "every row", "rows as they are"], found.effects.flatMap((each) => each.values.map((value, k) => [each.name, value, each.mean[k], each.accumulated?.[k]]))] }}>
+      <div class="legend">
+        <span>
+          <i style={{ background: "var(--positive)" }} />
+          rows as they are
+        </span>
+        <span>
+          <i style={{ background: "var(--negative)" }} />
+          every row, dashed where values are joined
+        </span>
+      </div>
       <div class="multiples">
         {found.effects.map((each) => (
           <Dependence key={each.name} effect={each} />
@@ -190,17 +200,22 @@ function Effects({ found, same }: { found: Explanation; same: Same }) {
   );
 }
 
+/** So many categories at most have labels that stand upright below a chart. */
+const UPRIGHT = 3;
+
 function Dependence({ effect }: { effect: Effect }) {
   const middle = effect.mean.reduce((sum, score, k) => sum + score * (effect.shares[k] ?? 0), 0);
-  const rows = useMemo(() => effect.values.flatMap((value, k) => [{ value, at: (effect.mean[k] ?? 0) - middle, of: "every row" }, ...(effect.accumulated ? [{ value, at: effect.accumulated[k], of: "rows as they are" }] : [])]), [effect]);
+  const dates = useMemo(() => (effect.ordered ? datesOf(effect.values) : null), [effect]);
+  const rows = useMemo(() => (dates ?? effect.values).flatMap((value, k) => [{ value, at: (effect.mean[k] ?? 0) - middle, of: "every row" }, ...(effect.accumulated ? [{ value, at: effect.accumulated[k], of: "rows as they are" }] : [])]), [effect]);
   const numbers = effect.ordered && effect.values.every((value) => typeof value === "number");
+  const joined = numbers || dates !== null;
   const spec: Spec = useMemo(
     () => ({
-      mark: numbers ? { type: "line" } : { type: "point", filled: true, size: 60 },
+      mark: joined ? { type: "line" } : { type: "point", filled: true, size: 60 },
       encoding: {
-        x: { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ",.3~r" : "", labelLimit: 70 } },
+        x: dates ? { field: "value", type: "temporal", scale: { type: "utc" }, axis: { title: null, grid: false, tickCount: 4, format: formOfDates(dates) } } : { field: "value", type: numbers ? "quantitative" : "nominal", sort: null, scale: numbers ? { zero: false } : {}, axis: { title: null, grid: false, tickCount: 4, format: numbers ? ",.3~r" : "", labelLimit: 70, ...(!numbers && effect.values.length <= UPRIGHT ? { labelAngle: 0 } : {}) } },
         y: { field: "at", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 4, ...NUMBERS } },
-        ...(numbers ? { strokeDash: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"], range: [[1, 0], [4, 3]] } } } : {}),
+        ...(joined ? { strokeDash: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"], range: [[1, 0], [4, 3]] } } } : {}),
         color: { field: "of", type: "nominal", legend: null, scale: { domain: ["rows as they are", "every row"] } },
       },
     }),
@@ -213,6 +228,20 @@ function Dependence({ effect }: { effect: Effect }) {
       <SameAs exports={{ name: `dependence-${effect.name}`, picture: "svg" }} />
     </figure>
   );
+}
+
+/** Values as moments, in milliseconds; null where they are no dates. */
+function datesOf(values: readonly (number | string)[]): number[] | null {
+  const moments = values.map((value) => (typeof value === "string" && /^\d{4}-\d{2}-\d{2}/.test(value) ? Date.parse(value.length > 10 ? `${value.replace(" ", "T")}Z` : value) : Number.NaN));
+  return moments.length > 1 && moments.every(Number.isFinite) ? moments : null;
+}
+
+const DAY = 86_400_000;
+
+/** How moments are written: with as much of them as tells ticks apart. */
+function formOfDates(moments: readonly number[]): string {
+  const days = (Math.max(...moments) - Math.min(...moments)) / DAY;
+  return days > 5 * 365 ? "%Y" : days > 120 ? "%Y-%m" : days > 4 ? "%m-%d" : "%H:%M";
 }
 
 interface Table {

@@ -289,9 +289,9 @@ function Overlay({ runs }: { runs: Overview[] }) {
                   {differences.map(([name, values]) => (
                     <tr key={name}>
                       <td>{name}</td>
-                      {values.map((value, at) => (
-                        <td key={at} class="number">
-                          {told(value)}
+                      {inWords(name, values).map((value, at) => (
+                        <td key={at} class="number" title={told(values[at])}>
+                          {value}
                         </td>
                       ))}
                     </tr>
@@ -304,6 +304,17 @@ function Overlay({ runs }: { runs: Overview[] }) {
       )}
     </>
   );
+}
+
+/** Settings that are files. */
+const FILES = ["table", "test"];
+
+/** Values of a setting in words: of files their names without the folders, where these tell them apart. */
+function inWords(setting: string, values: readonly unknown[]): string[] {
+  const all = values.map(told);
+  if (!FILES.includes(setting)) return all;
+  const names = all.map((each) => each.split(/[\\/]/).at(-1) ?? each);
+  return new Set(names).size === new Set(all).size ? names : all;
 }
 
 function told(value: unknown): string {

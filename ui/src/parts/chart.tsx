@@ -28,7 +28,18 @@ function look(width: number): Record<string, unknown> {
 }
 
 /** What the labels of an axis of numbers are: thousands apart, very small and very large ones with an exponent. */
-export const NUMBERS = { format: ".3~g", labelExpr: "datum.label && abs(datum.value) >= 1000 && abs(datum.value) < 1e6 ? format(datum.value, ',') : datum.label" };
+export const NUMBERS = { format: ".3~g", labelExpr: "datum.label && abs(datum.value) >= 1000 && abs(datum.value) < 1e6 ? format(datum.value, ',') : replace(replace(datum.label, 'e+', 'e'), 'e-', 'e−')" };
+
+/** Ticks beside an axis, about, and digits of their labels: at least, and all that a number has. */
+const [TICKS, FEWEST, ALL] = [5, 3, 15];
+
+/** The same with so many digits that the ticks of an axis over these values can be told apart. */
+export function numbersOver(values: readonly number[]): typeof NUMBERS {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const apart = Math.ceil(Math.log10((TICKS * Math.max(-low, high)) / (high - low))) + 1;
+  const digits = Number.isFinite(apart) ? Math.min(Math.max(apart, FEWEST), ALL) : FEWEST;
+  return { ...NUMBERS, format: `.${digits}~g` };
+}
 
 /** Load what draws charts. It is large: pages that lead to charts have it loaded before somebody waits, or cores train. */
 export function loadCharts() {

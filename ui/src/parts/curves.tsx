@@ -1,6 +1,6 @@
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog, scaleSymlog } from "d3-scale";
 import { useMemo } from "preact/hooks";
-import { figure } from "../format";
+import { figure, typeset } from "../format";
 import { useWidth } from "./width";
 
 /** A curve: places to the right, ascending, and values; what is not finite is left out. */
@@ -134,7 +134,7 @@ const [FEW, ALL] = [3, 15];
 function labelled(up: Scale, ticks: readonly number[], scale: keyof typeof SCALES): string[] {
   for (let digits = FEW; ; digits++) {
     const text = up.tickFormat(scale === "log" && ticks.length <= 6 ? Infinity : 4, `.${digits}~g`);
-    const labels = ticks.map((value) => text(value) && (Number.isInteger(value) && Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? figure(value) : text(value).replace("-", "−")));
+    const labels = ticks.map((value) => text(value) && (Number.isInteger(value) && Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? figure(value) : typeset(text(value))));
     const told = labels.filter(Boolean);
     if (digits === ALL || new Set(told).size === told.length) return labels;
   }

@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { Chart, NUMBERS, type Spec } from "./chart";
+import { Chart, numbersOver, type Spec } from "./chart";
 
 /** The values of something before recorded steps; those that were not kept came after what was. */
 export interface Recorded {
@@ -15,7 +15,7 @@ export function History({ of, label, height }: { of: Recorded; label: string; he
     return [...part(of.history, "kept"), ...part([...parting, ...of.not_kept], "not kept")];
   }, [of]);
   const last = rows.at(-1)?.step ?? 0;
-  const spec = useMemo(() => valuesUpTo(last), [last]);
+  const spec = useMemo(() => valuesUpTo(last, rows.map((each) => each.value)), [last, rows]);
   return (
     <>
       <Chart spec={spec} rows={rows} label={label} height={height} />
@@ -25,12 +25,12 @@ export function History({ of, label, height }: { of: Recorded; label: string; he
 }
 
 /** Values by step. The scale is that of log(1 + step): the first step is 0, and most happens early. */
-function valuesUpTo(last: number): Spec {
+function valuesUpTo(last: number, values: readonly number[]): Spec {
   const powers = Array.from({ length: Math.floor(Math.log10(Math.max(last, 1))) + 1 }, (_, k) => 10 ** k);
   return {
     encoding: { x: { field: "step", type: "quantitative", scale: { type: "symlog", constant: 1, nice: false }, axis: { title: "step, logarithmic", grid: false, values: [0, ...powers], format: "~s" } } },
     layer: [
-      { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, ...NUMBERS } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
+      { mark: { type: "line" }, encoding: { y: { field: "value", type: "quantitative", scale: { zero: false }, axis: { title: null, tickCount: 5, ...numbersOver(values) } }, strokeDash: { field: "part", type: "nominal", legend: null, scale: { domain: ["kept", "not kept"], range: [[1, 0], [3, 3]] } } } },
       { mark: { type: "point", filled: true, size: 14 }, encoding: { y: { field: "value", type: "quantitative" } } },
     ],
   };

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { ask, get, type Same, useLoading } from "../api";
 import { text } from "../commands";
-import { counted, figure, signed } from "../format";
+import { counted, figure, signed, typeset } from "../format";
 import { besideModel, type Kept } from "../live";
 import { type Frame, loadFrames, named, opened, type Which } from "../network";
 import { Card, Figures, NumberField, ProblemLine, SameAs, Waiting } from "./common";
@@ -220,7 +220,7 @@ function Update({ run, name, steps, kept }: { run: string; name: string; steps: 
                 {found.weight.update.lines.map((line) => (
                   <tr key={line.symbol}>
                     <td>{line.symbol}</td>
-                    <td>{line.formula}</td>
+                    <td>{typeset(line.formula)}</td>
                     <td class="number">
                       <b>{figure(line.value, 7)}</b>
                     </td>

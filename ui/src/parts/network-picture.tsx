@@ -199,9 +199,12 @@ function fewNames(names: string[] | null | undefined, units: number | undefined)
   return names && names.length <= NAMED && names.length === units ? names : null;
 }
 
+/** Of the width, what names on one side take at most. */
+const SIDE = 0.29;
+
 /** How far from the border units stand that names are written beside. */
 function roomFor(names: string[] | null, { width }: Scene["size"]): number {
-  return names ? Math.min(24 + 7 * Math.max(...names.map((name) => name.length)), 160, width / 4) : PAD;
+  return names ? Math.min(24 + 7 * Math.max(...names.map((name) => name.length)), 160, SIDE * width) : PAD;
 }
 
 /** Columns of units: of each matrix its inputs, and after the last its outputs. */
@@ -343,9 +346,10 @@ function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, colum
   }
 }
 
+/** A name in the room that there is: of a long one the first letter and the end, which tells inputs of one column apart. */
 function fitted(context: CanvasRenderingContext2D, name: string, room: number): string {
   let text = name;
-  while (text.length > 2 && context.measureText(text).width > room) text = `${text.slice(0, -2)}…`;
+  for (let left = name.length - 2; left > 0 && context.measureText(text).width > room; left--) text = `${name.slice(0, 1)}…${name.slice(-left)}`;
   return text;
 }
 

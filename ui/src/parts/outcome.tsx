@@ -99,5 +99,5 @@ export function OutcomeCard({ run, model, trained, ended, children }: { run: str
 function score(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   const decimals = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 2 : 4;
-  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", "−");
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" }).replace("-", "−");
 }
