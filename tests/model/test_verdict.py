@@ -31,6 +31,18 @@ def test_classes_are_judged_by_the_rows_that_one_alone_gets_wrong():
     assert found.figures["p"] == pytest.approx(12 / 32)
 
 
+def test_several_networks_are_called_what_they_are():
+    rows = np.array([1.0] * 2 + [0.0] * 18), np.array([0.0] * 2 + [1.0] * 18)
+    mean = "the mean of 3 networks"
+    assert _verdict(*rows, None, mean).statement.startswith("The mean of 3 networks is better than the linear model:")
+    assert _verdict(*rows, (0.1, 0.2), mean).statement.endswith(
+        "the mean of 3 networks alone is wrong on 2, the linear model alone on 18."
+    )
+    assert _verdict(*rows[::-1], (0.2, 0.1), mean).statement.startswith("The linear model is better than the mean of 3")
+    found = _after_guess(_verdict(*rows[::-1], None, mean), *rows[::-1], None, mean)
+    assert "the mean of 3 networks is worse than always the same guess" in found.statement
+
+
 def test_worse_probabilities_of_the_better_one_are_told():
     rows = [1] * 2 + [0] * 98, [0] * 2 + [1] * 18 + [0] * 80
     assert classes(*rows, (0.161, 0.1275)).statement.endswith(

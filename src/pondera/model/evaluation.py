@@ -21,6 +21,9 @@ Array = np.ndarray[Any, Any]
 Metrics = dict[str, float | None]
 
 
+NETWORK = "the network"
+"""What a model of one network is called."""
+
 FEWEST_ROWS = 10
 """With fewer test rows than this no mean of squared errors is told from chance: their spread is not known."""
 
@@ -89,10 +92,10 @@ def evaluate(
     def log_losses(name: str) -> list[float | None] | None:
         return [each["log_loss"] for each in (tested, baselines[name])] if "log_loss" in tested else None
 
-    verdict = _verdict(missed, _misses(others["linear"], truth), log_losses("linear"))
-    return Evaluation(
-        tested, baselines, _after_guess(verdict, missed, _misses(others["trivial"], truth), log_losses("trivial"))
-    )
+    who = NETWORK if len(model.networks) == 1 else f"the mean of {len(model.networks)} networks"
+    linear, trivial = (_misses(others[name], truth) for name in ("linear", "trivial"))
+    verdict = _verdict(missed, linear, log_losses("linear"), who)
+    return Evaluation(tested, baselines, _after_guess(verdict, missed, trivial, log_losses("trivial"), who))
 
 
 def _finite(figures: Metrics) -> Metrics:
@@ -111,23 +114,24 @@ def _misses(predictions: Array, truth: Array) -> Array:
     return missed
 
 
-def _verdict(own: Array, linear: Array, log_losses: Sequence[float | None] | None) -> Finding:
+def _verdict(own: Array, linear: Array, log_losses: Sequence[float | None] | None, who: str = NETWORK) -> Finding:
     """Return whether the network is better than the linear model, from what each of them misses on every test row.
 
-    Of classes the log losses of both are given: probabilities may be worse where classes are more often right.
+    Of classes the log losses of both are given: probabilities may be worse where classes are more often right. ``who``
+    is what the network is called.
     """
     saved, rows = linear - own, counted(len(own), "test row")
-    by, sure, figures, method = (_squares if log_losses is None else _wrong_rows)(saved)
+    by, sure, figures, method = _squares(saved) if log_losses is None else _wrong_rows(saved, who)
     advice = ""
     if not saved.any():
-        statement = f"The network and the linear model do equally well on the {rows}."
+        statement = f"{who.capitalize()} and the linear model do equally well on the {rows}."
     elif not sure:
-        statement = f"{rows} cannot tell the network and the linear model apart{f' ({by})' if by else ''}."
+        statement = f"{rows} cannot tell {who} and the linear model apart{f' ({by})' if by else ''}."
         advice = "More test rows might; without them the linear model is the simpler choice."
     elif saved.mean() > 0:
-        statement = f"The network is better than the linear model: {by}.{_but(log_losses, own_is_better=True)}"
+        statement = f"{who.capitalize()} is better than the linear model: {by}.{_but(log_losses, own_is_better=True)}"
     else:
-        statement = f"The linear model is better than the network: {by}.{_but(log_losses, own_is_better=False)}"
+        statement = f"The linear model is better than {who}: {by}.{_but(log_losses, own_is_better=False)}"
         advice = "Use it, or try more rows, other columns or another recipe."
     return Finding(
         statement,
@@ -138,7 +142,9 @@ def _verdict(own: Array, linear: Array, log_losses: Sequence[float | None] | Non
     )
 
 
-def _after_guess(verdict: Finding, own: Array, guess: Array, log_losses: Sequence[float | None] | None) -> Finding:
+def _after_guess(
+    verdict: Finding, own: Array, guess: Array, log_losses: Sequence[float | None] | None, who: str = NETWORK
+) -> Finding:
     """Return a verdict that first says that the network is worse than always the same guess, where it is so.
 
     It is told as a fact of these rows: few of them may have most of the error, by which no interval can tell anything
@@ -159,7 +165,7 @@ def _after_guess(verdict: Finding, own: Array, guess: Array, log_losses: Sequenc
         return verdict
     return replace(
         verdict,
-        statement=f"On these {counted(len(own), 'test row')} the network is worse than always the same guess: {words}. "
+        statement=f"On these {counted(len(own), 'test row')} {who} is worse than always the same guess: {words}. "
         f"{verdict.statement}",
         figures={**verdict.figures, **_finite(figures)},
         advice="Do not use it as it is: pondera check tells what went wrong in a recorded training; or try more rows, "
@@ -178,13 +184,13 @@ def _but(log_losses: Sequence[float | None] | None, own_is_better: bool) -> str:
 Difference = tuple[str, bool, Metrics, str]  # in words, whether it is more than chance, figures, how it was found
 
 
-def _wrong_rows(saved: Array) -> Difference:
+def _wrong_rows(saved: Array, who: str) -> Difference:
     """Judge by the rows that only one of the two gets wrong: an exact sign test (McNemar 1947, Psychometrika 12)."""
     from scipy.stats import binomtest
 
     network, linear = int((saved < 0).sum()), int((saved > 0).sum())
     chance = float(binomtest(linear, network + linear).pvalue) if network + linear else 1.0
-    words = f"the network alone is wrong on {network:,}, the linear model alone on {linear:,}"
+    words = f"{who} alone is wrong on {network:,}, the linear model alone on {linear:,}"
     figures: Metrics = {"network_alone_wrong": network, "linear_alone_wrong": linear, "p": chance}
     return words, chance < 0.05, figures, "exact sign test on the test rows that one of the two gets wrong"
 
