@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pondera.workbench.routes import bins, checkpoints, events, explanations, files, matrices, runs, trainings
+from pondera.workbench.routes import answers, bins, checkpoints, events, explanations, files, matrices, runs, trainings
 
 ROUTERS = (
     files.router,
     trainings.router,
     runs.router,
+    answers.router,
     events.router,
     bins.router,
     checkpoints.router,

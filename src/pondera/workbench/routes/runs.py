@@ -1,4 +1,4 @@
-"""Runs: their list, their curves, their networks as drawn, their weights one by one."""
+"""Runs: their list, their curves, their networks as drawn."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
 from pondera.errors import ArgumentError, ModelFileError, PonderaError
 from pondera.recording.process import writer_of
 from pondera.recording.schema import DATABASE
-from pondera.workbench.bench import ASKED, ERRORS, Bench, Shared, command_line
+from pondera.workbench.bench import ERRORS, Bench, Shared, command_line
 from pondera.workbench.options import options_of
 from pondera.workbench.routes.shapes import (
     Bin,
@@ -30,7 +30,7 @@ from pondera.workbench.routes.shapes import (
     Strengths,
     WithoutRun,
 )
-from pondera.workbench.trainings import GOING_ON, STOPPED_BEFORE
+from pondera.workbench.trainings import STOPPED_BEFORE
 
 router = APIRouter(tags=["runs"], responses=ERRORS)
 
@@ -137,7 +137,7 @@ def health(bench: Shared, run: RunName) -> Health:
     from pondera.recording.health.check import check
 
     folder = bench.served.run(run)
-    found = bench.kept.of(_files(folder), "health", lambda: check(folder))
+    found = bench.kept.of(files_of(folder), "health", lambda: check(folder))
     options = "" if found.framework else flags(found.changes)
     return Health(command=command_line("check", [], [run]), answer=found.to_json() | {"run": run}, options=options)
 
@@ -222,17 +222,6 @@ def histogram(bench: Shared, run: RunName, tensor: TensorName, step: Step, netwo
         return Spread(tensor=tensor, step=step, bins=bins, norm=_finite(figures.norm))
 
 
-@router.get("/api/run/weight", responses=ASKED)
-async def weight(
-    request: Request,
-    bench: Shared,
-    run: RunName,
-    weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")],
-) -> Any:
-    """Tell the life of one weight: what ``pondera weight`` prints."""
-    return await _ask(request, bench, "weight", [], [run, weight])
-
-
 @router.get("/api/run/unit/strengths")
 def unit_strengths(
     bench: Shared,
@@ -247,48 +236,6 @@ def unit_strengths(
 
     with open_run(bench, run) as opened:
         return Strengths.model_validate(strengths(opened, column, unit, step, part_of(opened, network)))
-
-
-@router.get("/api/run/unit", responses=ASKED)
-async def unit(
-    request: Request, bench: Shared, run: RunName, unit: Annotated[str, Query(description="Such as layers.1[7].")]
-) -> Any:
-    """Tell what the loss is without a unit, and the life of its bias: what ``pondera unit`` prints."""
-    return await _ask(request, bench, "unit", [], [run, unit])
-
-
-@router.get("/api/run/backprop", responses=ASKED)
-async def backprop(
-    request: Request,
-    bench: Shared,
-    run: RunName,
-    step: Step,
-    weight: Annotated[str, Query(description="Such as layers.1.weight[3,7].")] = "",
-) -> Any:
-    """Write out every number between a step's batch and a weight's update: what ``pondera backprop`` prints."""
-    return await _ask(
-        request, bench, "backprop", [f"--step={step}", *([f"--weight={weight}"] if weight else [])], [run]
-    )
-
-
-@router.get("/api/run/surface", responses=ASKED)
-async def surface(
-    request: Request,
-    bench: Shared,
-    run: RunName,
-    steps: Annotated[int, Query(description="At how many of the recorded steps.", ge=1, le=100)] = 1,
-    grid: Annotated[int, Query(description="Places along each column.", ge=2, le=120)] = 48,
-    network: Network = None,
-) -> Any:
-    """Say what a network of two columns predicts everywhere: what ``pondera surface`` prints."""
-    options = [f"--steps={steps}", f"--grid={grid}", *([f"--network={network}"] if network is not None else [])]
-    return await _ask(request, bench, "surface", options, [run])
-
-
-async def _ask(request: Request, bench: Bench, command: str, options: list[str], names: list[str]) -> Any:
-    """Return what a command says of a run, which may be trained meanwhile."""
-    about = _files(bench.served.run(names[0])) + _table_of(bench, names[0])
-    return await bench.ask(request, command, options, names, about, bench.trainings.activity(names[0]) in GOING_ON)
 
 
 def pulse_of(bench: Bench, run: str, network: int | None) -> dict[str, Any]:
@@ -373,7 +320,7 @@ def _overview(bench: Bench, name: str) -> Any:
 
     try:
         folder = bench.served.run(name)
-        found: Overview = bench.kept.of(_files(folder), "overview", lambda: overview(folder))
+        found: Overview = bench.kept.of(files_of(folder), "overview", lambda: overview(folder))
     except ArgumentError as error:
         found = Overview(Path(name), "damaged", "", 0, 0, {}, (), None, "", str(error))
     return replace(found, folder=Path(name), problem=bench.served.without_root(found.problem))
@@ -389,24 +336,14 @@ def _trained(bench: Bench, run: str, about: Mapping[str, Any]) -> str | None:
     return command_line("train", [*options, f"--out={run}"], [table] if table else [])
 
 
-def _named(bench: Bench, place: str | None) -> str | None:
+def _named(bench: Bench, place: Any) -> str | None:
     """Return what a command that is run in the folder calls a table: its name where it is in the folder."""
-    inside = place is not None and Path(place).is_relative_to(bench.served.root)
-    return bench.served.name(Path(str(place))) if inside else place
+    if not isinstance(place, str):
+        return None
+    return bench.served.name(Path(place)) if Path(place).is_relative_to(bench.served.root) else place
 
 
-def _table_of(bench: Bench, name: str) -> list[Path]:
-    """Return the table that a run was trained on, if that is known and it is one that a command may read."""
-    try:
-        with open_run(bench, name) as run:
-            table = run.about.get("arguments", {}).get("table")
-    except PonderaError:
-        return []  # the command says what is wrong
-    known = isinstance(table, str) and table and "\0" not in table
-    return [Path(table)] if known and Path(table).is_relative_to(bench.served.root) else []
-
-
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
     """Return the files that change where a run does."""
     return [folder / DATABASE, folder / f"{DATABASE}-wal", folder / "model.safetensors"]
 
