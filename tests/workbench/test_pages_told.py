@@ -56,8 +56,8 @@ def test_a_histogram_marks_the_weight_of_its_own_step(page, server, signs):
     page.get_by_test_id("network").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="In its layer").click()
-    told = page.locator("#inspector p", has_text="where this one is")
-    expect(told).to_contain_text(f"before step {steps[3]},")
+    told = page.locator("#inspector p", has_text="where this one was")
+    expect(told).to_contain_text(f"before step {steps[3]}.")
     shown = float(told.inner_text().rsplit(": ", 1)[1].rstrip(".").replace("−", "-"))
     assert shown == pytest.approx(wanted[steps[3]], rel=1e-4) != pytest.approx(wanted[steps[-1]], rel=1e-4)
 
