@@ -77,6 +77,14 @@ def same(found, arrays):
 
 
 @pytest.mark.parametrize("to", MANY)
+@pytest.mark.parametrize("name", ["optimizer", "optim", "state_dict", "model", "weights"])
+def test_a_name_of_a_part_of_checkpoints_may_be_a_tensors(tmp_path, to, name):
+    arrays = {name: np.ones(3, np.float32)}
+    convert(weights(*arrays.items()), tmp_path / f"w{ENDS[to]}")
+    same(open_weights(tmp_path / f"w{ENDS[to]}"), arrays)
+
+
+@pytest.mark.parametrize("to", MANY)
 @given(data=st.data())
 def test_round_trips(tmp_path_factory, to, data):
     arrays = data.draw(collections(WRITERS[to].dtypes & set(DTYPES)))

@@ -127,7 +127,8 @@ class Tree:
         found: dict[str, Any] = {}
         for key, part in value.pairs:
             name = _key(key)
-            plain = self.walk(part, (*at, name), optimizing or (not at and name in OPTIMIZERS))
+            state = not at and name in OPTIMIZERS and not isinstance(part, Placed | NumpyArray)  # it has parts
+            plain = self.walk(part, (*at, name), optimizing or state)
             if plain is not NOTHING:
                 found[name[:MOST_LETTERS]] = plain
         return found if found or not value.pairs else NOTHING
