@@ -239,9 +239,7 @@ class RunWriter:
             if job != self.commit and not self.database.in_transaction:
                 self.database.execute("BEGIN")
             job(*arguments)
-        except (
-            BaseException
-        ) as error:  # whatever it is, sys.exit() too, ends the recording, which says so, and nothing else
+        except BaseException as error:  # whatever it is, sys.exit() too, ends the recording, and nothing else
             expected = isinstance(error, sqlite3.Error | OSError | PonderaError)
             with self.settled:
                 self.failure = self.failure or (str(error) if expected else f"{type(error).__name__}: {error}")
