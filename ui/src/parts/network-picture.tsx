@@ -346,10 +346,13 @@ function show(canvas: HTMLCanvasElement, kept: HTMLCanvasElement, { lines, colum
   }
 }
 
-/** A name in the room that there is: of a long one the first letter and the end, which tells inputs of one column apart. */
+/** A name in the room that there is: of a long one more of its end, which tells inputs of one column apart. */
 function fitted(context: CanvasRenderingContext2D, name: string, room: number): string {
   let text = name;
-  for (let left = name.length - 2; left > 0 && context.measureText(text).width > room; left--) text = `${name.slice(0, 1)}…${name.slice(-left)}`;
+  for (let left = name.length - 2; left > 0 && context.measureText(text).width > room; left--) {
+    const begin = Math.floor(left / 3);
+    text = `${name.slice(0, begin)}…${name.slice(begin - left)}`;
+  }
   return text;
 }
 
