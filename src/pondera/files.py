@@ -247,3 +247,18 @@ def is_locked(path: str | os.PathLike[str]) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def is_text(name: str) -> bool:
+    r"""Return whether a name can be told: systems have names that are no UTF-8, and no answer can hold them.
+
+    Examples
+    --------
+    >>> is_text("ä.csv"), is_text("\udcff.csv")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

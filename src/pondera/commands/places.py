@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pondera.errors import ArgumentError
+from pondera.files import is_text
 
 NETWORK = r"(?:networks\.(\d{1,18})\.)?"
 WEIGHT = re.compile(rf"{NETWORK}(.+)\[(\d+(?:\s*,\s*\d+)*)\]")
@@ -48,18 +49,3 @@ def unit_place(text: str) -> tuple[int, str, int]:
     if found is None:
         raise ArgumentError(f"pondera unit takes a layer and a place, such as 'layers.1[7]'. Got {text!r}.")
     return int(found[1] or 0), found[2], int(found[3])
-
-
-def is_text(name: str) -> bool:
-    r"""Return whether a name is one that anything can be called by: bytes that are no UTF-8 are none.
-
-    Examples
-    --------
-    >>> is_text("größe"), is_text(b"gr\xf6".decode(errors="surrogateescape"))
-    (True, False)
-    """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pondera.workbench.served import Served, index_of, is_index, is_text, kind_of
+from pondera.files import is_text
+from pondera.workbench.served import Served, index_of, is_index, kind_of
 
 MOST_LISTED = 5000
 """Files of a kind that are listed, at most: a page of more helps nobody."""

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from pondera.door import Inside
 from pondera.errors import ArgumentError
+from pondera.files import is_text
 from pondera.recording.schema import DATABASE, SNAPSHOTS, STATES
 from pondera.weights.folder import PART
 
@@ -275,21 +276,6 @@ class Served:
     def without_root(self, sentence: str) -> str:
         """Return a sentence in which files are called as pages call them, wherever the folder is."""
         return sentence.replace(f"{self.root}{os.sep}", "").replace(str(self.root), ".")
-
-
-def is_text(name: str) -> bool:
-    r"""Whether a name can be told: systems have names that are no UTF-8, and no answer can hold them.
-
-    Examples
-    --------
-    >>> is_text("ä.csv"), is_text("\udcff.csv")
-    (True, False)
-    """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def is_index(name: str) -> bool:
