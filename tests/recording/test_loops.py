@@ -104,7 +104,7 @@ def test_only_so_much_time_is_taken(tmp_path):
     ]
     loop.overhead.spent = 1.0
     assert [step for step in range(30) if loop.wants(step)] == [0]
-    loop.overhead.begun -= 100
+    loop.overhead.begun -= 200
     assert loop.wants(20)
     loop.close(False)
     assert not loop.wants(0)

@@ -67,6 +67,8 @@ def test_figures_of_steps_keep_to_their_share_and_go_on_without_a_seam(tmp_path)
             writer.part(0, {"w": np.zeros(2, np.float32)})
             for first in range(begin, end, 100):
                 told(writer, first)
+                if first % 700 == 0:  # steps that are told between are written at once
+                    writer.flush()
     with Run(tmp_path) as run:
         found = run.steps()
     assert run.folder == tmp_path
@@ -74,6 +76,29 @@ def test_figures_of_steps_keep_to_their_share_and_go_on_without_a_seam(tmp_path)
     widths = np.diff([*found.first.tolist(), 40_000])
     assert widths.min() > 0
     assert found.losses == pytest.approx(found.first + (widths - 1) / 2, abs=16)
+
+
+def test_steps_are_written_together_before_anybody_looks(tmp_path):
+    with RunWriter(tmp_path) as writer:
+        writer.part(0, {"w": np.zeros(2, np.float32)})
+        writer.part(1, {"w": np.zeros(2, np.float32)})
+        writer.flush()
+        seen = []
+
+        def look():
+            seen.append(writer.database.execute("SELECT part, first, length(figures) / 12 FROM steps").fetchall())
+
+        for first in (0, 2, 4, 9):  # steps 6 to 8 were never told
+            for part in (0, 1):
+                values = np.arange(first, first + 2, dtype=np.float64)
+                writer.steps(part, first, values, values, values)
+        writer.epoch(0, 0, {"training_loss": 1.0})
+        writer.later(look)
+        writer.steps(0, 11, *np.ones((3, 1)))
+    assert [sorted(each) for each in seen] == [[(0, 0, 6), (0, 9, 2), (1, 0, 6), (1, 9, 2)]]
+    with Run(tmp_path) as run:
+        assert run.steps().first.tolist() == [0, 1, 2, 3, 4, 5, 9, 10, 11]
+        assert run.steps().losses.tolist() == [0, 1, 2, 3, 4, 5, 9, 10, 1]
 
 
 @pytest.mark.parametrize("told", [250, 7, 1])
@@ -84,11 +109,13 @@ def test_figures_of_many_steps_are_averaged(tmp_path, monkeypatch, told):
         for first in range(0, 5000, told):
             values = np.arange(first, min(first + told, 5000), dtype=np.float64)
             writer.steps(0, first, values, values, values)
+            if first % 3 == 0:  # steps that are told between are written at once
+                writer.flush()
         writer.steps(0, 5000, *np.zeros((3, 0)))
     with Run(tmp_path) as run:
         found = run.steps()
         assert run.taken == 5000
-        assert 500 <= len(found.losses) <= 1000 + told
+        assert 500 <= len(found.losses) <= 1000 + 3 * told
         (rows,) = run.database.execute("SELECT count(*) FROM steps").fetchone()
         assert rows <= 1000 / told + 20
     # A figure is the mean over the steps from its first to the next one's.

@@ -62,7 +62,8 @@ class Backlog:
             self.writer.settled.wait_for(lambda: self.waiting < self.most or self.writer.failure is not None)
             self.waiting += 1
         if self.writer.later(self._do, job, arguments):
-            self.writer.hurry()
+            if self.busy:  # else the thread looks soon by itself: woken just now it would be in training's way
+                self.writer.hurry()
         else:
             self._done()
 

@@ -45,8 +45,8 @@ class Loop:
     run
         Folder of the run.
     level
-        ``"default"`` records ever fewer steps and takes at most 1 % of the time and a tenth of a second, ``"full"``
-        every one of the first thousand and then each that is 1 % later than the one before.
+        ``"default"`` records ever fewer steps and takes at most half a percent of the time and a tenth of a second,
+        ``"full"`` every one of the first thousand and then each that is 1 % later than the one before.
     budget
         Bytes of disk; see :class:`~pondera.recording.writer.RunWriter`.
     replace

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class PartWriter:
         # have no figures: that is known once one was written.
         self.steps_kept, self._stride = room.kept_steps(database, part)
         self._end = math.inf
+        self._behind: list[Array] = []  # figures of steps that are not written yet, and those after the ones before
+        self._behind_from, self._behind_to = 0, 0
         (self._epochs_size,) = database.execute(
             "SELECT coalesce(sum(length(figures)), 0) FROM epochs WHERE part = ?", (part,)
         ).fetchone()
@@ -75,10 +77,29 @@ class PartWriter:
         self.size = sum(value.nbytes for value in self._start.values())
         self._places |= places
 
-    def steps(self, first: int, figures: Array) -> None:
-        """Write down the (3, n) figures of steps; those that an earlier process wrote of the same steps go."""
-        if not figures.shape[1]:
+    def steps(self, first: int, figures: Sequence[Array]) -> None:
+        """Take in losses, learning rates and norms of gradients of steps, (n,) each.
+
+        They are written by :meth:`catch_up`: to write many at once takes little more than to write a few.
+        """
+        if not len(figures[0]):
             return
+        if first != self._behind_to:
+            self.catch_up()
+            self._behind_from = first
+        columns = np.empty((3, len(figures[0])), "<f4")
+        with np.errstate(over="ignore"):  # beyond float32 a loss is infinite
+            for row, values in zip(columns, figures, strict=True):
+                row[:] = values
+        self._behind.append(columns)
+        self._behind_to = first + columns.shape[1]
+
+    def catch_up(self) -> None:
+        """Write down the steps that were taken in; those that an earlier process wrote of the same steps go."""
+        if not self._behind:
+            return
+        first, figures = self._behind_from, np.concatenate(self._behind, axis=1)
+        self._behind, self._behind_from = [], self._behind_to
         if first < self._end:
             room.cut_steps(self.database, self.part, first)
             self.steps_kept, self._stride = room.kept_steps(self.database, self.part)

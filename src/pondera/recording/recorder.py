@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import functools
 import math
 import os
@@ -67,10 +66,10 @@ class Recorder:
     folder
         Of the run; it is made where there is none.
     level
-        ``"default"`` looks at ever fewer steps, for at most 1 % of the training's time and a tenth of a second, of
-        several networks each further one a little more (:data:`~pondera.recording.schedule.SLACK`); gradients of
-        single weights are recorded once training has lasted 100 seconds. ``"full"`` looks at every step of the first
-        thousand, and then at each that is 1 % later than the one before, gradients and all.
+        ``"default"`` looks at ever fewer steps, for at most half a percent of the training's time and a tenth of a
+        second, of several networks each further one a little more (:data:`~pondera.recording.schedule.SLACK`);
+        gradients of single weights are recorded once training has lasted 100 seconds. ``"full"`` looks at every step of
+        the first thousand, and then at each that is 1 % later than the one before, gradients and all.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
         Two snapshots of all weights are kept however little it is, and the last two states while training goes on.
@@ -282,13 +281,15 @@ class PartRecorder(Watcher):
         if self.writer.failure is not None:
             return
         self.backlog.add(self._look, point)
+        if not self.looked:  # what the first look compiles takes long enough
+            self.writer.hurry()
         if point.step >= self.snapshot:
             self.writer.snapshot(self.part, point.step, named(point.before.weights))
             self.snapshot = snapshot_after(point.step)
 
     def epoch(self, figures: EpochFigures, step: int) -> None:
         """Write down the figures of an epoch."""
-        values = dataclasses.asdict(figures) | {"step": step}
+        values = vars(figures) | {"step": step}
         plain = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()

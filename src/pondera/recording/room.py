@@ -108,9 +108,9 @@ def _put_means(
     Figures that are not known are left out. How many steps a mean knows is not kept: averaged again, it counts as one
     of all its steps.
     """
-    starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
+    starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1]))
     if len(starts) < len(owners):
-        figures = np.stack([_means(each, widths, starts) for each in figures])
+        figures = _means(figures, widths, starts)
         lasts = np.append(starts[1:], len(firsts)) - 1
         widths = firsts[lasts] + widths[lasts] - firsts[starts]
         firsts = firsts[starts]
@@ -120,13 +120,14 @@ def _put_means(
     return len(firsts)
 
 
-def _means(values: Array, widths: Array, starts: Array) -> Array:
-    """Return the mean of what is known of each stretch of values, from one start to the next."""
-    unknown = np.isnan(values)
+def _means(figures: Array, widths: Array, starts: Array) -> Array:
+    """Return the means of what is known of each stretch of (3, n) figures, from one start to the next."""
+    unknown = np.isnan(figures)
     if unknown.any():
-        widths, values = np.where(unknown, 0, widths), np.where(unknown, 0, values)
+        widths, figures = np.where(unknown, 0, widths), np.where(unknown, 0, figures)
     with np.errstate(invalid="ignore"):  # of infinite losses, and where nothing is known
-        return np.asarray(np.add.reduceat(values * widths, starts) / np.add.reduceat(widths, starts))
+        sums = np.add.reduceat(figures * widths, starts, axis=1)
+        return np.asarray(sums / np.add.reduceat(widths, starts, axis=-1))
 
 
 def _put(database: sqlite3.Connection, part: int, first: int, stride: int, figures: Array) -> None:

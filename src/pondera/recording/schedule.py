@@ -45,7 +45,7 @@ class Schedule(NamedTuple):
 SNAPSHOT_GROWTH = 4
 """All weights are written to a file at the start and whenever so many times more steps were taken."""
 
-SHARE = 0.01
+SHARE = 0.005
 """Of a training's time that looking at steps takes by default at most; what is recorded of every step comes on top."""
 
 SCHEDULES: dict[str, Schedule] = {

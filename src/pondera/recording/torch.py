@@ -65,8 +65,8 @@ def watch(
     run
         Folder of the run.
     level
-        ``"default"`` takes at most 1 % of the training's time and a tenth of a second; ``"full"`` records every one
-        of the first thousand steps, and then each that is 1 % later than the one before.
+        ``"default"`` takes at most half a percent of the training's time and a tenth of a second; ``"full"`` records
+        every one of the first thousand steps, and then each that is 1 % later than the one before.
     budget
         Bytes of disk that the run may take; by default 256 MB, or 16 times the bytes of the weights where that is more.
     replace

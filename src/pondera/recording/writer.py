@@ -28,9 +28,9 @@ Array = np.ndarray[Any, Any]
 WAITING = 1000
 """Jobs that wait for the thread at most: from then on whoever has another one waits too, instead of memory filling."""
 
-COMMIT = 0.2
+COMMIT = 0.5
 """Seconds after which what there is to write is written and made to last: to wake the thread for every piece of it
-costs training more than the writing."""
+costs training more than the writing, and what comes within them is written at once."""
 
 
 class RunWriter:
@@ -91,6 +91,7 @@ class RunWriter:
             leave(self._lock)
             raise
         self._parts: dict[int, PartWriter] = {}
+        self._behind: set[int] = set()  # parts with steps that are taken in and not written yet
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.Queue(WAITING)
         self._hurried, self._closed = threading.Event(), False
         self._committed = time.perf_counter()
@@ -139,16 +140,15 @@ class RunWriter:
         self.later(self._part, part, dict(start), dict(initializers or {}), seed)
 
     def steps(self, part: int, first: int, losses: Array, rates: Array, norms: Array) -> None:
-        """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known."""
-        figures = np.empty((3, len(losses)), "<f4")
-        with np.errstate(over="ignore"):  # beyond float32 a loss is infinite
-            for row, values in zip(figures, (losses, rates, norms), strict=True):
-                row[:] = values
-        self.later(self._steps, part, first, figures)
+        """Write down steps: (n,) losses, learning rates and norms of all gradients; NaN for what is not known.
+
+        The arrays are read later on: they are not to be changed.
+        """
+        self.later(self._steps, part, first, (losses, rates, norms))
 
     def epoch(self, part: int, epoch: int, figures: Mapping[str, Any]) -> None:
         """Write down an epoch's figures, JSON-ready."""
-        self.later(self._epoch, part, epoch, json.dumps(dict(figures)))
+        self.later(self._epoch, part, epoch, dict(figures))
 
     def point(
         self,
@@ -225,6 +225,8 @@ class RunWriter:
             if job is None:
                 self._do(self.commit)
                 return
+            if self._behind and job[0] not in (self._steps, self._epoch):  # others may look at what came before
+                self._do(self._catch_up)
             begun = time.thread_time()
             self._do(job[0], *job[1])
             if time.perf_counter() - self._committed > COMMIT:
@@ -249,6 +251,8 @@ class RunWriter:
         """Make what is written so far last; to be called by the thread only."""
         self._committed = time.perf_counter()
         try:
+            if self.failure is None:
+                self._catch_up()
             if self.database.in_transaction:
                 self.database.execute("COMMIT")
             if not (self.folder / schema.DATABASE).exists():  # SQLite goes on writing where nobody will find it
@@ -281,13 +285,19 @@ class RunWriter:
         for each in self._parts.values():
             each.share = room.allowed(self.budget, size) / len(self._parts)
 
-    def _steps(self, part: int, first: int, figures: Array) -> None:
+    def _steps(self, part: int, first: int, figures: tuple[Array, Array, Array]) -> None:
         self.excused = True  # or a training of very many steps would leave no time to look at any
         self._parts[part].steps(first, figures)
+        self._behind.add(part)
 
-    def _epoch(self, part: int, epoch: int, figures: str) -> None:
+    def _catch_up(self) -> None:
+        for part in self._behind:
+            self._parts[part].catch_up()
+        self._behind.clear()
+
+    def _epoch(self, part: int, epoch: int, figures: dict[str, Any]) -> None:
         self.excused = True
-        self._parts[part].epoch(epoch, figures)
+        self._parts[part].epoch(epoch, json.dumps(figures))
 
     def write_point(
         self,
