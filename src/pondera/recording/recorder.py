@@ -38,7 +38,7 @@ from pondera.training.watching import NEVER, Beginning, Checkpoint, Figures, Poi
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
-APART = 0.5
+APART = 1.0
 """Seconds between two states that are written for going on from, at least, …"""
 
 RARELY = 200.0

@@ -22,6 +22,9 @@ APPLICATION = 0x506F6E64
 PATIENCE = 10.0
 """Seconds that a reader waits for a writer, and a writer for another."""
 
+CACHE = 8 << 20
+"""Bytes of pages that a writer keeps in memory: figures of all steps fit, which are now and then averaged anew."""
+
 TABLES = """
 CREATE TABLE about (           -- what is known of the run as a whole
     name TEXT PRIMARY KEY,     -- 'plan', 'data', 'versions', 'machine', …
@@ -111,6 +114,8 @@ def create(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = OFF")  # where it is on, all that is thinned out is written once more
+        connection.execute(f"PRAGMA cache_size = -{CACHE >> 10}")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             connection.execute("BEGIN IMMEDIATE")
             for statement in TABLES.split(";\n"):
