@@ -17,8 +17,8 @@ def main() -> None:
     data = [] if chosen.data is None else ["--data", chosen.data]
     parts = {"steps": [], "tables": data, "large": [], "population": []}
     parts |= {"reading": [], "figures": [], "spectra": [], "verdicts": []}
-    parts |= {"attributions": [], "importance": []}
-    parts |= {"recording": [], "budgets": [], "kills": [], "show": []}
+    parts |= {"zoo": [], "attributions": [], "importance": []}
+    parts |= {"recording": [], "budgets": [], "kills": [], "health": [], "show": []}
     for name, options in parts.items():
         print(f"== {name} ==", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False)
