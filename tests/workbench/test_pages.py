@@ -84,7 +84,7 @@ def test_the_neuron(page, server):
 
 
 def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
-    start(page, server, "watched", hidden_layers="6,4", epochs="5000000", learning_rate="0.0003")
+    start(page, server, "watched", hidden_layers="6,4", epochs="5000000", learning_rate="0.00001")
     page.get_by_test_id("network").wait_for()
     expect(page.get_by_test_id("activity")).to_have_text("running")
     first, seen = steps(page), picture(page)
@@ -132,6 +132,7 @@ def test_a_training_from_upload_to_the_life_of_a_weight(page, server):
     for key in ("initial", "final"):
         assert float(page.get_by_test_id(key).inner_text().replace("−", "-")) == pytest.approx(told[key], rel=1e-5)
     shown = page.get_by_test_id("ablation").inner_text().replace("−", "-")
+    assert shown != "–", page.get_by_test_id("biography").inner_text()  # which says why it is not known
     assert float(shown) == pytest.approx(told["ablation_loss_change"], rel=1e-3)
     page.get_by_role("button", name="Its last update").click()
     page.get_by_test_id("backprop").wait_for()
