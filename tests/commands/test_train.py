@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import signal
@@ -366,6 +367,42 @@ def test_ctrl_c_keeps_the_best_weights(tmp_path):
     assert json.loads(out)["fits"][0]["reason"] == "interrupted"
     assert "interrupted" in err
     assert pondera.load(tmp_path / "model.safetensors").model_.record["fits"][0]["reason"] == "interrupted"
+
+
+@pytest.mark.parametrize("where", ["pondera.PonderaClassifier.save", "pondera.recording.recorder.Recorder.close"])
+def test_ctrl_c_after_training_loses_nothing_of_it(run, flowers, tmp_path, monkeypatch, where):
+    module, kind, name = where.rsplit(".", 2)
+    owner = getattr(importlib.import_module(module), kind)
+    method = getattr(owner, name)
+
+    def interrupted(*arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        return method(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    done = run("train", flowers, "--target", "kind", "--epochs", 2, "--out", tmp_path)
+    assert done.code == 130
+    assert "The model was saved to" in done.err
+    assert "it was not tested" in done.err
+    pondera.load(tmp_path / "model.safetensors")
+    with pondera.runs.open(tmp_path) as opened:
+        assert opened.state == "finished"
+        assert opened.about["ended.0"]["reason"] == "completed"
+
+
+def test_a_second_ctrl_c_after_training_leaves_it_to_be_gone_on_with(run, flowers, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pondera.PonderaClassifier, "save", interrupted)
+        assert run("train", flowers, "--target", "kind", "--epochs", 2, "--out", tmp_path).code == 130
+    told = " ".join(run("weight", tmp_path, "layers.1.weight[0,0]").err.split())
+    assert "this training was cut off. Go on with it: pondera train --resume" in told
+    assert run("train", "--resume", tmp_path).code == 0
+    assert "was cut off" not in run("weight", tmp_path, "layers.1.weight[0,0]").err
+    pondera.load(tmp_path / "model.safetensors")
 
 
 def test_a_network_that_is_worse_than_a_guess_is_called_so(run, tmp_path):

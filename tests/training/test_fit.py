@@ -463,6 +463,22 @@ def test_a_second_control_c_ends_at_once(handler):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_one_interruption_within_another(handler):
+    with Interruption() as outer:
+        os.kill(os.getpid(), signal.SIGINT)
+        with Interruption() as inner:
+            assert (outer.requested, inner.requested) == (False, True)  # it is the one that ends now
+        os.kill(os.getpid(), signal.SIGINT)
+        assert outer.requested
+    with Interruption() as outer:
+        with Interruption() as inner:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert (outer.requested, inner.requested) == (False, True)
+        with Interruption() as inner:
+            assert not inner.requested
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_the_handler_comes_back_after_an_error(handler):
     def progress(where):
         raise RuntimeError("display broke")

@@ -49,6 +49,7 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
     from pondera.report.terminal import messages
     from pondera.report.training import TrainingReport
     from pondera.report.training_progress import training_progress
+    from pondera.training.stopping import Interruption
 
     require_level(level, [*SCHEDULES, OFF])
     rows = asked.rows()
@@ -57,6 +58,7 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
     estimator = asked.estimator(rows.task)
     metric = "accuracy" if rows.task == "classification" else "RMSE/std"
     with (
+        Interruption() as saving,  # what came of training is not lost, nor what was recorded of it
         _recording(folder, level, asked, rows, replace) as recorder,
         training_progress(asked.seeds, metric) as progress,
     ):
@@ -67,6 +69,8 @@ def fit_into(asked: Asked, out: Path | None, level: str, replace: bool = False) 
         untested = {"test_rows": 0} if rows.test is None else {}
         estimator.save(path, source=rows.source, **untested)  # before anything else can go wrong
     try:
+        if saving.requested:
+            raise KeyboardInterrupt
         judged = _judged(estimator.model_, rows)
     except KeyboardInterrupt:
         messages().print(f"The model was saved to {path}; it was not tested.", soft_wrap=True)

@@ -167,13 +167,14 @@ def no_model(run: Run) -> str:
     """Return why there is no model that came of a run, and what to do."""
     from pondera.errors import ModelFileError
     from pondera.model.file import load
+    from pondera.recording.folder import FINISHED
     from pondera.recording.process import doing
 
     if doing(run.folder):
         return f"{run.folder}: this training has not ended. Wait until it has."
-    if any(f"kept.{part}" not in run.about for part in run.parts):
-        return f"{run.folder}: this training was cut off. Go on with it: pondera train --resume {run.folder}."
     place = run.folder / str(run.about["model"])
+    if any(f"kept.{part}" not in run.about for part in run.parts) or (run.state != FINISHED and not place.exists()):
+        return f"{run.folder}: this training was cut off. Go on with it: pondera train --resume {run.folder}."
     try:
         if place.exists():
             load(place)

@@ -80,7 +80,8 @@ class Interruption:
 
     Inside ``with`` the first Ctrl-C sets :attr:`requested`; a second one raises :class:`KeyboardInterrupt` at once.
     Python delivers signals to its main thread only: elsewhere this listens to nothing, and a population's threads
-    share the one that was made in the main thread.
+    share the one that was made in the main thread. One within another takes what was wished before it began, and what
+    comes after it is the outer one's: who saves what was learned is not cut off there.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,10 @@ class Interruption:
         self._listening = threading.current_thread() is threading.main_thread() and not ignored
         if self._listening:
             self._before = signal.signal(signal.SIGINT, self._on_signal)
+            outer = getattr(self._before, "__self__", None)
+            if isinstance(outer, Interruption) and outer.requested:
+                outer._event.clear()
+                self._event.set()
         return self
 
     def __exit__(self, *_: object) -> None:
