@@ -41,7 +41,7 @@ class PartWriter:
         # have no figures: that is known once one was written.
         self.steps_kept, self._stride = room.kept_steps(database, part)
         self._end = math.inf
-        self._behind: list[Array] = []  # figures of steps that are not written yet, and those after the ones before
+        self._behind: list[Array] = []  # figures of steps in a row that are not written yet
         self._behind_from, self._behind_to = 0, 0
         (self._epochs_size,) = database.execute(
             "SELECT coalesce(sum(length(figures)), 0) FROM epochs WHERE part = ?", (part,)
